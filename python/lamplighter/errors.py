@@ -1,0 +1,37 @@
+"""What a user can cause, as exceptions with a message that names the value and the remedy.
+
+Everything raised on purpose derives from `LamplighterError`; the command line prints such a message
+without a traceback and exits with status 1. Any other exception is a bug and keeps its traceback.
+"""
+
+
+class LamplighterError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+
+class ConfigError(LamplighterError):
+    """The run file is not valid; the message holds the path of each offending key."""
+
+
+class StructureError(LamplighterError):
+    """A structure cannot be read, or does not fit what is asked of it."""
+
+
+class ModelError(LamplighterError):
+    """A model file is missing, corrupt, of an unknown kind, or does not cover the system."""
+
+
+class UntrustedModelError(ModelError):
+    """A model file that could run code on loading is not on the user's list of trusted hashes."""
+
+
+class PluginError(LamplighterError):
+    """The LAMMPS plugin is missing, does not fit the installed LAMMPS, or cannot be built."""
+
+
+class EnvironmentProblem(LamplighterError):
+    """MPI, LAMMPS, a GPU or another part of the machine is not as the run needs it."""
+
+
+class RunFolderError(LamplighterError):
+    """A run folder cannot be used: it already holds a run, or is not writable."""
