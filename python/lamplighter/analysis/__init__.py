@@ -1,0 +1,1 @@
+"""Observables of a trajectory or a thermo table: one file an observable, pure functions of arrays."""
