@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from lamplighter.analysis.series import autocovariance, drift, mean_with_error
 
 
@@ -76,10 +77,12 @@ def test_where_the_data_cannot_tell_the_error_is_nan_with_a_reason(series, value
 def test_a_drift_without_fluctuations_or_with_two_points_has_no_error() -> None:
     line = drift(np.arange(50.0), 2.0 * np.arange(50.0) + 1.0)
     assert line.value == pytest.approx(2.0)
-    assert math.isnan(line.standard_error) and "exactly on a line" in line.note
+    assert math.isnan(line.standard_error)
+    assert "exactly on a line" in line.note
     two = drift([0.0, 1.0], [0.0, 3.0])
     assert two.value == pytest.approx(3.0)
-    assert math.isnan(two.standard_error) and "only 2 samples" in two.note
+    assert math.isnan(two.standard_error)
+    assert "only 2 samples" in two.note
     assert math.isnan(drift([1.0], [1.0]).value)
 
 

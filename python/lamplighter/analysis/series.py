@@ -186,9 +186,7 @@ def drift(time: ArrayLike, series: ArrayLike, unit: str = "") -> Estimate:
         return without_error(slope, f"only {n} samples; an error bar needs at least {MIN_SAMPLES}")
     residual = x - x.mean() - slope * centred
     if math.sqrt(float(residual @ residual) / n) <= 1e-13 * max(1.0, float(np.abs(x).max())):
-        return without_error(
-            slope, "the series lies exactly on a line: there are no fluctuations to judge it by"
-        )
+        return without_error(slope, "the series lies exactly on a line: there are no fluctuations to judge it by")
     resolved = _long_run_variance(residual)
     if resolved is None:
         return without_error(slope, f"the correlation time is not resolved by {n} samples")
