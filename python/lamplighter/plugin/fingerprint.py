@@ -12,6 +12,12 @@ from pathlib import Path
 from .installed_lammps import InstalledLammps
 from .problem import PluginProblem
 
+PLUGIN = "lamplighterplugin.so"
+"""File name of a plugin; LAMMPS opens every `*plugin.so` of a folder."""
+
+DESCRIPTION = "lamplighterplugin.json"
+"""The file beside a plugin that holds its fingerprint."""
+
 SOURCE_SUFFIXES = (".cpp", ".h")
 
 

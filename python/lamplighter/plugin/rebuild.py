@@ -17,12 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .compiler import CompilationFailed, Compiler, compile_plugin, find_compiler
-from .fingerprint import Fingerprint
+from .fingerprint import DESCRIPTION, PLUGIN, Fingerprint
 from .installed_lammps import InstalledLammps
 from .problem import PluginProblem
-
-PLUGIN = "lamplighterplugin.so"
-DESCRIPTION = "lamplighterplugin.json"
 
 _WAIT_LIMIT_S = 600.0
 _REPEAT_FAILURE_AFTER_S = 600.0

@@ -6,10 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .fingerprint import Fingerprint, fingerprint_for
+from .fingerprint import DESCRIPTION, PLUGIN, Fingerprint, fingerprint_for
 from .installed_lammps import find_installed_lammps
 from .problem import PluginProblem
-from .rebuild import DESCRIPTION, PLUGIN, find_rebuilt, rebuild
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ def select(build: bool) -> PluginStatus:
         wanted = fingerprint_for(lammps, _sources_folder())
         if wanted == shipped_for:
             return PluginStatus(shipped, built_for, installed, fits=True)
+        from .rebuild import find_rebuilt, rebuild  # costs time that the usual case must not pay
+
         difference = wanted.difference(shipped_for) if shipped_for else "no shipped plugin"
         reason = f"the shipped plugin does not fit what is installed: {difference}"
         path = find_rebuilt(wanted)
