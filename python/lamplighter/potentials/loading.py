@@ -1,0 +1,218 @@
+"""Reading model files: what kind a file is, and the narrowest loader that works for it.
+
+A model file is a Python pickle, and unpickling can run any code. So the file is first read with torch's restricted
+unpickler and a short list of permitted classes (`permitted_classes`); only where it asks for more is the full
+unpickler used, and in strict runs only for files that the user has put on the list of trusted files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import threading
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from lamplighter import trust
+from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.potentials.permitted_classes import permission_for
+from lamplighter.trust import sha256
+
+__all__ = ["LoadedModel", "load_torch", "require_model_file", "sha256"]
+
+Loader = Literal["weights_only", "pickle", "torchscript"]
+
+_ZIP_START = b"PK\x03\x04"
+_LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # torch.save before torch 1.6
+_OTHER_STARTS = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"),
+    (b"<!DOCTYPE", "a web page; download the file itself"),
+    (b"<html", "a web page; download the file itself"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+)
+
+_permissions_in_force = threading.Lock()
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and how it was read.
+
+    Attributes:
+        object: What the file holds.
+        loader: "weights_only": torch's restricted unpickler with a list of permitted classes; "pickle": the full
+            unpickler, which runs any code that the file asks for; "torchscript": a TorchScript program.
+        sha256: Hash of the bytes that were loaded.
+        reason: Why a wider loader than "weights_only" was needed; empty otherwise.
+    """
+
+    object: Any
+    loader: Loader
+    sha256: str
+    reason: str = ""
+
+
+def require_model_file(path: Path) -> None:
+    """Check that a file exists, can be read and is a torch file, without loading it.
+
+    Raises:
+        ModelError: naming the file, what was found, and the remedy.
+    """
+    _kind(Path(path), _read(Path(path), 64))
+
+
+def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: bool | None = None) -> LoadedModel:
+    """Load a model file with the narrowest loader that works.
+
+    Args:
+        path: A file written by `torch.save` or `torch.jit.save`.
+        map_location: Where its tensors go.
+        strict: Refuse to run code of files that are not on the user's list; None: as the last `trust.check` said.
+
+    Returns:
+        The model and how it was read. File and hash are one: the bytes are read once.
+
+    Raises:
+        UntrustedModelError: strict, the file asks for more than the permitted classes, and it is not trusted.
+        ModelError: the file is missing, empty, truncated, no torch file, or needs a package that is not installed.
+    """
+    path = Path(path)
+    content = _read(path)
+    kind = _kind(path, content)
+    digest = hashlib.sha256(content).hexdigest()
+    if kind == "torchscript":
+        reason = "a TorchScript file is a program"
+    else:
+        try:
+            return LoadedModel(_load_narrowly(path, content, map_location), "weights_only", digest)
+        except _NotPermitted as problem:
+            reason = str(problem)
+    if (trust.strict_is_set() if strict is None else strict) and not trust.is_trusted(digest):
+        raise UntrustedModelError(
+            f"strict is set, and model file {path} can only be loaded by running code that is in it: {reason}. "
+            f"If you know where it comes from: lamplighter trust {path} (sha256 {digest})"
+        )
+    return LoadedModel(_load_fully(path, content, map_location, kind), _full_loader(kind), digest, reason)
+
+
+class _NotPermitted(Exception):
+    """The file asks for more than the narrow loader permits; the message says for what."""
+
+
+def _full_loader(kind: str) -> Loader:
+    return "torchscript" if kind == "torchscript" else "pickle"
+
+
+def _load_narrowly(path: Path, content: bytes, map_location: torch.device | str) -> Any:
+    try:
+        asked = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))
+    except (pickle.UnpicklingError, ValueError, EOFError) as problem:
+        raise _NotPermitted(f"its pickle cannot be examined ({problem})") from problem
+    except RuntimeError as problem:
+        raise _corrupt(path, problem) from problem
+    permission = permission_for(asked)
+    if permission.missing:
+        raise ModelError(
+            f"model file {path} needs the Python package {', '.join(permission.missing)}, which is not installed"
+        )
+    if permission.refused:
+        raise _NotPermitted(f"it asks for {_shortened(permission.refused)}")
+    try:
+        with _permissions_in_force, torch.serialization.safe_globals(permission.granted), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Said in full, as e3nn's and MACE's environment variable turns the restriction off where it is not.
+            return torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as problem:
+        raise _NotPermitted(_first_sentence(problem)) from problem
+    except (RuntimeError, OSError, EOFError) as problem:
+        raise _corrupt(path, problem) from problem
+    except Exception as problem:  # a state that does not fit its class; another version may know how to read it
+        raise _NotPermitted(f"its content does not fit ({type(problem).__name__}: {problem})") from problem
+
+
+def _load_fully(path: Path, content: bytes, map_location: torch.device | str, kind: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if kind == "torchscript":
+                return torch.jit.load(io.BytesIO(content), map_location=map_location)
+            return torch.load(io.BytesIO(content), map_location=map_location, weights_only=False)
+    except ModuleNotFoundError as problem:
+        raise ModelError(
+            f"model file {path} needs the Python package {problem.name}, which is not installed"
+        ) from problem
+    except AttributeError as problem:
+        raise ModelError(
+            f"model file {path} was written with other versions of its packages than the installed ones: {problem}"
+        ) from problem
+    except Exception as problem:
+        raise _corrupt(path, problem) from problem
+
+
+def _read(path: Path, size: int = -1) -> bytes:
+    try:
+        if path.is_dir():
+            raise ModelError(f"model file {path} is a folder; give the file itself")
+        with path.open("rb") as file:
+            return file.read(size)
+    except FileNotFoundError as problem:
+        raise ModelError(f"model file {path} does not exist; check the path (here: {Path.cwd()})") from problem
+    except OSError as problem:
+        raise ModelError(f"model file {path} cannot be read: {problem.strerror or problem}") from problem
+
+
+def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript"]:
+    """What kind of torch file this is, from its first bytes and, for a zip archive, its table of contents."""
+    if not start:
+        raise ModelError(f"model file {path} is empty; copy or download it again")
+    if start.startswith(_LEGACY_START):
+        return "legacy"
+    if not start.startswith(_ZIP_START):
+        found = next((text for begin, text in _OTHER_STARTS if start.startswith(begin)), None)
+        shown = start[:16]
+        raise ModelError(
+            f"model file {path} is not a torch file: it is {found}"
+            if found
+            else f"model file {path} is not a torch file: it begins with {shown!r}; expected a file written by "
+            "torch.save or torch.jit.save"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name.partition("/")[2] for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError) as problem:
+        raise ModelError(
+            f"model file {path} is truncated: it begins as a torch file, and its end is missing "
+            f"({path.stat().st_size} bytes); copy or download it again"
+        ) from problem
+    if "data.pkl" not in members:
+        raise ModelError(
+            f"model file {path} is a zip archive without a torch model in it; expected a file written by "
+            "torch.save or torch.jit.save"
+        )
+    return "torchscript" if "constants.pkl" in members else "zip"
+
+
+def _corrupt(path: Path, problem: BaseException) -> ModelError:
+    return ModelError(
+        f"model file {path} cannot be loaded, it is damaged or of an unknown kind; copy or download it again "
+        f"({type(problem).__name__}: {_first_sentence(problem)})"
+    )
+
+
+def _first_sentence(problem: BaseException) -> str:
+    text = str(problem)
+    # torch wraps the unpickler's message in advice on its own arguments.
+    text = text.rpartition("WeightsUnpickler error: ")[2] or text
+    return " ".join(text.split("\n\n")[0].split("Please use")[0].split())
+
+
+def _shortened(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
