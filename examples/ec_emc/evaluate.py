@@ -1,0 +1,214 @@
+"""Errors of the committee against GFN2-xTB labels that no member saw in training.
+
+Test sets: `data/xtb_test.xyz` (clusters) and `data/liquid_test.xyz` (periodic frames, from
+trajectories that gave no training frame). Definitions, over all frames n of a set:
+
+    energy  sqrt(mean_n ((E_model - E_xtb) / N_n)²)                     meV/atom
+    forces  sqrt(mean over all Cartesian components of all atoms)       eV/Å
+    stress  sqrt(1/(6 n) Σ_n Σ_{a<=b} (σ_model - σ_xtb)²)               meV/Å³ (periodic frames)
+
+The committee mean is the mean of the members' energies, forces and stresses. Writes `results.json`
+and `results.md`; `--learning-curve FOLDER` (a member's working folder of train.py, trained with
+save_all_checkpoints) also draws `learning_curve.png`: test error against CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import mace  # noqa: F401  (before e3nn, which its import patches)
+import numpy as np
+import torch
+from ase import Atoms
+from ase.io import read
+from mace.data import AtomicData, config_from_atoms
+from mace.tools import AtomicNumberTable
+from mace.tools.torch_geometric.dataloader import DataLoader
+
+HERE = Path(__file__).parent
+TEST_SETS = {
+    "clusters": HERE / "data" / "xtb_test.xyz",
+    "liquid": HERE / "data" / "liquid_test.xyz",
+}
+
+
+def predict(model: torch.nn.Module, frames: list[Atoms], batch: int = 16) -> dict[str, list]:
+    """Energies (eV), forces (eV/Å, (N, 3)) and stresses (eV/Å³, (3, 3)), one entry a frame."""
+    torch.set_default_dtype(torch.float64)
+    table = AtomicNumberTable([int(z) for z in model.atomic_numbers])
+    graphs = [
+        AtomicData.from_config(config_from_atoms(a), z_table=table, cutoff=float(model.r_max))
+        for a in frames
+    ]
+    result: dict[str, list] = {"energy": [], "forces": [], "stress": []}
+    for graph in DataLoader(graphs, batch_size=batch, shuffle=False):
+        output = model(graph.to_dict(), compute_stress=True)
+        result["energy"] += output["energy"].detach().tolist()
+        result["stress"] += list(output["stress"].detach().numpy())
+        result["forces"] += np.split(
+            output["forces"].detach().numpy(), graph.ptr[1:-1].numpy()
+        )
+    return result
+
+
+def errors(prediction: dict[str, list], frames: list[Atoms]) -> dict[str, float]:
+    """RMSE of energy (meV/atom), forces (eV/Å) and, for periodic frames, stress (meV/Å³)."""
+    atoms = np.array([len(a) for a in frames])
+    reference = np.array([a.info["energy_xtb"] for a in frames])
+    energy = (np.array(prediction["energy"]) - reference) / atoms
+    forces = np.concatenate(prediction["forces"]) - np.concatenate(
+        [a.arrays["forces_xtb"] for a in frames]
+    )
+    table = {
+        "frames": len(frames),
+        "energy_rmse_meV_per_atom": 1e3 * rms(energy),
+        "energy_mean_error_meV_per_atom": 1e3 * float(energy.mean()),
+        "force_rmse_eV_per_A": rms(forces),
+        "force_reference_rms_eV_per_A": rms(np.concatenate([a.arrays["forces_xtb"] for a in frames])),
+    }
+    if all(a.pbc.all() for a in frames):
+        upper = np.triu_indices(3)
+        stress = np.array(
+            [s[upper] - a.info["stress_xtb"][upper] for s, a in zip(prediction["stress"], frames)]
+        )
+        table["stress_rmse_meV_per_A3"] = 1e3 * rms(stress)
+    return {key: round(value, 4) for key, value in table.items()}
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def mean_prediction(members: list[dict[str, list]]) -> dict[str, list]:
+    """The committee mean of the members' predictions."""
+    return {
+        key: [np.mean([m[key][n] for m in members], axis=0) for n in range(len(members[0][key]))]
+        for key in members[0]
+    }
+
+
+def groups(name: str, frames: list[Atoms]) -> dict[str, list[int]]:
+    """Frame indices by part of a test set: clusters with or without VC; frames by how they were made."""
+    parts: dict[str, list[int]] = {}
+    for n, frame in enumerate(frames):
+        if name == "clusters":
+            part = "with VC" if "VC" in frame.info["Comp"] else "without VC"
+        else:
+            part = frame.info["config_type"]
+        parts.setdefault(part, []).append(n)
+    return parts
+
+
+def markdown(results: dict) -> str:
+    """The results as markdown tables."""
+    lines = []
+    for name, entry in results.items():
+        stress = name == "liquid"
+        reference = entry["committee mean"]["force_reference_rms_eV_per_A"]
+        frames = entry["committee mean"]["frames"]
+        lines += [
+            f"### {name}: {frames} frames, reference forces {reference:.2f} eV/Å rms",
+            "",
+            "| model | energy, meV/atom | forces, eV/Å |" + (" stress, meV/Å³ |" if stress else ""),
+            "|---|---|---|" + ("---|" if stress else ""),
+        ]
+        for row, value in entry.items():
+            if row == "parts":
+                continue
+            lines.append(
+                f"| {row} | {value['energy_rmse_meV_per_atom']:.2f} | {value['force_rmse_eV_per_A']:.3f} |"
+                + (f" {value['stress_rmse_meV_per_A3']:.2f} |" if stress else "")
+            )
+        for part, value in entry["parts"].items():
+            lines.append(
+                f"| mean: {part} ({value['frames']}) | {value['energy_rmse_meV_per_atom']:.2f} "
+                f"| {value['force_rmse_eV_per_A']:.3f} |"
+                + (f" {value['stress_rmse_meV_per_A3']:.2f} |" if stress else "")
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: int) -> list[dict]:
+    """Test errors of every kept checkpoint; CPU time is shared evenly over the epochs."""
+    model = torch.load(model_file, map_location="cpu", weights_only=False)
+    sets = {name: read(path, ":") for name, path in TEST_SETS.items()}
+    exact = model.atomic_energies_fn.atomic_energies.clone()
+    curve = []
+    for path in sorted(
+        folder.glob("checkpoints/*.pt"), key=lambda p: int(re.search(r"epoch-(\d+)", p.name)[1])
+    ):
+        epoch = int(re.search(r"epoch-(\d+)", path.name)[1]) + 1
+        state = torch.load(path, map_location="cpu", weights_only=False)["model"]
+        model.load_state_dict({k: v.double() if v.is_floating_point() else v for k, v in state.items()})
+        model.atomic_energies_fn.atomic_energies = exact
+        point = {"epoch": epoch, "cpu_seconds": round(cpu_seconds * epoch / epochs)}
+        for name, frames in sets.items():
+            point[name] = errors(predict(model, frames), frames)
+        curve.append(point)
+    return curve
+
+
+def draw(curve: list[dict], output: Path) -> None:
+    """Energy and force test errors against CPU time; the dashed lines are the goals for clusters."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    minutes = [point["cpu_seconds"] / 60 for point in curve]
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    panels = (
+        ("energy_rmse_meV_per_atom", "energy RMSE, meV/atom", 5.0),
+        ("force_rmse_eV_per_A", "force RMSE, eV/Å", 0.10),
+    )
+    for axis, (key, title, goal) in zip(axes, panels):
+        for name in TEST_SETS:
+            axis.plot(minutes, [point[name][key] for point in curve], "o-", ms=3, label=name)
+        axis.axhline(goal, color="0.5", ls="--", lw=1, label="goal (clusters)")
+        axis.set(xlabel="training, CPU minutes", ylabel=title, yscale="log")
+    axes[0].legend(frameon=False)
+    figure.savefig(output, dpi=130)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", type=Path, default=HERE / "models")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder for results.*")
+    parser.add_argument("--learning-curve", type=Path, metavar="FOLDER")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    files = sorted(arguments.models.glob("ec_emc_*.model"))
+    models = {f.stem: torch.load(f, map_location="cpu", weights_only=False) for f in files}
+    results: dict = {}
+    for name, path in TEST_SETS.items():
+        frames = read(path, ":")
+        members = {label: predict(model, frames) for label, model in models.items()}
+        mean = mean_prediction(list(members.values()))
+        results[name] = {label: errors(p, frames) for label, p in members.items()}
+        results[name]["committee mean"] = errors(mean, frames)
+        results[name]["parts"] = {
+            part: errors({k: [v[n] for n in index] for k, v in mean.items()}, [frames[n] for n in index])
+            for part, index in sorted(groups(name, frames).items())
+        }
+    table = markdown(results)
+    print(table)
+    if arguments.learning_curve:
+        first = files[0]
+        record = json.loads(first.with_suffix(".json").read_text())
+        curve = learning_curve(
+            arguments.learning_curve, first, record["cpu_seconds"], record["epochs"]
+        )
+        results["learning curve"] = curve
+        draw(curve, arguments.output / "learning_curve.png")
+    (arguments.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (arguments.output / "results.md").write_text(table)
+
+
+if __name__ == "__main__":
+    main()
