@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # First and by itself: what is installed later takes the torch that is there.
 TORCH ?= torch==2.13.0
 
-SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_inputs -type f -not -name '*.pyc')
+SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_inputs -type f -not -name '*.pyc' 2>/dev/null)
 
 .PHONY: liquid test install develop lint slow clean
 .DELETE_ON_ERROR:

