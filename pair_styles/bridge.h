@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The C interface between pair_style lamplighter and the process that evaluates the model.
+
+   Plain C types only: Python fills and reads these structs through ctypes, another language may do
+   the same. No exception crosses it: every function returns 0, or 1 after it kept a message that
+   `lamplighter_bridge::message` hands out. Units are those of the model: eV and Angstrom. */
+
+#ifndef LAMPLIGHTER_BRIDGE_H
+#define LAMPLIGHTER_BRIDGE_H
+
+#include <stdint.h>
+
+#define LAMPLIGHTER_BRIDGE_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What pair_style and pair_coeff asked for. */
+typedef struct {
+  void *pair; /* hand it back to the exchange functions */
+  const char *dtype;
+  const char *device;
+  const char *kind;
+  int32_t nmodels;
+  const char *const *models;
+  int32_t ntypes;
+  const char *const *elements; /* one per LAMMPS type, type 1 first */
+  int32_t rank;
+  int32_t nranks;
+} lamplighter_request;
+
+/* What the opened model needs of LAMMPS. */
+typedef struct {
+  int64_t handle;    /* names the model in later calls */
+  double cutoff;     /* Angstrom */
+  int32_t host_pairs; /* 1: pairs within the cutoff and their vectors are made here at each step
+                         0: the model makes them itself, where it runs, from positions and list */
+} lamplighter_model;
+
+/* One evaluation. Rows 0..nlocal-1 are this rank's atoms, rows nlocal..ntotal-1 its ghosts.
+   With one rank a ghost is an image of a local atom, so pairs name the local atom itself
+   (ntotal == nlocal) and no feature needs an exchange. */
+typedef struct {
+  int64_t nlocal;
+  int64_t ntotal;
+  int32_t rebuilt;     /* 1: the neighbour list, and so all of the arrays but x, is new */
+  int32_t peratom;     /* 1: vatom is wanted */
+  int32_t virial_wanted;
+  const int32_t *type; /* [ntotal] LAMMPS types */
+
+  /* host_pairs == 1: every pair with r < cutoff, sorted by i */
+  int64_t npairs;
+  int64_t pair_capacity;
+  const int64_t *pair_i; /* [npairs] the receiving atom, < nlocal */
+  const int64_t *pair_j; /* [npairs] the sending atom, < ntotal */
+  const double *rij;     /* [npairs][3] x_j - x_i */
+  double *fij;           /* [npairs][3] out: force on i from the pair; its opposite acts on j */
+
+  /* host_pairs == 0: the list with its skin, and positions */
+  int64_t nlist;
+  int64_t list_capacity;
+  const int64_t *list_i;      /* [nlist] */
+  const int64_t *list_j;      /* [nlist] as named to the model, < ntotal */
+  const int64_t *list_j_x;    /* [nlist] row of x that holds the position of j, < nx */
+  int64_t nx;                 /* rows of x and f: local atoms and all ghosts */
+  const double *x;            /* [nx][3] */
+  double *f;                  /* [nx][3] out: forces are added */
+  double *virial;             /* [6] out: added; xx yy zz xy xz yz */
+  double *vatom;              /* [nx][6] out: added, when peratom */
+
+  int64_t atom_capacity;
+  double *eatoms;  /* [nlocal] out: energy of each local atom */
+  double energy;   /* out: their sum */
+} lamplighter_step;
+
+typedef struct {
+  int32_t version; /* LAMPLIGHTER_BRIDGE_VERSION */
+  int (*open)(const lamplighter_request *request, lamplighter_model *model);
+  int (*compute)(int64_t handle, lamplighter_step *step);
+  void (*close)(int64_t handle);
+  const char *(*message)(void); /* why the last call failed; valid until the next call */
+} lamplighter_bridge;
+
+/* Names the functions that evaluate models in this process; NULL takes them away.
+   Returns 0, or 1 if the versions differ. The struct is copied. */
+int lamplighter_set_bridge(const lamplighter_bridge *bridge);
+
+/* Message passing, called by a model within `compute`. Rows are atoms, `width` elements of
+   `element_size` bytes each (4: float, 8: double), contiguous.
+   forward: out = in for local rows; ghost rows become copies of their owner's row.
+   reverse: the adjoint: local rows of out are the sums of in over the atom and all of its ghosts
+   on all ranks; ghost rows of out are zero. Collective over all ranks. */
+int lamplighter_forward_exchange(void *pair, const void *in, void *out, int32_t width,
+                                 int32_t element_size);
+int lamplighter_reverse_exchange(void *pair, const void *in, void *out, int32_t width,
+                                 int32_t element_size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

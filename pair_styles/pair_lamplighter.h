@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_PAIR_LAMPLIGHTER_H
+#define LAMPLIGHTER_PAIR_LAMPLIGHTER_H
+
+#include "bridge.h"
+#include "pair.h"
+
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+/* pair_style lamplighter: a model evaluated by the process that drives LAMMPS, through bridge.h. */
+class PairLamplighter : public Pair {
+ public:
+  PairLamplighter(class LAMMPS *);
+  ~PairLamplighter() override;
+
+  void settings(int, char **) override;
+  void coeff(int, char **) override;
+  void init_style() override;
+  double init_one(int, int) override;
+  void compute(int, int) override;
+  double memory_usage() override;
+
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
+  int pack_reverse_comm(int, int, double *) override;
+  void unpack_reverse_comm(int, int *, double *) override;
+
+  void forward_exchange(const void *in, void *out, int width, int element_size);
+  void reverse_exchange(const void *in, void *out, int width, int element_size);
+
+ private:
+  std::string dtype, device, kind;
+  std::vector<std::string> models, elements_of_types;
+  lamplighter_model model;
+  bool opened;
+  double energy_scale;    // eV to the energy unit of the run
+
+  std::vector<int> owner;    // row -> row that the model knows it by
+  std::vector<int64_t> pair_i, pair_j;
+  std::vector<double> rij, fij, eatoms;
+  std::vector<int64_t> list_i, list_j, list_j_x;
+
+  // the features that are being exchanged: rows of `stride` bytes, of which `chunk_bytes` from
+  // `offset` on are in this message
+  enum class Message { NONE, FEATURES, OWNER };
+  Message message;
+  char *rows;
+  size_t stride, offset, chunk_bytes;
+  int chunk_elements, element_bytes;
+
+  void allocate();
+  void close_model();
+  void check_positions(std::string &problem) const;
+  void find_owners();
+  int64_t build_pairs(std::string &problem);
+  void build_list();
+  void stop_all_if(const std::string &problem);
+  void scatter_pair_forces(int64_t npairs);
+  void set_chunk(int first, int count);
+  static int doubles_for(int elements, int element_size);
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

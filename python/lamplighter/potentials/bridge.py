@@ -1,0 +1,400 @@
+"""The side of `pair_style lamplighter` that evaluates models: it answers the C calls of `pair_styles/bridge.h`.
+
+`attach(lmp)` registers three functions (open, compute, close) with the plugin. LAMMPS calls them from inside
+its own commands; no exception passes through C++: it is kept, LAMMPS gets a failure, and the caller fetches
+it with `pending_error()`. Where there are several ranks, a failure inside a step ends all of them at once
+(the others may be waiting in an exchange), with the traceback on stderr.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+
+from lamplighter import plugin
+from lamplighter.errors import ModelError, PluginError
+from lamplighter.potentials import device as devices
+from lamplighter.potentials import registry
+from lamplighter.potentials.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
+from lamplighter.potentials.interface import Exchange, LoadOptions, PairData, Potential
+from lamplighter.potentials.loading import require_model_file
+
+_VERSION = 1
+_OVERLAP = 0.1  # Å, as in pair_lamplighter.cpp
+
+
+class _Request(Structure):
+    _fields_ = [
+        ("pair", c_void_p),
+        ("dtype", c_char_p),
+        ("device", c_char_p),
+        ("kind", c_char_p),
+        ("nmodels", c_int32),
+        ("models", POINTER(c_char_p)),
+        ("ntypes", c_int32),
+        ("elements", POINTER(c_char_p)),
+        ("rank", c_int32),
+        ("nranks", c_int32),
+    ]
+
+
+class _Model(Structure):
+    _fields_ = [("handle", c_int64), ("cutoff", c_double), ("host_pairs", c_int32)]
+
+
+class _Step(Structure):
+    _fields_ = [
+        ("nlocal", c_int64),
+        ("ntotal", c_int64),
+        ("rebuilt", c_int32),
+        ("peratom", c_int32),
+        ("virial_wanted", c_int32),
+        ("type", c_void_p),
+        ("npairs", c_int64),
+        ("pair_capacity", c_int64),
+        ("pair_i", c_void_p),
+        ("pair_j", c_void_p),
+        ("rij", c_void_p),
+        ("fij", c_void_p),
+        ("nlist", c_int64),
+        ("list_capacity", c_int64),
+        ("list_i", c_void_p),
+        ("list_j", c_void_p),
+        ("list_j_x", c_void_p),
+        ("nx", c_int64),
+        ("x", c_void_p),
+        ("f", c_void_p),
+        ("virial", c_void_p),
+        ("vatom", c_void_p),
+        ("atom_capacity", c_int64),
+        ("eatoms", c_void_p),
+        ("energy", c_double),
+    ]
+
+
+_OPEN = CFUNCTYPE(c_int, POINTER(_Request), POINTER(_Model))
+_COMPUTE = CFUNCTYPE(c_int, c_int64, POINTER(_Step))
+_CLOSE = CFUNCTYPE(None, c_int64)
+_MESSAGE = CFUNCTYPE(c_void_p)
+
+
+class _Bridge(Structure):
+    _fields_ = [
+        ("version", c_int32),
+        ("open", _OPEN),
+        ("compute", _COMPUTE),
+        ("close", _CLOSE),
+        ("message", _MESSAGE),
+    ]
+
+
+class _Array:
+    """A torch view of an array that C++ owns; made anew only when it has moved or grown."""
+
+    def __init__(self, dtype: type, columns: int = 1) -> None:
+        self._dtype = np.dtype(dtype)
+        self._columns = columns
+        self._address: int | None = None
+        self._capacity = -1
+        self._view = torch.empty(0)
+
+    def __call__(self, address: int | None, rows: int, capacity: int) -> torch.Tensor:
+        if not address:
+            shape = (0, self._columns) if self._columns > 1 else (0,)
+            return torch.from_numpy(np.empty(shape, self._dtype))
+        if address != self._address or capacity != self._capacity:
+            size = capacity * self._columns * self._dtype.itemsize
+            buffer = (ctypes.c_char * size).from_address(address)
+            array = np.frombuffer(buffer, self._dtype)
+            self._view = torch.from_numpy(array.reshape(-1, self._columns) if self._columns > 1 else array)
+            self._address, self._capacity = address, capacity
+        return self._view[:rows]
+
+
+@dataclass
+class Timing:
+    """Seconds of this process inside model calls (exchanges included), and how many there were."""
+
+    seconds: float = 0.0
+    calls: int = 0
+
+
+@dataclass
+class _OpenModel:
+    potential: Potential
+    pair: int
+    nranks: int
+    rank: int
+    element_of_type: torch.Tensor
+    schedule: list[ExchangeCall]
+    host_pairs: bool
+    topology: int = 0
+    elems: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    types: _Array = field(default_factory=lambda: _Array(np.int32))
+    pair_i: _Array = field(default_factory=lambda: _Array(np.int64))
+    pair_j: _Array = field(default_factory=lambda: _Array(np.int64))
+    rij: _Array = field(default_factory=lambda: _Array(np.float64, 3))
+    fij: _Array = field(default_factory=lambda: _Array(np.float64, 3))
+    eatoms: _Array = field(default_factory=lambda: _Array(np.float64))
+    list_on_device: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+
+
+_library: ctypes.CDLL | None = None
+_local_rank = 0
+_models: dict[int, _OpenModel] = {}
+_handles = itertools.count(1)
+_error: BaseException | None = None
+_message = ctypes.create_string_buffer(b"")
+timing = Timing()
+
+
+def attach(lmp: Any, comm: Any = None) -> None:
+    """Connect `pair_style lamplighter` of a LAMMPS instance to this process.
+
+    Call it once after creating the instance; it holds for all instances of the process.
+
+    Args:
+        lmp: A `lammps.lammps` object.
+        comm: Its mpi4py communicator; None: MPI.COMM_WORLD. Ranks of one node share its GPUs.
+
+    Raises:
+        PluginError: the plugin is not loaded and cannot be.
+    """
+    global _library, _local_rank
+    path = plugin.require()
+    if not lmp.has_style("pair", "lamplighter"):
+        lmp.command(f'plugin load "{path}"')
+    if not lmp.has_style("pair", "lamplighter"):
+        raise PluginError(f"LAMMPS did not take the plugin {path}; see the lines that it printed above")
+    library = ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
+    for name in ("lamplighter_forward_exchange", "lamplighter_reverse_exchange"):
+        getattr(library, name).argtypes = [c_void_p, c_void_p, c_void_p, c_int32, c_int32]
+    if library.lamplighter_set_bridge(ctypes.byref(_BRIDGE)):
+        raise PluginError(
+            f"the plugin {path} and this package speak different versions of their interface: reinstall lamplighter"
+        )
+    _library = library
+    from mpi4py import MPI
+
+    _local_rank = (comm or MPI.COMM_WORLD).Split_type(MPI.COMM_TYPE_SHARED).Get_rank()
+
+
+def pending_error() -> BaseException | None:
+    """The exception behind the last failed LAMMPS command, if it came from a model; forgotten once fetched."""
+    global _error
+    error, _error = _error, None
+    return error
+
+
+def _guarded(action: Callable[[], None], *, ends_all_ranks: bool) -> int:
+    """Run a callback; keep what it raises. Returns 0, or 1 if it raised."""
+    global _error, _message
+    try:
+        action()
+    except BaseException as error:
+        _error = error
+        _message = ctypes.create_string_buffer(f"{type(error).__name__}: {error}".encode())
+        if ends_all_ranks:
+            traceback.print_exception(error)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        return 1
+    return 0
+
+
+@_OPEN
+def _open(request: Any, model: Any) -> int:
+    return _guarded(lambda: _open_model(request.contents, model.contents), ends_all_ranks=False)
+
+
+@_COMPUTE
+def _compute(handle: int, step: Any) -> int:
+    opened = _models[handle]
+
+    def action() -> None:
+        began = time.perf_counter()
+        _evaluate(opened, step.contents)
+        timing.seconds += time.perf_counter() - began
+        timing.calls += 1
+
+    return _guarded(action, ends_all_ranks=opened.nranks > 1)
+
+
+@_CLOSE
+def _close(handle: int) -> None:
+    _models.pop(handle, None)
+
+
+@_MESSAGE
+def _last_message() -> int:
+    return ctypes.addressof(_message)
+
+
+# kept for the life of the process: C++ holds pointers to these functions
+_BRIDGE = _Bridge(_VERSION, _open, _compute, _close, _last_message)
+
+
+def _open_model(request: _Request, model: _Model) -> None:
+    files = [Path(os.fsdecode(request.models[k])) for k in range(request.nmodels)]
+    elements = tuple(request.elements[k].decode() for k in range(request.ntypes))
+    for itype, symbol in enumerate(elements, start=1):
+        if symbol not in atomic_numbers or symbol == "X":
+            raise ModelError(
+                f"pair_coeff: {symbol!r} (atom type {itype}) is not a chemical element; after the model file(s) "
+                f"it needs {request.ntypes} element symbols, one for each atom type"
+            )
+    for path in files:
+        require_model_file(path)
+
+    kind = request.kind.decode()
+    potential_class = registry.recognise(files[0]) if kind == "auto" else registry.load_kind(kind)
+    options = LoadOptions(
+        elements=elements,
+        dtype=request.dtype.decode(),
+        device=devices.resolve(request.device.decode(), _local_rank),
+    )
+    potential = potential_class.load(files[0], options)
+    opened = _OpenModel(
+        potential=potential,
+        pair=request.pair,
+        nranks=request.nranks,
+        rank=request.rank,
+        element_of_type=torch.tensor([potential.element_index(symbol) for symbol in elements]),
+        schedule=_exchange_schedule(potential, elements[0]),
+        host_pairs=potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model",
+    )
+    handle = next(_handles)
+    _models[handle] = opened
+    model.handle = handle
+    model.cutoff = potential.cutoff
+    model.host_pairs = int(opened.host_pairs)
+
+
+def _exchange_schedule(potential: Potential, symbol: str) -> list[ExchangeCall]:
+    """The exchanges of one evaluation, read off a dimer; ranks without atoms replay them."""
+    device = potential.device
+    recording = Recording()
+    rij = torch.zeros(2, 3, dtype=torch.float64, device=device)
+    rij[0, 0], rij[1, 0] = 0.5 * potential.cutoff, -0.5 * potential.cutoff
+    pair_i = torch.tensor([0, 1], device=device)
+    dimer = PairData(
+        nlocal=2,
+        ntotal=2,
+        elems=torch.full((2,), potential.element_index(symbol), device=device),
+        pair_i=pair_i,
+        pair_j=1 - pair_i,
+        rij=rij,
+        eatoms=torch.zeros(2, dtype=torch.float64, device=device),
+        pair_forces=torch.zeros(2, 3, dtype=torch.float64, device=device),
+        exchange=recording,
+    )
+    potential.compute(dimer)
+    return recording.calls
+
+
+def _evaluate(opened: _OpenModel, step: _Step) -> None:
+    potential = opened.potential
+    exchange: Exchange = OneRank()
+    if opened.nranks > 1:
+        assert _library is not None
+        through = ThroughPairStyle(_library, opened.pair, step.nlocal, step.ntotal)
+        if step.nlocal == 0:
+            through.replay(opened.schedule)
+            step.energy = 0.0
+            return
+        exchange = through
+    elif step.nlocal == 0:
+        return
+
+    if step.rebuilt:
+        types = opened.types(step.type, step.ntotal, step.ntotal)
+        opened.elems = opened.element_of_type[types.to(torch.int64) - 1].to(potential.device)
+        opened.topology += 1
+
+    if opened.host_pairs:
+        data = PairData(
+            nlocal=step.nlocal,
+            ntotal=step.ntotal,
+            elems=opened.elems,
+            pair_i=opened.pair_i(step.pair_i, step.npairs, step.pair_capacity),
+            pair_j=opened.pair_j(step.pair_j, step.npairs, step.pair_capacity),
+            rij=opened.rij(step.rij, step.npairs, step.pair_capacity),
+            eatoms=opened.eatoms(step.eatoms, step.nlocal, step.atom_capacity),
+            pair_forces=opened.fij(step.fij, step.npairs, step.pair_capacity),
+            exchange=exchange,
+            topology=opened.topology,
+        )
+        potential.compute(data)
+        step.energy = data.energy
+    else:
+        _evaluate_on_device(opened, step, exchange)
+
+
+def _evaluate_on_device(opened: _OpenModel, step: _Step, exchange: Exchange) -> None:
+    """Pairs are kept where the model runs: per step only positions go down, forces and virial come up."""
+    potential, device = opened.potential, opened.potential.device
+    if step.rebuilt or opened.list_on_device is None:
+        opened.list_on_device = tuple(  # type: ignore[assignment]
+            _Array(np.int64)(address, step.nlist, step.nlist).to(device, copy=True)
+            for address in (step.list_i, step.list_j, step.list_j_x)
+        )
+    assert opened.list_on_device is not None
+    list_i, list_j, list_j_x = opened.list_on_device
+    x_host = _Array(np.float64, 3)(step.x, step.nx, step.nx)
+    x = x_host.to(device)
+    rij = x[list_j_x] - x[list_i]
+    distance = torch.linalg.vector_norm(rij, dim=1)
+    near = torch.nonzero(distance < potential.cutoff).squeeze(1)
+    i, j, j_x, rij = list_i[near], list_j[near], list_j_x[near], rij[near]
+    if len(near) and float(distance[near].min()) < _OVERLAP:
+        raise ModelError(
+            f"two atoms are {float(distance[near].min()):.4g} Å apart, less than {_OVERLAP} Å: check the "
+            "structure, or minimise it with a repulsive pair style first"
+        )
+    data = PairData(
+        nlocal=step.nlocal,
+        ntotal=step.ntotal,
+        elems=opened.elems,
+        pair_i=i,
+        pair_j=j,
+        rij=rij,
+        eatoms=torch.zeros(step.nlocal, dtype=torch.float64, device=device),
+        pair_forces=torch.zeros(len(near), 3, dtype=torch.float64, device=device),
+        exchange=exchange,
+        topology=opened.topology,
+    )
+    potential.compute(data)
+
+    # a folded ghost's force is its atom's; on several ranks LAMMPS sends it home (newton on)
+    receiver = j if opened.nranks == 1 else j_x
+    rij = rij.detach()
+    forces = torch.zeros_like(x)
+    forces.index_add_(0, i, data.pair_forces)
+    forces.index_add_(0, receiver, -data.pair_forces)
+    _Array(np.float64, 3)(step.f, step.nx, step.nx).copy_(forces)
+    opened.eatoms(step.eatoms, step.nlocal, step.atom_capacity).copy_(data.eatoms)
+    step.energy = data.energy
+    if step.virial_wanted:
+        outer = -rij[:, :, None] * data.pair_forces[:, None, :]
+        outer = 0.5 * (outer + outer.transpose(1, 2))
+        rows, columns = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
+        pair_virial = outer[:, rows, columns]
+        _Array(np.float64)(step.virial, 6, 6).copy_(pair_virial.sum(dim=0))
+        if step.peratom:
+            vatom = torch.zeros(step.nx, 6, dtype=torch.float64, device=device)
+            vatom.index_add_(0, i, 0.5 * pair_virial)
+            vatom.index_add_(0, receiver, 0.5 * pair_virial)
+            _Array(np.float64, 6)(step.vatom, step.nx, step.nx).copy_(vatom)

@@ -1,0 +1,39 @@
+"""Where a model runs: the `device` keyword of `pair_style lamplighter` made concrete."""
+
+from __future__ import annotations
+
+import torch
+
+from lamplighter.errors import EnvironmentProblem
+
+
+def resolve(requested: str, local_rank: int) -> torch.device:
+    """The device of one rank.
+
+    Args:
+        requested: `auto`, `cpu`, `cuda` or `cuda:K`. `auto` takes a GPU where torch has one. `auto` and
+            `cuda` give each rank of a node a GPU of its own by local rank, round robin where ranks are more.
+        local_rank: Index of this rank among the ranks of its node.
+
+    Raises:
+        EnvironmentProblem: a GPU is asked for and torch has none, or not that many.
+    """
+    if requested == "cpu":
+        return torch.device("cpu")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if requested == "auto":
+        return torch.device("cuda", local_rank % gpus) if gpus else torch.device("cpu")
+    if not gpus:
+        build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU only"
+        raise EnvironmentProblem(
+            f"device {requested!r} was asked for, but torch finds no GPU here (torch {torch.__version__} is "
+            f"built for {build}): use device cpu, or install a CUDA build of torch and check nvidia-smi"
+        )
+    if requested == "cuda":
+        return torch.device("cuda", local_rank % gpus)
+    index = int(requested.removeprefix("cuda:"))
+    if index >= gpus:
+        raise EnvironmentProblem(
+            f"device {requested!r} was asked for, but torch sees {gpus} GPU(s), cuda:0 to cuda:{gpus - 1}"
+        )
+    return torch.device("cuda", index)

@@ -1,0 +1,113 @@
+"""MACE: `.model` files and ML-IAP `*-mliap_lammps.pt` files, evaluated in the driving process.
+
+The model itself is mace-torch's, unmodified, called the way its own ML-IAP object calls it
+(mace.calculators.lammps_mliap_mace): pair vectors in, energy per atom and dE/d(pair vector) out. What is
+done here in its stead: nothing returns early (upstream skips ranks with no atom or with one pair or none, so that
+other ranks wait for ever and lone atoms lose their energy), and what stays the same while the
+neighbour list does is made once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+# mace before e3nn: e3nn 0.4.4 loads its constants in a way that newer torch allows only after mace set it up
+import mace.modules  # noqa: F401
+import torch
+from ase.data import atomic_numbers, chemical_symbols
+from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper
+
+from lamplighter.errors import ModelError
+from lamplighter.potentials.interface import LoadOptions, PairData, Potential
+from lamplighter.potentials.loading import load_torch
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Mace(Potential):
+    """A MACE or ScaleShiftMACE model.
+
+    Source: Batatia et al., MACE, NeurIPS 2022 (arXiv:2206.07697); ML-IAP calling convention: mace-torch 0.3.
+    """
+
+    kind: ClassVar[str] = "mace"
+
+    def __init__(self, network: MACEEdgeForcesWrapper, device: torch.device, dtype: torch.dtype) -> None:
+        self.device = device
+        self.dtype = dtype
+        self._network = network.to(device=device, dtype=dtype).eval()
+        for parameter in self._network.parameters():
+            parameter.requires_grad_(False)
+        self.cutoff = float(network.r_max)
+        self.elements = [chemical_symbols[int(z)] for z in network.atomic_numbers]
+        self._topology = -1
+        self._node_attrs = torch.empty(0)
+        self._batch = torch.empty(0)
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        try:
+            names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+        except Exception:
+            return False
+        return any(name.startswith("mace.") for name in names)
+
+    @classmethod
+    def load(cls, path: Path, options: LoadOptions) -> Mace:
+        loaded: Any = load_torch(path, map_location="cpu").object
+        if isinstance(loaded, LAMMPS_MLIAP_MACE):
+            network = loaded.model
+        elif isinstance(loaded, torch.nn.Module) and hasattr(loaded, "interactions"):
+            if getattr(loaded, "heads", None) is None:
+                loaded.heads = ["Default"]
+            if options.head is not None and options.head not in loaded.heads:
+                raise ModelError(
+                    f"model file {path} has no head {options.head!r}; its heads: {', '.join(loaded.heads)}"
+                )
+            loaded.lammps_mliap = True
+            network = MACEEdgeForcesWrapper(loaded, head=options.head or loaded.heads[-1])
+        else:
+            raise ModelError(
+                f"model file {path} holds a {type(loaded).__module__}.{type(loaded).__name__}, not a MACE model: "
+                "give a .model file written by mace_run_train, or a *-mliap_lammps.pt file"
+            )
+        known = [chemical_symbols[int(z)] for z in network.atomic_numbers]
+        lacking = sorted(set(options.elements) - set(known))
+        if lacking:
+            raise ModelError(
+                f"model file {path} was trained for {', '.join(known)} and does not know "
+                f"{', '.join(lacking)}; pair_coeff asks for {' '.join(options.elements)}"
+            )
+        stored = network.r_max.dtype
+        return cls(network, options.device, _DTYPES.get(options.dtype, stored))
+
+    def element_index(self, symbol: str) -> int:
+        numbers = [int(z) for z in self._network.atomic_numbers]
+        return numbers.index(atomic_numbers[symbol])
+
+    def compute(self, data: PairData) -> None:
+        if data.topology != self._topology:
+            self._renew_topology(data)
+        batch = {
+            "vectors": data.rij.to(self.dtype),
+            "node_attrs": self._node_attrs,
+            "edge_index": torch.stack((data.pair_j, data.pair_i)),
+            "batch": self._batch,
+            "lammps_class": data,
+            "natoms": (data.nlocal, data.ntotal - data.nlocal),
+        }
+        # exchanges inside the backward pass call MPI: keep it in this thread on GPUs too
+        with torch.autograd.set_multithreading_enabled(False):
+            _, node_energy, pair_forces = self._network(batch)
+        energies = node_energy[: data.nlocal].detach().to(data.eatoms.dtype)
+        data.eatoms.copy_(energies)
+        data.energy = energies.sum().item()
+        data.update_pair_forces(pair_forces)
+
+    def _renew_topology(self, data: PairData) -> None:
+        self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(
+            self.dtype
+        )
+        self._batch = torch.zeros(data.nlocal, dtype=torch.int64, device=self.device)
+        self._topology = data.topology

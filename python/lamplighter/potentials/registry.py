@@ -1,0 +1,58 @@
+"""Which potentials are installed: the entry points of the group `lamplighter.potentials`."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from lamplighter.errors import ModelError
+from lamplighter.potentials.interface import Potential
+
+GROUP = "lamplighter.potentials"
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Entry points of all potentials by their kind. Nothing is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def load_kind(kind: str) -> type[Potential]:
+    """The potential class of one kind.
+
+    Raises:
+        ModelError: no such kind is installed, or its framework cannot be imported.
+    """
+    points = installed()
+    if kind not in points:
+        known = ", ".join(sorted(points)) or "none"
+        raise ModelError(f"potential kind {kind!r} is not known; installed kinds: {known}")
+    try:
+        loaded: type[Potential] = points[kind].load()
+    except ImportError as missing:
+        raise ModelError(
+            f"potential kind {kind!r} needs a package that is not installed ({missing}): "
+            f"pip install 'lamplighter[{kind}]'"
+        ) from missing
+    return loaded
+
+
+def recognise(path: Path) -> type[Potential]:
+    """The potential class whose models look like `path`.
+
+    Raises:
+        ModelError: none recognises it; the message lists what was tried and why others were not.
+    """
+    tried: list[str] = []
+    for kind in installed():
+        try:
+            candidate = load_kind(kind)
+        except ModelError as missing:
+            tried.append(str(missing))
+            continue
+        if candidate.recognises(path):
+            return candidate
+        tried.append(f"it does not look like a {kind} model")
+    raise ModelError(
+        f"model file {path} is not of a known kind: {'; '.join(tried)}. "
+        "If it is a model, name its kind: pair_style lamplighter kind KIND"
+    )
