@@ -111,7 +111,7 @@ def test_sources_that_do_not_compile_are_tried_once(in_this_process, compiler, t
     refuse = 'case "$*" in *-c*) echo "plugin.cpp:1: error: no member named atom" >&2; exit 1;; esac'
     monkeypatch.setenv("CXX", str(compiler(refuse)))
     in_this_process.change_headers()
-    with pytest.raises(PluginError, match=r"no member named atom.*install a LAMMPS that this version"):
+    with pytest.raises(PluginError, match=r"no member named atom.*install a LAMMPS that Lamplighter supports"):
         plugin.require()
 
     def compilations():

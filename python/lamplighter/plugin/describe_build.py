@@ -29,4 +29,6 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     except PluginProblem as problem:
-        raise SystemExit(f"Lamplighter's LAMMPS plugin cannot be built: {problem.reason}.\n{problem.remedy}.") from None
+        raise SystemExit(
+            f"Lamplighter's LAMMPS plugin cannot be built: {problem.reason}.\nRemedy: {problem.remedy}."
+        ) from None

