@@ -1,0 +1,171 @@
+"""The figure of a run: temperature, pressure, density and energy against time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lamplighter.report.run_folder import RunRecord
+from lamplighter.report.stage_summary import stage_time_ps
+
+# Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
+_BLUE, _VERMILION, _GREEN, _PURPLE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
+_RUNNING_MEAN_FRACTION = 0.05
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Rows of all stages of dynamics on one time axis that starts at 0."""
+
+    time_ps: NDArray[np.float64]
+    stage: NDArray[np.int64]
+    rows: dict[str, NDArray[np.float64]]
+    boundaries_ps: list[float]
+    names: list[str]
+
+
+def draw_thermo(run: RunRecord, path: Path) -> bool:
+    """Draw T, p, ρ and potential energy per atom against time into a PNG file; needs no display.
+
+    Minimisations take no time and are left out. Values that are not finite leave gaps.
+
+    Returns:
+        Whether there was anything to draw.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    course = _course(run)
+    if len(course.time_ps) == 0:
+        return False
+    figure = Figure(figsize=(7.0, 7.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Sequence[Axes] = figure.subplots(4, 1, sharex=True)
+    panels = [
+        ("temperature_K", "T / K", _VERMILION),
+        ("pressure_bar", "p / bar", _BLUE),
+        ("density_g_cm3", "ρ / (g/cm³)", _GREEN),
+        ("energy", "E$_\\mathrm{pot}$ / (eV/atom)" if run.natoms else "E$_\\mathrm{pot}$ / eV", _PURPLE),
+    ]
+    for axis, (column, label, colour) in zip(axes, panels, strict=True):
+        _draw_panel(axis, course, column, colour)
+        axis.set_ylabel(label)
+    axes[1].legend(
+        loc="lower right", bbox_to_anchor=(1.0, 0.98), borderaxespad=0.0, fontsize="small", frameon=False, ncols=2
+    )
+    axes[-1].set_xlabel("time / ps")
+    axes[0].set_xlim(course.time_ps[0], max(course.time_ps[-1], course.time_ps[0] + 1e-6))
+    _name_stages(axes[0], course)
+    figure.align_ylabels(list(axes))
+    figure.suptitle(_title(run), fontsize="medium")
+    new = path.with_name(path.name + ".new")
+    figure.savefig(new, dpi=150, format="png")
+    new.replace(path)
+    return True
+
+
+def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Centred mean over `width` rows (fewer at the ends), shape (n,); values that are not finite do not count."""
+    finite = np.isfinite(values)
+    total = np.concatenate([[0.0], np.cumsum(np.where(finite, values, 0.0))])
+    count = np.concatenate([[0], np.cumsum(finite)])
+    place = np.arange(len(values))
+    low, high = np.maximum(place - width // 2, 0), np.minimum(place + (width + 1) // 2, len(values))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (total[high] - total[low]) / (count[high] - count[low])
+
+
+def _course(run: RunRecord) -> _Course:
+    columns = ("temperature_K", "pressure_bar", "density_g_cm3", "potential_energy_eV")
+    times, stages, names, boundaries = [np.empty(0)], [np.empty(0, dtype=np.int64)], [], []
+    rows: dict[str, list[NDArray[np.float64]]] = {name: [np.empty(0)] for name in columns}
+    start = 0.0
+    for stage in run.stages:
+        table = run.thermo.stage(stage.index)
+        if stage.is_minimisation or len(table) == 0:
+            continue
+        time = stage_time_ps(table, stage.timestep_fs)
+        if not np.isfinite(time).all():
+            continue
+        boundaries.append(start)
+        names.append(stage.name)
+        times.append(start + time)
+        stages.append(np.full(len(time), stage.index))
+        for name in columns:
+            rows[name].append(table[name])
+        start += float(time[-1])
+    joined = {name: np.concatenate(parts) for name, parts in rows.items()}
+    joined["energy"] = joined["potential_energy_eV"] / (run.natoms or 1)
+    return _Course(np.concatenate(times), np.concatenate(stages), joined, boundaries, names)
+
+
+def _draw_panel(axis: Axes, course: _Course, column: str, colour: str) -> None:
+    values = np.where(np.isfinite(course.rows[column]), course.rows[column], np.nan)
+    is_pressure = column == "pressure_bar"
+    width = max(3, round(_RUNNING_MEAN_FRACTION * len(values)))
+    row_ps = float(np.median(np.diff(course.time_ps))) if len(values) > 1 else 0.0
+    mean_label: str | None = f"mean over {width * row_ps:.2g} ps"
+    for index in np.unique(course.stage):
+        here = course.stage == index
+        time, part = course.time_ps[here], values[here]
+        axis.plot(
+            time,
+            part,
+            color=colour,
+            linewidth=0.7 if is_pressure else 1.1,
+            alpha=0.4 if is_pressure else 1.0,
+            marker="." if len(part) < 3 else None,
+            label="instantaneous" if index == course.stage[0] else None,
+        )
+        if is_pressure and len(part) > width:
+            axis.plot(time, running_mean(part, width), color=_BLACK, linewidth=1.3, label=mean_label)
+            mean_label = None
+    for boundary in course.boundaries_ps[1:]:
+        axis.axvline(boundary, color="0.55", linewidth=0.8, linestyle=(0, (4, 3)))
+    _limit_to_bulk(axis, values)
+    axis.ticklabel_format(axis="y", useOffset=False)
+    axis.grid(color="0.9", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(x=0)
+
+
+def _limit_to_bulk(axis: Axes, values: NDArray[np.float64]) -> None:
+    """Keep a few exploded rows from flattening the rest of the panel."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < 4:
+        return
+    low, high = np.percentile(finite, [2.0, 98.0])
+    room = 3.0 * max(high - low, 1e-9 * max(abs(high), 1.0))
+    if finite.min() < low - room or finite.max() > high + room:
+        axis.set_ylim(max(finite.min(), low - room), min(finite.max(), high + room))
+
+
+def _name_stages(axis: Axes, course: _Course) -> None:
+    ends = [*course.boundaries_ps[1:], float(course.time_ps[-1])]
+    whole = max(float(course.time_ps[-1]), 1e-12)
+    for name, start, end in zip(course.names, course.boundaries_ps, ends, strict=True):
+        room = int((end - start) / whole * 80)
+        shown = name if len(name) <= room else name[: room - 1] + "…" if room >= 4 else ""
+        axis.annotate(
+            shown,
+            ((start + end) / 2, 1.02),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="bottom",
+            fontsize="small",
+            color="0.35",
+        )
+
+
+def _title(run: RunRecord) -> str:
+    atoms = f", {run.natoms} atoms" if run.natoms else ""
+    state = "" if run.status == "completed" else f" ({run.status})"
+    return f"{run.folder.resolve().name}{atoms}{state}"

@@ -1,0 +1,138 @@
+"""The files of a run folder that a report is made from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamplighter.errors import RunFolderError
+from lamplighter.report.thermo_table import ThermoTable, read_thermo
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One stage as `status.json` has it.
+
+    Attributes:
+        index: Zero-based place in the run file's list.
+        type: "minimise", "nve", "nvt", "npt", …, lower case; "" where it is not recorded.
+        name: The stage's name.
+        steps: Number of steps; None where it is not recorded.
+        timestep_fs: Timestep, fs; None for minimisation or where it is not recorded.
+        wall_s: Wall time spent, s; None where the stage has not ended.
+    """
+
+    index: int
+    type: str
+    name: str
+    steps: int | None
+    timestep_fs: float | None
+    wall_s: float | None
+
+    @property
+    def is_minimisation(self) -> bool:
+        """Whether the stage has no time and no temperature."""
+        return self.type.startswith("minimi")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """All that a report is made from.
+
+    Attributes:
+        folder: The run folder.
+        status: "completed", "failed", "running", or "unknown".
+        error: Message of a failed run.
+        failed_stage: Zero-based index of the stage in which it failed.
+        natoms, ranks, threads_per_rank: None where they are not recorded.
+        stages: In order; where `status.json` is missing, those that the thermo table has.
+        thermo: The thermo table; without rows where it is missing.
+        provenance: Content of `provenance.json`; empty where it is missing.
+        notes: What was missing or could not be read.
+    """
+
+    folder: Path
+    status: str
+    error: str | None
+    failed_stage: int | None
+    natoms: int | None
+    ranks: int | None
+    threads_per_rank: int | None
+    stages: list[StageRecord]
+    thermo: ThermoTable
+    provenance: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read a run folder as far as it goes; what is missing or unreadable is said in `notes`.
+
+    Raises:
+        RunFolderError: `folder` is no folder, or holds neither a thermo table nor a status.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(f"run folder {folder} does not exist")
+    if not (folder / "thermo.csv").exists() and not (folder / "status.json").exists():
+        raise RunFolderError(f"{folder} holds no run: it has neither thermo.csv nor status.json")
+    notes: list[str] = []
+    status = _read_json(folder / "status.json", notes)
+    provenance = _read_json(folder / "provenance.json", notes)
+    try:
+        thermo = read_thermo(folder / "thermo.csv")
+    except RunFolderError as problem:
+        notes.append(str(problem))
+        thermo = ThermoTable({"stage": np.empty(0), "step": np.empty(0)}, 0)
+    if thermo.n_skipped:
+        notes.append(f"lines of thermo.csv left out because they are no rows of numbers: {thermo.n_skipped}")
+    stages = [_stage_record(entry, place) for place, entry in enumerate(status.get("stages") or [])]
+    known = {stage.index for stage in stages}
+    stages += [
+        StageRecord(index, "", f"stage {index}", None, None, None)
+        for index in thermo.stage_indices
+        if index not in known
+    ]
+    return RunRecord(
+        folder=folder,
+        status=str(status.get("status", "unknown")),
+        error=status.get("error"),
+        failed_stage=status.get("failed_stage"),
+        natoms=status.get("natoms"),
+        ranks=status.get("ranks"),
+        threads_per_rank=status.get("threads_per_rank"),
+        stages=sorted(stages, key=lambda stage: stage.index),
+        thermo=thermo,
+        provenance=provenance,
+        notes=notes,
+    )
+
+
+def _stage_record(entry: dict[str, Any], place: int) -> StageRecord:
+    stage_type = str(entry.get("type") or "").lower()
+    index = int(entry.get("index", place))
+    return StageRecord(
+        index=index,
+        type=stage_type,
+        name=str(entry.get("name") or stage_type or f"stage {index}"),
+        steps=entry.get("steps"),
+        timestep_fs=entry.get("timestep_fs") or None,
+        wall_s=entry.get("wall_s"),
+    )
+
+
+def _read_json(path: Path, notes: list[str]) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        notes.append(f"{path.name} is missing")
+        return {}
+    except (OSError, ValueError) as problem:
+        notes.append(f"{path.name} cannot be read: {problem}")
+        return {}
+    if not isinstance(content, dict):
+        notes.append(f"{path.name} is not a JSON object")
+        return {}
+    return content

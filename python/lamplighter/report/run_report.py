@@ -1,0 +1,75 @@
+"""The report of a run: `summary.json` and `thermo.png` in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from lamplighter.errors import RunFolderError
+from lamplighter.report.figure import draw_thermo
+from lamplighter.report.run_folder import RunRecord, read_run
+from lamplighter.report.stage_summary import summarise_stage
+
+
+def run_report(run_folder: Path) -> dict[str, Any]:
+    """Write `summary.json` and `thermo.png` into a run folder, whole or broken off, and return the summary.
+
+    Returns:
+        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stages notes figure`; `stages` as in
+        `stage_summary.summarise_stage`. Numbers that do not exist are None (null in the file).
+
+    Raises:
+        RunFolderError: there is no run in the folder, or the report cannot be written there.
+    """
+    run = read_run(Path(run_folder))
+    summary = _summary(run)
+    figure = run.folder / "thermo.png"
+    try:
+        if draw_thermo(run, figure):
+            summary["figure"] = figure.name
+        else:
+            summary["notes"].append("no figure: thermo.csv holds no step of dynamics")
+        text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+        new = run.folder / "summary.json.new"
+        new.write_text(text + "\n", encoding="utf-8")
+        new.replace(run.folder / "summary.json")
+    except OSError as problem:
+        raise RunFolderError(
+            f"the report cannot be written into {run.folder}: {problem.strerror or problem}"
+        ) from problem
+    return summary
+
+
+def _summary(run: RunRecord) -> dict[str, Any]:
+    stages = [summarise_stage(stage, run.thermo.stage(stage.index), run.natoms) for stage in run.stages]
+    for stage in stages:
+        if stage["index"] == run.failed_stage and stage["steps_done"]:
+            stage["notes"].append("the run failed in this stage; its means include what led to that")
+    walls = [stage.wall_s for stage in run.stages if stage.wall_s is not None]
+    summary: dict[str, Any] = {
+        "status": run.status,
+        "error": run.error,
+        "failed_stage": run.failed_stage,
+        "natoms": run.natoms,
+        "ranks": run.ranks,
+        "threads_per_rank": run.threads_per_rank,
+        "wall_s": sum(walls) if walls else None,
+        "stages": stages,
+        "notes": list(run.notes),
+        "figure": None,
+    }
+    without_nan: dict[str, Any] = _without_nan(summary)
+    return without_nan
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None for every number that is not finite: JSON has no nan."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,81 @@
+"""A summary as a few lines for the terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def format_summary(summary: dict[str, Any]) -> str:
+    """The summary of `run_report` as plain text: status, then each stage with its means ± standard errors."""
+    lines = [_headline(summary)]
+    for stage in summary["stages"]:
+        lines += ["", *_stage_lines(stage)]
+    if summary["notes"]:
+        lines.append("")
+        lines += [f"Note: {note}" for note in summary["notes"]]
+    return "\n".join(lines)
+
+
+def format_with_error(value: float | None, error: float | None, unit: str) -> str:
+    """A value and its standard error, rounded to two digits of the error: `0.9231 ± 0.0042 g/cm³`.
+
+    Without an error, five digits of the value; without a value, `not available`.
+    """
+    if value is None or not math.isfinite(value):
+        return "not available"
+    if error is None or not math.isfinite(error) or error <= 0.0:
+        return f"{value:.5g} {unit} (no error bar)"
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals <= 0:
+        return f"{round(value, decimals):.0f} ± {round(error, decimals):.0f} {unit}"
+    return f"{value:.{decimals}f} ± {error:.{decimals}f} {unit}"
+
+
+def _headline(summary: dict[str, Any]) -> str:
+    parts = [f"Run {summary['status']}"]
+    if summary["natoms"]:
+        parts.append(f"{summary['natoms']} atoms")
+    if summary["ranks"]:
+        threads = summary["threads_per_rank"] or 1
+        ranks = summary["ranks"]
+        parts.append(f"{ranks} rank{'s' if ranks != 1 else ''} × {threads} thread{'s' if threads != 1 else ''}")
+    if summary["wall_s"] is not None:
+        parts.append(f"{summary['wall_s']:.4g} s")
+    headline = ", ".join(parts)
+    if summary["error"]:
+        stage = summary["failed_stage"]
+        where = f" in stage {stage}" if stage is not None else ""
+        headline += f"\nFailed{where}: {summary['error']}"
+    return headline
+
+
+def _stage_lines(stage: dict[str, Any]) -> list[str]:
+    type_name = f" ({stage['type']})" if stage["type"] and stage["type"] != stage["name"] else ""
+    head = f"Stage {stage['index']} {stage['name']}{type_name}: {stage['steps_done']} steps"
+    if stage.get("length_ps"):
+        head += f", {stage['length_ps']:.4g} ps"
+    if stage["wall_s"]:
+        head += f", {stage['wall_s']:.4g} s, {stage['steps_per_s']:.3g} steps/s"
+    if stage.get("ns_per_day"):
+        head += f", {stage['ns_per_day']:.3g} ns/day"
+    lines = [head]
+    if stage.get("energy_after_eV_per_atom") is not None:
+        before, after = stage["energy_before_eV_per_atom"], stage["energy_after_eV_per_atom"]
+        lines.append(f"  {'energy':<18}{_number(before)} → {_number(after)} eV/atom")
+    for name, mean in stage.get("means", {}).items():
+        lines.append(f"  {name.replace('_', ' '):<18}{_estimate(mean)}")
+    if stage.get("drift"):
+        lines.append(f"  {'energy drift':<18}{_estimate(stage['drift'])}")
+    if stage.get("averaged_over") and stage.get("means"):
+        lines.append(f"  {'means':<18}{stage['averaged_over']}")
+    return lines + [f"  Note: {note}" for note in stage["notes"]]
+
+
+def _estimate(estimate: dict[str, Any]) -> str:
+    text = format_with_error(estimate["value"], estimate["standard_error"], estimate["unit"])
+    return f"{text}: {estimate['note']}" if estimate["note"] else text
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.6g}"
