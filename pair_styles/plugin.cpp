@@ -12,6 +12,7 @@
 #include "pair_lamplighter.h"
 
 #include <cstdio>
+#include <dlfcn.h>
 #include <string>
 
 using namespace LAMMPS_NS;
@@ -42,6 +43,9 @@ std::string difference(void *lammps)
   }
 
   if (!lammps_config_has_mpi_support()) return "this LAMMPS is compiled without MPI";
+  // a variable that only Open MPI has, whose communicators are of another type
+  if (dlsym(RTLD_DEFAULT, "ompi_mpi_comm_world"))
+    return "it is compiled for MPICH and its relatives, and this LAMMPS runs on Open MPI";
   return "";
 }
 

@@ -45,3 +45,13 @@ def test_only_the_first_rank_says_so(mpirun, lmp, other_lammps, tmp_path):
     result = mpirun(3, [lmp, "-in", "in.nothing", "-log", "none"], env=other_lammps.env)
     assert result.stderr.count("the plugin is not loaded") == 1
     assert result.returncode == 0
+
+
+def test_open_mpi_is_refused(run, lmp, tmp_path):
+    """Its communicators are pointers, where those that the plugin is compiled for are integers."""
+    (tmp_path / "open_mpi.c").write_text("char ompi_mpi_comm_world[8];\n")
+    run(["gcc", "-shared", "-fPIC", "open_mpi.c", "-o", "open_mpi.so"])
+    (tmp_path / "in.use").write_text(USE)
+    result = run([lmp, "-in", "in.use", "-log", "none"], env={"LD_PRELOAD": str(tmp_path / "open_mpi.so")})
+    assert "this LAMMPS runs on Open MPI" in result.stderr
+    assert "Unrecognized pair style 'lamplighter'" in result.stdout + result.stderr
