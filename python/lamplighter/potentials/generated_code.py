@@ -85,6 +85,8 @@ def require_arithmetic_source(source: str) -> None:
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
         if "__" in name:
             raise UnpicklingError(f"a traced module in it uses the name {name}")
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            raise UnpicklingError(f"a traced module in it assigns to {ast.unparse(node)}")
         if isinstance(node, ast.Call) and not _computes(node.func):
             raise UnpicklingError(f"a traced module in it calls {ast.unparse(node.func)}")
         if isinstance(node, ast.Attribute) and _chain(node)[:1] == ["torch"] and not _is_harmless_torch(_chain(node)):
@@ -127,7 +129,7 @@ def _chain(node: ast.expr) -> list[str]:
 
 def _is_harmless_torch(chain: list[str]) -> bool:
     path, last = chain[1:-1], chain[-1]
-    if path == [] and (last == "functional" or isinstance(getattr(torch, last, None), torch.dtype)):
+    if path == [] and (last in ("functional", "Tensor") or isinstance(getattr(torch, last, None), torch.dtype)):
         return True
     return path in ([], ["functional"]) and last in ARITHMETIC
 
@@ -147,13 +149,14 @@ def _computes(function: ast.expr) -> bool:
 def _effects(tree: ast.Module) -> Iterator[str]:
     """Operators of TorchScript code that are not known to only compute.
 
-    TorchScript writes an operator of torch as `torch.name(x)` or `x.name()`, of other libraries as `ops.library.name`.
+    TorchScript writes an operator of torch as `torch.name(x)` or `x.name()`, of other libraries as `ops.library.name`;
+    `__torch__.name` is code of the same archive.
     """
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute):
             continue
         chain = _chain(node)
-        has_effect = any(word in node.attr.lower() for word in _EFFECTS)
+        has_effect = chain[:1] != ["__torch__"] and any(word in node.attr.lower() for word in _EFFECTS)
         of_torch = chain[:1] == ["torch"] and chain[1:] not in _TORCHSCRIPT_NAMES
         of_library = chain[:1] == ["ops"] and chain[1:] not in (["prim"], ["prim", "RaiseException"])
         if has_effect or of_torch or of_library:

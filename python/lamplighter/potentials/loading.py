@@ -207,10 +207,9 @@ def _corrupt(path: Path, problem: BaseException) -> ModelError:
 
 
 def _first_sentence(problem: BaseException) -> str:
-    text = str(problem)
-    # torch wraps the unpickler's message in advice on its own arguments.
-    text = text.rpartition("WeightsUnpickler error: ")[2] or text
-    return " ".join(text.split("\n\n")[0].split("Please use")[0].split())
+    # torch wraps the unpickler's message in advice on its own arguments; the message itself is the context.
+    inner = problem.__context__ if isinstance(problem.__context__, pickle.UnpicklingError) else problem
+    return " ".join(str(inner).split("\n\n")[0].split("Please use")[0].split())
 
 
 def _shortened(names: list[str], most: int = 5) -> str:

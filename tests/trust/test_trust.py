@@ -1,0 +1,144 @@
+"""The list of trusted files: by content, readable, safe under concurrent writers; and what a run says or refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lamplighter import trust
+from lamplighter.cli.trust import trust as trust_command
+from lamplighter.errors import LamplighterError, ModelError, UntrustedModelError
+
+
+def file_with(folder: Path, content: str, name: str = "a.model") -> Path:
+    path = folder / name
+    path.write_text(content)
+    return path
+
+
+def test_a_file_is_trusted_by_its_content(tmp_path: Path, config_folder: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    (entry,) = trust.add([path])
+    assert entry.sha256 == hashlib.sha256(b"weights").hexdigest() == trust.sha256(path)
+    assert trust.is_trusted(trust.sha256(path.rename(tmp_path / "renamed.model")))
+    changed = file_with(tmp_path, "other weights")
+    assert not trust.is_trusted(trust.sha256(changed))
+    listed = json.loads((config_folder / "lamplighter" / "trusted.json").read_text())["trusted"]
+    assert listed == [{"sha256": entry.sha256, "name": str(tmp_path / "a.model"), "added": entry.added}]
+
+
+def test_adding_twice_keeps_the_first_date_and_removing_takes_it_off(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    (first,) = trust.add([path])
+    assert trust.add([path]) == [first]
+    other = file_with(tmp_path, "others", "b.model")
+    trust.add([other])
+    assert trust.remove([first.sha256[:8]]) == [first]
+    assert list(trust.trusted_files()) == [trust.sha256(other)]
+    trust.remove([str(other)])
+    assert trust.trusted_files() == {}
+    with pytest.raises(LamplighterError, match="no entry"):
+        trust.remove([str(other)])
+
+
+def test_a_file_that_is_gone_can_be_taken_off_by_its_name(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    trust.add([path])
+    path.unlink()
+    trust.remove([str(path)])
+    assert trust.trusted_files() == {}
+
+
+def test_many_processes_may_write_at_once(tmp_path: Path, config_folder: Path) -> None:
+    files = [file_with(tmp_path, f"weights {i}", f"{i}.model") for i in range(6)]
+    program = "import sys; from lamplighter import trust; trust.add([sys.argv[1]])"
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for path in files]
+    assert [writer.wait(60) for writer in writers] == [0] * 6
+    assert set(trust.trusted_files()) == {trust.sha256(path) for path in files}
+    left = {path.name for path in (config_folder / "lamplighter").iterdir()}
+    assert left == {"trusted.json", "trusted.lock"}
+
+
+def test_a_file_that_is_not_listed_is_announced_once_with_hash_and_command(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "weights", "my model.pt")
+    said: list[str] = []
+    for _ in range(2):
+        trust.check([path], strict=False, trust=False, interactive=False, warn=said.append)
+    assert len(said) == 1
+    for part in (str(path), trust.sha256(path), f"lamplighter trust '{path}'", "run code"):
+        assert part in said[0]
+
+
+def test_a_listed_file_is_not_announced_and_passes_in_strict_mode(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    said: list[str] = []
+    trust.check([path], strict=True, trust=True, interactive=False, warn=said.append)
+    trust.check([path], strict=True, trust=False, interactive=False, warn=said.append)
+    assert said == []
+    assert trust.strict_is_set()
+
+
+def test_a_strict_run_without_a_person_refuses_and_names_every_file(tmp_path: Path) -> None:
+    known, first, second = (file_with(tmp_path, name, f"{name}.pt") for name in ("known", "first", "second"))
+    trust.add([known])
+    with pytest.raises(UntrustedModelError) as refusal:
+        trust.check([known, first, second], strict=True, trust=False, interactive=False)
+    message = str(refusal.value)
+    assert f"lamplighter trust {first} {second}" in message
+    assert trust.sha256(second) in message
+    assert trust.sha256(known) not in message
+    said: list[str] = []
+    trust.check([first], strict=True, trust=False, interactive=True, warn=said.append)
+    assert len(said) == 1
+
+
+def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"missing\.pt cannot be read: No such file"):
+        trust.check([tmp_path / "missing.pt"], strict=False, trust=False, interactive=True)
+    with pytest.raises(ModelError, match="missing"):
+        trust.add([file_with(tmp_path, "weights"), tmp_path / "missing.pt"])
+    assert trust.trusted_files() == {}
+
+
+def test_a_spoiled_list_is_named(config_folder: Path) -> None:
+    (config_folder / "lamplighter").mkdir(parents=True)
+    (config_folder / "lamplighter" / "trusted.json").write_text("{")
+    with pytest.raises(LamplighterError, match=r"trusted\.json is not valid"):
+        trust.is_trusted("0" * 64)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, config_folder: Path) -> None:
+    config_folder.write_text("a file where the folder should be")
+    with pytest.raises(LamplighterError, match="set XDG_CONFIG_HOME"):
+        trust.add([file_with(tmp_path, "weights")])
+
+
+def test_the_list_lies_under_home_where_xdg_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    assert trust.list_path() == tmp_path / ".config" / "lamplighter" / "trusted.json"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative/is/ignored")
+    assert trust.list_path() == tmp_path / ".config" / "lamplighter" / "trusted.json"
+
+
+def test_the_command_adds_lists_and_removes(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(trust_command)
+    first, second = file_with(tmp_path, "1", "1.pt"), file_with(tmp_path, "2", "2.pt")
+    runner = CliRunner()
+    added = runner.invoke(app, [str(first), str(second)])
+    assert added.exit_code == 0
+    assert f"trusted: {first}  sha256 {trust.sha256(first)}" in added.output
+    listed = runner.invoke(app, ["--list"]).output
+    assert str(first) in listed
+    assert trust.sha256(second) in listed
+    assert runner.invoke(app, ["--remove", str(first), "--remove", trust.sha256(second)[:10]]).exit_code == 0
+    assert "no file is trusted yet" in runner.invoke(app, ["--list"]).output
+    assert runner.invoke(app, []).exit_code == 2
