@@ -2,8 +2,8 @@
 
 The cluster sets hold a few per cent of strongly strained geometries (forces of 4-8 eV/Å rms), which
 dominate the force error and are too few in 200 clusters to be learnt. Each copy here is a training
-cluster whose atoms are displaced at random (normal, standard deviation drawn from 0.01-0.08 Å)
-and whose molecules are scaled about their centres by a factor drawn from 0.96-1.04. No test
+cluster whose atoms are displaced at random (normal, standard deviation drawn from 0.01-0.06 Å)
+and whose molecules are scaled about their centres by a factor of 1 ± 0.015 (normal). No test
 cluster is used. A tenth of a second of labelling each.
 
 Example:  python generate_clusters.py --copies 2 --output data/clusters_strained.xyz
@@ -29,7 +29,7 @@ def strain(cluster: Atoms, rng: np.random.Generator) -> Atoms:
         members = cluster.arrays["molID"] == molecule
         centre = copy.positions[members].mean(axis=0)
         copy.positions[members] += rng.normal(0, 0.015) * (copy.positions[members] - centre)
-    copy.positions += rng.normal(0, rng.uniform(0.01, 0.08), copy.positions.shape)
+    copy.positions += rng.normal(0, rng.uniform(0.01, 0.06), copy.positions.shape)
     return copy
 
 

@@ -142,7 +142,11 @@ def main() -> None:
         target = rng.uniform(*arguments.density)
         species = ["EC"] * ec + ["EMC"] * (arguments.molecules - ec)
         guests = [molecules[name][rng.integers(len(molecules[name]))] for name in species]
-        box = compress(pack(guests, min(0.4, target), rng), target, calculator)
+        packed = pack(guests, min(0.4, target), rng)
+        box = compress(packed, target, calculator)
+        if composition(box) != composition(packed):
+            print(f"  dropped: compression made {composition(box)}", flush=True)
+            continue
         frames = trajectory(
             box, calculator, arguments.ensemble, temperature, arguments.interval, arguments.frames, rng
         )
