@@ -153,6 +153,7 @@ def _name_stages(axis: Axes, course: _Course) -> None:
     whole = max(float(course.time_ps[-1]), 1e-12)
     for name, start, end in zip(course.names, course.boundaries_ps, ends, strict=True):
         room = int((end - start) / whole * 80)
+        name = name.replace("$", r"\$")
         shown = name if len(name) <= room else name[: room - 1] + "…" if room >= 4 else ""
         axis.annotate(
             shown,
@@ -168,4 +169,5 @@ def _name_stages(axis: Axes, course: _Course) -> None:
 def _title(run: RunRecord) -> str:
     atoms = f", {run.natoms} atoms" if run.natoms else ""
     state = "" if run.status == "completed" else f" ({run.status})"
-    return f"{run.folder.resolve().name}{atoms}{state}"
+    name = run.folder.resolve().name.replace("$", r"\$")  # not the start of a formula
+    return f"{name}{atoms}{state}"

@@ -1,0 +1,66 @@
+"""Run folders as the engine leaves them, with a thermo table whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+HEADER = (
+    "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,"
+    "kinetic_energy_eV,total_energy_eV,pxx_bar,pyy_bar,pzz_bar,pxy_bar,pxz_bar,pyz_bar,"
+    "lx_A,ly_A,lz_A,xy_A,xz_A,yz_A"
+)
+NATOMS = 640
+
+RunMaker = Callable[..., Path]
+
+
+def thermo_lines(stage: int, first_step: int, n: int, every: int, timestep_fs: float, **means: Any) -> list[str]:
+    """Rows with white noise around given means; a mean may also be an array of shape (n,)."""
+    rng = np.random.default_rng(stage)
+    noise = {"temperature": 10.0, "pressure": 500.0, "density": 0.01, "potential": 0.5, "total": 0.05}
+    usual = {"temperature": 500.0, "pressure": 1.0, "density": 0.92, "potential": -6400.0, "total": -6360.0}
+    values = {name: means.get(name, usual[name]) + noise[name] * rng.standard_normal(n) for name in usual}
+    lines = []
+    for i in range(n):
+        step = first_step + i * every
+        t, p, rho, pe, total = (values[k][i] for k in ("temperature", "pressure", "density", "potential", "total"))
+        lines.append(
+            f"{stage},{step},{step * timestep_fs / 1000:.6f},{t:.4f},{p:.4f},{rho:.6f},9000,{pe:.5f},40,{total:.5f}"
+            + f",{p:.2f}" * 3 + ",0,0,0,20,20,20,0,0,0"
+        )  # fmt: skip
+    return lines
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> RunMaker:
+    """`make_run(lines, stages, **status)`: a run folder with that thermo table and status."""
+
+    def make(lines: list[str], stages: list[dict[str, Any]], name: str = "run", **status: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "thermo.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+        content = {
+            "status": "completed", "error": None, "failed_stage": None, "natoms": NATOMS, "ranks": 2,
+            "threads_per_rank": 1, "stages": stages, **status,
+        }  # fmt: skip
+        (folder / "status.json").write_text(json.dumps(content))
+        (folder / "provenance.json").write_text("{}")
+        return folder
+
+    return make
+
+
+def stage(
+    index: int, kind: str, steps: int, timestep_fs: float | None = 0.5, wall_s: float | None = 100.0
+) -> dict[str, Any]:
+    """One entry of `stages` in status.json."""
+    return {
+        "index": index, "type": kind, "name": f"{kind} {index}", "steps": steps, "timestep_fs": timestep_fs,
+        "wall_s": wall_s,
+    }  # fmt: skip
