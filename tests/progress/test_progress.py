@@ -97,6 +97,16 @@ def test_the_speed_is_that_of_the_last_minute() -> None:
     assert progress.steps_per_s == pytest.approx(10.0)
 
 
+def test_rows_of_before_a_resume_do_not_count_into_the_speed() -> None:
+    progress = RunProgress([StagePlan(0, "hold", 10000, 1.0)])
+    for step in range(0, 5000, 10):
+        progress.add(row(0, step), 0.0)
+    assert math.isnan(progress.steps_per_s)
+    progress.add(row(0, 5010), 2.0)
+    assert progress.steps_per_s == pytest.approx(10.0)
+    assert progress.fraction == pytest.approx(0.501)
+
+
 def test_the_state_names_every_quantity_with_its_unit() -> None:
     progress = RunProgress(STAGES)
     progress.add(row(1, 0), 0.0)

@@ -73,6 +73,8 @@ class RunProgress:
             self._seen.clear()
         self.row = row
         self.stage_step = row.step - self._first_step
+        if self._seen and self._seen[-1][0] == wall_s:
+            self._seen.pop()  # rows read together, such as those that a resumed run finds: only the last is of now
         self._seen.append((wall_s, self.stage_step))
         while len(self._seen) > 2 and wall_s - self._seen[1][0] > SPEED_WINDOW_S:
             self._seen.popleft()
@@ -184,7 +186,8 @@ class ProgressReporter:
         thermo_csv: The run's thermo table; it need not exist yet.
         stages: All stages of the run, in order.
         console: Where to write; standard output by default. A terminal gets a live bar, anything else
-            one line at the start, one every 10 s or 5 % of the run (whichever is rarer; one a minute in minimisations), one at a new stage, and one at the end.
+            one line at the start, one every 10 s or 5 % of the run (whichever is rarer; one a minute in
+            minimisations), one at a new stage, and one at the end.
         clock: Source of wall time in s.
     """
 
