@@ -81,7 +81,7 @@ def autocovariance(series: ArrayLike) -> NDArray[np.float64]:
 def _long_run_variance(series: NDArray[np.float64]) -> tuple[float, float] | None:
     """Long-run variance C = Γ(0) + 2 Σ_{t=1}^{W} Γ(t) and inefficiency g = C/Γ(0); None where unresolved.
 
-    The window W is the first at which exp(−W/τ) − τ/√(W N) is negative (Wolff 2004, section 3.3): there the
+    The window W is the first at which exp(−W/τ) − τ/√(W N) is negative (Wolff 2004, section 3): there the
     truncation bias falls below the statistical noise. Γ is then shifted by C/N, the bias of the sample mean.
     τ is taken from the sum of |Γ| instead of Γ, so that the window of an oscillating series (a pressure) spans the
     envelope of its oscillations and does not end at the first one.
