@@ -4,3 +4,19 @@
 """
 
 __version__ = "0.1.0"
+
+_API = {
+    "run": "lamplighter.engine.run",
+    "script_of": "lamplighter.engine.run",
+    "load_run_file": "lamplighter.config",
+    "RunFile": "lamplighter.config",
+}
+
+
+def __getattr__(name: str) -> object:
+    """The Python API, imported when it is first used."""
+    if name not in _API:
+        raise AttributeError(f"module 'lamplighter' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_API[name]), name)

@@ -1,0 +1,73 @@
+"""The command line: `lamplighter run`, `lmp`, `doctor`, `trust`, one file each.
+
+Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+# The help of each command, for the list that `lamplighter --help` shows.
+COMMANDS = {
+    "run": "Run molecular dynamics as a run file describes it, alone or under mpirun.",
+    "lmp": "Run a LAMMPS script with Lamplighter's styles, as `lmp` would.",
+    "doctor": "Say what is installed, and what is wrong.",
+    "trust": "Trust model files by their content.",
+}
+
+
+def main() -> None:
+    """The console script. Ends the process with the command's exit status."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["lmp"]:
+        # LAMMPS' switches (-in, -var x 1, -h) are not what a parser of options expects
+        from lamplighter.cli.lmp import lmp
+
+        sys.exit(lmp(arguments[1:]))
+    from lamplighter.errors import LamplighterError
+
+    try:
+        _app(chosen=next((each for each in arguments if not each.startswith("-")), None))()
+    except LamplighterError as problem:
+        print(f"Error: {problem}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _app(chosen: str | None) -> Any:
+    import typer
+
+    app = typer.Typer(
+        name="lamplighter",
+        help="Molecular dynamics with machine-learned interatomic potentials in stock LAMMPS.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, help_line in COMMANDS.items():
+        if name == chosen:
+            app.command(name)(_load(name))
+        else:
+            app.command(name, help=help_line)(_not_chosen)
+
+    @app.callback(invoke_without_command=True)
+    def options(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+        if version:
+            import lamplighter
+
+            print(f"lamplighter {lamplighter.__version__}")
+            raise typer.Exit
+
+    return app
+
+
+def _load(name: str) -> Callable[..., Any]:
+    command: Callable[..., Any] = getattr(importlib.import_module(f"lamplighter.cli.{name}"), name)
+    return command
+
+
+def _not_chosen() -> None:
+    """Stands for a command that this call does not run."""

@@ -1,0 +1,58 @@
+"""`lamplighter run`: carry out a run file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def run(
+    run_file: Annotated[Path, typer.Argument(help="The run file (YAML).", metavar="RUN.yaml")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The run folder, in place of output.folder.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the LAMMPS script and do nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in its folder.")] = False,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="Threads of the model on each rank (default: cores / ranks).")
+    ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor summary.")] = False,
+) -> None:
+    """Run molecular dynamics as a run file describes it, alone or under mpirun -n N."""
+    from lamplighter.engine import environment
+    from lamplighter.engine.failure import end_together
+
+    environment.limit_openmp()
+    comm = environment.import_mpi().COMM_WORLD
+
+    def program() -> int:
+        if dry_run:
+            _print_script(comm, run_file, output)
+        else:
+            _run(run_file, output, resume, threads, trust, quiet)
+        return 0
+
+    raise typer.Exit(end_together(comm, program))
+
+
+def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
+    from lamplighter.engine.failure import agree
+    from lamplighter.engine.run import script_of
+
+    text = agree(comm, lambda: script_of(run_file, output))
+    if comm.Get_rank() == 0:
+        print(text, end="")
+
+
+def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None, trust: bool, quiet: bool) -> None:
+    from lamplighter.engine.run import run as carry_out
+
+    result = carry_out(run_file, output=output, resume=resume, threads=threads, trust=trust, progress=not quiet)
+    if result.summary and not quiet:
+        from lamplighter.report import format_summary
+
+        print(format_summary(result.summary))
+        print(f"Run folder: {result.folder}")

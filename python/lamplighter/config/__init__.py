@@ -1,0 +1,23 @@
+"""The run file: what a user writes, checked key by key before anything runs."""
+
+from lamplighter.config.loading import load_run_file
+from lamplighter.config.quantity import Quantity
+from lamplighter.config.run_file import Output, Potential, RunFile, Structure, Velocities
+from lamplighter.config.stages import Barostat, Minimise, Npt, Nve, Nvt, Ramp, Thermostat
+
+__all__ = [
+    "Barostat",
+    "Minimise",
+    "Npt",
+    "Nve",
+    "Nvt",
+    "Output",
+    "Potential",
+    "Quantity",
+    "Ramp",
+    "RunFile",
+    "Structure",
+    "Thermostat",
+    "Velocities",
+    "load_run_file",
+]

@@ -1,0 +1,205 @@
+"""The run file as a whole, and its defaults made explicit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
+from lamplighter.config.section import Section
+from lamplighter.config.stages import (
+    BAROSTAT_DAMPING_STEPS,
+    THERMOSTAT_DAMPING_STEPS,
+    Minimise,
+    Npt,
+    Nve,
+    Nvt,
+    Stage,
+    steps_of,
+)
+
+
+class Structure(Section):
+    """The start structure: any file that ASE reads, or a LAMMPS data file."""
+
+    file: Path
+    format: str | None = None
+    index: int = -1
+    replicate: tuple[
+        Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]
+    ] = (1, 1, 1)  # fmt: skip
+    elements: list[str] | None = None
+    atom_style: str | None = None
+    periodic: tuple[bool, bool, bool] | None = None
+
+
+class Potential(Section):
+    """Model files for `pair_style lamplighter`, or the lines of any other LAMMPS pair style."""
+
+    kind: str = "auto"
+    models: list[Path] = Field(default_factory=list)
+    dtype: Literal["float64", "float32"] = "float64"
+    device: str = "auto"
+    strict: bool = False
+    lammps: list[str] = Field(default_factory=list)
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, given: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", given):
+            raise _problem(f"must be auto, cpu, cuda or cuda:K (K the index of a GPU), got {given!r}")
+        return given
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _one_model(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str | Path) else given
+
+    @field_validator("lammps", mode="before")
+    @classmethod
+    def _block_of_lines(cls, given: Any) -> Any:
+        return [line for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _models_or_lines(self) -> Potential:
+        if bool(self.models) == bool(self.lammps):
+            given = "both are given" if self.models else "neither is given"
+            raise _problem(
+                f"needs either `models` (files of a machine-learned potential) or `lammps` (lines of a LAMMPS pair "
+                f"style), and {given}"
+            )
+        return self
+
+
+class Velocities(Section):
+    """The first velocities: drawn at a temperature, or those of the structure file."""
+
+    temperature: Temperature | None = None
+    from_structure: bool = False
+
+
+class Neighbour(Section):
+    """The margin beyond the cutoff within which neighbours are listed; the list is rebuilt when it may be used up."""
+
+    skin: Length = Quantity(2.0, "A")
+
+
+def _interval(given: Any) -> Quantity | None:
+    return None if given is None or given == "never" else parse_quantity(given, "duration", "positive")
+
+
+OptionalInterval = Annotated[
+    Quantity | None,
+    PlainValidator(_interval),
+    PlainSerializer(lambda interval: "never" if interval is None else str(interval)),
+]
+"""A time, a number of steps, or `never`."""
+
+
+class Output(Section):
+    """What the run writes, how often, and where."""
+
+    folder: Path | None = None
+    thermo: Duration = Quantity(10.0, "fs")
+    trajectory: OptionalInterval = Quantity(0.1, "ps")
+    restart: OptionalInterval = Quantity(1.0, "ps")
+
+
+class RunFile(Section):
+    """A run: structure, potential, stages, and how it is written down."""
+
+    structure: Structure
+    potential: Potential
+    timestep: Time = Quantity(0.5, "fs")
+    seed: int = Field(default=1, ge=1, le=99_999_999)
+    velocities: Velocities = Velocities()
+    neighbour: Neighbour = Neighbour()
+    stages: list[Stage] = Field(min_length=1)
+    output: Output = Output()
+
+    @model_validator(mode="after")
+    def _each_stage_has_a_step(self) -> RunFile:
+        for index, stage in enumerate(self.stages):
+            if isinstance(stage, Minimise):
+                continue
+            if steps_of(stage.length, stage.timestep or self.timestep) < 1:
+                step = stage.timestep or self.timestep
+                raise _problem(f"must be at least one timestep ({step}), got '{stage.length}'",
+                               f"stages[{index}].length")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _first_velocities_are_known(self) -> RunFile:
+        if self.velocities.from_structure and self.velocities.temperature:
+            raise _problem("give either `temperature` or `from_structure: true`, not both", "velocities")
+        if self.velocities.from_structure:
+            return self
+        fresh = True
+        for index, stage in enumerate(self.stages):
+            if isinstance(stage, Minimise):
+                fresh = True
+            elif fresh:
+                if isinstance(stage, Nve) and self.velocities.temperature is None:
+                    raise _problem(
+                        f"is needed, because stages[{index}] is nve and has no temperature to draw the first "
+                        "velocities at; write e.g. '300 K'",
+                        "velocities.temperature",
+                    )
+                fresh = False
+        return self
+
+    def resolved(self, folder_of_run_file: Path, default_output: str) -> RunFile:
+        """A copy with absolute paths and every default written out.
+
+        `default_output` is the name of the run folder where `output.folder` is not given.
+        """
+        base = folder_of_run_file.resolve()
+        structure = self.structure.model_copy(update={"file": _absolute(self.structure.file, base)})
+        potential = self.potential.model_copy(
+            update={"models": [_absolute(model, base) for model in self.potential.models]}
+        )
+        folder = self.output.folder if self.output.folder is not None else Path(default_output)
+        output = self.output.model_copy(update={"folder": _absolute(folder, base)})
+        velocities = self.velocities
+        if velocities.temperature is None and not velocities.from_structure:
+            first = next((s for s in self.stages if not isinstance(s, Minimise)), None)
+            if isinstance(first, Nvt | Npt):
+                velocities = velocities.model_copy(update={"temperature": first.temperature.start})
+        return self.model_copy(
+            update={
+                "structure": structure,
+                "potential": potential,
+                "output": output,
+                "velocities": velocities,
+                "stages": [self._resolved_stage(stage) for stage in self.stages],
+            }
+        )
+
+    def _resolved_stage(self, stage: Stage) -> Stage:
+        if isinstance(stage, Minimise):
+            return stage.model_copy(update={"name": stage.name or stage.type})
+        timestep = stage.timestep or self.timestep
+        update: dict[str, Any] = {"name": stage.name or stage.type, "timestep": timestep}
+        if isinstance(stage, Nvt | Npt) and stage.thermostat.damping is None:
+            damping = _multiple(timestep, THERMOSTAT_DAMPING_STEPS[stage.thermostat.type])
+            update["thermostat"] = stage.thermostat.model_copy(update={"damping": damping})
+        if isinstance(stage, Npt) and stage.barostat.damping is None:
+            damping = _multiple(timestep, BAROSTAT_DAMPING_STEPS)
+            update["barostat"] = stage.barostat.model_copy(update={"damping": damping})
+        return stage.model_copy(update=update)
+
+
+def _multiple(timestep: Quantity, steps: int) -> Quantity:
+    return Quantity(timestep.value * steps, timestep.unit)
+
+
+def _absolute(path: Path, base: Path) -> Path:
+    return (base / path.expanduser()).resolve()
+
+
+def _problem(text: str, key: str = "") -> PydanticCustomError:
+    return PydanticCustomError("run_file", "{problem}", {"problem": text, "key": key})

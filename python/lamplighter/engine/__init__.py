@@ -1,0 +1,1 @@
+"""Running LAMMPS under MPI: environment, session, script, run folder."""

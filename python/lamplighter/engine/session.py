@@ -1,0 +1,124 @@
+"""One LAMMPS instance with our plugin and bridge, whose failures are Python exceptions that name the command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lamplighter.engine import environment
+from lamplighter.engine.environment import Environment
+from lamplighter.errors import LamplighterError
+
+_SOURCE_PLACE = re.compile(r"\s*\(src/\S+:\d+\)")
+
+
+class LammpsError(LamplighterError):
+    """LAMMPS refused a command or ended a run; the message holds its own words and the command.
+
+    Attributes:
+        on_all_ranks: False if LAMMPS raised it on this rank alone, so that the others may be waiting.
+    """
+
+    def __init__(self, message: str, *, on_all_ranks: bool = True) -> None:
+        super().__init__(message)
+        self.on_all_ranks = on_all_ranks
+
+
+class Session:
+    """LAMMPS, opened on all ranks of an environment.
+
+    Args:
+        env: From `environment.prepare`.
+        arguments: Command-line switches of LAMMPS, e.g. `["-log", "none"]`.
+        with_models: Load the plugin and connect the models (imports torch). False: plain LAMMPS.
+
+    Raises:
+        EnvironmentProblem: LAMMPS cannot be loaded, or cannot load plugins.
+        PluginError: the plugin is missing or does not fit.
+        LammpsError: LAMMPS refuses its switches.
+    """
+
+    def __init__(self, env: Environment, arguments: Sequence[str] = (), *, with_models: bool = True) -> None:
+        self.environment = env
+        self._bridge: Any = None
+        lammps = environment.import_lammps()
+        try:
+            self.lammps: Any = lammps(cmdargs=list(arguments), comm=env.comm)
+        except OSError as problem:
+            raise environment.EnvironmentProblem(environment.explain_library_problem(str(problem))) from problem
+        except Exception as problem:
+            raise LammpsError(f"LAMMPS does not start: {_plain(problem)}") from problem
+        try:
+            environment.require_plugin_package(self.lammps.installed_packages)
+            if with_models:
+                self._connect_models()
+        except BaseException:
+            self.close()
+            raise
+
+    def command(self, line: str) -> None:
+        """Carry out one LAMMPS command.
+
+        Raises:
+            LammpsError: LAMMPS refused it; or the model's own exception, where a model did.
+        """
+        try:
+            self.lammps.command(line)
+        except Exception as problem:
+            raise self._explained(problem, f"command: {line.strip()}") from problem
+
+    def file(self, path: str | Path) -> None:
+        """Carry out a script. Raises as `command`."""
+        try:
+            self.lammps.file(str(path))
+        except Exception as problem:
+            raise self._explained(problem, f"script: {path}") from problem
+
+    @property
+    def step(self) -> int:
+        """The present step."""
+        return int(self.lammps.extract_global("ntimestep"))
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms on all ranks together."""
+        return int(self.lammps.get_natoms())
+
+    def close(self) -> None:
+        """End LAMMPS; its files are closed. Collective: all ranks must call it."""
+        if self.lammps is not None:
+            self.lammps.close()
+            self.lammps = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # closing is collective: after an error on this rank alone the others would never join
+        if error is None:
+            self.close()
+
+    def _connect_models(self) -> None:
+        from lamplighter.potentials import bridge
+
+        environment.apply_model_threads(self.environment.threads)
+        bridge.attach(self.lammps, self.environment.comm)
+        self._bridge = bridge
+
+    def _explained(self, problem: Exception, where: str) -> BaseException:
+        stored = self._bridge.pending_error() if self._bridge is not None else None
+        if stored is not None:
+            return stored
+        alone = type(problem).__name__ == "MPIAbortException"
+        return LammpsError(f"LAMMPS: {_plain(problem)}\n  {where}", on_all_ranks=not alone)
+
+
+def _plain(problem: Exception) -> str:
+    """LAMMPS' message without its prefix and the place in its source."""
+    text = problem.message if hasattr(problem, "message") else str(problem)
+    return _SOURCE_PLACE.sub("", text).removeprefix("ERROR: ").removeprefix("ERROR on proc ").strip()

@@ -1,0 +1,127 @@
+"""The start structure of a run, whatever file it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamplighter.config.run_file import Structure
+from lamplighter.errors import StructureError
+from lamplighter.structures import atoms_file, lammps_data
+
+BOND_STYLES = ("angle", "bond", "full", "molecular", "template")
+"""LAMMPS atom styles with bonds, whose bonded neighbours `special_bonds` could hide."""
+
+
+@dataclass(frozen=True)
+class StartStructure:
+    """What the script needs to know of a structure, and how to write it.
+
+    Attributes:
+        source: The file it was read from.
+        n_atoms: Number of atoms, before replication.
+        elements: Chemical symbol of each LAMMPS atom type, in the order of the types.
+        boundary: The three signs of LAMMPS' `boundary`: `p` periodic, `m` shrink-wrapped.
+        has_cell: Whether the file gives a cell (a molecule in the open has none).
+        triclinic: Whether the box is tilted.
+        atom_style: LAMMPS atom style of the data file.
+        has_velocities: Whether the data file holds velocities.
+        masses: Masses (g/mol) of the types that the data file does not give itself; empty if it does.
+        write: Writes the LAMMPS data file to a path.
+    """
+
+    source: Path
+    n_atoms: int
+    elements: tuple[str, ...]
+    boundary: tuple[str, str, str]
+    has_cell: bool
+    triclinic: bool
+    atom_style: str
+    has_velocities: bool
+    masses: tuple[float, ...]
+    write: Callable[[Path], None]
+
+    @property
+    def periodic(self) -> bool:
+        """Whether it repeats in all three directions."""
+        return self.has_cell and self.boundary == ("p", "p", "p")
+
+
+def read_start_structure(settings: Structure) -> StartStructure:
+    """Read and check the structure that a run file names.
+
+    Raises:
+        StructureError: the file is missing or unreadable, holds no atoms or NaN positions, has atoms closer
+            than 0.1 Å, an impossible cell, or atom types without a known element.
+    """
+    path = settings.file
+    if not path.is_file():
+        raise StructureError(f"structure.file: {path} does not exist")
+    if settings.format == "lammps-data" or (settings.format is None and lammps_data.looks_like_data(path)):
+        return _from_lammps_data(settings)
+    return _from_atoms_file(settings)
+
+
+def _from_lammps_data(settings: Structure) -> StartStructure:
+    header = lammps_data.read_header(settings.file)
+    periodic = settings.periodic or (True, True, True)
+    elements = lammps_data.elements_of_types(header, settings.elements)
+    masses = () if header.masses else lammps_data.standard_masses(elements)
+
+    def write(target: Path) -> None:
+        lammps_data.copy(settings.file, target)
+
+    return StartStructure(
+        source=settings.file,
+        n_atoms=header.n_atoms,
+        elements=elements,
+        boundary=_boundary(periodic),
+        has_cell=True,
+        triclinic=header.triclinic,
+        atom_style=settings.atom_style or header.atom_style or "atomic",
+        has_velocities=header.has_velocities,
+        masses=masses,
+        write=write,
+    )
+
+
+def _from_atoms_file(settings: Structure) -> StartStructure:
+    if settings.elements is not None:
+        raise StructureError(
+            f"structure.elements is for LAMMPS data files without elements; {settings.file} names its own"
+        )
+    if settings.atom_style not in (None, "atomic", "charge"):
+        raise StructureError(
+            f"structure.atom_style: {settings.atom_style!r} needs a LAMMPS data file; {settings.file} can be "
+            "atomic or charge"
+        )
+    atoms = atoms_file.read_atoms(settings.file, settings.format, settings.index)
+    if settings.periodic is not None:
+        atoms.pbc = settings.periodic
+    has_cell = bool(atoms.cell.rank == 3)
+    atoms_file.check(atoms, settings.file)
+    boxed = atoms_file.boxed(atoms, settings.file)
+    elements = atoms_file.element_order(boxed)
+    style = settings.atom_style or "atomic"
+
+    def write(target: Path) -> None:
+        atoms_file.write_data(boxed, target, elements, style)
+
+    return StartStructure(
+        source=settings.file,
+        n_atoms=len(boxed),
+        elements=elements,
+        boundary=_boundary(tuple(boxed.pbc)),
+        has_cell=has_cell,
+        triclinic=atoms_file.is_tilted(boxed),
+        atom_style=style,
+        has_velocities=bool(boxed.has("momenta")),
+        masses=(),
+        write=write,
+    )
+
+
+def _boundary(periodic: tuple[bool, ...]) -> tuple[str, str, str]:
+    first, second, third = ("p" if each else "m" for each in periodic)
+    return first, second, third
