@@ -32,8 +32,8 @@ typedef struct {
 
 /* What the opened model needs of LAMMPS. */
 typedef struct {
-  int64_t handle;    /* names the model in later calls */
-  double cutoff;     /* Angstrom */
+  int64_t handle;     /* names the model in later calls */
+  double cutoff;      /* Angstrom */
   int32_t host_pairs; /* 1: pairs within the cutoff and their vectors are made here at each step
                          0: the model makes them itself, where it runs, from positions and list */
 } lamplighter_model;
@@ -44,8 +44,8 @@ typedef struct {
 typedef struct {
   int64_t nlocal;
   int64_t ntotal;
-  int32_t rebuilt;     /* 1: the neighbour list, and so all of the arrays but x, is new */
-  int32_t peratom;     /* 1: vatom is wanted */
+  int32_t rebuilt; /* 1: the neighbour list, and so all of the arrays but x, is new */
+  int32_t peratom; /* 1: vatom is wanted */
   int32_t virial_wanted;
   const int32_t *type; /* [ntotal] LAMMPS types */
 
@@ -60,18 +60,18 @@ typedef struct {
   /* host_pairs == 0: the list with its skin, and positions */
   int64_t nlist;
   int64_t list_capacity;
-  const int64_t *list_i;      /* [nlist] */
-  const int64_t *list_j;      /* [nlist] as named to the model, < ntotal */
-  const int64_t *list_j_x;    /* [nlist] row of x that holds the position of j, < nx */
-  int64_t nx;                 /* rows of x and f: local atoms and all ghosts */
-  const double *x;            /* [nx][3] */
-  double *f;                  /* [nx][3] out: forces are added */
-  double *virial;             /* [6] out: added; xx yy zz xy xz yz */
-  double *vatom;              /* [nx][6] out: added, when peratom */
+  const int64_t *list_i;   /* [nlist] */
+  const int64_t *list_j;   /* [nlist] as named to the model, < ntotal */
+  const int64_t *list_j_x; /* [nlist] row of x that holds the position of j, < nx */
+  int64_t nx;              /* rows of x and f: local atoms and all ghosts */
+  const double *x;         /* [nx][3] */
+  double *f;               /* [nx][3] out: forces are added */
+  double *virial;          /* [6] out: added; xx yy zz xy xz yz */
+  double *vatom;           /* [nx][6] out: added, when peratom */
 
   int64_t atom_capacity;
-  double *eatoms;  /* [nlocal] out: energy of each local atom */
-  double energy;   /* out: their sum */
+  double *eatoms; /* [nlocal] out: energy of each local atom */
+  double energy;  /* out: their sum */
 } lamplighter_step;
 
 typedef struct {

@@ -177,8 +177,9 @@ void PairLamplighter::init_style()
                update->unit_style);
 
   if (!force->newton_pair)
-    error->all(FLERR, "pair_style lamplighter needs 'newton on': forces on ghost atoms are sent "
-                      "back to the ranks that own them");
+    error->all(FLERR,
+               "pair_style lamplighter needs 'newton on': forces on ghost atoms are sent "
+               "back to the ranks that own them");
 
   // both weights 0: LAMMPS leaves the bonded neighbour out of the list
   if (atom->molecular != Atom::ATOMIC && atom->nbonds > 0)
@@ -518,8 +519,8 @@ double PairLamplighter::memory_usage()
 {
   double bytes = Pair::memory_usage();
   bytes += (double) (rij.capacity() + fij.capacity() + eatoms.capacity()) * sizeof(double);
-  bytes += (double) (pair_i.capacity() + pair_j.capacity() + list_i.capacity() +
-                     list_j.capacity() + list_j_x.capacity()) *
+  bytes += (double) (pair_i.capacity() + pair_j.capacity() + list_i.capacity() + list_j.capacity() +
+                     list_j_x.capacity()) *
       sizeof(int64_t);
   bytes += (double) owner.capacity() * sizeof(int);
   return bytes;

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
+from ctypes import c_int32, c_void_p
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,102 +26,14 @@ from ase.data import atomic_numbers
 
 from lamplighter import plugin
 from lamplighter.errors import ModelError, PluginError
+from lamplighter.potentials import c_interface, registry
 from lamplighter.potentials import device as devices
-from lamplighter.potentials import registry
+from lamplighter.potentials.c_interface import ArrayView, Model, Request, Step
 from lamplighter.potentials.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.interface import Exchange, LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import require_model_file
 
-_VERSION = 1
 _OVERLAP = 0.1  # Å, as in pair_lamplighter.cpp
-
-
-class _Request(Structure):
-    _fields_ = [
-        ("pair", c_void_p),
-        ("dtype", c_char_p),
-        ("device", c_char_p),
-        ("kind", c_char_p),
-        ("nmodels", c_int32),
-        ("models", POINTER(c_char_p)),
-        ("ntypes", c_int32),
-        ("elements", POINTER(c_char_p)),
-        ("rank", c_int32),
-        ("nranks", c_int32),
-    ]
-
-
-class _Model(Structure):
-    _fields_ = [("handle", c_int64), ("cutoff", c_double), ("host_pairs", c_int32)]
-
-
-class _Step(Structure):
-    _fields_ = [
-        ("nlocal", c_int64),
-        ("ntotal", c_int64),
-        ("rebuilt", c_int32),
-        ("peratom", c_int32),
-        ("virial_wanted", c_int32),
-        ("type", c_void_p),
-        ("npairs", c_int64),
-        ("pair_capacity", c_int64),
-        ("pair_i", c_void_p),
-        ("pair_j", c_void_p),
-        ("rij", c_void_p),
-        ("fij", c_void_p),
-        ("nlist", c_int64),
-        ("list_capacity", c_int64),
-        ("list_i", c_void_p),
-        ("list_j", c_void_p),
-        ("list_j_x", c_void_p),
-        ("nx", c_int64),
-        ("x", c_void_p),
-        ("f", c_void_p),
-        ("virial", c_void_p),
-        ("vatom", c_void_p),
-        ("atom_capacity", c_int64),
-        ("eatoms", c_void_p),
-        ("energy", c_double),
-    ]
-
-
-_OPEN = CFUNCTYPE(c_int, POINTER(_Request), POINTER(_Model))
-_COMPUTE = CFUNCTYPE(c_int, c_int64, POINTER(_Step))
-_CLOSE = CFUNCTYPE(None, c_int64)
-_MESSAGE = CFUNCTYPE(c_void_p)
-
-
-class _Bridge(Structure):
-    _fields_ = [
-        ("version", c_int32),
-        ("open", _OPEN),
-        ("compute", _COMPUTE),
-        ("close", _CLOSE),
-        ("message", _MESSAGE),
-    ]
-
-
-class _Array:
-    """A torch view of an array that C++ owns; made anew only when it has moved or grown."""
-
-    def __init__(self, dtype: type, columns: int = 1) -> None:
-        self._dtype = np.dtype(dtype)
-        self._columns = columns
-        self._address: int | None = None
-        self._capacity = -1
-        self._view = torch.empty(0)
-
-    def __call__(self, address: int | None, rows: int, capacity: int) -> torch.Tensor:
-        if not address:
-            shape = (0, self._columns) if self._columns > 1 else (0,)
-            return torch.from_numpy(np.empty(shape, self._dtype))
-        if address != self._address or capacity != self._capacity:
-            size = capacity * self._columns * self._dtype.itemsize
-            buffer = (ctypes.c_char * size).from_address(address)
-            array = np.frombuffer(buffer, self._dtype)
-            self._view = torch.from_numpy(array.reshape(-1, self._columns) if self._columns > 1 else array)
-            self._address, self._capacity = address, capacity
-        return self._view[:rows]
 
 
 @dataclass
@@ -143,12 +55,12 @@ class _OpenModel:
     host_pairs: bool
     topology: int = 0
     elems: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
-    types: _Array = field(default_factory=lambda: _Array(np.int32))
-    pair_i: _Array = field(default_factory=lambda: _Array(np.int64))
-    pair_j: _Array = field(default_factory=lambda: _Array(np.int64))
-    rij: _Array = field(default_factory=lambda: _Array(np.float64, 3))
-    fij: _Array = field(default_factory=lambda: _Array(np.float64, 3))
-    eatoms: _Array = field(default_factory=lambda: _Array(np.float64))
+    types: ArrayView = field(default_factory=lambda: ArrayView(np.int32))
+    pair_i: ArrayView = field(default_factory=lambda: ArrayView(np.int64))
+    pair_j: ArrayView = field(default_factory=lambda: ArrayView(np.int64))
+    rij: ArrayView = field(default_factory=lambda: ArrayView(np.float64, 3))
+    fij: ArrayView = field(default_factory=lambda: ArrayView(np.float64, 3))
+    eatoms: ArrayView = field(default_factory=lambda: ArrayView(np.float64))
     list_on_device: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
 
@@ -215,12 +127,12 @@ def _guarded(action: Callable[[], None], *, ends_all_ranks: bool) -> int:
     return 0
 
 
-@_OPEN
+@c_interface.OPEN
 def _open(request: Any, model: Any) -> int:
     return _guarded(lambda: _open_model(request.contents, model.contents), ends_all_ranks=False)
 
 
-@_COMPUTE
+@c_interface.COMPUTE
 def _compute(handle: int, step: Any) -> int:
     opened = _models[handle]
 
@@ -233,21 +145,21 @@ def _compute(handle: int, step: Any) -> int:
     return _guarded(action, ends_all_ranks=opened.nranks > 1)
 
 
-@_CLOSE
+@c_interface.CLOSE
 def _close(handle: int) -> None:
     _models.pop(handle, None)
 
 
-@_MESSAGE
+@c_interface.MESSAGE
 def _last_message() -> int:
     return ctypes.addressof(_message)
 
 
 # kept for the life of the process: C++ holds pointers to these functions
-_BRIDGE = _Bridge(_VERSION, _open, _compute, _close, _last_message)
+_BRIDGE = c_interface.Bridge(c_interface.VERSION, _open, _compute, _close, _last_message)
 
 
-def _open_model(request: _Request, model: _Model) -> None:
+def _open_model(request: Request, model: Model) -> None:
     files = [Path(os.fsdecode(request.models[k])) for k in range(request.nmodels)]
     elements = tuple(request.elements[k].decode() for k in range(request.ntypes))
     for itype, symbol in enumerate(elements, start=1):
@@ -305,7 +217,7 @@ def _exchange_schedule(potential: Potential, symbol: str) -> list[ExchangeCall]:
     return recording.calls
 
 
-def _evaluate(opened: _OpenModel, step: _Step) -> None:
+def _evaluate(opened: _OpenModel, step: Step) -> None:
     potential = opened.potential
     exchange: Exchange = OneRank()
     if opened.nranks > 1:
@@ -343,17 +255,17 @@ def _evaluate(opened: _OpenModel, step: _Step) -> None:
         _evaluate_on_device(opened, step, exchange)
 
 
-def _evaluate_on_device(opened: _OpenModel, step: _Step, exchange: Exchange) -> None:
+def _evaluate_on_device(opened: _OpenModel, step: Step, exchange: Exchange) -> None:
     """Pairs are kept where the model runs: per step only positions go down, forces and virial come up."""
     potential, device = opened.potential, opened.potential.device
     if step.rebuilt or opened.list_on_device is None:
-        opened.list_on_device = tuple(  # type: ignore[assignment]
-            _Array(np.int64)(address, step.nlist, step.nlist).to(device, copy=True)
+        opened.list_on_device = tuple(
+            ArrayView(np.int64)(address, step.nlist, step.nlist).to(device, copy=True)
             for address in (step.list_i, step.list_j, step.list_j_x)
         )
     assert opened.list_on_device is not None
     list_i, list_j, list_j_x = opened.list_on_device
-    x_host = _Array(np.float64, 3)(step.x, step.nx, step.nx)
+    x_host = ArrayView(np.float64, 3)(step.x, step.nx, step.nx)
     x = x_host.to(device)
     rij = x[list_j_x] - x[list_i]
     distance = torch.linalg.vector_norm(rij, dim=1)
@@ -384,7 +296,7 @@ def _evaluate_on_device(opened: _OpenModel, step: _Step, exchange: Exchange) -> 
     forces = torch.zeros_like(x)
     forces.index_add_(0, i, data.pair_forces)
     forces.index_add_(0, receiver, -data.pair_forces)
-    _Array(np.float64, 3)(step.f, step.nx, step.nx).copy_(forces)
+    ArrayView(np.float64, 3)(step.f, step.nx, step.nx).copy_(forces)
     opened.eatoms(step.eatoms, step.nlocal, step.atom_capacity).copy_(data.eatoms)
     step.energy = data.energy
     if step.virial_wanted:
@@ -392,9 +304,9 @@ def _evaluate_on_device(opened: _OpenModel, step: _Step, exchange: Exchange) -> 
         outer = 0.5 * (outer + outer.transpose(1, 2))
         rows, columns = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
         pair_virial = outer[:, rows, columns]
-        _Array(np.float64)(step.virial, 6, 6).copy_(pair_virial.sum(dim=0))
+        ArrayView(np.float64)(step.virial, 6, 6).copy_(pair_virial.sum(dim=0))
         if step.peratom:
             vatom = torch.zeros(step.nx, 6, dtype=torch.float64, device=device)
             vatom.index_add_(0, i, 0.5 * pair_virial)
             vatom.index_add_(0, receiver, 0.5 * pair_virial)
-            _Array(np.float64, 6)(step.vatom, step.nx, step.nx).copy_(vatom)
+            ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).copy_(vatom)

@@ -81,9 +81,7 @@ class ThroughPairStyle:
         on_host = source.device.type == "cpu"
         send = source.detach().contiguous() if on_host else source.detach().cpu().contiguous()
         receive = target if on_host and target.is_contiguous() else torch.empty_like(send)
-        failed = function(
-            self._pair, send.data_ptr(), receive.data_ptr(), send.shape[1], send.element_size()
-        )
+        failed = function(self._pair, send.data_ptr(), receive.data_ptr(), send.shape[1], send.element_size())
         if failed:
             raise RuntimeError("LAMMPS could not exchange node features between ranks")
         if receive is not target:

@@ -106,8 +106,6 @@ class Mace(Potential):
         data.update_pair_forces(pair_forces)
 
     def _renew_topology(self, data: PairData) -> None:
-        self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(
-            self.dtype
-        )
+        self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(self.dtype)
         self._batch = torch.zeros(data.nlocal, dtype=torch.int64, device=self.device)
         self._topology = data.topology

@@ -1,0 +1,102 @@
+"""`pair_styles/bridge.h` in ctypes: the structs that cross the C interface, and views of arrays that C++ owns.
+
+Field for field the same as the header, which documents them; `VERSION` guards against a mismatch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
+
+import numpy as np
+import torch
+
+VERSION = 1
+
+
+class Request(Structure):
+    _fields_ = [
+        ("pair", c_void_p),
+        ("dtype", c_char_p),
+        ("device", c_char_p),
+        ("kind", c_char_p),
+        ("nmodels", c_int32),
+        ("models", POINTER(c_char_p)),
+        ("ntypes", c_int32),
+        ("elements", POINTER(c_char_p)),
+        ("rank", c_int32),
+        ("nranks", c_int32),
+    ]
+
+
+class Model(Structure):
+    _fields_ = [("handle", c_int64), ("cutoff", c_double), ("host_pairs", c_int32)]
+
+
+class Step(Structure):
+    _fields_ = [
+        ("nlocal", c_int64),
+        ("ntotal", c_int64),
+        ("rebuilt", c_int32),
+        ("peratom", c_int32),
+        ("virial_wanted", c_int32),
+        ("type", c_void_p),
+        ("npairs", c_int64),
+        ("pair_capacity", c_int64),
+        ("pair_i", c_void_p),
+        ("pair_j", c_void_p),
+        ("rij", c_void_p),
+        ("fij", c_void_p),
+        ("nlist", c_int64),
+        ("list_capacity", c_int64),
+        ("list_i", c_void_p),
+        ("list_j", c_void_p),
+        ("list_j_x", c_void_p),
+        ("nx", c_int64),
+        ("x", c_void_p),
+        ("f", c_void_p),
+        ("virial", c_void_p),
+        ("vatom", c_void_p),
+        ("atom_capacity", c_int64),
+        ("eatoms", c_void_p),
+        ("energy", c_double),
+    ]
+
+
+OPEN = CFUNCTYPE(c_int, POINTER(Request), POINTER(Model))
+COMPUTE = CFUNCTYPE(c_int, c_int64, POINTER(Step))
+CLOSE = CFUNCTYPE(None, c_int64)
+MESSAGE = CFUNCTYPE(c_void_p)
+
+
+class Bridge(Structure):
+    _fields_ = [
+        ("version", c_int32),
+        ("open", OPEN),
+        ("compute", COMPUTE),
+        ("close", CLOSE),
+        ("message", MESSAGE),
+    ]
+
+
+class ArrayView:
+    """A torch view of an array that C++ owns; made anew only when it has moved or grown."""
+
+    def __init__(self, dtype: type, columns: int = 1) -> None:
+        self._dtype = np.dtype(dtype)
+        self._columns = columns
+        self._address: int | None = None
+        self._capacity = -1
+        self._view = torch.empty(0)
+
+    def __call__(self, address: int | None, rows: int, capacity: int) -> torch.Tensor:
+        if not address:
+            shape = (0, self._columns) if self._columns > 1 else (0,)
+            return torch.from_numpy(np.empty(shape, self._dtype))
+        if address != self._address or capacity != self._capacity:
+            size = capacity * self._columns * self._dtype.itemsize
+            buffer = (ctypes.c_char * size).from_address(address)
+            array = np.frombuffer(memoryview(buffer), self._dtype)
+            self._view = torch.from_numpy(array.reshape(-1, self._columns) if self._columns > 1 else array)
+            self._address, self._capacity = address, capacity
+        return self._view[:rows]

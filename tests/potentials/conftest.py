@@ -1,0 +1,78 @@
+"""Models that the tests of potentials use: a trained one of the example, and small ones with other shapes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import structures
+
+
+@pytest.fixture(scope="session")
+def trained_model() -> Path:
+    """A MACE model of the EC:EMC committee."""
+    return structures.EXAMPLE / "models" / "ec_emc_0.model"
+
+
+def build_mace(
+    path: Path, *, channels: int, hidden_ell: int, interactions: int, seed: int = 0, **options: object
+) -> Path:
+    """A MACE model with random weights and large atomic energies, saved as mace-torch saves its own."""
+    import mace.modules
+    import torch
+    from e3nn import o3
+
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(seed)
+    residual = mace.modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
+    hidden = "+".join(f"{channels}x{ell}{'oe'[ell % 2 == 0]}" for ell in range(hidden_ell + 1))
+    settings: dict[str, object] = {
+        "r_max": 4.0,
+        "num_bessel": 6,
+        "num_polynomial_cutoff": 5,
+        "max_ell": 2,
+        "interaction_cls": residual,
+        "interaction_cls_first": residual,
+        "num_interactions": interactions,
+        "num_elements": 3,
+        "hidden_irreps": o3.Irreps(hidden),
+        "MLP_irreps": o3.Irreps("8x0e"),
+        "atomic_energies": np.array([-13.6, -1028.0, -2042.0]),
+        "avg_num_neighbors": 12.0,
+        "atomic_numbers": [1, 6, 8],
+        "correlation": 2,
+        "gate": torch.nn.functional.silu,
+        "atomic_inter_scale": 1.0,
+        "atomic_inter_shift": 0.1,
+        **options,
+    }
+    torch.save(mace.modules.ScaleShiftMACE(**settings), path)
+    torch.set_default_dtype(default)
+    return path
+
+
+@pytest.fixture(scope="session")
+def deep_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three interactions, vectors as node features: two exchanges a step, wider than one message."""
+    return build_mace(tmp_path_factory.mktemp("models") / "deep.model", channels=40, hidden_ell=1, interactions=3)
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cheapest model that still passes messages."""
+    return build_mace(tmp_path_factory.mktemp("models") / "small.model", channels=4, hidden_ell=0, interactions=2)
+
+
+@pytest.fixture(scope="session")
+def lammps_instance():  # type: ignore[no-untyped-def]
+    """One silent LAMMPS for tests in this process; `lammps_evaluation.load` clears it first."""
+    import lammps_evaluation
+
+    lmp = lammps_evaluation.open_lammps()
+    yield lmp
+    lmp.close()
