@@ -106,6 +106,13 @@ def test_a_stage_without_rows_and_a_short_one_say_so(make_run: RunMaker) -> None
     assert "density           not available: no samples" in text
 
 
+def test_the_density_of_a_fixed_volume_is_called_constant(make_run: RunMaker) -> None:
+    lines = [",".join(["0.92" if i == 5 else field for i, field in enumerate(line.split(","))])
+             for line in thermo_lines(0, 0, 100, 10, 0.5)]  # fmt: skip
+    text = format_summary(run_report(make_run(lines, [stage(0, "nvt", 990)])))
+    assert "density           0.92 g/cm³ (constant)" in text
+
+
 def test_without_status_the_thermo_table_alone_is_summarised(make_run: RunMaker) -> None:
     folder = make_run(thermo_lines(0, 0, 100, 10, 0.5) + thermo_lines(2, 990, 100, 10, 0.5), [])
     (folder / "status.json").write_text("{broken")

@@ -24,6 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 METHOD_MEAN = "mean; error from the integrated autocorrelation time (Wolff 2004)"
 METHOD_DRIFT = "least-squares line; error widened by the residuals' autocorrelation (Wolff 2004)"
 
+CONSTANT = "the series is constant: it holds no information about its fluctuations"
+"""Note of an estimate without error bar, where all samples are the same."""
+
 MIN_SAMPLES = 10
 """Fewer samples than this carry no error bar."""
 
@@ -135,7 +138,7 @@ def mean_with_error(series: ArrayLike, unit: str = "") -> Estimate:
     if n < MIN_SAMPLES:
         return without_error(mean, f"only {n} samples; an error bar needs at least {MIN_SAMPLES}")
     if _is_constant(x):
-        return without_error(mean, "the series is constant: it holds no information about its fluctuations")
+        return without_error(mean, CONSTANT)
     resolved = _long_run_variance(x)
     if resolved is None:
         return without_error(mean, f"the correlation time is not resolved by {n} samples")

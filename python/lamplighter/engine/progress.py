@@ -279,7 +279,7 @@ class ProgressReporter:
         assert progress.row is not None
         self._printed = (self._clock(), progress.fraction, progress.row)
         line = f"[{100 * progress.fraction:3.0f} %] {stage_label(progress)}  {state_label(progress)}"
-        if math.isfinite(progress.remaining_s):
+        if progress.remaining_s > 0.0:
             line += f"  ETA {duration_label(progress.remaining_s)}"
         self._console.print(Text(line), soft_wrap=True)
 

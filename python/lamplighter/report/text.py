@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lamplighter.analysis.series import CONSTANT
+
 
 def format_summary(summary: dict[str, Any]) -> str:
     """The summary of `run_report` as plain text: status, then each stage with its means ± standard errors."""
@@ -73,6 +75,8 @@ def _stage_lines(stage: dict[str, Any]) -> list[str]:
 
 
 def _estimate(estimate: dict[str, Any]) -> str:
+    if estimate["note"] == CONSTANT:  # the density where the volume is fixed
+        return f"{estimate['value']:.5g} {estimate['unit']} (constant)"
     text = format_with_error(estimate["value"], estimate["standard_error"], estimate["unit"])
     return f"{text}: {estimate['note']}" if estimate["note"] else text
 
