@@ -103,7 +103,7 @@ def test_a_stage_without_rows_and_a_short_one_say_so(make_run: RunMaker) -> None
     assert absent["means"]["density"]["value"] is None
     text = format_summary(summary)
     assert "no error bar" in text
-    assert "density           not available: no samples" in text
+    assert "density           not available (no samples)" in text
 
 
 def test_the_density_of_a_fixed_volume_is_called_constant(make_run: RunMaker) -> None:

@@ -136,7 +136,7 @@ def mean_with_error(series: ArrayLike, unit: str = "") -> Estimate:
         return without_error(math.nan, f"{n_bad} of {n} values are not finite")
     mean = float(x.mean())
     if n < MIN_SAMPLES:
-        return without_error(mean, f"only {n} samples; an error bar needs at least {MIN_SAMPLES}")
+        return without_error(mean, f"only {n} samples, fewer than {MIN_SAMPLES}")
     if _is_constant(x):
         return without_error(mean, CONSTANT)
     resolved = _long_run_variance(x)
@@ -146,7 +146,7 @@ def mean_with_error(series: ArrayLike, unit: str = "") -> Estimate:
     if n / g < MIN_EFFECTIVE:
         return without_error(
             mean,
-            f"only about {n / g:.1f} independent samples; an error bar needs at least {MIN_EFFECTIVE:g}",
+            f"about {n / g:.1f} independent samples, fewer than {MIN_EFFECTIVE:g}",
             g,
         )
     return Estimate(mean, math.sqrt(long_run / n), unit, METHOD_MEAN, n, g, n / g)
@@ -186,7 +186,7 @@ def drift(time: ArrayLike, series: ArrayLike, unit: str = "") -> Estimate:
     spread = float(centred @ centred)
     slope = float(centred @ (x - x.mean())) / spread
     if n < MIN_SAMPLES:
-        return without_error(slope, f"only {n} samples; an error bar needs at least {MIN_SAMPLES}")
+        return without_error(slope, f"only {n} samples, fewer than {MIN_SAMPLES}")
     residual = x - x.mean() - slope * centred
     if math.sqrt(float(residual @ residual) / n) <= 1e-13 * max(1.0, float(np.abs(x).max())):
         return without_error(slope, "the series lies exactly on a line: there are no fluctuations to judge it by")
@@ -197,7 +197,7 @@ def drift(time: ArrayLike, series: ArrayLike, unit: str = "") -> Estimate:
     if n / g < MIN_EFFECTIVE:
         return without_error(
             slope,
-            f"only about {n / g:.1f} independent samples; an error bar needs at least {MIN_EFFECTIVE:g}",
+            f"about {n / g:.1f} independent samples, fewer than {MIN_EFFECTIVE:g}",
             g,
         )
     white_variance = float(residual @ residual) / (n - 2) / spread

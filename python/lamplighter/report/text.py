@@ -78,7 +78,11 @@ def _estimate(estimate: dict[str, Any]) -> str:
     if estimate["note"] == CONSTANT:  # the density where the volume is fixed
         return f"{estimate['value']:.5g} {estimate['unit']} (constant)"
     text = format_with_error(estimate["value"], estimate["standard_error"], estimate["unit"])
-    return f"{text}: {estimate['note']}" if estimate["note"] else text
+    if not estimate["note"]:
+        return text
+    if estimate["value"] is None:
+        return f"{text} ({estimate['note']})"
+    return text.removesuffix(" (no error bar)") + f" (no error bar: {estimate['note']})"
 
 
 def _number(value: float | None) -> str:
