@@ -33,6 +33,12 @@ def test_the_statistical_inefficiency_of_an_ar1_series_is_the_known_one() -> Non
     assert g == pytest.approx(1.9 / 0.1, rel=0.05)
 
 
+def test_subtracting_the_sample_mean_does_not_make_the_error_of_short_series_too_small() -> None:
+    errors = np.array([mean_with_error(ar1(0.6, 150, seed)).standard_error for seed in range(600)])
+    true_variance = (1.6 / 0.4 - 2 * 0.6 / (150 * 0.4**2)) / 150
+    assert np.nanmean(errors**2) == pytest.approx(true_variance, rel=0.06)
+
+
 def test_the_naive_error_would_have_been_far_too_small() -> None:
     x = ar1(0.9, 4000, 1)
     estimate = mean_with_error(x, "K")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,20 @@ def test_many_processes_may_write_at_once(tmp_path: Path, config_folder: Path) -
     assert set(trust.trusted_files()) == {trust.sha256(path) for path in files}
     left = {path.name for path in (config_folder / "lamplighter").iterdir()}
     assert left == {"trusted.json", "trusted.lock"}
+
+
+def test_a_writer_waits_for_another(tmp_path: Path, config_folder: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    (config_folder / "lamplighter").mkdir(parents=True)
+    writer = threading.Thread(target=trust.add, args=([path],))
+    with (config_folder / "lamplighter" / "trusted.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        writer.start()
+        writer.join(0.3)
+        assert writer.is_alive()
+        assert trust.trusted_files() == {}
+    writer.join(10)
+    assert list(trust.trusted_files()) == [trust.sha256(path)]
 
 
 def test_a_file_that_is_not_listed_is_announced_once_with_hash_and_command(tmp_path: Path) -> None:
