@@ -24,8 +24,7 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from generate_frames import TIMESTEP_FS, compress, templates
 from mace.calculators import MACECalculator
-from molecules import composition, density, find_molecules, longest_bond_stretch, pack
-from molecules import scale_rigidly, unwrap
+from molecules import composition, density, find_molecules, longest_bond_stretch, pack, scale_rigidly, unwrap
 
 HERE = Path(__file__).parent
 
@@ -40,8 +39,7 @@ def start_frame(size: int, target: float, calculator: MACECalculator, seed: int)
     rng = np.random.default_rng(seed)
     molecules = templates()
     guests = [
-        molecules[name][rng.integers(len(molecules[name]))]
-        for name in ["EC"] * (size // 40) + ["EMC"] * (size // 20)
+        molecules[name][rng.integers(len(molecules[name]))] for name in ["EC"] * (size // 40) + ["EMC"] * (size // 20)
     ]
     return compress(pack(guests, 0.4, rng), target, calculator)
 
@@ -88,9 +86,7 @@ def main() -> None:
     for molecule in find_molecules(frame):
         centre = whole.positions[molecule].mean(axis=0)
         whole.positions[molecule] -= np.floor(centre / whole.cell.lengths()) * whole.cell.lengths()
-    write(
-        arguments.output, Atoms(whole.numbers, whole.positions, cell=whole.cell, pbc=True), format="extxyz"
-    )
+    write(arguments.output, Atoms(whole.numbers, whole.positions, cell=whole.cell, pbc=True), format="extxyz")
 
 
 if __name__ == "__main__":

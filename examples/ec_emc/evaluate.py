@@ -39,18 +39,13 @@ def predict(model: torch.nn.Module, frames: list[Atoms], batch: int = 16) -> dic
     """Energies (eV), forces (eV/Å, (N, 3)) and stresses (eV/Å³, (3, 3)), one entry a frame."""
     torch.set_default_dtype(torch.float64)
     table = AtomicNumberTable([int(z) for z in model.atomic_numbers])
-    graphs = [
-        AtomicData.from_config(config_from_atoms(a), z_table=table, cutoff=float(model.r_max))
-        for a in frames
-    ]
+    graphs = [AtomicData.from_config(config_from_atoms(a), z_table=table, cutoff=float(model.r_max)) for a in frames]
     result: dict[str, list] = {"energy": [], "forces": [], "stress": []}
     for graph in DataLoader(graphs, batch_size=batch, shuffle=False):
         output = model(graph.to_dict(), compute_stress=True)
         result["energy"] += output["energy"].detach().tolist()
         result["stress"] += list(output["stress"].detach().numpy())
-        result["forces"] += np.split(
-            output["forces"].detach().numpy(), graph.ptr[1:-1].numpy()
-        )
+        result["forces"] += np.split(output["forces"].detach().numpy(), graph.ptr[1:-1].numpy())
     return result
 
 
@@ -59,9 +54,7 @@ def errors(prediction: dict[str, list], frames: list[Atoms]) -> dict[str, float]
     atoms = np.array([len(a) for a in frames])
     reference = np.array([a.info["energy_xtb"] for a in frames])
     energy = (np.array(prediction["energy"]) - reference) / atoms
-    forces = np.concatenate(prediction["forces"]) - np.concatenate(
-        [a.arrays["forces_xtb"] for a in frames]
-    )
+    forces = np.concatenate(prediction["forces"]) - np.concatenate([a.arrays["forces_xtb"] for a in frames])
     table = {
         "frames": len(frames),
         "energy_rmse_meV_per_atom": 1e3 * rms(energy),
@@ -72,7 +65,7 @@ def errors(prediction: dict[str, list], frames: list[Atoms]) -> dict[str, float]
     if all(a.pbc.all() for a in frames):
         upper = np.triu_indices(3)
         stress = np.array(
-            [s[upper] - a.info["stress_xtb"][upper] for s, a in zip(prediction["stress"], frames)]
+            [s[upper] - a.info["stress_xtb"][upper] for s, a in zip(prediction["stress"], frames, strict=True)]
         )
         table["stress_rmse_meV_per_A3"] = 1e3 * rms(stress)
     return {key: round(value, 4) for key, value in table.items()}
@@ -85,8 +78,7 @@ def rms(values: np.ndarray) -> float:
 def mean_prediction(members: list[dict[str, list]]) -> dict[str, list]:
     """The committee mean of the members' predictions."""
     return {
-        key: [np.mean([m[key][n] for m in members], axis=0) for n in range(len(members[0][key]))]
-        for key in members[0]
+        key: [np.mean([m[key][n] for m in members], axis=0) for n in range(len(members[0][key]))] for key in members[0]
     }
 
 
@@ -138,9 +130,7 @@ def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: i
     sets = {name: read(path, ":") for name, path in TEST_SETS.items()}
     exact = model.atomic_energies_fn.atomic_energies.clone()
     curve = []
-    for path in sorted(
-        folder.glob("checkpoints/*.pt"), key=lambda p: int(re.search(r"epoch-(\d+)", p.name)[1])
-    ):
+    for path in sorted(folder.glob("checkpoints/*.pt"), key=lambda p: int(re.search(r"epoch-(\d+)", p.name)[1])):
         epoch = int(re.search(r"epoch-(\d+)", path.name)[1]) + 1
         state = torch.load(path, map_location="cpu", weights_only=False)["model"]
         model.load_state_dict({k: v.double() if v.is_floating_point() else v for k, v in state.items()})
@@ -165,7 +155,7 @@ def draw(curve: list[dict], output: Path) -> None:
         ("energy_rmse_meV_per_atom", "energy RMSE, meV/atom", 5.0),
         ("force_rmse_eV_per_A", "force RMSE, eV/Å", 0.10),
     )
-    for axis, (key, title, goal) in zip(axes, panels):
+    for axis, (key, title, goal) in zip(axes, panels, strict=True):
         for name in TEST_SETS:
             axis.plot(minutes, [point[name][key] for point in curve], "o-", ms=3, label=name)
         axis.axhline(goal, color="0.5", ls="--", lw=1, label="goal (clusters)")
@@ -201,9 +191,7 @@ def main() -> None:
     if arguments.learning_curve:
         first = files[0]
         record = json.loads(first.with_suffix(".json").read_text())
-        curve = learning_curve(
-            arguments.learning_curve, first, record["cpu_seconds"], record["epochs"]
-        )
+        curve = learning_curve(arguments.learning_curve, first, record["cpu_seconds"], record["epochs"])
         results["learning curve"] = curve
         draw(curve, arguments.output / "learning_curve.png")
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -8,7 +8,7 @@ still holds the molecules it started with is labelled by `tblite` and written as
 
     energy_xtb   eV, total energy (same zero as the cluster data: GFN2-xTB total energy)
     forces_xtb   eV/Å, (N, 3)
-    stress_xtb   eV/Å³, (3, 3), ASE's sign (negative under compression)
+    stress_xtb   eV/Å³, 9 numbers that ASE reads as (3, 3), ASE's sign (negative under compression)
 
 Example:  python generate_frames.py --model models/ec_emc_0.model --output data/liquid_round2.xyz
 """
@@ -55,14 +55,14 @@ def label(atoms: Atoms) -> Atoms:
     labelled = Atoms(bare.numbers, bare.positions, cell=bare.cell, pbc=bare.pbc)
     labelled.info["energy_xtb"] = bare.get_potential_energy()
     labelled.arrays["forces_xtb"] = np.round(bare.get_forces(), 6)
-    labelled.info["stress_xtb"] = np.round(bare.get_stress(voigt=False), 9)
+    labelled.info["stress_xtb"] = np.round(bare.get_stress(voigt=False), 9).ravel()
     return labelled
 
 
 def compress(box: Atoms, target: float, calculator: MACECalculator) -> Atoms:
-    """Bring a packed box to `target` g/cm³ in rigid steps of at most 15 % with short relaxations."""
+    """Bring a packed box to `target` g/cm³ in rigid steps of at most 12 % with short relaxations."""
     while True:
-        next_density = min(target, 1.15 * density(box))
+        next_density = min(target, 1.12 * density(box))
         box = scale_rigidly(box, next_density)
         box.calc = calculator
         FIRE(box, logfile=None, maxstep=0.1).run(fmax=2.0, steps=8)
@@ -79,7 +79,11 @@ def trajectory(
     frames: int,
     rng: np.random.Generator,
 ) -> list[Atoms]:
-    """Frames every `interval` steps of an MD run at `temperature` (K); stops when a molecule breaks."""
+    """Frames every `interval` steps of an MD run at `temperature` (K).
+
+    Stops when a molecule breaks (looked at every fifth of an interval); the last frame before that,
+    where the model begins to fail, is then among the frames.
+    """
     box.calc = calculator
     MaxwellBoltzmannDistribution(box, temperature_K=temperature, rng=rng)
     Stationary(box)
@@ -101,13 +105,16 @@ def trajectory(
             rng=rng,
         )
     start = composition(box)
-    kept = []
-    for _ in range(frames):
-        dynamics.run(interval)
+    kept: list[Atoms] = []
+    last = box.copy()
+    for look in range(1, 5 * frames + 1):
+        dynamics.run(interval // 5)
         if composition(box) != start:
             print(f"  stopped: {start} became {composition(box)}", flush=True)
-            break
-        kept.append(box.copy())
+            return [*kept, last] if (look - 1) % 5 else kept
+        last = box.copy()
+        if look % 5 == 0:
+            kept.append(last)
     return kept
 
 
@@ -142,14 +149,12 @@ def main() -> None:
         target = rng.uniform(*arguments.density)
         species = ["EC"] * ec + ["EMC"] * (arguments.molecules - ec)
         guests = [molecules[name][rng.integers(len(molecules[name]))] for name in species]
-        packed = pack(guests, min(0.4, target), rng)
+        packed = pack(guests, min(0.35, target), rng)
         box = compress(packed, target, calculator)
         if composition(box) != composition(packed):
             print(f"  dropped: compression made {composition(box)}", flush=True)
             continue
-        frames = trajectory(
-            box, calculator, arguments.ensemble, temperature, arguments.interval, arguments.frames, rng
-        )
+        frames = trajectory(box, calculator, arguments.ensemble, temperature, arguments.interval, arguments.frames, rng)
         for frame in frames:
             kind = arguments.ensemble
             if rng.random() < arguments.rigid:

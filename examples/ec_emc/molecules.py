@@ -79,9 +79,7 @@ def longest_bond_stretch(atoms: Atoms, reference: Atoms) -> float:
     return float((lengths(atoms) - lengths(reference)).max())
 
 
-def pack(
-    molecules: list[Atoms], target_density: float, rng: np.random.Generator, gap: float = 1.9
-) -> Atoms:
+def pack(molecules: list[Atoms], target_density: float, rng: np.random.Generator, gap: float = 2.2) -> Atoms:
     """Put whole `molecules` into a cubic periodic box at random, no two atoms closer than `gap` Å.
 
     Random sequential insertion: good up to about half the liquid's density; compress afterwards.

@@ -28,6 +28,7 @@ from ase import Atoms
 from ase.io import read, write
 from mace.cli.run_train import run
 from mace.tools import build_default_arg_parser
+from mace.tools.scripts_utils import extract_config_mace_model
 
 HERE = Path(__file__).parent
 
@@ -41,17 +42,21 @@ def split(frames: list[Atoms], fraction: float, seed: int) -> tuple[list[Atoms],
     return isolated + [others[i] for i in order[:cut]], [others[i] for i in order[cut:]]
 
 
-def freeze_in_double(model: torch.nn.Module, frames: list[Atoms]) -> torch.nn.Module:
-    """The model in float64 without gradients; atomic energies (eV) restored to full precision."""
-    model = model.to(device="cpu", dtype=torch.float64).eval()
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
+def freeze_in_double(trained: torch.nn.Module, frames: list[Atoms]) -> torch.nn.Module:
+    """The trained model rebuilt in float64 without gradients.
+
+    Only the weights are rounded to float32; coupling coefficients and atomic energies (eV, from the
+    isolated atoms among `frames`) are exact, so that rotational invariance holds to float64.
+    """
+    torch.set_default_dtype(torch.float64)
+    settings = extract_config_mace_model(trained)
     atomic = {a.numbers[0]: a.info["energy_xtb"] for a in frames if len(a) == 1}
-    energies = model.atomic_energies_fn.atomic_energies
-    exact = [atomic[int(z)] for z in model.atomic_numbers]
-    model.atomic_energies_fn.atomic_energies = torch.tensor(exact, dtype=torch.float64).reshape(
-        energies.shape
-    )
+    settings["atomic_energies"] = np.array([atomic[int(z)] for z in trained.atomic_numbers])
+    model = type(trained)(**settings).eval()
+    weights = dict(trained.named_parameters())
+    for name, parameter in model.named_parameters():
+        parameter.data.copy_(weights[name].data)
+        parameter.requires_grad_(False)
     return model
 
 
