@@ -9,6 +9,7 @@ neighbour list does is made once.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,10 @@ from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForces
 from lamplighter.errors import ModelError
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch
+from lamplighter.potentials.mace_acceleration import accelerated, set_layout
+
+# Set to "plain" to run mace-torch's own operations in their own order.
+_ENVIRONMENT_SWITCH = "LAMPLIGHTER_MACE"
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -36,9 +41,10 @@ class Mace(Potential):
     def __init__(self, network: MACEEdgeForcesWrapper, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self.dtype = dtype
-        self._network = network.to(device=device, dtype=dtype).eval()
-        for parameter in self._network.parameters():
+        for parameter in network.parameters():
             parameter.requires_grad_(False)
+        network = network.to(device="cpu", dtype=torch.float64).eval()
+        self._network = _reordered(network).to(device=device, dtype=dtype)
         self.cutoff = float(network.r_max)
         self.elements = [chemical_symbols[int(z)] for z in network.atomic_numbers]
         self._topology = -1
@@ -89,6 +95,7 @@ class Mace(Potential):
     def compute(self, data: PairData) -> None:
         if data.topology != self._topology:
             self._renew_topology(data)
+        set_layout(self._network, data.pair_i, data.nlocal)
         batch = {
             "vectors": data.rij.to(self.dtype),
             "node_attrs": self._node_attrs,
@@ -109,3 +116,14 @@ class Mace(Potential):
         self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(self.dtype)
         self._batch = torch.zeros(data.nlocal, dtype=torch.int64, device=self.device)
         self._topology = data.topology
+
+
+def _reordered(network: MACEEdgeForcesWrapper) -> MACEEdgeForcesWrapper:
+    if os.environ.get(_ENVIRONMENT_SWITCH) == "plain":
+        return network
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return accelerated(network)
+    finally:
+        torch.set_default_dtype(default)
