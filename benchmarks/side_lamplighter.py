@@ -1,0 +1,60 @@
+"""One side of the comparison: LAMMPS with `pair_style lamplighter`, alone or under mpirun. Started by throughput.py."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ase.io
+import liquid
+import numpy as np
+import turns
+from ase import Atoms
+
+from lamplighter.engine import environment, provenance
+from lamplighter.engine.session import Session
+
+
+def main() -> None:
+    given = turns.arguments(__doc__)
+    env = environment.prepare(given.threads)
+    turns.enter(given.folder, env.rank)
+    atoms = ase.io.read(given.structure / "structure.traj")
+    assert isinstance(atoms, Atoms)
+    with Session(env, ["-log", "none", "-screen", "none"]) as session:
+        for line in liquid.lammps_commands(
+            given.structure, liquid.elements(atoms), given.model, given.dtype, given.device
+        ):
+            session.command(line)
+        forces = np.array(session.lammps.gather_atoms("f", 1, 3)).reshape(-1, 3)
+        energy = float(session.lammps.get_thermo("pe"))
+        if env.is_first:
+            np.save(given.folder / "forces.npy", forces)
+            versions = provenance.versions(session.lammps)
+            turns.write_json(given.folder / "ready.json", {"energy": energy, "versions": versions})
+        turns.serve(given.folder, env.rank, given.driver, lambda steps: take_turn(session, steps))
+
+
+def take_turn(session: Session, steps: int) -> dict[str, Any]:
+    """`steps` steps of dynamics; collective. Seconds in the model are the mean over ranks, memory is their sum."""
+    from lamplighter.potentials import bridge
+
+    session.command("run 1 pre no post no")  # untimed: the other programs have emptied the caches
+    comm = session.environment.comm
+    comm.Barrier()
+    seconds, calls = bridge.timing.seconds, bridge.timing.calls
+    began = time.perf_counter()
+    session.command(f"run {steps} pre no post no")
+    wall = time.perf_counter() - began
+    model = comm.allreduce(bridge.timing.seconds - seconds) / comm.Get_size()
+    return {
+        "steps": steps,
+        "evaluations": bridge.timing.calls - calls,
+        "wall_s": wall,
+        "model_s": model,
+        "peak_MiB": comm.allreduce(turns.peak_memory()),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""A program that is measured, seen from the driver: it is started, given turns, and ended whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import turns
+
+HERE = Path(__file__).resolve().parent
+LAMPLIGHTER, PLAIN, ASE = "Lamplighter", "Lamplighter, plain", "ASE"  # plain: mace-torch's operations as they are
+_PROGRAMS = {
+    LAMPLIGHTER: HERE / "side_lamplighter.py",
+    PLAIN: HERE / "side_lamplighter.py",
+    ASE: HERE / "side_ase.py",
+}
+_SWITCHES = {PLAIN: {"LAMPLIGHTER_MACE": "plain"}}
+_GRACE = 5.0  # s, between asking and killing
+
+
+class SideFailed(Exception):
+    """A program ended, or did not answer in time; the message holds the end of its log."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is measured.
+
+    Attributes:
+        program: LAMPLIGHTER, PLAIN or ASE.
+        ranks: MPI ranks.
+        threads: Threads of the model on each rank.
+    """
+
+    program: str
+    ranks: int
+    threads: int
+
+    @property
+    def cores(self) -> int:
+        return self.ranks * self.threads
+
+    def __str__(self) -> str:
+        plural = "" if self.threads == 1 else "s"
+        if self.program == ASE:
+            return f"ASE, {self.threads} thread{plural}"
+        return f"{self.program}, {self.ranks} rank{'' if self.ranks == 1 else 's'} × {self.threads} thread{plural}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all sides work on: folder of the structure, model file, dtype, device."""
+
+    structure: Path
+    model: Path
+    dtype: str
+    device: str
+
+
+class SideProcess:
+    """A running program. A context manager: leaving it ends the program and all that it started.
+
+    Args:
+        side: What to start.
+        task: What it works on.
+        folder: A folder of its own; made here.
+        timeout: Longest wait for an answer, s.
+    """
+
+    def __init__(self, side: Side, task: Task, folder: Path, timeout: float) -> None:
+        self.side = side
+        self.folder = folder
+        self._timeout = timeout
+        self._turn = 0
+        folder.mkdir(parents=True)
+        words: list[object] = [sys.executable, _PROGRAMS[side.program], "--folder", folder]
+        words += ["--structure", task.structure, "--model", task.model, "--dtype", task.dtype]
+        words += ["--device", task.device, "--threads", side.threads, "--driver", os.getpid()]
+        if side.ranks > 1:
+            words = [mpirun(), "-n", side.ranks, *words]
+        # LAMMPS gets one OpenMP thread (its runtime is not torch's); in ASE torch is all there is
+        openmp = side.threads if side.program == ASE else 1
+        with (folder / "log.txt").open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(word) for word in words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_SWITCHES.get(side.program, {}), "OMP_NUM_THREADS": str(openmp)},
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> dict[str, Any]:
+        """What the program says once it has its first forces: energy (eV), versions.
+
+        Raises:
+            SideFailed: it ended, or the time is over.
+        """
+        return self._wait_for(self.folder / "ready.json", "got ready")
+
+    def take_turn(self, steps: int) -> dict[str, Any]:
+        """Let it make steps of dynamics, while all others sleep.
+
+        Returns:
+            steps, evaluations of the model, wall_s, model_s (seconds in the model), peak_MiB.
+
+        Raises:
+            SideFailed: it ended, or the time is over.
+        """
+        number, self._turn = self._turn, self._turn + 1
+        turns.write_json(self.folder / f"turn-{number}.json", {"steps": steps})
+        return self._wait_for(self.folder / f"answer-{number}.json", f"made {steps} steps")
+
+    def close(self, *, gently: bool = False) -> None:
+        """End the program and every process that it started; `gently`: ask it first."""
+        if gently and self._process.poll() is None:
+            turns.write_json(self.folder / f"turn-{self._turn}.json", {"stop": True})
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+        if self._process.poll() is None:
+            _signal_group(self._process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+        _signal_group(self._process.pid, signal.SIGKILL)
+        for process in self._ranks():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        self._process.wait()
+
+    def __enter__(self) -> SideProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(gently=error is None)
+
+    def _ranks(self) -> list[int]:
+        """Ranks that are still there: mpirun gives each a session of its own, so the group misses them."""
+        found = []
+        for path in self.folder.glob("process-*.json"):
+            process = int(json.loads(path.read_text(encoding="utf-8"))["pid"])
+            # the number alone may be somebody else's by now
+            told = subprocess.run(["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True)
+            if str(self.folder) in told.stdout:
+                found.append(process)
+        return found
+
+    def _wait_for(self, path: Path, what: str) -> dict[str, Any]:
+        deadline = time.monotonic() + self._timeout
+        while not path.exists():
+            code = self._process.poll()
+            if code is not None and not path.exists():
+                raise SideFailed(f"{self.side} ended with exit code {code} before it {what}:\n{self._log()}")
+            if time.monotonic() > deadline:
+                raise SideFailed(f"{self.side} has not {what} within {self._timeout:g} s (--timeout):\n{self._log()}")
+            time.sleep(turns.LOOK_EVERY)
+        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return answer
+
+    def _log(self) -> str:
+        return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-3000:]
+
+
+def mpirun() -> Path:
+    """The `mpirun` of the mpich package beside this Python, or the one of the search path.
+
+    Raises:
+        SideFailed: there is none.
+    """
+    beside = Path(sys.executable).parent / "mpirun"
+    found = str(beside) if beside.exists() else shutil.which("mpirun")
+    if found is None:
+        raise SideFailed("mpirun is not found: pip install mpich")
+    return Path(found)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

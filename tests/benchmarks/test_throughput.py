@@ -1,0 +1,103 @@
+"""The comparison with ASE gives a complete table, agrees in forces, and leaves nothing running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import Run
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "throughput.py"
+QUICK = ("--sizes", "160", "--steps", "2", "--repeats", "1", "--warmup", "1", "--timeout", "200")
+
+
+def processes_that_mention(text: str) -> list[int]:
+    """Processes with a word in their command line, by /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return [process for process in found if process != os.getpid()]
+
+
+@pytest.mark.mpi
+def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Path) -> None:
+    # threads that wait must leave the cores to the tests that run beside this one
+    words = [python, SCRIPT, *QUICK, "--layouts", "1x1", "2x1", "--out", tmp_path]
+    done = run(words, env={"OMP_WAIT_POLICY": "passive"}, timeout=250)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    content = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))
+    assert content["machine"]["logical_cores"] >= 1
+    assert len(content["model"]["sha256"]) == 64
+    assert "/" not in content["model"]["file"]
+    results = {(r["program"], r["ranks"], r["threads"]): r for r in content["results"]}
+    assert set(results) == {("Lamplighter", 1, 1), ("ASE", 1, 1), ("Lamplighter", 2, 1), ("ASE", 1, 2)}
+    for result in results.values():
+        assert result["first_frame_max_force_difference_eV_A"] < 1e-8
+        assert result["ms_per_step"]["median"] > 0
+        assert result["us_per_atom_step"]["median"] == pytest.approx(1e3 * result["ms_per_step"]["median"] / 160)
+        assert 0 < result["outside_model_share"]["median"] < 1
+        assert result["peak_MiB"] > 100
+        assert result["turns"][0]["evaluations"] == 2
+    ours, ase = results["Lamplighter", 1, 1], results["ASE", 1, 1]
+    ratio = ase["ms_per_step"]["median"] / ours["ms_per_step"]["median"]
+    assert ours["ase_over_this"]["median"] == pytest.approx(ratio)
+    scaling = ours["ms_per_step"]["median"] / results["Lamplighter", 2, 1]["ms_per_step"]["median"]
+    assert results["Lamplighter", 2, 1]["one_core_over_this"]["median"] == pytest.approx(scaling)
+
+    table = (tmp_path / "throughput.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("| 160")]
+    assert len(rows) == 4
+    assert table in done.stdout
+    assert (tmp_path / "throughput.png").stat().st_size > 10_000
+
+
+@pytest.mark.mpi
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds processes by /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_process(python: Path, tmp_path: Path, number: signal.Signals) -> None:
+    words = [python, SCRIPT, *QUICK, "--layouts", "2x1", "--out", tmp_path / "out"]
+    with subprocess.Popen(
+        [str(word) for word in words],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while len(list(tmp_path.glob("throughput-*/160/side-*/process-*.json"))) < 2:
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.05)
+            assert len(processes_that_mention(f"{tmp_path}/throughput-")) >= 3
+            process.send_signal(number)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+    assert processes_that_mention(f"{tmp_path}/throughput-") == []
+    assert list(tmp_path.glob("throughput-*")) == []
+
+
+def test_sizes_that_are_no_multiple_of_the_frame_are_refused(run: Run, python: Path) -> None:
+    done = run([python, SCRIPT, "--sizes", "200"])
+    assert done.returncode == 2
+    assert "multiples of the 160 atoms of the frame, got 200" in done.stderr
+
+
+def test_the_frame_is_repeated_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import liquid
+
+    assert liquid.copies(160, 160) == (1, 1, 1)
+    assert liquid.copies(640, 160) == (2, 2, 1)
+    assert liquid.copies(4320, 160) == (3, 3, 3)
+    assert len(liquid.build(640)) == 640
