@@ -77,8 +77,14 @@ def prepare(threads: int | None = None) -> Environment:
 
 
 def limit_openmp() -> None:
-    """One OpenMP thread for every library loaded from now on; torch is told its own number apart."""
+    """One OpenMP thread for every library loaded from now on; torch is told its own number apart.
+
+    Idle threads of GNU OpenMP soon go to sleep: by default they spin for milliseconds, which makes a step several
+    times slower where other programs use the cores too. Settings of the user's own are kept.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def import_mpi() -> Any:

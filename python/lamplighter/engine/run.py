@@ -87,8 +87,11 @@ def run(
     with _inside(plan.folder):
         try:
             _carry_out(plan, env, status, progress, command_line or sys.argv)
+        except Interrupted:
+            agree(env.comm, lambda: _report_what_there_is(plan.folder))
+            raise
         except BaseException as problem:
-            if env.is_first and status.status != "failed":
+            if status.status != "failed":
                 _record_failure(plan, status, problem, None)
             raise
     summary = agree(env.comm, lambda: _report(plan.folder))
@@ -181,8 +184,8 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
         for index, (stage, steps) in enumerate(zip(plan.run.stages, placed, strict=True))
     ]
     if plan.restart is not None and env.is_first:
-        before = RunStatus.read(plan.folder).stages
-        for stage, old in zip(stages, before, strict=False):
+        before = run_folder.last_status(plan.folder, plan.restart.stage)
+        for stage, old in zip(stages, before.stages, strict=False):
             stage.wall_s = old.wall_s
     return RunStatus(ranks=env.ranks, threads_per_rank=env.threads, stages=stages)
 
@@ -230,9 +233,8 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
                     raise _interrupted(plan, session, number, block, placed)
             status.natoms = session.n_atoms
         except BaseException as problem:
-            if env.is_first:
-                _record_failure(plan, status, problem, block.stage)
-            status.status = "failed"
+            # on any rank: the failing one may be the only one that knows
+            _record_failure(plan, status, problem, block.stage)
             raise
         if env.is_first:
             status.write(Path())
@@ -293,6 +295,12 @@ def _report(folder: Path) -> dict[str, Any]:
     from lamplighter.report import run_report
 
     return run_report(folder)
+
+
+def _report_what_there_is(folder: Path) -> None:
+    """The report of a run that was broken off; its lack must not hide why."""
+    with contextlib.suppress(Exception):
+        _report(folder)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -70,6 +71,17 @@ class RunStatus:
             raise RunFolderError(f"{folder / STATUS} cannot be read: {problem}") from problem
 
 
+def last_status(folder: Path, stage: int) -> RunStatus:
+    """How far an interrupted run had come. Where it was killed, the time it had spent in `stage` is that between
+    the last change of `status.json`, when the stage began, and that of LAMMPS' log.
+    """
+    status = RunStatus.read(folder)
+    log = folder / LOG
+    if status.status == "running" and stage < len(status.stages) and log.exists():
+        status.stages[stage].wall_s += max(0.0, log.stat().st_mtime - (folder / STATUS).stat().st_mtime)
+    return status
+
+
 def require_unused(folder: Path) -> None:
     """Refuse a folder that holds a run; one that failed before its first step may be written over.
 
@@ -120,7 +132,7 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         RunFolderError: it cannot be written.
     """
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # several failing ranks may write at once
     try:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         partial.replace(path)

@@ -29,7 +29,7 @@ def read_atoms(path: Path, file_format: str | None, index: int) -> Atoms:
     try:
         # without parallel=False ASE would talk to the other ranks, which are not reading
         atoms = read(path, index=index, format=file_format, parallel=False)
-    except IndexError:
+    except (IndexError, StopIteration):
         raise StructureError(f"structure.index: {path} has no frame {index}") from None
     except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
         raise StructureError(

@@ -16,7 +16,7 @@ from lamplighter.errors import StructureError
 # Titles of the sections are in https://docs.lammps.org/read_data.html; each stands alone on its line.
 _SECTION = re.compile(r"^([A-Z][A-Za-z/]*(?: [A-Z][A-Za-z]*)*)\s*(?:#\s*(\S+).*)?$")
 _HEADER_LINES = 200
-_MASS_TOLERANCE = 0.05  # g/mol: wide enough for rounded masses, narrower than any two elements of a force field
+_MASS_TOLERANCE = 0.015  # g/mol: wide enough for rounded masses (12.0), too narrow for a CH2 bead to pass as N
 
 
 @dataclass
