@@ -36,6 +36,11 @@ class Structure(Section):
     atom_style: str | None = None
     periodic: tuple[bool, bool, bool] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _file_alone(cls, given: Any) -> Any:
+        return {"file": given} if isinstance(given, str | Path) else given
+
 
 class Potential(Section):
     """Model files for `pair_style lamplighter`, or the lines of any other LAMMPS pair style."""
@@ -76,10 +81,15 @@ class Potential(Section):
 
 
 class Velocities(Section):
-    """The first velocities: drawn at a temperature, or those of the structure file."""
+    """The first velocities: drawn at a temperature (which may stand alone), or those of the structure file."""
 
     temperature: Temperature | None = None
     from_structure: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _temperature_alone(cls, given: Any) -> Any:
+        return given if isinstance(given, dict | Velocities) else {"temperature": given}
 
 
 class Neighbour(Section):
