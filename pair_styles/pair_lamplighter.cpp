@@ -2,6 +2,8 @@
 
 #include "pair_lamplighter.h"
 
+#include "bridge_registry.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
@@ -26,8 +28,6 @@ constexpr int MAX_DOUBLES_PER_MESSAGE = 128;
 
 // Closer than this, no model has data and energies overflow: a broken structure, not physics.
 constexpr double OVERLAP = 0.1;
-
-lamplighter_bridge bridge = {0, nullptr, nullptr, nullptr, nullptr};
 
 const char *const NO_PROCESS =
     "pair_style lamplighter evaluates models in a Python process, and none is connected to this "
@@ -66,6 +66,7 @@ PairLamplighter::~PairLamplighter()
 
 void PairLamplighter::close_model()
 {
+  const lamplighter_bridge &bridge = registered_bridge();
   if (opened && bridge.close) bridge.close(model.handle);
   opened = false;
 }
@@ -141,6 +142,7 @@ void PairLamplighter::coeff(int narg, char **arg)
                  "or delete these atoms",
                  itype);
 
+  const lamplighter_bridge &bridge = registered_bridge();
   if (!bridge.open) error->all(FLERR, NO_PROCESS);
   close_model();
 
@@ -355,6 +357,7 @@ void PairLamplighter::compute(int eflag, int vflag)
     step.vatom = vatom_model.data();
   }
 
+  const lamplighter_bridge &bridge = registered_bridge();
   if (!bridge.compute) error->all(FLERR, NO_PROCESS);
   if (bridge.compute(model.handle, &step)) {
     // The other ranks may be waiting for this one inside an exchange: only ending them all is safe.
@@ -524,39 +527,4 @@ double PairLamplighter::memory_usage()
       sizeof(int64_t);
   bytes += (double) owner.capacity() * sizeof(int);
   return bytes;
-}
-
-/* ---------------------------------------------------------------------- */
-
-extern "C" int lamplighter_set_bridge(const lamplighter_bridge *given)
-{
-  if (!given) {
-    bridge = {0, nullptr, nullptr, nullptr, nullptr};
-    return 0;
-  }
-  if (given->version != LAMPLIGHTER_BRIDGE_VERSION) return 1;
-  bridge = *given;
-  return 0;
-}
-
-extern "C" int lamplighter_forward_exchange(void *pair, const void *in, void *out, int32_t width,
-                                            int32_t element_size)
-{
-  try {
-    static_cast<PairLamplighter *>(pair)->forward_exchange(in, out, width, element_size);
-  } catch (...) {
-    return 1;
-  }
-  return 0;
-}
-
-extern "C" int lamplighter_reverse_exchange(void *pair, const void *in, void *out, int32_t width,
-                                            int32_t element_size)
-{
-  try {
-    static_cast<PairLamplighter *>(pair)->reverse_exchange(in, out, width, element_size);
-  } catch (...) {
-    return 1;
-  }
-  return 0;
 }
