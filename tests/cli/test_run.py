@@ -77,6 +77,17 @@ def test_a_gpu_that_is_not_there_is_named(run: Run, run_file: Path) -> None:
     assert "device 'cuda' was asked for, but torch finds no GPU" in done.stderr
 
 
+def test_an_untrusted_model_is_refused_where_the_run_is_strict(run: Run, run_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "some.model").write_bytes(b"not loaded at all")
+    content = yaml.safe_load(run_file.read_text())
+    content["potential"] = {"models": "some.model", "strict": True}
+    run_file.write_text(yaml.safe_dump(content))
+    done = run([PROGRAM, "run", run_file], env={"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert done.returncode == 1
+    assert "not on your list of trusted files" in done.stderr
+    assert not (tmp_path / "argon").exists()
+
+
 def test_help_is_quick_and_names_all_commands(run: Run) -> None:
     done = run([PROGRAM, "--help"])
     assert done.returncode == 0

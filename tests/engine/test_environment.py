@@ -49,13 +49,11 @@ def test_threads_must_be_positive() -> None:
 
 def test_lammps_gets_one_thread_and_torch_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setattr(environment, "set_model_threads", lambda threads: None)
     assert prepare(threads=2).threads == 2
     assert os.environ["OMP_NUM_THREADS"] == "1"
 
 
 def test_the_number_of_threads_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "set_model_threads", lambda threads: None)
     monkeypatch.setenv("LAMPLIGHTER_THREADS", "3")
     assert prepare().threads == 3
     monkeypatch.setenv("LAMPLIGHTER_THREADS", "many")

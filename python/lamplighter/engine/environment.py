@@ -65,7 +65,6 @@ def prepare(threads: int | None = None) -> Environment:
     node = comm.Split_type(mpi.COMM_TYPE_SHARED)
     cores = node.allgather(available_cores())
     chosen = threads_per_rank(_requested(threads), cores)
-    set_model_threads(chosen)
     return Environment(
         comm=comm,
         rank=comm.Get_rank(),
@@ -181,14 +180,7 @@ def threads_per_rank(requested: int | None, cores_of_ranks: list[frozenset[int]]
 
 
 def set_model_threads(threads: int) -> None:
-    """Tell torch its threads: at once if it is loaded, else when `apply_model_threads` is called."""
-    os.environ[THREADS_VARIABLE] = str(threads)
-    if "torch" in sys.modules:
-        apply_model_threads(threads)
-
-
-def apply_model_threads(threads: int) -> None:
-    """Set torch's threads; imports torch."""
+    """Tell torch its threads; imports torch."""
     import torch
 
     torch.set_num_threads(threads)

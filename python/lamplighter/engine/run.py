@@ -120,7 +120,6 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
     name = run_folder.SCRIPT
     if restart is not None:
-        cut_outputs(folder, restart)
         name = f"in.resumed_at_{restart.step}.lammps"
     return _Plan(run_file, folder, blocks, name, restart)
 
@@ -158,7 +157,7 @@ def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
 
 
 def _fill_folder(plan: _Plan) -> None:
-    """Put everything into the run folder that is there before LAMMPS starts (rank 0)."""
+    """Make the run folder ready for LAMMPS (rank 0): everything that is there before it starts."""
     scripts = scripts_folder()
     try:
         if plan.restart is None:
@@ -167,6 +166,7 @@ def _fill_folder(plan: _Plan) -> None:
             run_folder.create(plan.folder, plan.run, text, inputs)
             read_start_structure(plan.run.structure).write(plan.folder / run_folder.STRUCTURE)
         else:
+            cut_outputs(plan.folder, plan.restart)
             for name in script.included_files(plan.blocks, scripts):
                 copy = plan.folder / run_folder.INPUTS / name
                 if not copy.exists():

@@ -106,7 +106,7 @@ class Session:
     def _connect_models(self) -> None:
         from lamplighter.potentials import bridge
 
-        environment.apply_model_threads(self.environment.threads)
+        environment.set_model_threads(self.environment.threads)
         bridge.attach(self.lammps, self.environment.comm)
         self._bridge = bridge
 
