@@ -65,7 +65,7 @@ def errors(prediction: dict[str, list], frames: list[Atoms]) -> dict[str, float]
     if all(a.pbc.all() for a in frames):
         upper = np.triu_indices(3)
         stress = np.array(
-            [s[upper] - a.info["stress_xtb"][upper] for s, a in zip(prediction["stress"], frames, strict=True)]
+            [(s - a.info["stress_xtb"].reshape(3, 3))[upper] for s, a in zip(prediction["stress"], frames, strict=True)]
         )
         table["stress_rmse_meV_per_A3"] = 1e3 * rms(stress)
     return {key: round(value, 4) for key, value in table.items()}

@@ -8,7 +8,7 @@ still holds the molecules it started with is labelled by `tblite` and written as
 
     energy_xtb   eV, total energy (same zero as the cluster data: GFN2-xTB total energy)
     forces_xtb   eV/Å, (N, 3)
-    stress_xtb   eV/Å³, 9 numbers that ASE reads as (3, 3), ASE's sign (negative under compression)
+    stress_xtb   eV/Å³, (9,) the symmetric tensor row by row, ASE's sign (negative under compression)
 
 Example:  python generate_frames.py --model models/ec_emc_0.model --output data/liquid_round2.xyz
 """
