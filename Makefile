@@ -17,8 +17,9 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_
 .PHONY: liquid test install develop lint slow clean
 .DELETE_ON_ERROR:
 
+# A folder of its own each time: a run never overwrites another.
 liquid: install
-	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml
+	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S)
 
 test: install lint
 	$(BIN)/python -m pytest

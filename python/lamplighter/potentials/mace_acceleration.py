@@ -7,7 +7,7 @@ Two parts of a MACE interaction cost most of a step on a CPU, and both only depe
   decomposition of w on a grid);
 - the tensor product of scalar features h_j with spherical harmonics, m_i,clm = Σ_j w_cl(r_ij) h_j,c Y_lm(r_ij).
   mace-torch stores all products of all pairs and then sums over j. Here pairs are laid out per receiving atom, padded
-  to the largest number of neighbours, and the sum is one batched matrix product per l; its gradient is written by
+  to the largest number of neighbours, and the sum is one batched matrix product; its gradient is written by
   hand.
 
 Both are drop-in modules: mace-torch's `forward` stays as it is. `accelerated` returns a network only if its forces
@@ -117,6 +117,14 @@ class _Weights(torch.autograd.Function):
         return ((grads[0] @ outputs.T) * slope).sum(dim=1), None
 
 
+def _blocks(ells: int, channels: int) -> list[tuple[slice, slice, slice]]:
+    """Where the products of equal l stand in an (N, ells·channels, ells²) array."""
+    return [
+        (slice(None), slice(ell * channels, (ell + 1) * channels), slice(ell * ell, (ell + 1) ** 2))
+        for ell in range(ells)
+    ]
+
+
 class _Convolution(torch.autograd.Function):
     """m_i,clm = Σ_j w_lc(r_ij) h_jc Y_lm(r_ij), (N, channels·(ell_max+1)²) in e3nn's order of irreps."""
 
@@ -139,26 +147,21 @@ class _Convolution(torch.autograd.Function):
         angular = layout.pad(harmonics)
         ctx.save_for_backward(weights, senders, weighted, angular, slope, pair_j, table.outputs)
         ctx.layout, ctx.features_shape = layout, features.shape
-        messages = []
-        for ell in range(ells):
-            w = weighted[:, :, ell * channels : (ell + 1) * channels]
-            y = angular[:, :, ell * ell : (ell + 1) ** 2]
-            messages.append(torch.bmm(w.transpose(1, 2), y).reshape(layout.atoms, -1))
-        return torch.cat(messages, dim=1)
+        # all l with all m in one product, of which the blocks of equal l are wanted: small matrices are what costs
+        product = torch.bmm(weighted.transpose(1, 2), angular)
+        return torch.cat([product[block].reshape(layout.atoms, -1) for block in _blocks(ells, channels)], dim=1)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weights, senders, weighted, angular, slope, pair_j, outputs = ctx.saved_tensors
         layout: NeighbourLayout = ctx.layout
         _, ells, channels = weights.shape
-        grad_weighted = torch.empty_like(weighted)
-        grad_angular = torch.empty_like(angular)
-        for ell in range(ells):
-            columns, components = slice(ell * channels, (ell + 1) * channels), slice(ell * ell, (ell + 1) ** 2)
-            g = grads[0][:, channels * ell * ell : channels * (ell + 1) ** 2]
-            g = g.reshape(layout.atoms, channels, 2 * ell + 1)
-            grad_weighted[:, :, columns] = torch.bmm(angular[:, :, components], g.transpose(1, 2))
-            grad_angular[:, :, components] = torch.bmm(weighted[:, :, columns], g)
+        grad_product = grads[0].new_zeros(layout.atoms, ells * channels, ells * ells)
+        for ell, block in enumerate(_blocks(ells, channels)):
+            grad_message = grads[0][:, channels * ell * ell : channels * (ell + 1) ** 2]
+            grad_product[block] = grad_message.view(layout.atoms, channels, 2 * ell + 1)
+        grad_weighted = torch.bmm(angular, grad_product.transpose(1, 2))
+        grad_angular = torch.bmm(weighted, grad_product)
         grad_pairs = layout.unpad(grad_weighted).view(-1, ells, channels)
         grad_features = None
         if ctx.needs_input_grad[0]:
