@@ -128,13 +128,12 @@ def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: i
     """Test errors of every kept checkpoint; CPU time is shared evenly over the epochs."""
     model = torch.load(model_file, map_location="cpu", weights_only=False)
     sets = {name: read(path, ":") for name, path in TEST_SETS.items()}
-    exact = model.atomic_energies_fn.atomic_energies.clone()
     curve = []
     for path in sorted(folder.glob("checkpoints/*.pt"), key=lambda p: int(re.search(r"epoch-(\d+)", p.name)[1])):
         epoch = int(re.search(r"epoch-(\d+)", path.name)[1]) + 1
         state = torch.load(path, map_location="cpu", weights_only=False)["model"]
-        model.load_state_dict({k: v.double() if v.is_floating_point() else v for k, v in state.items()})
-        model.atomic_energies_fn.atomic_energies = exact
+        for name, parameter in model.named_parameters():
+            parameter.data.copy_(state[name])
         point = {"epoch": epoch, "cpu_seconds": round(cpu_seconds * epoch / epochs)}
         for name, frames in sets.items():
             point[name] = errors(predict(model, frames), frames)
