@@ -10,9 +10,9 @@ from pathlib import Path
 from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).parent))
-import structures
 from lammps_evaluation import load, open_lammps
 
+import structures
 from lamplighter.potentials.mace import Mace
 
 model, how = sys.argv[1:3]

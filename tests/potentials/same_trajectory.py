@@ -9,8 +9,9 @@ import numpy as np
 from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).parent))
-import structures
 from lammps_evaluation import load, open_lammps
+
+import structures
 
 model, out = sys.argv[1:3]
 lmp = open_lammps()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import structures
 from ase import Atoms
 from lammps_evaluation import load
 from tests.conftest import Run
 
+import structures
 from lamplighter.potentials import bridge
 
 ELEMENTS = " ".join(structures.ELEMENTS)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import structures
 from lammps_evaluation import evaluate, load
+
+import structures
 
 ELEMENTS = " ".join(structures.ELEMENTS)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import structures
 import torch
 from lammps_evaluation import evaluate
 
+import structures
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.mace import Mace
 from lamplighter.potentials.mace_acceleration import RadialTable, ScalarConvolution, TabulatedWeights

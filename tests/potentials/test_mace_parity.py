@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import structures
 from ase.units import bar
+
+import structures
 
 # Each model and number of ranks is one start of torch on all ranks, seconds: not every combination.
 MODELS_ON_RANKS = (
