@@ -209,7 +209,8 @@ class _Distances(torch.nn.Module):
 
 def set_layout(network: torch.nn.Module, pair_i: torch.Tensor, atoms: int) -> None:
     """Tell the reordered convolutions of a network (if it has any) how this step's pairs are laid out."""
-    convolutions = [module for module in network.modules() if isinstance(module, ScalarConvolution)]
+    products = [getattr(interaction, "conv_tp", None) for interaction in network.model.interactions]
+    convolutions = [product for product in products if isinstance(product, ScalarConvolution)]
     if convolutions:
         layout = NeighbourLayout.of(pair_i, atoms)
         for convolution in convolutions:
