@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 1
+#define LAMPLIGHTER_BRIDGE_VERSION 2
+#define LAMPLIGHTER_USE_BRIDGE 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +23,7 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
+  const char *engine; /* auto, native or bridge */
   int32_t nmodels;
   const char *const *models;
   int32_t ntypes;
@@ -80,6 +82,9 @@ typedef struct {
   int (*compute)(int64_t handle, lamplighter_step *step);
   void (*close)(int64_t handle);
   const char *(*message)(void); /* why the last call failed; valid until the next call */
+  /* A model file as a compiled one for the native engine: writes its path (at most `size` bytes)
+     and returns 0, or LAMPLIGHTER_USE_BRIDGE if this model or device is not for that engine. */
+  int (*compile)(const lamplighter_request *request, char *path, int32_t size);
 } lamplighter_bridge;
 
 /* Names the functions that evaluate models in this process; NULL takes them away.

@@ -8,7 +8,7 @@
 using namespace LAMMPS_NS;
 
 namespace {
-const lamplighter_bridge NOTHING = {0, nullptr, nullptr, nullptr, nullptr};
+const lamplighter_bridge NOTHING = {0, nullptr, nullptr, nullptr, nullptr, nullptr};
 lamplighter_bridge registered = NOTHING;
 }    // namespace
 

@@ -30,18 +30,45 @@ constexpr int MAX_DOUBLES_PER_MESSAGE = 128;
 constexpr double OVERLAP = 0.1;
 
 const char *const NO_PROCESS =
-    "pair_style lamplighter evaluates models in a Python process, and none is connected to this "
+    "pair_style lamplighter evaluates this model in a Python process, and none is connected to "
+    "this "
     "LAMMPS: run the script with 'lamplighter lmp -in SCRIPT' in place of 'lmp', or call "
-    "lamplighter.potentials.bridge.attach(lmp) after creating LAMMPS in Python";
+    "lamplighter.potentials.bridge.attach(lmp) after creating LAMMPS in Python; or compile the "
+    "model "
+    "with 'lamplighter compile MODEL' and name the .lamp file, which needs no Python";
+
+/* One rank folds ghosts onto their atoms and has nothing to exchange; several send features through
+   the pair style. */
+class ExchangeThrough : public lamplighter::Exchange {
+ public:
+  ExchangeThrough(PairLamplighter *pair, bool needed) : pair_(pair), needed_(needed) {}
+  void forward(void *rows, int width, int size) override
+  {
+    if (needed_) pair_->forward_exchange(rows, rows, width, size);
+  }
+  void reverse(void *rows, int width, int size) override
+  {
+    if (needed_) pair_->reverse_exchange(rows, rows, width, size);
+  }
+
+ private:
+  PairLamplighter *pair_;
+  bool needed_;
+};
+
+bool ends_with(const std::string &text, const std::string &end)
+{
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
 
 }    // namespace
 
 /* ---------------------------------------------------------------------- */
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
-    Pair(lmp), dtype("auto"), device("auto"), kind("auto"), model{-1, 0.0, 1}, opened(false),
-    energy_scale(1.0), message(Message::NONE), rows(nullptr), stride(0), offset(0), chunk_bytes(0),
-    chunk_elements(0), element_bytes(8)
+    Pair(lmp), dtype("auto"), device("auto"), kind("auto"), engine("auto"), model{-1, 0.0, 1},
+    opened(false), energy_scale(1.0), message(Message::NONE), rows(nullptr), stride(0), offset(0),
+    chunk_bytes(0), chunk_elements(0), element_bytes(8)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -69,6 +96,7 @@ void PairLamplighter::close_model()
   const lamplighter_bridge &bridge = registered_bridge();
   if (opened && bridge.close) bridge.close(model.handle);
   opened = false;
+  native.reset();
 }
 
 void PairLamplighter::allocate()
@@ -81,16 +109,17 @@ void PairLamplighter::allocate()
     for (int j = i; j < n; j++) setflag[i][j] = 0;
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] */
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
-  dtype = device = kind = "auto";
+  dtype = device = kind = engine = "auto";
   for (int iarg = 0; iarg < narg; iarg += 2) {
     const std::string key = arg[iarg];
-    if (key != "dtype" && key != "device" && key != "kind")
+    if (key != "dtype" && key != "device" && key != "kind" && key != "engine")
       error->all(FLERR,
-                 "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device or kind",
+                 "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind or "
+                 "engine",
                  key);
     if (iarg + 1 >= narg)
       error->all(FLERR, "pair_style lamplighter: keyword '{}' lacks its value", key);
@@ -108,6 +137,11 @@ void PairLamplighter::settings(int narg, char **arg)
                    "pair_style lamplighter: device must be auto, cpu, cuda or cuda:K, got '{}'",
                    value);
       device = value;
+    } else if (key == "engine") {
+      if (value != "auto" && value != "native" && value != "bridge")
+        error->all(FLERR, "pair_style lamplighter: engine must be auto, native or bridge, got '{}'",
+                   value);
+      engine = value;
     } else {
       kind = value;
     }
@@ -142,11 +176,27 @@ void PairLamplighter::coeff(int narg, char **arg)
                  "or delete these atoms",
                  itype);
 
-  const lamplighter_bridge &bridge = registered_bridge();
-  if (!bridge.open) error->all(FLERR, NO_PROCESS);
   close_model();
+  const std::string compiled = compiled_model();
+  if (!compiled.empty()) {
+    open_native(compiled);
+  } else {
+    const lamplighter_bridge &bridge = registered_bridge();
+    if (!bridge.open) error->all(FLERR, NO_PROCESS);
+    const lamplighter_request request = make_request();
+    const int failed = bridge.open(&request, &model);
+    opened = !failed;
+    stop_all_if(failed ? bridge.message() : "");
+  }
 
-  std::vector<const char *> model_names, element_names;
+  for (int i = 1; i <= ntypes; i++)
+    for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
+}
+
+lamplighter_request PairLamplighter::make_request()
+{
+  model_names.clear();
+  element_names.clear();
   for (const auto &name : models) model_names.push_back(name.c_str());
   for (const auto &name : elements_of_types) element_names.push_back(name.c_str());
   lamplighter_request request;
@@ -154,18 +204,72 @@ void PairLamplighter::coeff(int narg, char **arg)
   request.dtype = dtype.c_str();
   request.device = device.c_str();
   request.kind = kind.c_str();
-  request.nmodels = nmodels;
+  request.engine = engine.c_str();
+  request.nmodels = (int) models.size();
   request.models = model_names.data();
-  request.ntypes = ntypes;
+  request.ntypes = (int) elements_of_types.size();
   request.elements = element_names.data();
   request.rank = comm->me;
   request.nranks = comm->nprocs;
-  const int failed = bridge.open(&request, &model);
-  opened = !failed;
-  stop_all_if(failed ? bridge.message() : "");
+  return request;
+}
 
-  for (int i = 1; i <= ntypes; i++)
-    for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
+/* The file that the native engine is to read, or nothing where the bridge is to evaluate the model.
+ */
+
+std::string PairLamplighter::compiled_model()
+{
+  const bool compiled = ends_with(models[0], ".lamp");
+  if (engine == "bridge") {
+    if (compiled)
+      error->all(FLERR,
+                 "pair_style lamplighter: {} is a compiled model, which only the native engine "
+                 "evaluates: leave out 'engine bridge', or name the model that it was made from",
+                 models[0]);
+    return "";
+  }
+  const bool gpu = device.compare(0, 4, "cuda") == 0;
+  if (gpu && (compiled || engine == "native"))
+    error->all(FLERR,
+               "pair_style lamplighter: the native engine runs on CPUs, and 'device {}' asks for a "
+               "GPU: use the model file itself with 'engine bridge'",
+               device);
+  if (compiled) return models[0];
+  const lamplighter_bridge &bridge = registered_bridge();
+  if (gpu || !bridge.compile) {
+    if (engine == "native") error->all(FLERR, NO_PROCESS);
+    return "";
+  }
+
+  // one rank compiles, the others read the file
+  char path[4096] = "";
+  int status = 0;
+  std::string problem;
+  if (comm->me == 0) {
+    const lamplighter_request request = make_request();
+    status = bridge.compile(&request, path, (int) sizeof(path));
+    if (status == 1 || (status && engine == "native")) {
+      problem = bridge.message();
+      if (problem.empty()) problem = models[0] + " cannot be compiled for the native engine";
+    }
+  }
+  stop_all_if(problem);
+  MPI_Bcast(&status, 1, MPI_INT, 0, world);
+  MPI_Bcast(path, (int) sizeof(path), MPI_CHAR, 0, world);
+  return status ? "" : path;
+}
+
+void PairLamplighter::open_native(const std::string &file)
+{
+  std::string problem;
+  try {
+    native = lamplighter::MaceEvaluator::open(file, elements_of_types, dtype);
+    model.cutoff = native->cutoff();
+  } catch (const std::exception &caught) {
+    problem = caught.what();
+  }
+  stop_all_if(problem);
+  if (comm->me == 0) utils::logmesg(lmp, "pair lamplighter: {}\n", native->summary());
 }
 
 void PairLamplighter::init_style()
@@ -310,6 +414,11 @@ void PairLamplighter::compute(int eflag, int vflag)
   const bool rebuilt = neighbor->ago == 0 || (int) owner.size() != nall;
   if (rebuilt) find_owners();
 
+  if (native) {
+    compute_native();
+    return;
+  }
+
   std::string problem;
   check_positions(problem);
   int64_t npairs = 0;
@@ -381,6 +490,67 @@ void PairLamplighter::compute(int eflag, int vflag)
   if (eflag_global) eng_vdwl += energy_scale * step.energy;
   if (eflag_atom)
     for (int i = 0; i < nlocal; i++) eatom[i] += energy_scale * eatoms[i];
+}
+
+void PairLamplighter::compute_native()
+{
+  const int nlocal = atom->nlocal;
+  const int nall = nlocal + atom->nghost;
+  // an atom's neighbours are ghosts of this rank: without atoms there are none
+  lamplighter::Atoms atoms;
+  atoms.nlocal = nlocal;
+  atoms.nfeatures = comm->nprocs > 1 ? nall : nlocal;
+  atoms.x = nall ? atom->x[0] : nullptr;
+  atoms.type = atom->type;
+  atoms.feature_row = owner.data();
+  atoms.nlist = list->inum;
+  atoms.list = list->ilist;
+  atoms.nneighbours = list->numneigh;
+  atoms.neighbours = list->firstneigh;
+  atoms.neighbour_mask = NEIGHMASK;
+
+  // in other units than the model's the results are scaled on their way out
+  const bool direct = energy_scale == 1.0;
+  lamplighter::Results results{0.0, nullptr, nullptr, nullptr, nullptr};
+  double virial_native[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+  if (!direct) f_native.assign((size_t) 3 * nall, 0.0);
+  results.f = direct ? (nall ? atom->f[0] : nullptr) : f_native.data();
+  if (eflag_atom) {
+    eatoms.assign(nlocal, 0.0);
+    results.eatoms = eatoms.data();
+  }
+  if (vflag_global) results.virial = virial_native;
+  if (vflag_atom) {
+    vatom_native.assign((size_t) 6 * nall, 0.0);
+    results.vatom = vatom_native.data();
+  }
+
+  std::string problem;
+  check_positions(problem);
+  stop_all_if(problem);
+  ExchangeThrough exchange(this, comm->nprocs > 1);
+  const auto overlap = native->compute(atoms, exchange, results);
+  if (overlap.found)
+    problem = fmt::format(
+        "Atoms {} and {} overlap at step {}: they are {:.4g} Angstrom apart, less "
+        "than {} Angstrom; check the structure, or minimise it with a repulsive "
+        "pair style first",
+        atom->tag[overlap.i], atom->tag[overlap.j], update->ntimestep, overlap.distance, OVERLAP);
+  stop_all_if(problem);
+
+  if (!direct) {
+    double **f = atom->f;
+    for (int i = 0; i < nall; i++)
+      for (int k = 0; k < 3; k++) f[i][k] += energy_scale * f_native[3 * (size_t) i + k];
+  }
+  if (eflag_global) eng_vdwl += energy_scale * results.energy;
+  if (eflag_atom)
+    for (int i = 0; i < nlocal; i++) eatom[i] += energy_scale * eatoms[i];
+  if (vflag_global)
+    for (int k = 0; k < 6; k++) virial[k] += energy_scale * virial_native[k];
+  if (vflag_atom)
+    for (int i = 0; i < nall; i++)
+      for (int k = 0; k < 6; k++) vatom[i][k] += energy_scale * vatom_native[6 * (size_t) i + k];
 }
 
 /* The virial of a pair is -r_ij (x) f_ij; atoms i and j take half of it each, which is how MACE
@@ -526,5 +696,6 @@ double PairLamplighter::memory_usage()
                      list_j_x.capacity()) *
       sizeof(int64_t);
   bytes += (double) owner.capacity() * sizeof(int);
+  if (native) bytes += native->memory();
   return bytes;
 }

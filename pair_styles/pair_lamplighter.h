@@ -3,14 +3,17 @@
 #define LAMPLIGHTER_PAIR_LAMPLIGHTER_H
 
 #include "bridge.h"
+#include "native/mace_evaluator.h"
 #include "pair.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
 
-/* pair_style lamplighter: a model evaluated by the process that drives LAMMPS, through bridge.h. */
+/* pair_style lamplighter: a model evaluated by the native engine in this process, or by the process
+   that drives LAMMPS, through bridge.h. */
 class PairLamplighter : public Pair {
  public:
   PairLamplighter(class LAMMPS *);
@@ -32,15 +35,17 @@ class PairLamplighter : public Pair {
   void reverse_exchange(const void *in, void *out, int width, int element_size);
 
  private:
-  std::string dtype, device, kind;
+  std::string dtype, device, kind, engine;
   std::vector<std::string> models, elements_of_types;
+  std::vector<const char *> model_names, element_names;
   lamplighter_model model;
   bool opened;
+  std::unique_ptr<lamplighter::MaceEvaluator> native;
   double energy_scale;    // eV to the energy unit of the run
 
   std::vector<int> owner;    // row -> row that the model knows it by
   std::vector<int64_t> pair_i, pair_j;
-  std::vector<double> rij, fij, eatoms;
+  std::vector<double> rij, fij, eatoms, f_native, vatom_native;
   std::vector<int64_t> list_i, list_j, list_j_x;
 
   // the features that are being exchanged: rows of `stride` bytes, of which `chunk_bytes` from
@@ -53,6 +58,10 @@ class PairLamplighter : public Pair {
 
   void allocate();
   void close_model();
+  lamplighter_request make_request();
+  std::string compiled_model();
+  void open_native(const std::string &file);
+  void compute_native();
   void check_positions(std::string &problem) const;
   void find_owners();
   int64_t build_pairs(std::string &problem);

@@ -49,6 +49,7 @@ class Potential(Section):
     models: list[Path] = Field(default_factory=list)
     dtype: Literal["float64", "float32"] = "float64"
     device: str = "auto"
+    engine: Literal["auto", "native", "bridge"] = "auto"
     strict: bool = False
     lammps: list[str] = Field(default_factory=list)
 

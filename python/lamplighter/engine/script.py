@@ -185,7 +185,8 @@ def _potential(run: RunFile, structure: StartStructure) -> Block:
     if potential.lammps:
         return Block("the potential", tuple(potential.lammps))
     lines = [
-        f"pair_style lamplighter dtype {potential.dtype} device {potential.device} kind {potential.kind}",
+        f"pair_style lamplighter dtype {potential.dtype} device {potential.device} kind {potential.kind} "
+        f"engine {potential.engine}",
         f"pair_coeff * * {' '.join(_quoted(model) for model in potential.models)} {' '.join(structure.elements)}",
     ]
     if structure.atom_style in BOND_STYLES:

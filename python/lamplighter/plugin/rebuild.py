@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import shutil
-import stat
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from lamplighter.cache import cache_folders, writable_cache_folder
 
 from .compiler import CompilationFailed, Compiler, compile_plugin, find_compiler
 from .fingerprint import DESCRIPTION, PLUGIN, Fingerprint
 from .installed_lammps import InstalledLammps
 from .problem import PluginProblem
 
+_KIND = "plugins"
 _WAIT_LIMIT_S = 600.0
 _REPEAT_FAILURE_AFTER_S = 600.0
 
 
 def find_rebuilt(fingerprint: Fingerprint) -> Path | None:
     """A plugin that was rebuilt before and fits, else None. Any compiler will do where there is none now."""
-    folders = [folder for folder in _cache_folders() if folder.is_dir()]
+    folders = [folder for folder in cache_folders(_KIND) if folder.is_dir()]
     if not folders:
         return None
     try:
@@ -48,7 +49,7 @@ def rebuild(lammps: InstalledLammps, fingerprint: Fingerprint, sources: Path) ->
         PluginProblem: no compiler, no folder to write to, sources that do not compile, or a wait that is too long.
     """
     compiler = find_compiler()
-    folder = _writable_cache_folder()
+    folder = _writable_folder()
     key = _key(fingerprint, compiler)
     build = folder / key
     failure = folder / f"{key}.failed"
@@ -137,40 +138,10 @@ def _raise_recent(failure: Path) -> None:
         raise CompilationFailed(reason, remedy)
 
 
-def _cache_folders() -> list[Path]:
-    """Where rebuilt plugins may lie, the preferred place first."""
-    import tempfile
-
-    folders = []
-    with contextlib.suppress(RuntimeError):  # no home folder
-        folders.append(Path("~/.cache").expanduser())
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(xdg):  # noqa: PTH117 (an empty string is not a path)
-        folders.insert(0, Path(xdg))
-    own = Path(tempfile.gettempdir()) / f"lamplighter-{os.getuid()}"
-    if _is_private(own):
-        folders.append(own)
-    return [folder / "lamplighter" / "plugins" for folder in folders]
-
-
-def _writable_cache_folder() -> Path:
-    folders = _cache_folders()
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK | os.X_OK):
-                return folder
-    raise PluginProblem(
-        f"the rebuilt plugin cannot be kept: none of {', '.join(map(str, folders))} can be written",
-        "set XDG_CACHE_HOME to a folder that can be written",
-    )
-
-
-def _is_private(folder: Path) -> bool:
-    """True if the folder is, or now becomes, this user's alone: LAMMPS will run code that lies in it."""
+def _writable_folder() -> Path:
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+        return writable_cache_folder(_KIND)
+    except OSError as problem:
+        raise PluginProblem(
+            f"the rebuilt plugin cannot be kept: {problem}", "set XDG_CACHE_HOME to a folder that can be written"
+        ) from problem

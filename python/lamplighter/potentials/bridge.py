@@ -155,19 +155,80 @@ def _last_message() -> int:
     return ctypes.addressof(_message)
 
 
+@c_interface.COMPILE
+def _compile(request: Any, path: int, size: int) -> int:
+    """Answers 0 and a file for the native engine, USE_BRIDGE, or 1 with a message."""
+    global _message
+    use_bridge = ""
+
+    def action() -> None:
+        nonlocal use_bridge
+        asked = request.contents
+        use_bridge = _reason_for_bridge(asked)
+        if use_bridge:
+            return
+        from lamplighter.potentials.native import NotCovered, compiled_in_cache
+
+        try:
+            compiled = compiled_in_cache(_files(asked)[0], _elements(asked))
+        except NotCovered as problem:
+            use_bridge = f"{_files(asked)[0]} has no native form: the native engine lacks {problem}"
+            return
+        name = os.fsencode(compiled) + b"\0"
+        if len(name) > size:
+            raise ModelError(f"the path {compiled} is too long")
+        ctypes.memmove(path, name, len(name))
+
+    failed = _guarded(action, ends_all_ranks=False)
+    if use_bridge:
+        _message = ctypes.create_string_buffer(use_bridge.encode())
+        return c_interface.USE_BRIDGE
+    return failed
+
+
 # kept for the life of the process: C++ holds pointers to these functions
-_BRIDGE = c_interface.Bridge(c_interface.VERSION, _open, _compute, _close, _last_message)
+_BRIDGE = c_interface.Bridge(c_interface.VERSION, _open, _compute, _close, _last_message, _compile)
 
 
-def _open_model(request: Request, model: Model) -> None:
-    files = [Path(os.fsdecode(request.models[k])) for k in range(request.nmodels)]
-    elements = tuple(request.elements[k].decode() for k in range(request.ntypes))
+def _reason_for_bridge(request: Request) -> str:
+    """Why the native engine is not for this request; empty if it may be."""
+    kind = request.kind.decode()
+    for path in _files(request):
+        require_model_file(path)
+    _require_elements(_elements(request))
+    if kind not in ("auto", "mace"):
+        return f"the native engine evaluates MACE models, not kind {kind}"
+    device = devices.resolve(request.device.decode(), _local_rank)
+    if device.type != "cpu":
+        return f"the native engine runs on CPUs, and the model's device is {device}"
+    if os.environ.get("LAMPLIGHTER_PAIRS") == "model":
+        return "LAMPLIGHTER_PAIRS=model asks for the bridge"
+    potential_class = registry.recognise(_files(request)[0]) if kind == "auto" else registry.load_kind(kind)
+    if potential_class.kind != "mace":
+        return f"the native engine evaluates MACE models, not {potential_class.kind}"
+    return ""
+
+
+def _files(request: Request) -> list[Path]:
+    return [Path(os.fsdecode(request.models[k])) for k in range(request.nmodels)]
+
+
+def _elements(request: Request) -> tuple[str, ...]:
+    return tuple(request.elements[k].decode() for k in range(request.ntypes))
+
+
+def _require_elements(elements: tuple[str, ...]) -> None:
     for itype, symbol in enumerate(elements, start=1):
         if symbol not in atomic_numbers or symbol == "X":
             raise ModelError(
                 f"pair_coeff: {symbol!r} (atom type {itype}) is not a chemical element; after the model file(s) "
-                f"it needs {request.ntypes} element symbols, one for each atom type"
+                f"it needs {len(elements)} element symbols, one for each atom type"
             )
+
+
+def _open_model(request: Request, model: Model) -> None:
+    files, elements = _files(request), _elements(request)
+    _require_elements(elements)
     for path in files:
         require_model_file(path)
 

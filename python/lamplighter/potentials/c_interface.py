@@ -11,7 +11,8 @@ from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_i
 import numpy as np
 import torch
 
-VERSION = 1
+VERSION = 2
+USE_BRIDGE = 2
 
 
 class Request(Structure):
@@ -20,6 +21,7 @@ class Request(Structure):
         ("dtype", c_char_p),
         ("device", c_char_p),
         ("kind", c_char_p),
+        ("engine", c_char_p),
         ("nmodels", c_int32),
         ("models", POINTER(c_char_p)),
         ("ntypes", c_int32),
@@ -67,6 +69,7 @@ OPEN = CFUNCTYPE(c_int, POINTER(Request), POINTER(Model))
 COMPUTE = CFUNCTYPE(c_int, c_int64, POINTER(Step))
 CLOSE = CFUNCTYPE(None, c_int64)
 MESSAGE = CFUNCTYPE(c_void_p)
+COMPILE = CFUNCTYPE(c_int, POINTER(Request), c_void_p, c_int32)
 
 
 class Bridge(Structure):
@@ -76,6 +79,7 @@ class Bridge(Structure):
         ("compute", COMPUTE),
         ("close", CLOSE),
         ("message", MESSAGE),
+        ("compile", COMPILE),
     ]
 
 

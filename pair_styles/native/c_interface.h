@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The native MACE evaluator without LAMMPS: one cluster of atoms in vacuum at a time. It serves to
+   check a compiled model where it was made, and tests. Every function returns 0, or 1 after it
+   wrote the reason to `message` (at most `size` bytes). Units: eV and Angstrom. */
+
+#ifndef LAMPLIGHTER_NATIVE_C_INTERFACE_H
+#define LAMPLIGHTER_NATIVE_C_INTERFACE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* `elements`: symbols of the types 1, 2, ...; `dtype` float64, float32 or auto; `intervals` of
+   the radial tables, 0: chosen. */
+int lamplighter_mace_open(const char *path, int32_t nelements, const char *const *elements,
+                          const char *dtype, int32_t intervals, void **evaluator, double *cutoff,
+                          char *message, int32_t size);
+
+/* One line that says what was loaded. */
+void lamplighter_mace_summary(void *evaluator, char *text, int32_t size);
+
+/* `x`: [n][3], `type`: [n] from 1. Out: `energy`, `f` [n][3], `eatoms` [n], `virial` [6]. */
+int lamplighter_mace_evaluate(void *evaluator, int32_t n, const double *x, const int32_t *type,
+                              double *energy, double *f, double *eatoms, double *virial,
+                              char *message, int32_t size);
+
+void lamplighter_mace_close(void *evaluator);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_ELEMENTS_H
+#define LAMPLIGHTER_ELEMENTS_H
+
+#include <string>
+
+namespace lamplighter {
+
+/* 1 for "H" to 118 for "Og"; 0 if there is no such element. */
+int atomic_number(const std::string &symbol);
+
+/* The reverse; "?" outside of 1 to 118. */
+const char *element_symbol(int number);
+
+}    // namespace lamplighter
+
+#endif

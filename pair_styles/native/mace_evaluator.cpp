@@ -1,0 +1,1006 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "mace_evaluator.h"
+
+#include "elements.h"
+#include "kernels.h"
+#include "radial_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <new>
+#include <stdexcept>
+
+using namespace lamplighter;
+
+namespace {
+
+/* Numbers aligned for vector loads. */
+template <class T> class Array {
+ public:
+  Array() : data_(nullptr), size_(0) {}
+  Array(const Array &) = delete;
+  Array(Array &&other) noexcept : data_(other.data_), size_(other.size_)
+  {
+    other.data_ = nullptr;
+    other.size_ = 0;
+  }
+  Array &operator=(const Array &) = delete;
+  ~Array() { release(); }
+
+  void resize(size_t size)
+  {
+    if (size <= size_) return;
+    release();
+    data_ = (T *) ::operator new(size * sizeof(T), std::align_val_t(ALIGNMENT));
+    size_ = size;
+    memset((void *) data_, 0, size * sizeof(T));
+  }
+  T *data() { return data_; }
+  const T *data() const { return data_; }
+  size_t size() const { return size_; }
+  T &operator[](size_t k) { return data_[k]; }
+  const T &operator[](size_t k) const { return data_[k]; }
+
+ private:
+  T *data_;
+  size_t size_;
+  void release()
+  {
+    if (data_) ::operator delete(data_, std::align_val_t(ALIGNMENT));
+    data_ = nullptr;
+  }
+};
+
+constexpr double RADIAL_TOLERANCE = 2e-9;      // of the radial tables, relative
+constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
+
+int padded(int channels)
+{
+  return (channels + 15) / 16 * 16;
+}
+
+template <class T>
+void pad_matrix(Array<T> &to, size_t at, const double *from, int nin_blocks, int nin, int nout,
+                bool transposed)
+{
+  const int in_padded = padded(nin), out_padded = padded(nout);
+  for (int b = 0; b < nin_blocks; b++)
+    for (int k = 0; k < nin; k++)
+      for (int n = 0; n < nout; n++) {
+        const T value = (T) from[((size_t) b * nin + k) * nout + n];
+        const size_t row = (size_t) b * in_padded + k;
+        if (transposed)
+          to[at + (size_t) n * nin_blocks * in_padded + row] = value;
+        else
+          to[at + row * out_padded + n] = value;
+      }
+}
+
+/* A linear layer and its transpose, for every species or for all. */
+template <class T> struct Matrix {
+  int nin, nout;    // padded
+  size_t size;
+  bool per_species;
+  Array<T> forward, backward;
+
+  void set(const std::vector<double> &values, int nspecies, int blocks, int in, int out)
+  {
+    nin = blocks * padded(in);
+    nout = padded(out);
+    size = (size_t) nin * nout;
+    per_species = nspecies > 1;
+    forward.resize(size * nspecies);
+    backward.resize(size * nspecies);
+    for (int s = 0; s < nspecies; s++) {
+      const double *from = values.data() + (size_t) s * blocks * in * out;
+      pad_matrix(forward, s * size, from, blocks, in, out, false);
+      pad_matrix(backward, s * size, from, blocks, in, out, true);
+    }
+  }
+  const T *matrix(int species) const { return forward.data() + (per_species ? species * size : 0); }
+  const T *transpose(int species) const
+  {
+    return backward.data() + (per_species ? species * size : 0);
+  }
+};
+
+/* One component of a symmetric contraction as a polynomial with a coefficient for every species and
+   channel. */
+template <class T> struct Polynomial {
+  std::vector<int> program;
+  size_t ncoefficients;
+  Array<T> coefficients;    // [species][vector of channels][ncoefficients][lanes]
+
+  const T *of(int species, int vector, int nvectors, int lanes) const
+  {
+    return coefficients.data() + ((size_t) species * nvectors + vector) * ncoefficients * lanes;
+  }
+};
+
+template <class T>
+void build_polynomial(Polynomial<T> &polynomial, const Contraction &contraction, int m,
+                      int nspecies, int channels, int lanes)
+{
+  // coefficient vectors [species][channels] of the monomials, whose rows are in ascending order;
+  // a constant row list with -1 for a factor that is absent
+  typedef std::vector<double> Coefficient;
+  std::map<int, std::map<int, std::map<int, Coefficient>>> monomials;
+  for (const ContractionTerm &term : contraction.terms) {
+    if (term.m != m || term.value == 0.0) continue;
+    int lm[3] = {-1, -1, -1};
+    for (int k = 0; k < term.order; k++) {    // insertion: at most three
+      int at = k;
+      for (; at > 0 && lm[at - 1] > term.lm[k]; at--) lm[at] = lm[at - 1];
+      lm[at] = term.lm[k];
+    }
+    Coefficient &sum = monomials[lm[0]][lm[1]][lm[2]];
+    sum.resize((size_t) nspecies * channels, 0.0);
+    const int nweights = contraction.nweights[term.order - 1];
+    const auto &weights = contraction.weights[term.order - 1];
+    for (int s = 0; s < nspecies; s++)
+      for (int c = 0; c < channels; c++)
+        sum[(size_t) s * channels + c] += term.value *
+            weights[((size_t) s * nweights + term.k) * channels + c];
+  }
+  const Coefficient zero((size_t) nspecies * channels, 0.0);
+  std::vector<const Coefficient *> order;
+  polynomial.program.push_back((int) monomials.size());
+  for (auto &[a, of_a] : monomials) {
+    const bool linear = of_a.count(-1) != 0;
+    order.push_back(linear ? &of_a.at(-1).at(-1) : &zero);
+    polynomial.program.push_back(a);
+    polynomial.program.push_back((int) of_a.size() - (linear ? 1 : 0));
+    for (auto &[b, of_ab] : of_a) {
+      if (b < 0) continue;
+      const bool quadratic = of_ab.count(-1) != 0;
+      order.push_back(quadratic ? &of_ab.at(-1) : &zero);
+      polynomial.program.push_back(b);
+      polynomial.program.push_back((int) of_ab.size() - (quadratic ? 1 : 0));
+      for (auto &[c, coefficient] : of_ab) {
+        if (c < 0) continue;
+        order.push_back(&coefficient);
+        polynomial.program.push_back(c);
+      }
+    }
+  }
+  polynomial.ncoefficients = order.size();
+  const int nvectors = padded(channels) / lanes;
+  polynomial.coefficients.resize((size_t) nspecies * nvectors * order.size() * lanes);
+  for (int s = 0; s < nspecies; s++)
+    for (int c = 0; c < channels; c++)
+      for (size_t k = 0; k < order.size(); k++)
+        polynomial.coefficients[(((size_t) s * nvectors + c / lanes) * order.size() + k) * lanes +
+                                c % lanes] = (T) (*order[k])[(size_t) s * channels + c];
+}
+
+template <class T> struct PreparedLayer {
+  int sent_channels, sent_rows, out_rows;    // channels padded
+  int radial_width;                          // paths * sent channels
+  int sum_rows;                              // rows of the neighbour sums
+  int scalar_row[4], scalar_step[4];         // of the paths from scalars
+  int degree_row[5], degree_paths[4];
+  std::vector<VectorPath> vector_paths;
+  std::vector<CouplingTerm> coupling_terms;
+  int ncouplings;
+  bool has_density, keep_gradient, linear_per_species;
+  int table_intervals;
+  int node_size;
+  std::vector<std::shared_ptr<Array<T>>> table_of_pair;    // [species i][species j]
+  std::vector<std::shared_ptr<std::vector<double>>> density_of_pair;
+  Array<T> sent;                // first layer: [species][sent channels]
+  std::vector<Matrix<T>> up;    // later layers
+  std::vector<Matrix<T>> linear, product, residual;
+  Array<T> residual_constant;
+  std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
+  std::vector<double> readout, readout_hidden, readout_out;
+  int readout_width;
+};
+
+template <class T> class Evaluator : public MaceEvaluator {
+ public:
+  Evaluator(const std::string &path, const Mace &mace, const std::vector<std::string> &elements,
+            int intervals);
+  double cutoff() const override { return cutoff_; }
+  std::string summary() const override;
+  double memory() const override;
+  Overlap compute(const Atoms &, Exchange &, Results &) override;
+
+ private:
+  const char *simd_;
+  const Kernels<T> &kernels_;
+  int channels_, C_, l_max_, nlm_, nvectors_;
+  double cutoff_, scale_;
+  double table_error_;
+  int table_intervals_;
+  std::vector<int> species_of_type_;
+  std::vector<double> energies_;    // [species], with the shift
+  std::vector<int> numbers_;
+  std::vector<double> radii_, repulsion_;
+  std::vector<PreparedLayer<T>> layers_;
+
+  // per atom, kept between the passes
+  struct Kept {
+    Array<T> sums;             // local: the contraction's input, or its gradient
+    Array<T> density;          // local: 1 / (1 + density)
+    Array<T> features;         // local: node features before the layer (from the second layer on)
+    Array<T> gradient;         // local: dE / d features
+    Array<T> sent;             // all rows: what neighbours receive
+    Array<T> sent_gradient;    // all rows
+  };
+  std::vector<Kept> kept_;
+
+  // of the atom at hand
+  Array<double> vectors_, forces_;
+  Array<T> scratch_, radial_, radial_slope_, coupling_, raw_, raw_gradient_, message_,
+      message_gradient_, product_, product_gradient_, output_, output_gradient_;
+  Array<T> sent_dummy_;
+  std::vector<int> interval_, neighbour_, species_;
+  std::vector<double> density_slope_;
+  std::vector<const T *> table_, sent_;
+  std::vector<T *> sent_gradient_;
+  Edges<T> edges_;
+  Overlap overlap_;
+
+  void prepare_layer(const Mace &, const Layer &, int t, int intervals);
+  void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &, int intervals);
+  void reserve_edges(int capacity);
+  void find_edges(const Atoms &, int i);
+  void describe_edges(int t, const Atoms &, int i, bool slopes, bool gradients);
+  double forward(int t, const Atoms &, int i, bool last);
+  void backward(int t, const Atoms &, int i, Results &);
+  void send(int t, int i);
+  void collect(int t, int i);
+  double read(const PreparedLayer<T> &, const T *features, T *gradient);
+  double repulsion(const Atoms &, int i, Results &);
+  void add_edge_force(const Atoms &, int i, int j, const double *r, const double *f, Results &);
+};
+
+template <class T>
+Evaluator<T>::Evaluator(const std::string &path, const Mace &mace,
+                        const std::vector<std::string> &elements, int intervals) :
+    simd_(""), kernels_(best_kernels<T>(&simd_)), channels_(mace.channels),
+    C_(padded(mace.channels)), l_max_(mace.l_max), nlm_((mace.l_max + 1) * (mace.l_max + 1)),
+    nvectors_(padded(mace.channels) / kernels_.lanes), cutoff_(mace.basis.r_max),
+    scale_(mace.scale), table_error_(0.0), table_intervals_(0), repulsion_(mace.repulsion)
+{
+  // only the species that are used get tables
+  Mace used = mace;
+  std::vector<int> of_model;
+  species_of_type_.push_back(-1);
+  for (const std::string &symbol : elements) {
+    const int z = atomic_number(symbol);
+    const auto found = std::find(mace.numbers.begin(), mace.numbers.end(), z);
+    if (z == 0 || found == mace.numbers.end()) {
+      std::string known;
+      for (const int number : mace.numbers) known += std::string(" ") + element_symbol(number);
+      throw std::runtime_error("Model file " + path + " does not know the element '" + symbol +
+                               "': it was made for" + known);
+    }
+    const int s = (int) (found - mace.numbers.begin());
+    auto mine = std::find(of_model.begin(), of_model.end(), s);
+    if (mine == of_model.end()) {
+      of_model.push_back(s);
+      mine = of_model.end() - 1;
+    }
+    species_of_type_.push_back((int) (mine - of_model.begin()));
+  }
+  const auto select = [&](const std::vector<double> &from) {
+    std::vector<double> to;
+    const size_t size = from.size() / mace.numbers.size();
+    for (const int s : of_model)
+      to.insert(to.end(), from.begin() + (ptrdiff_t) (s * size),
+                from.begin() + (ptrdiff_t) ((s + 1) * size));
+    return to;
+  };
+  used.numbers.clear();
+  for (const int s : of_model) used.numbers.push_back(mace.numbers[s]);
+  used.covalent_radii = select(mace.covalent_radii);
+  used.energies = select(mace.energies);
+  for (Layer &layer : used.layers) {
+    layer.sent = select(layer.sent);
+    if (layer.linear_per_species)
+      for (auto &matrix : layer.linear) matrix = select(matrix);
+    for (Contraction &contraction : layer.contraction)
+      for (auto &weights : contraction.weights) weights = select(weights);
+    layer.residual_constant = select(layer.residual_constant);
+    for (auto &matrix : layer.residual) matrix = select(matrix);
+  }
+
+  numbers_ = used.numbers;
+  radii_ = used.covalent_radii;
+  energies_ = used.energies;
+  for (double &energy : energies_) energy += mace.shift;
+  kept_.resize(used.layers.size());
+  layers_.resize(used.layers.size());
+  for (int t = 0; t < (int) used.layers.size(); t++)
+    prepare_layer(used, used.layers[t], t, intervals);
+
+  int raw_rows = 0, out_rows = 0, sent = 0;
+  for (const auto &layer : layers_) {
+    raw_rows = std::max(raw_rows, layer.sum_rows * layer.sent_channels);
+    out_rows = std::max(out_rows, layer.out_rows);
+    sent = std::max(sent, layer.sent_channels);
+  }
+  raw_.resize((size_t) raw_rows);
+  raw_gradient_.resize((size_t) raw_rows);
+  message_.resize((size_t) nlm_ * C_);
+  message_gradient_.resize((size_t) nlm_ * C_);
+  product_.resize((size_t) out_rows * C_);
+  product_gradient_.resize((size_t) out_rows * C_);
+  output_.resize((size_t) out_rows * C_);
+  output_gradient_.resize((size_t) out_rows * C_);
+  edges_.capacity = 0;
+  reserve_edges(64);
+}
+
+template <class T>
+void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, int t, int intervals)
+{
+  PreparedLayer<T> &to = layers_[t];
+  const int nspecies = (int) mace.numbers.size();
+  const int C = mace.channels, sent = layer.edge_channels;
+  to.sent_channels = padded(sent);
+  to.sent_rows = (layer.l_sent + 1) * (layer.l_sent + 1);
+  to.out_rows = (layer.l_out + 1) * (layer.l_out + 1);
+
+  // Rows of the sums: degree by degree, m by m, path by path, so that a linear layer finds the
+  // channels of all paths to one component side by side.
+  std::fill(to.degree_paths, to.degree_paths + 4, 0);
+  for (const Path &path : layer.paths) to.degree_paths[path.l3]++;
+  to.degree_row[0] = 0;
+  for (int l = 0; l < 4; l++)
+    to.degree_row[l + 1] = to.degree_row[l] + (2 * l + 1) * to.degree_paths[l];
+  to.sum_rows = to.degree_row[4];
+
+  // scalar paths first among the radial functions: function l couples a scalar to degree l
+  std::vector<int> radial_of_path(layer.paths.size(), -1);
+  std::vector<double> scale_of_path(layer.paths.size(), 1.0);
+  std::vector<int> place_of_path(layer.paths.size());
+  std::vector<int> seen(4, 0);
+  int nradial = l_max_ + 1;
+  for (int l = 0; l <= 3; l++) to.scalar_row[l] = to.scalar_step[l] = 0;
+  std::vector<bool> scalar_found(l_max_ + 1, false);
+  to.ncouplings = 0;
+  for (size_t p = 0; p < layer.paths.size(); p++) {
+    const Path &path = layer.paths[p];
+    const int place = seen[path.l3]++;
+    if (path.l1 == 0) {
+      radial_of_path[p] = path.l3;
+      scalar_found[path.l3] = true;
+      scale_of_path[p] = path.coupling[0];
+      to.scalar_row[path.l3] = to.degree_row[path.l3] + place;
+      to.scalar_step[path.l3] = to.degree_paths[path.l3];
+      continue;
+    }
+    radial_of_path[p] = nradial++;
+    VectorPath vector;
+    vector.n1 = 2 * path.l1 + 1;
+    vector.n3 = 2 * path.l3 + 1;
+    vector.sent_row = path.l1 * path.l1;
+    vector.radial_row = radial_of_path[p];
+    vector.sum_row = to.degree_row[path.l3] + place;
+    vector.step = to.degree_paths[path.l3];
+    vector.coupling = to.ncouplings;
+    const int n2 = 2 * path.l2 + 1;
+    for (int m1 = 0; m1 < vector.n1; m1++)
+      for (int m2 = 0; m2 < n2; m2++)
+        for (int m3 = 0; m3 < vector.n3; m3++) {
+          const double value = path.coupling[((size_t) m1 * n2 + m2) * vector.n3 + m3];
+          if (std::fabs(value) > 1e-14)
+            to.coupling_terms.push_back(
+                {to.ncouplings + m1 * vector.n3 + m3, path.l2 * path.l2 + m2, value});
+        }
+    to.ncouplings += vector.n1 * vector.n3;
+    to.vector_paths.push_back(vector);
+  }
+  for (int l = 0; l <= l_max_; l++)
+    if (!scalar_found[l])
+      throw std::runtime_error("The native engine needs a path from scalars to every degree");
+  to.radial_width = nradial * to.sent_channels;
+
+  // the perceptron's outputs in the order of the radial functions, coupling constants inside
+  Layer ordered = layer;
+  auto &last = ordered.perceptron.back();
+  const size_t ncolumns = layer.paths.size() * (size_t) sent;
+  const size_t nrows = last.size() / ncolumns;
+  for (size_t row = 0; row < nrows; row++)
+    for (size_t p = 0; p < layer.paths.size(); p++)
+      for (int c = 0; c < sent; c++)
+        last[row * ncolumns + (size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
+            layer.perceptron.back()[row * ncolumns + p * sent + c];
+  to.has_density = !layer.density.empty();
+  prepare_tables(mace, ordered, to, intervals);
+
+  if (t == 0) {
+    to.sent.resize((size_t) nspecies * to.sent_channels);
+    for (int s = 0; s < nspecies; s++)
+      for (int c = 0; c < sent; c++)
+        to.sent[(size_t) s * to.sent_channels + c] = (T) layer.sent[(size_t) s * sent + c];
+  } else {
+    to.up.resize(layer.l_sent + 1);
+    for (int l = 0; l <= layer.l_sent; l++) to.up[l].set(layer.up[l], 1, 1, C, sent);
+  }
+  to.linear_per_species = layer.linear_per_species;
+  to.linear.resize(l_max_ + 1);
+  for (int l = 0; l <= l_max_; l++)
+    to.linear[l].set(layer.linear[l], layer.linear_per_species ? nspecies : 1, to.degree_paths[l],
+                     sent, C);
+  to.product.resize(layer.l_out + 1);
+  to.contraction.resize(layer.l_out + 1);
+  for (int l = 0; l <= layer.l_out; l++) {
+    to.product[l].set(layer.product[l], 1, 1, C, C);
+    to.contraction[l].resize(2 * l + 1);
+    for (int m = 0; m < 2 * l + 1; m++)
+      build_polynomial(to.contraction[l][m], layer.contraction[l], m, nspecies, C, kernels_.lanes);
+  }
+  to.residual.resize(layer.residual.size());
+  for (size_t l = 0; l < layer.residual.size(); l++)
+    to.residual[l].set(layer.residual[l], nspecies, 1, C, C);
+  if (!layer.residual_constant.empty()) {
+    to.residual_constant.resize((size_t) nspecies * C_);
+    for (int s = 0; s < nspecies; s++)
+      for (int c = 0; c < C; c++)
+        to.residual_constant[(size_t) s * C_ + c] = (T) layer.residual_constant[(size_t) s * C + c];
+  }
+  to.readout = layer.readout;
+  to.readout_hidden = layer.readout_hidden;
+  to.readout_out = layer.readout_out;
+  to.readout_width = (int) layer.readout_out.size();
+  // a scalar output's contraction gives its gradient in the same pass: keep that, not its input
+  to.keep_gradient = layer.l_out == 0 && !to.has_density;
+}
+
+template <class T>
+void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to,
+                                  int intervals)
+{
+  const int nspecies = (int) mace.numbers.size();
+  const int sent = layer.edge_channels, lanes = kernels_.lanes;
+  const bool same = mace.basis.transform == RadialBasis::NONE;
+  to.node_size = 3 * to.radial_width;
+  to.table_of_pair.resize((size_t) nspecies * nspecies);
+  to.density_of_pair.resize((size_t) nspecies * nspecies);
+  int n = intervals;
+  if (!n) {
+    for (n = 64; n < 2048; n *= 2) {
+      double worst = 0.0;
+      for (int a = 0; a < nspecies && (a == 0 || !same); a++) {
+        const RadialFunction function(mace, layer, a, a);
+        worst = std::max(worst,
+                         RadialTable(function, cutoff_, n)
+                             .error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
+      }
+      if (worst < (sizeof(T) == 4 ? 1e-7 : RADIAL_TOLERANCE)) break;
+    }
+  }
+  to.table_intervals = n;
+  table_intervals_ = std::max(table_intervals_, n);
+  for (int a = 0; a < nspecies; a++)
+    for (int b = a; b < nspecies; b++) {
+      const size_t ab = (size_t) a * nspecies + b, ba = (size_t) b * nspecies + a;
+      if (same && ab > 0) {
+        to.table_of_pair[ab] = to.table_of_pair[ba] = to.table_of_pair[0];
+        to.density_of_pair[ab] = to.density_of_pair[ba] = to.density_of_pair[0];
+        continue;
+      }
+      const RadialFunction function(mace, layer, a, b);
+      const RadialTable table(function, cutoff_, n);
+      table_error_ = std::max(table_error_,
+                              table.error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
+      auto packed = std::make_shared<Array<T>>();
+      packed->resize((size_t) (n + 1) * to.node_size);
+      auto density = std::make_shared<std::vector<double>>();
+      const int nradial = to.radial_width / to.sent_channels;
+      for (int k = 0; k <= n; k++)
+        for (int q = 0; q < 3; q++) {
+          const double *row = &table.nodes[((size_t) k * 3 + q) * table.width];
+          for (int p = 0; p < nradial; p++)
+            for (int c = 0; c < sent; c++) {
+              const int column = p * to.sent_channels + c;
+              (*packed)[(size_t) k * to.node_size + (size_t) (column / lanes) * 3 * lanes +
+                        (size_t) q * lanes + column % lanes] = (T) row[p * sent + c];
+            }
+          if (to.has_density) density->push_back(row[table.width - 1]);
+        }
+      to.table_of_pair[ab] = to.table_of_pair[ba] = packed;
+      to.density_of_pair[ab] = to.density_of_pair[ba] = density;
+    }
+}
+
+template <class T> void Evaluator<T>::reserve_edges(int wanted)
+{
+  if (wanted <= edges_.capacity) return;
+  const int n = padded(wanted + wanted / 4);
+  edges_.capacity = n;
+  int width = 0, ncouplings = 0, sent = 0;
+  for (const auto &layer : layers_) {
+    width = std::max(width, layer.radial_width);
+    ncouplings = std::max(ncouplings, layer.ncouplings);
+    sent = std::max(sent, layer.sent_channels * layer.sent_rows);
+  }
+  vectors_.resize(3 * (size_t) n);
+  forces_.resize(3 * (size_t) n);
+  scratch_.resize((size_t) (4 + 2 * nlm_ + 12 + 1) * n);
+  radial_.resize((size_t) n * width);
+  radial_slope_.resize((size_t) n * width);
+  coupling_.resize(2 * (size_t) n * ncouplings + 1);
+  interval_.resize(n);
+  neighbour_.resize(n);
+  species_.resize(n);
+  density_slope_.resize(n);
+  table_.resize(n);
+  sent_.resize(n);
+  sent_gradient_.resize(n);
+
+  edges_.dx = vectors_.data();
+  edges_.dy = edges_.dx + n;
+  edges_.dz = edges_.dy + n;
+  edges_.fx = forces_.data();
+  edges_.fy = edges_.fx + n;
+  edges_.fz = edges_.fy + n;
+  T *next = scratch_.data();
+  const auto take = [&](int rows) {
+    T *here = next;
+    next += (size_t) rows * n;
+    return here;
+  };
+  edges_.ux = take(1);
+  edges_.uy = take(1);
+  edges_.uz = take(1);
+  edges_.inverse_r = take(1);
+  edges_.harmonics = take(nlm_);
+  edges_.harmonics_gradient = take(nlm_);
+  edges_.weights = take(6);
+  edges_.slopes = take(6);
+  edges_.radial_gradient = take(1);
+  edges_.interval = interval_.data();
+  edges_.table = table_.data();
+  edges_.sent = sent_.data();
+  edges_.sent_gradient = sent_gradient_.data();
+  edges_.radial = radial_.data();
+  edges_.radial_slope = radial_slope_.data();
+  edges_.coupling = coupling_.data();
+  edges_.coupling_gradient = coupling_.data() + (size_t) n * ncouplings;
+}
+
+/* The neighbours of local atom i that are within the cutoff. */
+
+template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i)
+{
+  const int most = atoms.nneighbours[i];
+  const int *neighbours = atoms.neighbours[i];
+  const double *x = atoms.x;
+  const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
+  const double cutsq = cutoff_ * cutoff_;
+  reserve_edges(most);
+  int n = 0;
+  for (int k = 0; k < most; k++) {
+    const int j = neighbours[k] & atoms.neighbour_mask;
+    const double dx = x[3 * (size_t) j] - xi, dy = x[3 * (size_t) j + 1] - yi,
+                 dz = x[3 * (size_t) j + 2] - zi;
+    const double rsq = dx * dx + dy * dy + dz * dz;
+    if (rsq >= cutsq) continue;
+    if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
+      overlap_ = {true, i, j, std::sqrt(rsq)};
+    edges_.dx[n] = dx;
+    edges_.dy[n] = dy;
+    edges_.dz[n] = dz;
+    neighbour_[n++] = j;
+  }
+  edges_.count = n;
+}
+
+/* What the kernels need to know of these neighbours in layer t. */
+
+template <class T>
+void Evaluator<T>::describe_edges(int t, const Atoms &atoms, int i, bool slopes, bool gradients)
+{
+  const PreparedLayer<T> &layer = layers_[t];
+  const int nspecies = (int) numbers_.size();
+  const int si = species_of_type_[atoms.type[i]];
+  const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
+  for (int e = 0; e < edges_.count; e++) {
+    const int j = neighbour_[e];
+    const int sj = species_of_type_[atoms.type[j]];
+    species_[e] = sj;
+    table_[e] = layer.table_of_pair[(size_t) si * nspecies + sj]->data();
+    if (t == 0) {
+      sent_[e] = layer.sent.data() + (size_t) sj * layer.sent_channels;
+    } else {
+      sent_[e] = kept_[t].sent.data() + atoms.feature_row[j] * row;
+      if (gradients) sent_gradient_[e] = kept_[t].sent_gradient.data() + atoms.feature_row[j] * row;
+    }
+  }
+  const double spacing = (cutoff_ - SHORTEST_DISTANCE) / layer.table_intervals;
+  kernels_.geometry(edges_, l_max_, SHORTEST_DISTANCE, spacing, layer.table_intervals);
+  kernels_.radial(edges_, layer.radial_width, layer.node_size, slopes);
+}
+
+/* One interaction, product and readout of atom i. Leaves what the way back needs in kept_, and for
+   the last layer the gradient of its output. Returns its energy in units of the scale. */
+
+template <class T> double Evaluator<T>::forward(int t, const Atoms &atoms, int i, bool last)
+{
+  const PreparedLayer<T> &layer = layers_[t];
+  Kept &kept = kept_[t];
+  const int species = species_of_type_[atoms.type[i]];
+  const int lanes = kernels_.lanes;
+
+  describe_edges(t, atoms, i, last, last);
+  memset((void *) raw_.data(), 0, sizeof(T) * layer.sum_rows * layer.sent_channels);
+  kernels_.sum_scalar(edges_, l_max_, layer.scalar_row, layer.scalar_step, layer.radial_width,
+                      layer.sent_channels, raw_.data());
+  if (!layer.vector_paths.empty())
+    kernels_.sum_vector(edges_, layer.vector_paths.data(), (int) layer.vector_paths.size(),
+                        layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
+                        layer.ncouplings, layer.radial_width, layer.sent_channels, raw_.data());
+
+  T *message = layer.keep_gradient ? message_.data() : kept.sums.data() + (size_t) i * nlm_ * C_;
+  for (int l = 0; l <= l_max_; l++) {
+    const int width = layer.degree_paths[l] * layer.sent_channels;
+    kernels_.linear(2 * l + 1, width, C_,
+                    raw_.data() + (size_t) layer.degree_row[l] * layer.sent_channels, width,
+                    layer.linear[l].matrix(species), message + (size_t) l * l * C_, C_, false);
+  }
+  if (layer.has_density) {
+    const int nspecies = (int) numbers_.size();
+    double density = 0.0;
+    for (int e = 0; e < edges_.count; e++) {
+      const std::vector<double> &table =
+          *layer.density_of_pair[(size_t) species * nspecies + species_[e]];
+      const double *a = &table[3 * (size_t) interval_[e]];
+      const T *w = edges_.weights + e;
+      for (int q = 0; q < 6; q++) density += a[q] * w[(size_t) q * edges_.capacity];
+    }
+    kept.density[i] = (T) (1.0 / (1.0 + density));
+    for (int k = 0; k < nlm_ * C_; k++) message[k] *= kept.density[i];
+  }
+
+  T *gradient = nullptr;
+  if (layer.keep_gradient) {
+    gradient = kept.sums.data() + (size_t) i * nlm_ * C_;
+    memset((void *) gradient, 0, sizeof(T) * nlm_ * C_);
+  }
+  int row = 0;
+  for (const auto &of_degree : layer.contraction)
+    for (const auto &polynomial : of_degree) {
+      for (int v = 0; v < nvectors_; v++)
+        kernels_.polynomial(polynomial.program.data(), polynomial.of(species, v, nvectors_, lanes),
+                            nlm_, message + v * lanes, C_,
+                            product_.data() + (size_t) row * C_ + v * lanes, nullptr,
+                            gradient ? gradient + v * lanes : nullptr);
+      row++;
+    }
+
+  T *output = output_.data();
+  for (int l = 0; l < (int) layer.product.size(); l++) {
+    const size_t at = (size_t) l * l * C_;
+    kernels_.linear(2 * l + 1, C_, C_, product_.data() + at, C_, layer.product[l].matrix(0),
+                    output + at, C_, false);
+    if (l < (int) layer.residual.size()) {
+      const size_t rows_in = (size_t) (t ? layers_[t - 1].out_rows : 1);
+      kernels_.linear(2 * l + 1, C_, C_, kept.features.data() + (size_t) i * rows_in * C_ + at, C_,
+                      layer.residual[l].matrix(species), output + at, C_, true);
+    }
+  }
+  if (layer.residual_constant.size())
+    for (int c = 0; c < C_; c++) output[c] += layer.residual_constant[(size_t) species * C_ + c];
+
+  T *output_gradient = last ? output_gradient_.data()
+                            : kept_[t + 1].gradient.data() + (size_t) i * layer.out_rows * C_;
+  memset((void *) output_gradient, 0, sizeof(T) * layer.out_rows * C_);
+  const double energy = read(layer, output, output_gradient);
+  if (!last) {
+    memcpy((void *) (kept_[t + 1].features.data() + (size_t) i * layer.out_rows * C_), output,
+           sizeof(T) * layer.out_rows * C_);
+    send(t + 1, i);
+  }
+  return energy;
+}
+
+/* The readout's energy in units of the scale, and its gradient times the scale. */
+
+template <class T>
+double Evaluator<T>::read(const PreparedLayer<T> &layer, const T *features, T *gradient)
+{
+  double energy = 0.0;
+  if (!layer.readout.empty())
+    for (int c = 0; c < channels_; c++) {
+      energy += layer.readout[c] * features[c];
+      gradient[c] += (T) (scale_ * layer.readout[c]);
+    }
+  for (int k = 0; k < layer.readout_width; k++) {
+    const double *column = layer.readout_hidden.data() + k;
+    double a = 0.0;
+    for (int c = 0; c < channels_; c++) a += column[(size_t) c * layer.readout_width] * features[c];
+    const double s = 1.0 / (1.0 + std::exp(-a));
+    energy += layer.readout_out[k] * a * s;
+    const double slope = scale_ * layer.readout_out[k] * (s + a * s * (1.0 - s));
+    for (int c = 0; c < channels_; c++)
+      gradient[c] += (T) (slope * column[(size_t) c * layer.readout_width]);
+  }
+  return energy;
+}
+
+/* What atom i sends to its neighbours in layer t. */
+
+template <class T> void Evaluator<T>::send(int t, int i)
+{
+  const PreparedLayer<T> &layer = layers_[t];
+  const T *from = kept_[t].features.data() + (size_t) i * layers_[t - 1].out_rows * C_;
+  T *to = kept_[t].sent.data() + (size_t) i * layer.sent_rows * layer.sent_channels;
+  for (int l = 0; l < (int) layer.up.size(); l++)
+    kernels_.linear(2 * l + 1, C_, layer.sent_channels, from + (size_t) l * l * C_, C_,
+                    layer.up[l].matrix(0), to + (size_t) l * l * layer.sent_channels,
+                    layer.sent_channels, false);
+}
+
+/* Its adjoint. */
+
+template <class T> void Evaluator<T>::collect(int t, int i)
+{
+  const PreparedLayer<T> &layer = layers_[t];
+  const T *from = kept_[t].sent_gradient.data() +
+      (size_t) i * layer.sent_rows * layer.sent_channels;
+  T *to = kept_[t].gradient.data() + (size_t) i * layers_[t - 1].out_rows * C_;
+  for (int l = 0; l < (int) layer.up.size(); l++)
+    kernels_.linear(2 * l + 1, layer.sent_channels, C_, from + (size_t) l * l * layer.sent_channels,
+                    layer.sent_channels, layer.up[l].transpose(0), to + (size_t) l * l * C_, C_,
+                    true);
+}
+
+/* The way back through layer t for atom i, whose edges are described, from the gradient of its
+   output in output_gradient_. */
+
+template <class T> void Evaluator<T>::backward(int t, const Atoms &atoms, int i, Results &results)
+{
+  const PreparedLayer<T> &layer = layers_[t];
+  Kept &kept = kept_[t];
+  const int species = species_of_type_[atoms.type[i]];
+  const int lanes = kernels_.lanes;
+
+  for (int l = 0; l < (int) layer.product.size(); l++) {
+    const size_t at = (size_t) l * l * C_;
+    kernels_.linear(2 * l + 1, C_, C_, output_gradient_.data() + at, C_,
+                    layer.product[l].transpose(0), product_gradient_.data() + at, C_, false);
+    if (t > 0 && l < (int) layer.residual.size())
+      kernels_.linear(
+          2 * l + 1, C_, C_, output_gradient_.data() + at, C_, layer.residual[l].transpose(species),
+          kept.gradient.data() + (size_t) i * layers_[t - 1].out_rows * C_ + at, C_, true);
+  }
+
+  T *message_gradient = message_gradient_.data();
+  const T *sums = kept.sums.data() + (size_t) i * nlm_ * C_;
+  if (layer.keep_gradient) {
+    for (int m = 0; m < nlm_; m++)
+      for (int c = 0; c < C_; c++)
+        message_gradient[m * C_ + c] = sums[m * C_ + c] * product_gradient_[c];
+  } else {
+    memset((void *) message_gradient, 0, sizeof(T) * nlm_ * C_);
+    int row = 0;
+    for (const auto &of_degree : layer.contraction)
+      for (const auto &polynomial : of_degree) {
+        for (int v = 0; v < nvectors_; v++)
+          kernels_.polynomial(polynomial.program.data(),
+                              polynomial.of(species, v, nvectors_, lanes), nlm_, sums + v * lanes,
+                              C_, nullptr, product_gradient_.data() + (size_t) row * C_ + v * lanes,
+                              message_gradient + v * lanes);
+        row++;
+      }
+  }
+
+  double density_gradient = 0.0;
+  if (layer.has_density) {
+    for (int k = 0; k < nlm_ * C_; k++) {
+      density_gradient -= (double) message_gradient[k] * sums[k];
+      message_gradient[k] *= kept.density[i];
+    }
+    density_gradient *= kept.density[i];
+  }
+  for (int l = 0; l <= l_max_; l++) {
+    const int width = layer.degree_paths[l] * layer.sent_channels;
+    kernels_.linear(2 * l + 1, C_, width, message_gradient + (size_t) l * l * C_, C_,
+                    layer.linear[l].transpose(species),
+                    raw_gradient_.data() + (size_t) layer.degree_row[l] * layer.sent_channels,
+                    width, false);
+  }
+  kernels_.sum_scalar_backward(edges_, l_max_, layer.scalar_row, layer.scalar_step,
+                               layer.radial_width, layer.sent_channels, raw_gradient_.data(),
+                               t > 0);
+  if (!layer.vector_paths.empty())
+    kernels_.sum_vector_backward(edges_, layer.vector_paths.data(), (int) layer.vector_paths.size(),
+                                 layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
+                                 layer.ncouplings, layer.radial_width, layer.sent_channels,
+                                 raw_gradient_.data());
+  if (layer.has_density) {
+    const int nspecies = (int) numbers_.size();
+    for (int e = 0; e < edges_.count; e++) {
+      const std::vector<double> &table =
+          *layer.density_of_pair[(size_t) species * nspecies + species_[e]];
+      const double *a = &table[3 * (size_t) interval_[e]];
+      const T *w = edges_.slopes + e;
+      double slope = 0.0;
+      for (int q = 0; q < 6; q++) slope += a[q] * w[(size_t) q * edges_.capacity];
+      edges_.radial_gradient[e] += (T) (density_gradient * slope);
+    }
+  }
+  kernels_.forces(edges_, l_max_);
+  for (int e = 0; e < edges_.count; e++) {
+    const double r[3] = {edges_.dx[e], edges_.dy[e], edges_.dz[e]};
+    const double f[3] = {edges_.fx[e], edges_.fy[e], edges_.fz[e]};
+    add_edge_force(atoms, i, neighbour_[e], r, f, results);
+  }
+}
+
+/* f = dE / d(x_j - x_i): the force on i, and its opposite on j. The two atoms take half of the
+   pair's virial each. */
+
+template <class T>
+void Evaluator<T>::add_edge_force(const Atoms &, int i, int j, const double *r, const double *f,
+                                  Results &results)
+{
+  double *fi = results.f + 3 * (size_t) i, *fj = results.f + 3 * (size_t) j;
+  for (int k = 0; k < 3; k++) {
+    fi[k] += f[k];
+    fj[k] -= f[k];
+  }
+  if (!results.virial && !results.vatom) return;
+  const double v[6] = {-r[0] * f[0],
+                       -r[1] * f[1],
+                       -r[2] * f[2],
+                       -0.5 * (r[0] * f[1] + r[1] * f[0]),
+                       -0.5 * (r[0] * f[2] + r[2] * f[0]),
+                       -0.5 * (r[1] * f[2] + r[2] * f[1])};
+  if (results.virial)
+    for (int k = 0; k < 6; k++) results.virial[k] += v[k];
+  if (results.vatom)
+    for (int k = 0; k < 6; k++) {
+      results.vatom[6 * (size_t) i + k] += 0.5 * v[k];
+      results.vatom[6 * (size_t) j + k] += 0.5 * v[k];
+    }
+}
+
+/* Ziegler-Biersack-Littmark repulsion of the pairs closer than the sum of their covalent radii, as
+   MACE cuts it off; half of each pair belongs to atom i. In units of the scale. */
+
+template <class T> double Evaluator<T>::repulsion(const Atoms &atoms, int i, Results &results)
+{
+  const double exponents[4] = {3.2, 0.9423, 0.4028, 0.2016};
+  const double *c = repulsion_.data();
+  const double p = repulsion_[6];
+  const int si = species_of_type_[atoms.type[i]];
+  double energy = 0.0;
+  for (int e = 0; e < edges_.count; e++) {
+    const int sj = species_of_type_[atoms.type[neighbour_[e]]];
+    const double d[3] = {edges_.dx[e], edges_.dy[e], edges_.dz[e]};
+    const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+    const double r_max = radii_[si] + radii_[sj];
+    if (r >= r_max) continue;
+    const double zi = numbers_[si], zj = numbers_[sj];
+    const double a = c[5] * 0.529 / (std::pow(zi, c[4]) + std::pow(zj, c[4]));
+    double phi = 0.0, slope = 0.0;
+    for (int k = 0; k < 4; k++) {
+      const double term = c[k] * std::exp(-exponents[k] * r / a);
+      phi += term;
+      slope -= exponents[k] / a * term;
+    }
+    const double x = r / r_max;
+    const double cut = 1.0 - 0.5 * (p + 1.0) * (p + 2.0) * std::pow(x, p) +
+        p * (p + 2.0) * std::pow(x, p + 1.0) - 0.5 * p * (p + 1.0) * std::pow(x, p + 2.0);
+    const double cut_slope = 0.5 * p * (p + 1.0) * (p + 2.0) / r_max *
+        (-std::pow(x, p - 1.0) + 2.0 * std::pow(x, p) - std::pow(x, p + 1.0));
+    const double k = 0.5 * 14.3996 * zi * zj / r;
+    energy += k * phi * cut;
+    const double along = scale_ * k * ((slope - phi / r) * cut + phi * cut_slope) / r;
+    const double f[3] = {along * d[0], along * d[1], along * d[2]};
+    add_edge_force(atoms, i, neighbour_[e], d, f, results);
+  }
+  return energy;
+}
+
+template <class T>
+Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results &results)
+{
+  overlap_.found = false;
+  const int nlayers = (int) layers_.size();
+  for (int t = 0; t < nlayers; t++) {
+    const PreparedLayer<T> &layer = layers_[t];
+    Kept &kept = kept_[t];
+    const size_t nlocal = (size_t) std::max(atoms.nlocal, 1);
+    kept.sums.resize(nlocal * nlm_ * C_);
+    if (layer.has_density) kept.density.resize(nlocal);
+    if (t == 0) continue;
+    const size_t width = (size_t) layers_[t - 1].out_rows * C_;
+    kept.features.resize(nlocal * width);
+    kept.gradient.resize(nlocal * width);
+    const size_t rows = (size_t) std::max(atoms.nfeatures, 1);
+    kept.sent.resize(rows * layer.sent_rows * layer.sent_channels);
+    kept.sent_gradient.resize(rows * layer.sent_rows * layer.sent_channels);
+    memset((void *) kept.sent_gradient.data(), 0,
+           sizeof(T) * rows * layer.sent_rows * layer.sent_channels);
+  }
+
+  for (int t = 0; t < nlayers; t++) {
+    const bool last = t == nlayers - 1;
+    for (int k = 0; k < atoms.nlist; k++) {
+      const int i = atoms.list[k];
+      find_edges(atoms, i);
+      double energy = scale_ * forward(t, atoms, i, last);
+      if (t == 0) {
+        energy += energies_[species_of_type_[atoms.type[i]]];
+        if (!repulsion_.empty()) energy += scale_ * repulsion(atoms, i, results);
+      }
+      if (last) backward(t, atoms, i, results);
+      results.energy += energy;
+      if (results.eatoms) results.eatoms[i] += energy;
+    }
+    if (!last)
+      exchange.forward(kept_[t + 1].sent.data(),
+                       layers_[t + 1].sent_rows * layers_[t + 1].sent_channels, sizeof(T));
+  }
+  for (int t = nlayers - 2; t >= 0; t--) {
+    exchange.reverse(kept_[t + 1].sent_gradient.data(),
+                     layers_[t + 1].sent_rows * layers_[t + 1].sent_channels, sizeof(T));
+    const size_t width = (size_t) layers_[t].out_rows * C_;
+    for (int k = 0; k < atoms.nlist; k++) {
+      const int i = atoms.list[k];
+      collect(t + 1, i);
+      memcpy((void *) output_gradient_.data(), kept_[t + 1].gradient.data() + i * width,
+             sizeof(T) * width);
+      find_edges(atoms, i);
+      describe_edges(t, atoms, i, true, true);
+      if (!layers_[t].vector_paths.empty()) {
+        memset((void *) raw_.data(), 0, sizeof(T) * layers_[t].sum_rows * layers_[t].sent_channels);
+        kernels_.sum_vector(edges_, layers_[t].vector_paths.data(), 0,
+                            layers_[t].coupling_terms.data(),
+                            (int) layers_[t].coupling_terms.size(), layers_[t].ncouplings,
+                            layers_[t].radial_width, layers_[t].sent_channels, raw_.data());
+      }
+      backward(t, atoms, i, results);
+    }
+  }
+  return overlap_;
+}
+
+template <class T> std::string Evaluator<T>::summary() const
+{
+  std::string text = "native MACE, " + std::string(sizeof(T) == 4 ? "float32" : "float64") + ", " +
+      simd_ + ", " + std::to_string(layers_.size()) + " layers, " + std::to_string(channels_) +
+      " channels, radial tables of " + std::to_string(table_intervals_) + " intervals (error ";
+  char number[32];
+  snprintf(number, sizeof(number), "%.1e", table_error_);
+  return text + number + " of the largest value)";
+}
+
+template <class T> double Evaluator<T>::memory() const
+{
+  size_t numbers = radial_.size() + radial_slope_.size() + scratch_.size() + coupling_.size();
+  for (const Kept &kept : kept_)
+    numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
+        kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
+  for (const auto &layer : layers_) {
+    std::vector<const void *> counted;
+    for (const auto &table : layer.table_of_pair)
+      if (std::find(counted.begin(), counted.end(), table.get()) == counted.end()) {
+        counted.push_back(table.get());
+        numbers += table->size();
+      }
+  }
+  return (double) numbers * sizeof(T);
+}
+
+}    // namespace
+
+std::unique_ptr<MaceEvaluator> MaceEvaluator::open(const std::string &path,
+                                                   const std::vector<std::string> &elements,
+                                                   const std::string &dtype, int intervals)
+{
+  const std::vector<Mace> members = read_mace(path);
+  if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
+    return std::make_unique<Evaluator<float>>(path, members[0], elements, intervals);
+  return std::make_unique<Evaluator<double>>(path, members[0], elements, intervals);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_MACE_EVALUATOR_H
+#define LAMPLIGHTER_MACE_EVALUATOR_H
+
+#include "mace_parameters.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lamplighter {
+
+/* Message passing between ranks. Rows are atoms, `width` numbers of `size` bytes each. Collective.
+ */
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  /* Rows of ghosts become copies of their owners' rows. */
+  virtual void forward(void *rows, int width, int size) = 0;
+  /* The adjoint: rows of owners gain those of their ghosts on all ranks. */
+  virtual void reverse(void *rows, int width, int size) = 0;
+};
+
+/* The atoms of one rank, Angstrom. Neighbours are rows of x; `feature_row` says which row of the
+   features belongs to a row of x (its own, or its owner's where ghosts are folded onto owners). */
+struct Atoms {
+  int nlocal, nfeatures;
+  const double *x;    // [rows][3]
+  const int *type;    // [rows], from 1
+  const int *feature_row;
+  int nlist;    // atoms that have a neighbour list: all local ones
+  const int *list;
+  const int *nneighbours;
+  const int *const *neighbours;
+  int neighbour_mask;
+};
+
+/* Results, all added to what is there: eV, eV/Angstrom, eV. Null: not wanted. */
+struct Results {
+  double energy;
+  double *f;         // [rows][3]
+  double *eatoms;    // [nlocal]
+  double *virial;    // [6] xx yy zz xy xz yz
+  double *vatom;     // [rows][6]
+};
+
+/* A pair of rows of x that are closer than any model knows, if there is one. */
+struct Overlap {
+  bool found;
+  int i, j;
+  double distance;
+};
+
+/* A MACE model ready to evaluate. Energies, forces and virials come from one pass forward and one
+   backward over the pairs; see docs/native_engine.md. Not for use by several threads at once. */
+class MaceEvaluator {
+ public:
+  virtual ~MaceEvaluator() = default;
+
+  virtual double cutoff() const = 0;
+  virtual std::string summary() const = 0;
+  virtual double memory() const = 0;    // bytes
+  /* Results are of no use where an overlap was found. */
+  virtual Overlap compute(const Atoms &, Exchange &, Results &) = 0;
+
+  /* `elements[k]` is the symbol of type k + 1; `dtype` is float64, float32 (float32 arithmetic;
+     positions, energies and forces are summed in float64) or auto, as the model was stored;
+     `intervals` of the radial tables, 0: chosen. Throws std::runtime_error if the model does not
+     know an element, or the file is not a model. */
+  static std::unique_ptr<MaceEvaluator> open(const std::string &path,
+                                             const std::vector<std::string> &elements,
+                                             const std::string &dtype, int intervals = 0);
+};
+
+}    // namespace lamplighter
+
+#endif

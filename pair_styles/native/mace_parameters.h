@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_MACE_PARAMETERS_H
+#define LAMPLIGHTER_MACE_PARAMETERS_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lamplighter {
+
+/* How the distance of a pair becomes the weights of a convolution: a basis of the (transformed)
+   distance times a polynomial cutoff, and a perceptron on top of it. Distances in Angstrom. */
+struct RadialBasis {
+  enum Kind { BESSEL, GAUSSIAN } kind;
+  std::vector<double> parameters;    // frequencies (1/A) or centres (A)
+  double prefactor;                  // of the Bessel functions; exponent (1/A^2) of the Gaussians
+  double r_max;
+  int cutoff_power;
+  bool cutoff_after_perceptron;
+  enum Transform { NONE, AGNESI, SOFT } transform;
+  std::vector<double> transform_parameters;    // a, q, p or alpha
+};
+
+/* One way in which a neighbour's features of degree l1 and the spherical harmonics of degree l2 are
+   coupled to degree l3. */
+struct Path {
+  int l1, l2, l3;
+  std::vector<double> coupling;    // [2 l1 + 1][2 l2 + 1][2 l3 + 1], all constants included
+};
+
+/* One term of a symmetric contraction: value * weights[k] * A[lm[0]] ... A[lm[order - 1]]. */
+struct ContractionTerm {
+  int m, order, lm[3], k;
+  double value;
+};
+
+/* Weights of one degree L of a symmetric contraction and its terms. */
+struct Contraction {
+  std::vector<ContractionTerm> terms;
+  int nweights[3];                   // of order 1, 2, 3
+  std::vector<double> weights[3];    // [species][nweights][channels]
+};
+
+/* One interaction with the product and the readout that follow. All linear layers are matrices
+   [in][out] with their normalisation inside. */
+struct Layer {
+  int edge_channels;    // channels of the features that neighbours send
+  int l_sent;           // their highest degree
+  int l_in, l_out;      // highest degree of the node features before and after
+  std::vector<Path> paths;
+  std::vector<std::vector<double>> perceptron;    // matrices; silu between them
+  std::vector<int> perceptron_widths;
+  std::vector<double> density;            // [basis], empty: no density normalisation
+  std::vector<double> sent;               // first layer: [species][edge_channels]
+  std::vector<std::vector<double>> up;    // later layers, per degree: [channels][edge_channels]
+  bool linear_per_species;
+  // per degree: [species or 1][paths of the degree * edge_channels][channels]
+  std::vector<std::vector<double>> linear;
+  std::vector<Contraction> contraction;        // per degree of the output
+  std::vector<std::vector<double>> product;    // per degree of the output: [channels][channels]
+  std::vector<double> residual_constant;       // first layer: [species][channels], or empty
+  // later layers, per degree of the output: [species][channels][channels], or empty
+  std::vector<std::vector<double>> residual;
+  std::vector<double> readout;           // linear: [channels], or empty
+  std::vector<double> readout_hidden;    // silu perceptron: [channels][width], or empty
+  std::vector<double> readout_out;       // [width]
+};
+
+struct Mace {
+  bool single_precision;       // as it was stored
+  std::vector<int> numbers;    // atomic numbers of the species
+  int channels, l_max;
+  RadialBasis basis;
+  std::vector<double> covalent_radii;    // [species], for transforms and pair repulsion
+  std::vector<double> energies;          // [species], eV
+  double scale, shift;                   // eV
+  std::vector<double> repulsion;         // ZBL: c[4], exponent, prefactor, power; or empty
+  std::vector<Layer> layers;
+};
+
+/* A model file made by `lamplighter compile`: one or several models of one architecture.
+   Throws std::runtime_error where it is not a complete and consistent model. */
+std::vector<Mace> read_mace(const std::string &path);
+
+}    // namespace lamplighter
+
+#endif

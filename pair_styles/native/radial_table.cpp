@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "radial_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace lamplighter;
+
+namespace {
+
+/* A number with its first and second derivative with respect to the distance. */
+struct Jet {
+  double v, d, c;
+};
+
+Jet operator+(const Jet &a, const Jet &b)
+{
+  return {a.v + b.v, a.d + b.d, a.c + b.c};
+}
+Jet operator-(const Jet &a, const Jet &b)
+{
+  return {a.v - b.v, a.d - b.d, a.c - b.c};
+}
+Jet operator*(const Jet &a, const Jet &b)
+{
+  return {a.v * b.v, a.d * b.v + a.v * b.d, a.c * b.v + 2.0 * a.d * b.d + a.v * b.c};
+}
+Jet operator*(double a, const Jet &b)
+{
+  return {a * b.v, a * b.d, a * b.c};
+}
+Jet operator+(double a, const Jet &b)
+{
+  return {a + b.v, b.d, b.c};
+}
+
+/* f(a), given f and its derivatives at a.v. */
+Jet chain(const Jet &a, double f, double slope, double curvature)
+{
+  return {f, slope * a.d, curvature * a.d * a.d + slope * a.c};
+}
+Jet reciprocal(const Jet &a)
+{
+  const double f = 1.0 / a.v;
+  return chain(a, f, -f * f, 2.0 * f * f * f);
+}
+Jet power(const Jet &a, double p)
+{
+  const double f = std::pow(a.v, p);
+  return chain(a, f, p * f / a.v, p * (p - 1.0) * f / (a.v * a.v));
+}
+Jet exponential(const Jet &a)
+{
+  const double f = std::exp(a.v);
+  return chain(a, f, f, f);
+}
+Jet hyperbolic_tangent(const Jet &a)
+{
+  const double f = std::tanh(a.v), slope = 1.0 - f * f;
+  return chain(a, f, slope, -2.0 * f * slope);
+}
+Jet silu(const Jet &a)
+{
+  const double s = 1.0 / (1.0 + std::exp(-a.v)), ds = s * (1.0 - s);
+  return chain(a, a.v * s, s + a.v * ds, 2.0 * ds + a.v * ds * (1.0 - 2.0 * s));
+}
+
+/* 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), x = r / r_max */
+Jet envelope(const Jet &r, double r_max, int p)
+{
+  if (r.v >= r_max) return {0.0, 0.0, 0.0};
+  const Jet x = (1.0 / r_max) * r;
+  const Jet xp = power(x, p);
+  return 1.0 +
+      xp * (-0.5 * (p + 1.0) * (p + 2.0) + (p * (p + 2.0)) * x + (-0.5 * p * (p + 1.0)) * x * x);
+}
+
+/* Agnesi: (1 + a x^q / (1 + x^(q-p)))^-1, x = r / mean covalent radius.
+   Soft: p0 + (r - p0) (1 + tanh(alpha (r - m) / (p1 - p0))) / 2, p0 and p1 three and four quarters
+   and thirds of the bond length. */
+Jet transform(const RadialBasis &basis, const Jet &r, double radius_sum)
+{
+  const auto &q = basis.transform_parameters;
+  if (basis.transform == RadialBasis::AGNESI) {
+    const Jet x = (2.0 / radius_sum) * r;
+    return reciprocal(1.0 + q[0] * power(x, q[1]) * reciprocal(1.0 + power(x, q[1] - q[2])));
+  }
+  if (basis.transform == RadialBasis::SOFT) {
+    const double p0 = 0.75 * radius_sum, p1 = 4.0 / 3.0 * radius_sum, m = 0.5 * (p0 + p1);
+    const Jet s = 0.5 * (1.0 + hyperbolic_tangent((q[0] / (p1 - p0)) * (-m + r)));
+    return p0 + (-p0 + r) * s;
+  }
+  return r;
+}
+
+Jet basis_function(const RadialBasis &basis, size_t n, const Jet &x)
+{
+  const double w = basis.parameters[n];
+  if (basis.kind == RadialBasis::BESSEL) {
+    const Jet a = w * x;
+    const double s = std::sin(a.v);
+    return basis.prefactor * chain(a, s, std::cos(a.v), -s) * reciprocal(x);
+  }
+  const Jet a = -w + x;
+  return exponential(basis.prefactor * a * a);
+}
+
+}    // namespace
+
+RadialFunction::RadialFunction(const Mace &mace, const Layer &layer, int species_i, int species_j) :
+    mace_(mace), layer_(layer),
+    radius_sum_(mace.covalent_radii[species_i] + mace.covalent_radii[species_j]),
+    width_(layer.perceptron_widths.back() + (layer.density.empty() ? 0 : 1))
+{
+}
+
+void RadialFunction::evaluate(double distance, double *value, double *slope,
+                              double *curvature) const
+{
+  const RadialBasis &basis = mace_.basis;
+  const Jet r{distance, 1.0, 0.0};
+  const Jet x = transform(basis, r, radius_sum_);
+  const Jet cutoff = envelope(r, basis.r_max, basis.cutoff_power);
+  const Jet one{1.0, 0.0, 0.0};
+
+  std::vector<Jet> in, out;
+  for (size_t n = 0; n < basis.parameters.size(); n++)
+    in.push_back(basis_function(basis, n, x) * (basis.cutoff_after_perceptron ? one : cutoff));
+
+  const Jet outer = basis.cutoff_after_perceptron ? cutoff : one;
+  if (!layer_.density.empty()) {
+    Jet sum{0.0, 0.0, 0.0};
+    for (size_t n = 0; n < in.size(); n++) sum = sum + layer_.density[n] * in[n];
+    const Jet density = hyperbolic_tangent(sum * sum) * outer;
+    value[width_ - 1] = density.v;
+    slope[width_ - 1] = density.d;
+    curvature[width_ - 1] = density.c;
+  }
+  for (size_t k = 0; k < layer_.perceptron.size(); k++) {
+    const auto &weights = layer_.perceptron[k];
+    const size_t nout = (size_t) layer_.perceptron_widths[k + 1];
+    out.assign(nout, {0.0, 0.0, 0.0});
+    for (size_t a = 0; a < in.size(); a++)
+      for (size_t b = 0; b < nout; b++) out[b] = out[b] + weights[a * nout + b] * in[a];
+    if (k + 1 < layer_.perceptron.size())
+      for (auto &y : out) y = silu(y);
+    in.swap(out);
+  }
+  for (size_t b = 0; b < in.size(); b++) {
+    const Jet y = in[b] * outer;
+    value[b] = y.v;
+    slope[b] = y.d;
+    curvature[b] = y.c;
+  }
+}
+
+RadialTable::RadialTable(const RadialFunction &function, double cutoff, int n) :
+    intervals(n), width(function.width()), start(SHORTEST_DISTANCE),
+    spacing((cutoff - SHORTEST_DISTANCE) / n), nodes((size_t) (n + 1) * 3 * function.width())
+{
+  for (int k = 0; k <= intervals; k++) {
+    double *row = &nodes[(size_t) k * 3 * width];
+    // at the cutoff all functions end with zero value, slope and curvature
+    if (k < intervals) function.evaluate(start + k * spacing, row, row + width, row + 2 * width);
+    for (int c = 0; c < width; c++) {
+      row[width + c] *= spacing;
+      row[2 * width + c] *= spacing * spacing;
+    }
+  }
+}
+
+double RadialTable::error(const RadialFunction &function, double from) const
+{
+  std::vector<double> value(width), slope(width), curvature(width);
+  double value_error = 0.0, slope_error = 0.0, largest_value = 1e-300, largest_slope = 1e-300;
+  for (int k = 0; k < intervals; k++) {
+    const double r = start + (k + 0.5) * spacing;
+    if (r < from) continue;
+    function.evaluate(r, value.data(), slope.data(), curvature.data());
+    const double *a = &nodes[(size_t) k * 3 * width], *b = a + 3 * width;
+    for (int c = 0; c < width; c++) {
+      const double middle = 0.5 * (a[c] + b[c]) + 5.0 / 32.0 * (a[width + c] - b[width + c]) +
+          (a[2 * width + c] + b[2 * width + c]) / 64.0;
+      const double tilt = (1.875 * (b[c] - a[c]) - 0.4375 * (a[width + c] + b[width + c]) +
+                           (b[2 * width + c] - a[2 * width + c]) / 32.0) /
+          spacing;
+      value_error = std::max(value_error, std::fabs(middle - value[c]));
+      slope_error = std::max(slope_error, std::fabs(tilt - slope[c]));
+      largest_value = std::max(largest_value, std::fabs(value[c]));
+      largest_slope = std::max(largest_slope, std::fabs(slope[c]));
+    }
+  }
+  return std::max(value_error / largest_value, slope_error / largest_slope);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_RADIAL_TABLE_H
+#define LAMPLIGHTER_RADIAL_TABLE_H
+
+#include "mace_parameters.h"
+
+#include <vector>
+
+namespace lamplighter {
+
+/* Closer than this (Angstrom) no model has data and energies overflow. */
+constexpr double SHORTEST_DISTANCE = 0.1;
+
+/* Radial functions of a layer at a distance, with their first and second derivatives. */
+class RadialFunction {
+ public:
+  RadialFunction(const Mace &mace, const Layer &layer, int species_i, int species_j);
+
+  int width() const { return width_; }    // perceptron outputs, and the density if there is one
+  /* value, slope (1/A) and curvature (1/A^2): [width] each. */
+  void evaluate(double r, double *value, double *slope, double *curvature) const;
+
+ private:
+  const Mace &mace_;
+  const Layer &layer_;
+  double radius_sum_;
+  int width_;
+};
+
+/* Radial functions at evenly spaced distances between SHORTEST_DISTANCE and the cutoff; quintic
+   Hermite interpolation between them has an error that falls with the sixth power of the spacing.
+ */
+struct RadialTable {
+  int intervals, width;
+  double start, spacing;
+  // [intervals + 1][3][width]: value, spacing * slope, spacing^2 * curvature
+  std::vector<double> nodes;
+
+  RadialTable(const RadialFunction &function, double cutoff, int intervals);
+  /* The largest error of value and of spacing-free slope halfway between nodes beyond `from`,
+     relative to the largest value and slope. */
+  double error(const RadialFunction &function, double from) const;
+};
+
+}    // namespace lamplighter
+
+#endif

@@ -1,0 +1,452 @@
+"""A MACE model as plain arrays, for the native engine: what `lamplighter compile` writes.
+
+`pair_styles/native/mace_parameters.h` says what the arrays mean. Linear maps and couplings are read off the model
+by applying its own modules to unit vectors, so that every normalisation of e3nn is inside; nothing is assumed about
+how e3nn stores its weights. The result is checked against the model before it is used (`verify`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mace.modules  # noqa: F401  (before e3nn)
+import numpy as np
+import torch
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+
+from lamplighter.errors import ModelError
+
+FORMAT = "lamplighter-mace"
+VERSION = "1"
+LARGEST_DEGREE = 3
+
+_INTERACTIONS = (
+    "RealAgnosticInteractionBlock",
+    "RealAgnosticResidualInteractionBlock",
+    "RealAgnosticDensityInteractionBlock",
+    "RealAgnosticDensityResidualInteractionBlock",
+)
+_BASES = {"BesselBasis": 0, "GaussianBasis": 1}  # torch itself has no derivative of the Chebyshev basis
+_TRANSFORMS = {"AgnesiTransform": 1, "SoftTransform": 2}
+
+Arrays = dict[str, np.ndarray]
+
+
+class NotCovered(ModelError):
+    """The native engine has no equivalent of something in the model; the bridge has."""
+
+
+def compile_models(
+    models: Sequence[torch.nn.Module], elements: Sequence[str] | None = None, head: str | None = None
+) -> Arrays:
+    """The arrays of one model, or of several of one architecture.
+
+    Args:
+        models: MACE or ScaleShiftMACE modules.
+        elements: Symbols to keep; None: all that the models know.
+        head: Which head of a multi-head model; None: the last.
+
+    Returns:
+        float64 and int64 arrays by name.
+
+    Raises:
+        NotCovered: naming the part of the model that the native engine has no equivalent of.
+        ModelError: an element or head that the model does not have, or models that differ in architecture.
+    """
+    arrays: Arrays = {"members": _integers(len(models))}
+    for number, model in enumerate(models):
+        shared, own = _Member(model, elements, head).arrays()
+        for name, value in shared.items():
+            if number and not np.array_equal(arrays[name], value):
+                raise ModelError(
+                    f"model {number + 1} of {len(models)} differs from the first in {name!r}: "
+                    "models of one file must have the same architecture and elements"
+                )
+            arrays[name] = value
+        arrays |= {f"member.{number}.{name}": value for name, value in own.items()}
+        if number:
+            _require_same_shapes(arrays, number)
+    return arrays
+
+
+def to_bytes(arrays: Arrays, metadata: dict[str, str]) -> bytes:
+    """A safetensors file with a checksum: `pair_styles/native/tensor_file.h` says how."""
+    import safetensors.numpy
+
+    labels = {"format": FORMAT, "version": VERSION, "crc32": "0" * 8} | metadata
+    content = bytearray(safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, labels))
+    key = b'"crc32":"'
+    place = content.index(key) + len(key)
+    content[place : place + 8] = f"{zlib.crc32(content[8:]):08x}".encode()
+    return bytes(content)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The labels of a compiled model: where it came from and what it was checked against.
+
+    Raises:
+        ModelError: not a compiled model.
+    """
+    import safetensors
+
+    try:
+        with safetensors.safe_open(str(path), "np") as file:
+            labels = file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as problem:
+        raise ModelError(f"{path} is not a compiled model ({problem})") from problem
+    if labels.get("format") != FORMAT:
+        raise ModelError(f"{path} is not a compiled MACE model: make one with `lamplighter compile`")
+    return dict(labels)
+
+
+def _require_same_shapes(arrays: Arrays, number: int) -> None:
+    first, this = "member.0.", f"member.{number}."
+    shapes = {name[len(first) :]: value.shape for name, value in arrays.items() if name.startswith(first)}
+    others = {name[len(this) :]: value.shape for name, value in arrays.items() if name.startswith(this)}
+    if shapes != others:
+        name = sorted(set(shapes.items()) ^ set(others.items()))[0][0]
+        raise ModelError(
+            f"model {number + 1} differs from the first in {name!r}: models of one file must have the same architecture"
+        )
+
+
+def _integers(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def _doubles(values: Any) -> np.ndarray:
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().double().numpy()
+    return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+
+class _Member:
+    """One model, in float64 on the CPU, and the species and head of it that are wanted."""
+
+    def __init__(self, model: torch.nn.Module, elements: Sequence[str] | None, head: str | None) -> None:
+        self.model: Any = model
+        name = type(model).__name__
+        if name not in ("MACE", "ScaleShiftMACE"):
+            raise NotCovered(f"a model of the class {name}, where MACE and ScaleShiftMACE are covered")
+        for attribute, what in (
+            ("joint_embedding", "embeddings of charge, spin or other conditions"),
+            ("embedding_specs", "embeddings of charge, spin or other conditions"),
+        ):
+            if getattr(model, attribute, None) is not None:
+                raise NotCovered(what)
+        if getattr(model, "use_so3", False):
+            raise NotCovered("features without parity (use_so3)")
+        heads = getattr(model, "heads", None) or ["Default"]
+        if head is not None and head not in heads:
+            raise ModelError(f"the model has no head {head!r}; its heads: {', '.join(heads)}")
+        self.head = heads.index(head) if head is not None else len(heads) - 1
+        self.nheads = len(heads)
+        known = [chemical_symbols[int(z)] for z in self.model.atomic_numbers]
+        wanted = list(elements) if elements else known
+        lacking = [symbol for symbol in wanted if symbol not in known]
+        if lacking:
+            raise ModelError(f"the model was trained for {', '.join(known)} and does not know {', '.join(lacking)}")
+        self.numbers = [atomic_numbers[symbol] for symbol in wanted]
+        self.rows = [known.index(symbol) for symbol in wanted]
+        self.nknown = len(known)
+        self.l_max = int(self.model.spherical_harmonics.irreps_out.lmax)
+        if self.l_max > LARGEST_DEGREE:
+            raise NotCovered(f"spherical harmonics up to degree {self.l_max} (covered: {LARGEST_DEGREE})")
+
+    def arrays(self) -> tuple[Arrays, Arrays]:
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            with torch.no_grad():
+                return self._shared(), self._own()
+        finally:
+            torch.set_default_dtype(default)
+
+    def _shared(self) -> Arrays:
+        model = self.model
+        radial = model.radial_embedding
+        basis = type(radial.bessel_fn).__name__
+        if basis not in _BASES:
+            raise NotCovered(f"the radial basis {basis}")
+        transform = type(radial.distance_transform).__name__ if hasattr(radial, "distance_transform") else None
+        if transform is not None and transform not in _TRANSFORMS:
+            raise NotCovered(f"the distance transform {transform}")
+        prefactor = {
+            "BesselBasis": lambda f: float(f.prefactor),
+            "GaussianBasis": lambda f: float(f.coeff),
+        }[basis](radial.bessel_fn)
+        arrays = {
+            "atomic_numbers": _integers(*self.numbers),
+            "channels": _integers(self._channels(0)),
+            "l_max": _integers(self.l_max),
+            "layers": _integers(len(model.interactions)),
+            "r_max": _doubles(float(model.r_max)),
+            "basis.kind": _integers(_BASES[basis]),
+            "basis.prefactor": _doubles(prefactor),
+            "basis.cutoff_power": _integers(int(radial.cutoff_fn.p)),
+            "basis.cutoff_after_perceptron": _integers(0 if getattr(radial, "apply_cutoff", True) else 1),
+            "basis.transform": _integers(_TRANSFORMS[transform] if transform else 0),
+            "covalent_radii": _doubles([covalent_radii[z] for z in self.numbers]),
+        }
+        source = getattr(model, "pair_repulsion_fn", None) or getattr(radial, "distance_transform", None)
+        if source is not None:
+            arrays["covalent_radii"] = _doubles(source.covalent_radii[self.numbers])
+        if hasattr(model, "pair_repulsion"):
+            zbl = model.pair_repulsion_fn
+            arrays["repulsion"] = _doubles([*map(float, zbl.c), float(zbl.a_exp), float(zbl.a_prefactor), float(zbl.p)])
+        return arrays
+
+    def _own(self) -> Arrays:
+        model = self.model
+        radial = model.radial_embedding
+        function = radial.bessel_fn
+        parameters = {
+            "BesselBasis": lambda: function.bessel_weights,
+            "GaussianBasis": lambda: function.gaussian_weights,
+        }[type(function).__name__]()
+        energies = torch.atleast_2d(model.atomic_energies_fn.atomic_energies)
+        arrays = {
+            "basis.parameters": _doubles(parameters).ravel(),
+            "energies": _doubles(energies[min(self.head, len(energies) - 1)][self.rows]),
+            "scale": _doubles(1.0),
+            "shift": _doubles(0.0),
+        }
+        if hasattr(radial, "distance_transform"):
+            transform = radial.distance_transform
+            names = ("a", "q", "p") if hasattr(transform, "q") else ("alpha",)
+            arrays["basis.transform_parameters"] = _doubles([float(getattr(transform, name)) for name in names])
+        if hasattr(model, "scale_shift"):
+            for name in ("scale", "shift"):
+                values = torch.atleast_1d(getattr(model.scale_shift, name))
+                arrays[name] = _doubles(values[min(self.head, len(values) - 1)])
+        for t in range(len(model.interactions)):
+            arrays |= {f"layer.{t}.{name}": value for name, value in self._layer(t).items()}
+        return arrays
+
+    def _channels(self, t: int) -> int:
+        return int(self.model.products[t].linear.irreps_in[0].mul)
+
+    def _layer(self, t: int) -> Arrays:
+        model = self.model
+        interaction, product = model.interactions[t], model.products[t]
+        name = type(interaction).__name__
+        if name not in _INTERACTIONS:
+            raise NotCovered(f"the interaction {name}")
+        for part in (interaction, product):
+            config = getattr(part, "cueq_config", None)
+            if config is not None and getattr(config, "enabled", False):
+                raise NotCovered("layers converted to cuEquivariance: convert the model back to e3nn first")
+        channels = self._channels(t)
+        sent = _natural(interaction.linear_up.irreps_out, "edge features")
+        before = _natural(interaction.linear_up.irreps_in, "node features")
+        after = _natural(product.linear.irreps_out, "node features")
+        target = _natural(interaction.linear.irreps_out, "interaction features")
+        if target != [channels] * (self.l_max + 1) or after != [channels] * len(after):
+            raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
+        if t and before != [channels] * len(before):
+            raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
+        if len(after) > 3:
+            raise NotCovered(f"hidden features of degree {len(after) - 1} (covered: 2)")
+        arrays: Arrays = {
+            "edge_channels": _integers(sent[0]),
+            "l_sent": _integers(len(sent) - 1),
+            "l_in": _integers(len(before) - 1),
+            "l_out": _integers(len(after) - 1),
+        }
+        if sent != [sent[0]] * len(sent):
+            raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
+        arrays |= self._convolution(interaction, sent[0])
+        linear = [arrays[f"linear.{degree}"] for degree in range(self.l_max + 1)]
+        arrays |= self._selection(t, interaction, linear, len(sent))
+        arrays |= self._contraction(product)
+        for degree, block in enumerate(_blocks(product.linear)):
+            arrays[f"product.{degree}"] = block
+        readout = t - (len(model.interactions) - len(model.readouts)) if len(model.readouts) == 1 else t
+        if 0 <= readout < len(model.readouts):
+            arrays |= self._readout(model.readouts[readout], channels)
+        return arrays
+
+    def _convolution(self, interaction: Any, sent: int) -> Arrays:
+        conv = interaction.conv_tp
+        paths: list[tuple[int, int, int]] = []
+        couplings: list[np.ndarray] = []
+        slots: list[slice] = []
+        in1, in2, out = conv.irreps_in1.slices(), conv.irreps_in2.slices(), conv.irreps_out.slices()
+        for p, instruction in enumerate(conv.instructions):
+            if instruction.connection_mode != "uvu" or not instruction.has_weight:
+                raise NotCovered(f"a tensor product of the kind {instruction.connection_mode}")
+            l1 = conv.irreps_in1[instruction.i_in1].ir.l
+            l2 = conv.irreps_in2[instruction.i_in2].ir.l
+            l3 = conv.irreps_out[instruction.i_out].ir.l
+            n1, n2, n3 = 2 * l1 + 1, 2 * l2 + 1, 2 * l3 + 1
+            x = torch.zeros(n1, n2, conv.irreps_in1.dim)
+            y = torch.zeros(n1, n2, conv.irreps_in2.dim)
+            w = torch.zeros(n1 * n2, conv.weight_numel)
+            for m in range(n1):
+                x[m, :, in1[instruction.i_in1].start + m] = 1.0
+            for m in range(n2):
+                y[:, m, in2[instruction.i_in2].start + m] = 1.0
+            w[:, p * sent] = 1.0
+            slot = out[instruction.i_out]
+            result = conv(x.reshape(n1 * n2, -1), y.reshape(n1 * n2, -1), w)
+            couplings.append(_doubles(result[:, slot.start : slot.start + n3]).ravel())
+            paths.append((l1, l2, l3))
+            slots.append(slot)
+        arrays = {
+            "paths": np.array(paths, dtype=np.int64),
+            "couplings": np.concatenate(couplings),
+        }
+        for k, matrix in enumerate(_perceptron(interaction.conv_tp_weights)):
+            arrays[f"perceptron.{k}"] = matrix
+        linear = _matrix(interaction.linear)
+        divide = 1.0
+        if "Density" in type(interaction).__name__:
+            arrays["density"] = _perceptron(interaction.density_fn)[0][:, 0]
+        else:
+            divide = float(interaction.avg_num_neighbors)
+        targets = interaction.linear.irreps_out.slices()
+        for degree in range(self.l_max + 1):
+            rows = [
+                slot.start + c * (2 * degree + 1)
+                for (_, _, l3), slot in zip(paths, slots, strict=True)
+                if l3 == degree
+                for c in range(sent)
+            ]
+            columns = np.arange(targets[degree].start, targets[degree].stop, 2 * degree + 1)
+            arrays[f"linear.{degree}"] = linear[np.ix_(rows, columns)][None] / divide
+        return arrays
+
+    def _selection(self, t: int, interaction: Any, linear: list[np.ndarray], nsent: int) -> Arrays:
+        """What depends on the species of the receiving or sending atom, and the linear layer before the exchange."""
+        model = self.model
+        arrays: Arrays = {}
+        up = _blocks(interaction.linear_up)
+        embedding = _matrix(model.node_embedding.linear)[self.rows]
+        if t == 0:
+            arrays["sent"] = embedding @ up[0]
+        else:
+            for degree in range(nsent):
+                arrays[f"up.{degree}"] = up[degree]
+        skip = [self._species_matrix(interaction.skip_tp, row) for row in self.rows]
+        if "Residual" not in type(interaction).__name__:
+            out = [
+                _degree_blocks(matrix, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out)
+                for matrix in skip
+            ]
+            for degree in range(self.l_max + 1):
+                arrays[f"linear.{degree}"] = np.stack([linear[degree][0] @ blocks[degree] for blocks in out])
+        elif model.products[t].use_sc:
+            blocks = [_degree_blocks(m, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out) for m in skip]
+            if t == 0:
+                arrays["residual_constant"] = np.stack([e @ b[0] for e, b in zip(embedding, blocks, strict=True)])
+            else:
+                for degree in range(min(len(b) for b in blocks)):
+                    arrays[f"residual.{degree}"] = np.stack([b[degree] for b in blocks])
+        return arrays
+
+    def _species_matrix(self, skip: Any, row: int) -> np.ndarray:
+        dim = skip.irreps_in1.dim
+        attributes = torch.nn.functional.one_hot(torch.tensor(row), self.nknown).to(torch.float64)
+        return _doubles(skip(torch.eye(dim), attributes.expand(dim, -1)))
+
+    def _contraction(self, product: Any) -> Arrays:
+        arrays: Arrays = {}
+        for degree, contraction in enumerate(product.symmetric_contractions.contractions):
+            correlation = int(contraction.correlation)
+            if correlation > 3:
+                raise NotCovered(f"correlation {correlation} (covered: 3)")
+            for order in range(1, correlation + 1):
+                weights = (
+                    contraction.weights_max if order == correlation else contraction.weights[correlation - 1 - order]
+                )
+                u = _doubles(contraction.U_tensors(order))
+                if degree == 0 and u.ndim == order + 1:
+                    u = u[None]
+                if u.ndim != order + 2:
+                    raise NotCovered("a symmetric contraction of an unexpected shape")
+                indices = np.argwhere(np.abs(u) > 1e-12)
+                values = u[tuple(indices.T)]
+                species = _doubles(weights)
+                if len(species) == 1 and self.nknown > 1:  # use_agnostic_product
+                    species = np.repeat(species, self.nknown, axis=0)
+                arrays[f"contraction.{degree}.order.{order}.indices"] = indices.astype(np.int64)
+                arrays[f"contraction.{degree}.order.{order}.values"] = values
+                arrays[f"contraction.{degree}.order.{order}.weights"] = species[self.rows]
+        return arrays
+
+    def _readout(self, readout: Any, channels: int) -> Arrays:
+        name = type(readout).__name__
+        if name == "LinearReadoutBlock":
+            return {"readout": _matrix(readout.linear)[:channels, self.head]}
+        if name != "NonLinearReadoutBlock":
+            raise NotCovered(f"the readout {name}")
+        hidden, out = _matrix(readout.linear_1), _matrix(readout.linear_2)
+        factor = _silu_factor(readout.non_linearity)
+        width = hidden.shape[1] // self.nheads
+        mine = slice(self.head * width, (self.head + 1) * width)
+        return {"readout_hidden": hidden[:channels, mine], "readout_out": factor * out[mine, self.head]}
+
+
+def _natural(irreps: Any, what: str) -> list[int]:
+    """Channels of the degrees 0, 1, ... of features whose parity is that of the spherical harmonics."""
+    channels = []
+    for degree, (mul, ir) in enumerate(irreps):
+        if ir.l != degree or ir.p != (-1) ** degree:
+            raise NotCovered(f"{what} {irreps}")
+        channels.append(int(mul))
+    return channels
+
+
+def _matrix(linear: Any) -> np.ndarray:
+    """What a linear module does to unit vectors: (in, out)."""
+    dim = linear.irreps_in.dim
+    if float(linear(torch.zeros(1, dim)).abs().max()) != 0.0:
+        raise NotCovered("a linear layer with a bias")
+    return _doubles(linear(torch.eye(dim)))
+
+
+def _blocks(linear: Any) -> list[np.ndarray]:
+    return _degree_blocks(_matrix(linear), linear.irreps_in, linear.irreps_out)
+
+
+def _degree_blocks(matrix: np.ndarray, irreps_in: Any, irreps_out: Any) -> list[np.ndarray]:
+    """Per degree (channels in, channels out): the first components stand for all of them."""
+    blocks = []
+    for (_, ir_in), (_, ir_out), rows, columns in zip(
+        irreps_in, irreps_out, irreps_in.slices(), irreps_out.slices(), strict=False
+    ):
+        if ir_in != ir_out:
+            raise NotCovered(f"a linear layer from {irreps_in} to {irreps_out}")
+        blocks.append(matrix[rows.start : rows.stop : ir_in.dim, columns.start : columns.stop : ir_in.dim])
+    return blocks
+
+
+def _perceptron(network: Any) -> list[np.ndarray]:
+    """Matrices of an e3nn FullyConnectedNet with plain silu between them."""
+    if type(network).__name__ != "FullyConnectedNet":
+        raise NotCovered(f"the radial network {type(network).__name__}")
+    matrices, before = [], 1.0
+    for layer in network:
+        matrix = before * _doubles(layer.weight)
+        if layer.act is None:
+            matrices.append(matrix / (layer.h_in * layer.var_in / layer.var_out) ** 0.5)
+            before = 1.0
+        else:
+            matrices.append(matrix / (layer.h_in * layer.var_in) ** 0.5)
+            before = _silu_factor(layer.act) * layer.var_out**0.5
+    return matrices
+
+
+def _silu_factor(activation: Any) -> float:
+    """The constant by which an activation is silu times it."""
+    x = torch.linspace(-3.0, 3.0, 7)
+    if hasattr(activation, "irreps_in"):  # e3nn's Activation acts on features of a fixed width
+        x = x[:, None].expand(-1, activation.irreps_in.dim)
+    y, silu = activation(x), torch.nn.functional.silu(x)
+    factor = float((y.flatten()[-1] / silu.flatten()[-1]).double())
+    if not torch.allclose(y, factor * silu, rtol=1e-6, atol=1e-9):
+        raise NotCovered("an activation other than silu")
+    return factor

@@ -1,0 +1,352 @@
+"""The native engine seen from Python: making compiled models, checking them, and evaluating clusters with them."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.metadata
+import itertools
+import os
+import tempfile
+from collections.abc import Sequence
+from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_void_p, create_string_buffer
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mace.modules  # noqa: F401  (before e3nn)
+import numpy as np
+import torch
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+
+from lamplighter import plugin
+from lamplighter.cache import cache_folders, writable_cache_folder
+from lamplighter.errors import ModelError
+from lamplighter.potentials.loading import load_torch
+from lamplighter.potentials.mace_compile import VERSION, NotCovered, compile_models, read_metadata, to_bytes
+
+__all__ = ["Agreement", "Evaluation", "NativeMace", "NotCovered", "compile_files", "compiled_in_cache", "read_metadata"]
+
+SUFFIX = ".lamp"
+
+FORCE_TOLERANCE = 1e-6  # eV/Å, and relative to forces beyond 10 eV/Å
+ENERGY_TOLERANCE = 1e-7  # eV per atom
+
+_MESSAGE = 2000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Energy (eV), forces (n, 3) (eV/Å), energies of the atoms (n,) (eV), virial (3, 3) (eV): -sum of r f."""
+
+    energy: float
+    forces: np.ndarray
+    energies: np.ndarray
+    virial: np.ndarray
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a compiled model is from its original on random clusters.
+
+    Attributes:
+        clusters: How many, with energies and forces of how many atoms.
+        atoms: see there.
+        force: Largest difference of a force component, eV/Å.
+        energy: Largest difference of an energy per atom, eV.
+        largest_force: Largest force component of the original, eV/Å.
+    """
+
+    clusters: int
+    atoms: int
+    force: float
+    energy: float
+    largest_force: float
+
+    @property
+    def is_good(self) -> bool:
+        return self.force <= FORCE_TOLERANCE * max(1.0, self.largest_force / 10.0) and self.energy <= ENERGY_TOLERANCE
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clusters} random clusters of {self.atoms} atoms: forces differ by at most {self.force:.1e} eV/Å "
+            f"(of up to {self.largest_force:.1f}), energies by {self.energy:.1e} eV per atom"
+        )
+
+
+class NativeMace:
+    """A compiled model, evaluated without LAMMPS on clusters in vacuum.
+
+    Args:
+        path: A `.lamp` file.
+        elements: Symbols that clusters may hold; None: all of the model.
+        dtype: "float64", "float32" (arithmetic in float32, sums of energies and forces in float64) or "auto".
+        intervals: Of the radial tables; 0: as many as their accuracy needs.
+
+    Raises:
+        ModelError: the file is missing, damaged, or lacks an element.
+    """
+
+    def __init__(
+        self, path: Path, elements: Sequence[str] | None = None, dtype: str = "float64", intervals: int = 0
+    ) -> None:
+        self._handle = c_void_p()
+        self._library = _library()
+        self.path = Path(path)
+        self.elements = list(elements) if elements else read_metadata(self.path)["elements"].split()
+        symbols = (c_char_p * len(self.elements))(*[symbol.encode() for symbol in self.elements])
+        cutoff = c_double()
+        message = create_string_buffer(_MESSAGE)
+        if self._library.lamplighter_mace_open(
+            os.fsencode(self.path),
+            len(self.elements),
+            symbols,
+            dtype.encode(),
+            intervals,
+            byref(self._handle),
+            byref(cutoff),
+            message,
+            _MESSAGE,
+        ):
+            raise ModelError(message.value.decode(errors="replace"))
+        self.cutoff = cutoff.value
+        """Å"""
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self._library.lamplighter_mace_close(self._handle)
+
+    @property
+    def summary(self) -> str:
+        """One line that says what was loaded."""
+        text = create_string_buffer(_MESSAGE)
+        self._library.lamplighter_mace_summary(self._handle, text, _MESSAGE)
+        return text.value.decode()
+
+    def evaluate(self, cluster: Atoms) -> Evaluation:
+        """Energy, forces and virial of atoms in vacuum (periodic images are not looked at).
+
+        Raises:
+            ModelError: an element that the model was not opened for, or atoms that overlap.
+        """
+        symbols = cluster.get_chemical_symbols()
+        unknown = sorted(set(symbols) - set(self.elements))
+        if unknown:
+            raise ModelError(f"{self.path} was opened for {' '.join(self.elements)}, not for {' '.join(unknown)}")
+        n = len(symbols)
+        x = np.ascontiguousarray(cluster.positions, dtype=np.float64)
+        types = np.array([self.elements.index(symbol) + 1 for symbol in symbols], dtype=np.int32)
+        energy = c_double()
+        forces, energies, virial = np.zeros((n, 3)), np.zeros(n), np.zeros(6)
+        message = create_string_buffer(_MESSAGE)
+        if self._library.lamplighter_mace_evaluate(
+            self._handle,
+            n,
+            *(a.ctypes.data_as(c_void_p) for a in (x, types)),
+            byref(energy),
+            *(a.ctypes.data_as(c_void_p) for a in (forces, energies, virial)),
+            message,
+            _MESSAGE,
+        ):
+            raise ModelError(message.value.decode(errors="replace"))
+        xx, yy, zz, xy, xz, yz = virial
+        tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        return Evaluation(energy.value, forces, energies, tensor)
+
+
+def compile_files(
+    models: Sequence[Path], output: Path, elements: Sequence[str] | None = None, head: str | None = None
+) -> list[Agreement]:
+    """Write MACE models of one architecture as one compiled model, checked against the originals.
+
+    Args:
+        models: `.model` files, or `*-mliap_lammps.pt` files.
+        output: The `.lamp` file to write. It appears only if the check is passed.
+        elements: Symbols to keep; None: all.
+        head: Head of a multi-head model; None: the last, or that of the ML-IAP file.
+
+    Returns:
+        The agreement of every model with its compiled form.
+
+    Raises:
+        NotCovered: the native engine has no equivalent of a part of a model.
+        ModelError: a file that is no MACE model, or a compiled form that does not agree with it.
+    """
+    loaded = [_load(Path(path), head) for path in models]
+    networks = [network for network, _, _ in loaded]
+    head = loaded[0][2]
+    digests = [digest for _, digest, _ in loaded]
+    arrays = compile_models(networks, elements, head)
+    symbols = [chemical_symbols[z] for z in arrays["atomic_numbers"]]
+    stored = {str(network.stored_dtype).removeprefix("torch.") for network in networks}
+    metadata = {
+        "elements": " ".join(symbols),
+        "head": head or "",
+        "dtype": "float32" if stored == {"float32"} else "float64",
+        "models": " ".join(Path(path).name for path in models),
+        "sha256": " ".join(digests),
+        "mace": importlib.metadata.version("mace-torch"),
+    }
+    output = Path(output)
+    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=SUFFIX, dir=output.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        agreements = []
+        for number, (path, network) in enumerate(zip(models, networks, strict=True)):
+            alone = arrays if len(networks) == 1 else compile_models([network], elements, head)
+            unfinished.write_bytes(to_bytes(alone, metadata))
+            agreement = compare(NativeMace(unfinished), network, head)
+            if not agreement.is_good:
+                raise ModelError(
+                    f"{path} was not compiled: its compiled form differs from it. {agreement}; allowed are "
+                    f"{FORCE_TOLERANCE:.0e} eV/Å and {ENERGY_TOLERANCE:.0e} eV per atom. Please report this, and use "
+                    "`engine bridge`"
+                )
+            agreements.append(agreement)
+            metadata[f"checked.{number}"] = str(agreement)
+        unfinished.write_bytes(to_bytes(arrays, metadata))
+        os.chmod(unfinished, 0o644)  # noqa: PTH101
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return agreements
+
+
+def compare(native: NativeMace, network: torch.nn.Module, head: str | None = None, seed: int = 1) -> Agreement:
+    """Evaluate random clusters with a compiled model and with mace-torch (float64, its ASE calculator)."""
+    from mace.calculators import MACECalculator
+
+    calculator = MACECalculator(
+        models=[network], device="cpu", default_dtype="float64", **({"head": head} if head else {})
+    )
+    rng = np.random.default_rng(seed)
+    clusters = [random_cluster(native.elements, native.cutoff, size, rng) for size in (1, 2, 8, 16, 24)]
+    force = energy = largest = 0.0
+    for cluster in clusters:
+        mine = native.evaluate(cluster)
+        cluster.calc = calculator
+        forces = cluster.get_forces()
+        force = max(force, float(np.abs(mine.forces - forces).max()))
+        largest = max(largest, float(np.abs(forces).max()))
+        energy = max(energy, abs(mine.energy - cluster.get_potential_energy()) / len(cluster))
+    if not np.isfinite(force + energy):
+        force = energy = float("inf")
+    return Agreement(len(clusters), sum(map(len, clusters)), force, energy, largest)
+
+
+def random_cluster(elements: Sequence[str], cutoff: float, size: int, rng: np.random.Generator) -> Atoms:
+    """Atoms of random elements, none closer than nine tenths of a bond, each within the cutoff of another."""
+    symbols = [elements[int(rng.integers(len(elements)))] for _ in range(size)]
+    radii = covalent_radii[[atomic_numbers[symbol] for symbol in symbols]]
+    positions = np.zeros((1, 3))
+    for n in range(1, size):
+        for attempt in itertools.count():
+            direction = rng.normal(size=3)
+            step = rng.uniform(0.9, 1.0 + 0.05 * attempt) * 2.0 * radii.mean()
+            place = positions[rng.integers(n)] + direction / np.linalg.norm(direction) * min(step, 0.9 * cutoff)
+            if (np.linalg.norm(positions - place, axis=1) > 0.9 * (radii[:n] + radii[n])).all() or attempt > 400:
+                break
+        positions = np.vstack([positions, place])
+    return Atoms(symbols, positions)
+
+
+def compiled_in_cache(model: Path, elements: Sequence[str], head: str | None = None) -> Path:
+    """The compiled form of a model, made now or found in the user's cache, where it is kept by its content.
+
+    Raises:
+        NotCovered: the native engine has no equivalent of a part of the model.
+        ModelError: no MACE model, or the compiled form does not agree with it.
+    """
+    symbols = sorted(set(elements), key=lambda symbol: atomic_numbers[symbol])
+    digest = hashlib.sha256(Path(model).read_bytes())
+    own = importlib.metadata.version("lamplighter")
+    sources = Path(__file__).with_name("mace_compile.py").read_bytes()
+    digest.update(f"{VERSION} {own} {' '.join(symbols)} {head or ''}".encode() + sources)
+    name = digest.hexdigest()[:32] + SUFFIX
+    for folder in cache_folders("models"):
+        if (folder / name).is_file():
+            return folder / name
+    try:
+        folder = writable_cache_folder("models")
+    except OSError as problem:
+        raise ModelError(f"the compiled form of {model} cannot be kept: {problem}; set XDG_CACHE_HOME") from problem
+    compile_files([model], folder / name, symbols, head)
+    return folder / name
+
+
+def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | None]:
+    """A MACE module in float64 ready for the ASE calculator, the hash of its file, the head that is meant."""
+    from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE
+
+    file = load_torch(path, map_location="cpu")
+    loaded: Any = file.object
+    if isinstance(loaded, LAMMPS_MLIAP_MACE):
+        wrapper = loaded.model
+        loaded = wrapper.model
+        head = head or loaded.heads[int(wrapper.head)]
+    if not (isinstance(loaded, torch.nn.Module) and hasattr(loaded, "interactions")):
+        raise NotCovered(
+            f"{path} holds a {type(loaded).__module__}.{type(loaded).__name__}, not a MACE model: "
+            "give a .model file written by mace_run_train"
+        )
+    if getattr(loaded, "heads", None) is None:
+        loaded.heads = ["Default"]
+    if head is None and len(loaded.heads) > 1:
+        head = loaded.heads[-1]
+    loaded.lammps_mliap = False
+    for parameter in loaded.parameters():
+        parameter.requires_grad_(False)
+    stored = next(loaded.parameters()).dtype
+    loaded = loaded.double().eval()
+    loaded.stored_dtype = stored
+    return loaded, file.sha256, head
+
+
+_loaded_library: ctypes.CDLL | None = None
+
+
+def _library() -> ctypes.CDLL:
+    """The plugin; LAMMPS and MPI, whose classes it refers to, are loaded first."""
+    global _loaded_library
+    if _loaded_library is not None:
+        return _loaded_library
+    path = plugin.require()
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError:
+        import lammps
+        from mpi4py import MPI  # noqa: F401
+
+        folder = Path(lammps.__file__).parent
+        ctypes.CDLL(str(next(iter(sorted(folder.glob("liblammps*.so*"))))), mode=ctypes.RTLD_GLOBAL)
+        library = ctypes.CDLL(str(path))
+    library.lamplighter_mace_open.argtypes = [
+        c_char_p,
+        c_int32,
+        POINTER(c_char_p),
+        c_char_p,
+        c_int32,
+        POINTER(c_void_p),
+        POINTER(c_double),
+        c_char_p,
+        c_int32,
+    ]
+    library.lamplighter_mace_summary.argtypes = [c_void_p, c_char_p, c_int32]
+    library.lamplighter_mace_evaluate.argtypes = [
+        c_void_p,
+        c_int32,
+        c_void_p,
+        c_void_p,
+        POINTER(c_double),
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_char_p,
+        c_int32,
+    ]
+    library.lamplighter_mace_close.argtypes = [c_void_p]
+    library.lamplighter_mace_close.restype = None
+    _loaded_library = library
+    return library
