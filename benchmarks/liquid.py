@@ -68,7 +68,9 @@ def write(atoms: Atoms, folder: Path) -> None:
     )
 
 
-def lammps_commands(folder: Path, symbols: list[str], model: Path, dtype: str, device: str = "cpu") -> list[str]:
+def lammps_commands(
+    folder: Path, symbols: list[str], model: Path, dtype: str, device: str = "cpu", engine: str = "auto"
+) -> list[str]:
     """The LAMMPS script of a run at constant energy, up to its first forces; `symbols` as `elements` gives them."""
     return [
         "units metal",
@@ -79,7 +81,7 @@ def lammps_commands(folder: Path, symbols: list[str], model: Path, dtype: str, d
         f'read_data "{folder / "structure.data"}"',
         f"neighbor {SKIN} bin",
         "neigh_modify every 1 delay 0 check yes",
-        f"pair_style lamplighter dtype {dtype} device {device}",
+        f"pair_style lamplighter dtype {dtype} device {device} engine {engine}",
         f'pair_coeff * * "{model}" {" ".join(symbols)}',
         f"timestep {TIMESTEP_FS / 1000}",
         "fix integrate all nve",

@@ -111,7 +111,7 @@ def main() -> None:
             from lamplighter.potentials import bridge
 
             for line in liquid.lammps_commands(
-                folder, liquid.elements(atoms), given.model.resolve(), given.dtype, given.device
+                folder, liquid.elements(atoms), given.model.resolve(), given.dtype, given.device, "bridge"
             ):
                 session.command(line)
             session.command(f"run {given.warmup} pre no post no")

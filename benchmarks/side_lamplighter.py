@@ -23,7 +23,7 @@ def main() -> None:
     assert isinstance(atoms, Atoms)
     with Session(env, ["-log", "none", "-screen", "none"]) as session:
         for line in liquid.lammps_commands(
-            given.structure, liquid.elements(atoms), given.model, given.dtype, given.device
+            given.structure, liquid.elements(atoms), given.model, given.dtype, given.device, given.engine
         ):
             session.command(line)
         forces = np.array(session.lammps.gather_atoms("f", 1, 3)).reshape(-1, 3)
@@ -42,14 +42,15 @@ def take_turn(session: Session, steps: int) -> dict[str, Any]:
     session.command("run 1 pre no post no")  # untimed: the other programs have emptied the caches
     comm = session.environment.comm
     comm.Barrier()
-    seconds, calls = bridge.timing.seconds, bridge.timing.calls
+    before = bridge.total_timing()
     began = time.perf_counter()
     session.command(f"run {steps} pre no post no")
     wall = time.perf_counter() - began
-    model = comm.allreduce(bridge.timing.seconds - seconds) / comm.Get_size()
+    after = bridge.total_timing()
+    model = comm.allreduce(after.seconds - before.seconds) / comm.Get_size()
     return {
         "steps": steps,
-        "evaluations": bridge.timing.calls - calls,
+        "evaluations": after.calls - before.calls,
         "wall_s": wall,
         "model_s": model,
         "peak_MiB": comm.allreduce(turns.peak_memory()),

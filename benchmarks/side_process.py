@@ -18,9 +18,11 @@ from typing import Any
 import turns
 
 HERE = Path(__file__).resolve().parent
-LAMPLIGHTER, PLAIN, ASE = "Lamplighter", "Lamplighter, plain", "ASE"  # plain: mace-torch's operations as they are
+# The first is the engine that users get, native where it covers the model; plain: mace-torch's operations as they are.
+LAMPLIGHTER, BRIDGE, PLAIN, ASE = "Lamplighter", "Lamplighter, bridge", "Lamplighter, bridge, plain", "ASE"
 _PROGRAMS = {
     LAMPLIGHTER: HERE / "side_lamplighter.py",
+    BRIDGE: HERE / "side_lamplighter.py",
     PLAIN: HERE / "side_lamplighter.py",
     ASE: HERE / "side_ase.py",
 }
@@ -37,7 +39,7 @@ class Side:
     """What is measured.
 
     Attributes:
-        program: LAMPLIGHTER, PLAIN or ASE.
+        program: LAMPLIGHTER, BRIDGE, PLAIN or ASE.
         ranks: MPI ranks.
         threads: Threads of the model on each rank.
     """
@@ -86,6 +88,8 @@ class SideProcess:
         words: list[object] = [sys.executable, _PROGRAMS[side.program], "--folder", folder]
         words += ["--structure", task.structure, "--model", task.model, "--dtype", task.dtype]
         words += ["--device", task.device, "--threads", side.threads, "--driver", os.getpid()]
+        if side.program in (BRIDGE, PLAIN):
+            words += ["--engine", "bridge"]
         if side.ranks > 1:
             words = [mpirun(), "-n", side.ranks, *words]
         # LAMMPS gets one OpenMP thread (its runtime is not torch's); in ASE torch is all there is

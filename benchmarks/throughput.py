@@ -26,7 +26,7 @@ import liquid
 import numpy as np
 import results
 from results import Measured
-from side_process import ASE, LAMPLIGHTER, PLAIN, Side, SideFailed, SideProcess, Task
+from side_process import ASE, BRIDGE, LAMPLIGHTER, PLAIN, Side, SideFailed, SideProcess, Task
 
 from lamplighter.engine import provenance
 
@@ -39,13 +39,13 @@ def default_steps(size: int) -> int:
 def sides_of(layouts: list[tuple[int, int]], plain: bool = False) -> list[Side]:
     """The sides to measure: each layout in Lamplighter, and ASE with as many threads as a layout has cores.
 
-    `plain` adds the first layout with mace-torch's operations as they are.
+    `plain` adds the first layout through the bridge, as it is and with mace-torch's own operations.
     """
     sides: list[Side] = []
     for ranks, threads in layouts:
         candidates = [Side(LAMPLIGHTER, ranks, threads), Side(ASE, 1, ranks * threads)]
         if plain and not sides:
-            candidates.insert(1, Side(PLAIN, ranks, threads))
+            candidates[1:1] = [Side(BRIDGE, ranks, threads), Side(PLAIN, ranks, threads)]
         sides += [side for side in candidates if side not in sides]
     return sides
 

@@ -31,6 +31,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--device", required=True)
+    parser.add_argument("--engine", default="auto", help="of pair_style lamplighter")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--driver", type=int, required=True, help="process to outlive under no circumstances")
     return parser.parse_args()

@@ -101,6 +101,9 @@ int lamplighter_forward_exchange(void *pair, const void *in, void *out, int32_t 
 int lamplighter_reverse_exchange(void *pair, const void *in, void *out, int32_t width,
                                  int32_t element_size);
 
+/* Seconds that the native engine has spent in this process so far, and its evaluations. */
+void lamplighter_native_timing(double *seconds, int64_t *evaluations);
+
 #ifdef __cplusplus
 }
 #endif

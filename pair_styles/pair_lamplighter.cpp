@@ -11,12 +11,15 @@
 #include "memory.h"
 #include "neigh_list.h"
 #include "neighbor.h"
+#include "platform.h"
 #include "update.h"
 #include "utils.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 using namespace LAMMPS_NS;
 
@@ -56,12 +59,21 @@ class ExchangeThrough : public lamplighter::Exchange {
   bool needed_;
 };
 
+double native_seconds = 0.0;
+int64_t native_evaluations = 0;
+
 bool ends_with(const std::string &text, const std::string &end)
 {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 }    // namespace
+
+extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
+{
+  *seconds = native_seconds;
+  *evaluations = native_evaluations;
+}
 
 /* ---------------------------------------------------------------------- */
 
@@ -470,8 +482,11 @@ void PairLamplighter::compute(int eflag, int vflag)
   if (!bridge.compute) error->all(FLERR, NO_PROCESS);
   if (bridge.compute(model.handle, &step)) {
     // The other ranks may be waiting for this one inside an exchange: only ending them all is safe.
-    // The traceback is out already.
-    if (comm->nprocs > 1) MPI_Abort(world, 1);
+    // The traceback is out already; mpirun gets a moment to pass it on, as an abort may cut it off.
+    if (comm->nprocs > 1) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      MPI_Abort(world, 1);
+    }
     error->all(FLERR, std::string(bridge.message()));
   }
 
@@ -529,7 +544,10 @@ void PairLamplighter::compute_native()
   check_positions(problem);
   stop_all_if(problem);
   ExchangeThrough exchange(this, comm->nprocs > 1);
-  const auto overlap = native->compute(atoms, exchange, results);
+  const double began = platform::walltime();
+  const auto overlap = native->compute(atoms, exchange, &results, 1);
+  native_seconds += platform::walltime() - began;
+  native_evaluations++;
   if (overlap.found)
     problem = fmt::format(
         "Atoms {} and {} overlap at step {}: they are {:.4g} Angstrom apart, less "

@@ -5,6 +5,7 @@
 #include "mace_evaluator.h"
 #include "radial_table.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -32,8 +33,8 @@ template <class Action> int guarded(char *message, int32_t size, Action action)
   }
 }
 
-void evaluate(MaceEvaluator &evaluator, int n, const double *x, const int32_t *type,
-              Results &results)
+double evaluate(MaceEvaluator &evaluator, int nmembers, int n, const double *x, const int32_t *type,
+                Results *results)
 {
   const double cutsq = evaluator.cutoff() * evaluator.cutoff();
   std::vector<std::vector<int>> near(n);
@@ -64,7 +65,9 @@ void evaluate(MaceEvaluator &evaluator, int n, const double *x, const int32_t *t
   atoms.neighbours = neighbours.data();
   atoms.neighbour_mask = ~0;
   NoExchange exchange;
-  evaluator.compute(atoms, exchange, results);
+  const auto began = std::chrono::steady_clock::now();
+  evaluator.compute(atoms, exchange, results, nmembers);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
 }    // namespace
@@ -87,18 +90,30 @@ void lamplighter_mace_summary(void *evaluator, char *text, int32_t size)
     snprintf(text, (size_t) size, "%s", ((MaceEvaluator *) evaluator)->summary().c_str());
 }
 
-int lamplighter_mace_evaluate(void *evaluator, int32_t n, const double *x, const int32_t *type,
-                              double *energy, double *f, double *eatoms, double *virial,
-                              char *message, int32_t size)
+int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, const double *x,
+                              const int32_t *type, double *energy, double *f, double *eatoms,
+                              double *virial, double *seconds, char *message, int32_t size)
 {
   return guarded(message, size, [&] {
-    memset(f, 0, 3 * sizeof(double) * n);
-    memset(eatoms, 0, sizeof(double) * n);
-    memset(virial, 0, 6 * sizeof(double));
-    Results results{0.0, f, eatoms, virial, nullptr};
-    evaluate(*(MaceEvaluator *) evaluator, n, x, type, results);
-    *energy = results.energy;
+    MaceEvaluator &mace = *(MaceEvaluator *) evaluator;
+    if (nmembers < 1 || nmembers > mace.members() || n < 0)
+      throw std::runtime_error("There are " + std::to_string(mace.members()) + " models, not " +
+                               std::to_string(nmembers));
+    memset(f, 0, 3 * sizeof(double) * n * nmembers);
+    memset(eatoms, 0, sizeof(double) * n * nmembers);
+    memset(virial, 0, 6 * sizeof(double) * nmembers);
+    std::vector<Results> results;
+    for (int k = 0; k < nmembers; k++)
+      results.push_back(
+          {0.0, f + 3 * (size_t) k * n, eatoms + (size_t) k * n, virial + 6 * k, nullptr});
+    *seconds = evaluate(mace, nmembers, n, x, type, results.data());
+    for (int k = 0; k < nmembers; k++) energy[k] = results[k].energy;
   });
+}
+
+int32_t lamplighter_mace_members(void *evaluator)
+{
+  return ((MaceEvaluator *) evaluator)->members();
 }
 
 void lamplighter_mace_close(void *evaluator)

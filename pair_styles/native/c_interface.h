@@ -18,13 +18,18 @@ int lamplighter_mace_open(const char *path, int32_t nelements, const char *const
                           const char *dtype, int32_t intervals, void **evaluator, double *cutoff,
                           char *message, int32_t size);
 
+/* How many models the file holds. */
+int32_t lamplighter_mace_members(void *evaluator);
+
 /* One line that says what was loaded. */
 void lamplighter_mace_summary(void *evaluator, char *text, int32_t size);
 
-/* `x`: [n][3], `type`: [n] from 1. Out: `energy`, `f` [n][3], `eatoms` [n], `virial` [6]. */
-int lamplighter_mace_evaluate(void *evaluator, int32_t n, const double *x, const int32_t *type,
-                              double *energy, double *f, double *eatoms, double *virial,
-                              char *message, int32_t size);
+/* The first `nmembers` models. `x`: [n][3], `type`: [n] from 1. Out, for each model: `energy`,
+   `f` [n][3], `eatoms` [n], `virial` [6]; `seconds` spent in the evaluator, without the search for
+   neighbours. */
+int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, const double *x,
+                              const int32_t *type, double *energy, double *f, double *eatoms,
+                              double *virial, double *seconds, char *message, int32_t size);
 
 void lamplighter_mace_close(void *evaluator);
 

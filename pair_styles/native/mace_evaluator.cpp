@@ -55,7 +55,8 @@ template <class T> class Array {
   }
 };
 
-constexpr double RADIAL_TOLERANCE = 2e-9;      // of the radial tables, relative
+constexpr double TOLERANCE = 1e-10, TOLERANCE_FLOAT = 1e-7;    // of the radial tables, relative
+constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
 int padded(int channels)
@@ -187,7 +188,6 @@ template <class T> struct PreparedLayer {
   std::vector<CouplingTerm> coupling_terms;
   int ncouplings;
   bool has_density, keep_gradient, linear_per_species;
-  int table_intervals;
   int node_size;
   std::vector<std::shared_ptr<Array<T>>> table_of_pair;    // [species i][species j]
   std::vector<std::shared_ptr<std::vector<double>>> density_of_pair;
@@ -200,104 +200,86 @@ template <class T> struct PreparedLayer {
   int readout_width;
 };
 
+/* What an atom keeps between the passes of one member and layer. */
+template <class T> struct Kept {
+  Array<T> sums;             // local: the contraction's input, or its gradient
+  Array<T> density;          // local: 1 / (1 + density)
+  Array<T> features;         // local: node features before the layer (from the second layer on)
+  Array<T> gradient;         // local: dE / d features
+  Array<T> sent;             // all rows: what neighbours receive
+  Array<T> sent_gradient;    // all rows
+};
+
+template <class T> struct Member {
+  double scale;
+  std::vector<double> energies;    // [species], with the shift
+  std::vector<PreparedLayer<T>> layers;
+  std::vector<Kept<T>> kept;
+};
+
 template <class T> class Evaluator : public MaceEvaluator {
  public:
-  Evaluator(const std::string &path, const Mace &mace, const std::vector<std::string> &elements,
-            int intervals);
+  Evaluator(const std::string &path, const std::vector<Mace> &members,
+            const std::vector<std::string> &elements, int intervals);
   double cutoff() const override { return cutoff_; }
+  int members() const override { return (int) members_.size(); }
   std::string summary() const override;
   double memory() const override;
-  Overlap compute(const Atoms &, Exchange &, Results &) override;
+  Overlap compute(const Atoms &, Exchange &, Results *, int nmembers) override;
 
  private:
   const char *simd_;
   const Kernels<T> &kernels_;
-  int channels_, C_, l_max_, nlm_, nvectors_;
-  double cutoff_, scale_;
+  int channels_, C_, l_max_, nlm_, nvectors_, nlayers_;
+  double cutoff_;
   double table_error_;
-  int table_intervals_;
+  int intervals_;    // of all radial tables
   std::vector<int> species_of_type_;
-  std::vector<double> energies_;    // [species], with the shift
   std::vector<int> numbers_;
   std::vector<double> radii_, repulsion_;
-  std::vector<PreparedLayer<T>> layers_;
-
-  // per atom, kept between the passes
-  struct Kept {
-    Array<T> sums;             // local: the contraction's input, or its gradient
-    Array<T> density;          // local: 1 / (1 + density)
-    Array<T> features;         // local: node features before the layer (from the second layer on)
-    Array<T> gradient;         // local: dE / d features
-    Array<T> sent;             // all rows: what neighbours receive
-    Array<T> sent_gradient;    // all rows
-  };
-  std::vector<Kept> kept_;
+  std::vector<Member<T>> members_;
 
   // of the atom at hand
   Array<double> vectors_, forces_;
   Array<T> scratch_, radial_, radial_slope_, coupling_, raw_, raw_gradient_, message_,
       message_gradient_, product_, product_gradient_, output_, output_gradient_;
-  Array<T> sent_dummy_;
   std::vector<int> interval_, neighbour_, species_;
-  std::vector<double> density_slope_;
   std::vector<const T *> table_, sent_;
   std::vector<T *> sent_gradient_;
   Edges<T> edges_;
   Overlap overlap_;
 
-  void prepare_layer(const Mace &, const Layer &, int t, int intervals);
-  void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &, int intervals);
+  std::vector<int> choose_species(const std::string &path, const Mace &,
+                                  const std::vector<std::string> &elements);
+  void prepare_layer(const Mace &, const Layer &, PreparedLayer<T> &, int t);
+  void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &);
+  void reserve_atoms(Member<T> &, const Atoms &);
   void reserve_edges(int capacity);
   void find_edges(const Atoms &, int i);
-  void describe_edges(int t, const Atoms &, int i, bool slopes, bool gradients);
-  double forward(int t, const Atoms &, int i, bool last);
-  void backward(int t, const Atoms &, int i, Results &);
-  void send(int t, int i);
-  void collect(int t, int i);
-  double read(const PreparedLayer<T> &, const T *features, T *gradient);
-  double repulsion(const Atoms &, int i, Results &);
-  void add_edge_force(const Atoms &, int i, int j, const double *r, const double *f, Results &);
+  void describe_edges(Member<T> &, int t, const Atoms &, int i, bool gradients);
+  double forward(Member<T> &, int t, const Atoms &, int i, bool last);
+  void backward(Member<T> &, int t, const Atoms &, int i, Results &);
+  void send(Member<T> &, int t, int i);
+  void collect(Member<T> &, int t, int i);
+  double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
+  double repulsion(const Member<T> &, const Atoms &, int i, Results &);
+  void add_edge_force(int i, int j, const double *r, const double *f, Results &);
 };
 
-template <class T>
-Evaluator<T>::Evaluator(const std::string &path, const Mace &mace,
-                        const std::vector<std::string> &elements, int intervals) :
-    simd_(""), kernels_(best_kernels<T>(&simd_)), channels_(mace.channels),
-    C_(padded(mace.channels)), l_max_(mace.l_max), nlm_((mace.l_max + 1) * (mace.l_max + 1)),
-    nvectors_(padded(mace.channels) / kernels_.lanes), cutoff_(mace.basis.r_max),
-    scale_(mace.scale), table_error_(0.0), table_intervals_(0), repulsion_(mace.repulsion)
+/* The model without the species that no type is of. */
+Mace with_species(const Mace &mace, const std::vector<int> &wanted)
 {
-  // only the species that are used get tables
-  Mace used = mace;
-  std::vector<int> of_model;
-  species_of_type_.push_back(-1);
-  for (const std::string &symbol : elements) {
-    const int z = atomic_number(symbol);
-    const auto found = std::find(mace.numbers.begin(), mace.numbers.end(), z);
-    if (z == 0 || found == mace.numbers.end()) {
-      std::string known;
-      for (const int number : mace.numbers) known += std::string(" ") + element_symbol(number);
-      throw std::runtime_error("Model file " + path + " does not know the element '" + symbol +
-                               "': it was made for" + known);
-    }
-    const int s = (int) (found - mace.numbers.begin());
-    auto mine = std::find(of_model.begin(), of_model.end(), s);
-    if (mine == of_model.end()) {
-      of_model.push_back(s);
-      mine = of_model.end() - 1;
-    }
-    species_of_type_.push_back((int) (mine - of_model.begin()));
-  }
   const auto select = [&](const std::vector<double> &from) {
     std::vector<double> to;
     const size_t size = from.size() / mace.numbers.size();
-    for (const int s : of_model)
+    for (const int s : wanted)
       to.insert(to.end(), from.begin() + (ptrdiff_t) (s * size),
                 from.begin() + (ptrdiff_t) ((s + 1) * size));
     return to;
   };
+  Mace used = mace;
   used.numbers.clear();
-  for (const int s : of_model) used.numbers.push_back(mace.numbers[s]);
+  for (const int s : wanted) used.numbers.push_back(mace.numbers[s]);
   used.covalent_radii = select(mace.covalent_radii);
   used.energies = select(mace.energies);
   for (Layer &layer : used.layers) {
@@ -309,21 +291,62 @@ Evaluator<T>::Evaluator(const std::string &path, const Mace &mace,
     layer.residual_constant = select(layer.residual_constant);
     for (auto &matrix : layer.residual) matrix = select(matrix);
   }
+  return used;
+}
 
-  numbers_ = used.numbers;
-  radii_ = used.covalent_radii;
-  energies_ = used.energies;
-  for (double &energy : energies_) energy += mace.shift;
-  kept_.resize(used.layers.size());
-  layers_.resize(used.layers.size());
-  for (int t = 0; t < (int) used.layers.size(); t++)
-    prepare_layer(used, used.layers[t], t, intervals);
+/* As many intervals as the least smooth radial function of a model needs. */
+int choose_intervals(const Mace &mace, double tolerance)
+{
+  const double from = std::min(CLOSEST_OF_INTEREST, mace.basis.r_max / 2);
+  const int nspecies = (int) mace.numbers.size();
+  for (int n = 64; n < MOST_INTERVALS; n *= 2) {
+    double worst = 0.0;
+    for (const Layer &layer : mace.layers)
+      for (int a = 0; a < nspecies && (a == 0 || mace.basis.transform != RadialBasis::NONE); a++) {
+        const RadialFunction function(mace, layer, a, a);
+        worst = std::max(worst, RadialTable(function, mace.basis.r_max, n).error(function, from));
+      }
+    if (worst < tolerance) return n;
+  }
+  return MOST_INTERVALS;
+}
 
-  int raw_rows = 0, out_rows = 0, sent = 0;
-  for (const auto &layer : layers_) {
+template <class T>
+Evaluator<T>::Evaluator(const std::string &path, const std::vector<Mace> &members,
+                        const std::vector<std::string> &elements, int intervals) :
+    simd_(""), kernels_(best_kernels<T>(&simd_)), channels_(members[0].channels),
+    C_(padded(members[0].channels)), l_max_(members[0].l_max),
+    nlm_((members[0].l_max + 1) * (members[0].l_max + 1)),
+    nvectors_(padded(members[0].channels) / kernels_.lanes),
+    nlayers_((int) members[0].layers.size()), cutoff_(members[0].basis.r_max), table_error_(0.0),
+    intervals_(intervals), repulsion_(members[0].repulsion)
+{
+  const std::vector<int> wanted = choose_species(path, members[0], elements);
+  std::vector<Mace> used;
+  for (const Mace &mace : members) used.push_back(with_species(mace, wanted));
+  numbers_ = used[0].numbers;
+  radii_ = used[0].covalent_radii;
+  if (!intervals)
+    for (const Mace &mace : used)
+      intervals_ = std::max(intervals_,
+                            choose_intervals(mace, sizeof(T) == 4 ? TOLERANCE_FLOAT : TOLERANCE));
+
+  members_.resize(used.size());
+  for (size_t k = 0; k < used.size(); k++) {
+    Member<T> &member = members_[k];
+    member.scale = used[k].scale;
+    member.energies = used[k].energies;
+    for (double &energy : member.energies) energy += used[k].shift;
+    member.kept.resize(nlayers_);
+    member.layers.resize(nlayers_);
+    for (int t = 0; t < nlayers_; t++)
+      prepare_layer(used[k], used[k].layers[t], member.layers[t], t);
+  }
+
+  int raw_rows = 0, out_rows = 0;
+  for (const auto &layer : members_[0].layers) {
     raw_rows = std::max(raw_rows, layer.sum_rows * layer.sent_channels);
     out_rows = std::max(out_rows, layer.out_rows);
-    sent = std::max(sent, layer.sent_channels);
   }
   raw_.resize((size_t) raw_rows);
   raw_gradient_.resize((size_t) raw_rows);
@@ -337,10 +360,37 @@ Evaluator<T>::Evaluator(const std::string &path, const Mace &mace,
   reserve_edges(64);
 }
 
+/* Which species of the model are used, in the order of the first type that is of them. */
+
 template <class T>
-void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, int t, int intervals)
+std::vector<int> Evaluator<T>::choose_species(const std::string &path, const Mace &mace,
+                                              const std::vector<std::string> &elements)
 {
-  PreparedLayer<T> &to = layers_[t];
+  std::vector<int> wanted;
+  species_of_type_.push_back(-1);
+  for (const std::string &symbol : elements) {
+    const int z = atomic_number(symbol);
+    const auto found = std::find(mace.numbers.begin(), mace.numbers.end(), z);
+    if (z == 0 || found == mace.numbers.end()) {
+      std::string known;
+      for (const int number : mace.numbers) known += std::string(" ") + element_symbol(number);
+      throw std::runtime_error("Model file " + path + " does not know the element '" + symbol +
+                               "': it was made for" + known);
+    }
+    const int s = (int) (found - mace.numbers.begin());
+    auto mine = std::find(wanted.begin(), wanted.end(), s);
+    if (mine == wanted.end()) {
+      wanted.push_back(s);
+      mine = wanted.end() - 1;
+    }
+    species_of_type_.push_back((int) (mine - wanted.begin()));
+  }
+  return wanted;
+}
+
+template <class T>
+void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, PreparedLayer<T> &to, int t)
+{
   const int nspecies = (int) mace.numbers.size();
   const int C = mace.channels, sent = layer.edge_channels;
   to.sent_channels = padded(sent);
@@ -413,7 +463,7 @@ void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, int t, in
         last[row * ncolumns + (size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
             layer.perceptron.back()[row * ncolumns + p * sent + c];
   to.has_density = !layer.density.empty();
-  prepare_tables(mace, ordered, to, intervals);
+  prepare_tables(mace, ordered, to);
 
   if (t == 0) {
     to.sent.resize((size_t) nspecies * to.sent_channels);
@@ -455,30 +505,15 @@ void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, int t, in
 }
 
 template <class T>
-void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to,
-                                  int intervals)
+void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to)
 {
   const int nspecies = (int) mace.numbers.size();
   const int sent = layer.edge_channels, lanes = kernels_.lanes;
   const bool same = mace.basis.transform == RadialBasis::NONE;
+  const int n = intervals_;
   to.node_size = 3 * to.radial_width;
   to.table_of_pair.resize((size_t) nspecies * nspecies);
   to.density_of_pair.resize((size_t) nspecies * nspecies);
-  int n = intervals;
-  if (!n) {
-    for (n = 64; n < 2048; n *= 2) {
-      double worst = 0.0;
-      for (int a = 0; a < nspecies && (a == 0 || !same); a++) {
-        const RadialFunction function(mace, layer, a, a);
-        worst = std::max(worst,
-                         RadialTable(function, cutoff_, n)
-                             .error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
-      }
-      if (worst < (sizeof(T) == 4 ? 1e-7 : RADIAL_TOLERANCE)) break;
-    }
-  }
-  to.table_intervals = n;
-  table_intervals_ = std::max(table_intervals_, n);
   for (int a = 0; a < nspecies; a++)
     for (int b = a; b < nspecies; b++) {
       const size_t ab = (size_t) a * nspecies + b, ba = (size_t) b * nspecies + a;
@@ -516,11 +551,10 @@ template <class T> void Evaluator<T>::reserve_edges(int wanted)
   if (wanted <= edges_.capacity) return;
   const int n = padded(wanted + wanted / 4);
   edges_.capacity = n;
-  int width = 0, ncouplings = 0, sent = 0;
-  for (const auto &layer : layers_) {
+  int width = 0, ncouplings = 0;
+  for (const auto &layer : members_[0].layers) {
     width = std::max(width, layer.radial_width);
     ncouplings = std::max(ncouplings, layer.ncouplings);
-    sent = std::max(sent, layer.sent_channels * layer.sent_rows);
   }
   vectors_.resize(3 * (size_t) n);
   forces_.resize(3 * (size_t) n);
@@ -531,7 +565,6 @@ template <class T> void Evaluator<T>::reserve_edges(int wanted)
   interval_.resize(n);
   neighbour_.resize(n);
   species_.resize(n);
-  density_slope_.resize(n);
   table_.resize(n);
   sent_.resize(n);
   sent_gradient_.resize(n);
@@ -589,48 +622,51 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i)
     edges_.dx[n] = dx;
     edges_.dy[n] = dy;
     edges_.dz[n] = dz;
+    species_[n] = species_of_type_[atoms.type[j]];
     neighbour_[n++] = j;
   }
   edges_.count = n;
+  kernels_.geometry(edges_, l_max_, SHORTEST_DISTANCE, (cutoff_ - SHORTEST_DISTANCE) / intervals_,
+                    intervals_);
 }
 
-/* What the kernels need to know of these neighbours in layer t. */
+/* What the kernels need to know of these neighbours in layer t of a member. */
 
 template <class T>
-void Evaluator<T>::describe_edges(int t, const Atoms &atoms, int i, bool slopes, bool gradients)
+void Evaluator<T>::describe_edges(Member<T> &member, int t, const Atoms &atoms, int i,
+                                  bool gradients)
 {
-  const PreparedLayer<T> &layer = layers_[t];
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
   const int nspecies = (int) numbers_.size();
   const int si = species_of_type_[atoms.type[i]];
   const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
   for (int e = 0; e < edges_.count; e++) {
-    const int j = neighbour_[e];
-    const int sj = species_of_type_[atoms.type[j]];
-    species_[e] = sj;
+    const int sj = species_[e];
     table_[e] = layer.table_of_pair[(size_t) si * nspecies + sj]->data();
     if (t == 0) {
       sent_[e] = layer.sent.data() + (size_t) sj * layer.sent_channels;
     } else {
-      sent_[e] = kept_[t].sent.data() + atoms.feature_row[j] * row;
-      if (gradients) sent_gradient_[e] = kept_[t].sent_gradient.data() + atoms.feature_row[j] * row;
+      const size_t at = atoms.feature_row[neighbour_[e]] * row;
+      sent_[e] = kept.sent.data() + at;
+      if (gradients) sent_gradient_[e] = kept.sent_gradient.data() + at;
     }
   }
-  const double spacing = (cutoff_ - SHORTEST_DISTANCE) / layer.table_intervals;
-  kernels_.geometry(edges_, l_max_, SHORTEST_DISTANCE, spacing, layer.table_intervals);
-  kernels_.radial(edges_, layer.radial_width, layer.node_size, slopes);
+  kernels_.radial(edges_, layer.radial_width, layer.node_size, gradients);
 }
 
 /* One interaction, product and readout of atom i. Leaves what the way back needs in kept_, and for
    the last layer the gradient of its output. Returns its energy in units of the scale. */
 
-template <class T> double Evaluator<T>::forward(int t, const Atoms &atoms, int i, bool last)
+template <class T>
+double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i, bool last)
 {
-  const PreparedLayer<T> &layer = layers_[t];
-  Kept &kept = kept_[t];
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
   const int species = species_of_type_[atoms.type[i]];
   const int lanes = kernels_.lanes;
 
-  describe_edges(t, atoms, i, last, last);
+  describe_edges(member, t, atoms, i, last);
   memset((void *) raw_.data(), 0, sizeof(T) * layer.sum_rows * layer.sent_channels);
   kernels_.sum_scalar(edges_, l_max_, layer.scalar_row, layer.scalar_step, layer.radial_width,
                       layer.sent_channels, raw_.data());
@@ -682,7 +718,7 @@ template <class T> double Evaluator<T>::forward(int t, const Atoms &atoms, int i
     kernels_.linear(2 * l + 1, C_, C_, product_.data() + at, C_, layer.product[l].matrix(0),
                     output + at, C_, false);
     if (l < (int) layer.residual.size()) {
-      const size_t rows_in = (size_t) (t ? layers_[t - 1].out_rows : 1);
+      const size_t rows_in = (size_t) (t ? member.layers[t - 1].out_rows : 1);
       kernels_.linear(2 * l + 1, C_, C_, kept.features.data() + (size_t) i * rows_in * C_ + at, C_,
                       layer.residual[l].matrix(species), output + at, C_, true);
     }
@@ -691,13 +727,13 @@ template <class T> double Evaluator<T>::forward(int t, const Atoms &atoms, int i
     for (int c = 0; c < C_; c++) output[c] += layer.residual_constant[(size_t) species * C_ + c];
 
   T *output_gradient = last ? output_gradient_.data()
-                            : kept_[t + 1].gradient.data() + (size_t) i * layer.out_rows * C_;
+                            : member.kept[t + 1].gradient.data() + (size_t) i * layer.out_rows * C_;
   memset((void *) output_gradient, 0, sizeof(T) * layer.out_rows * C_);
-  const double energy = read(layer, output, output_gradient);
+  const double energy = read(member, layer, output, output_gradient);
   if (!last) {
-    memcpy((void *) (kept_[t + 1].features.data() + (size_t) i * layer.out_rows * C_), output,
+    memcpy((void *) (member.kept[t + 1].features.data() + (size_t) i * layer.out_rows * C_), output,
            sizeof(T) * layer.out_rows * C_);
-    send(t + 1, i);
+    send(member, t + 1, i);
   }
   return energy;
 }
@@ -705,13 +741,14 @@ template <class T> double Evaluator<T>::forward(int t, const Atoms &atoms, int i
 /* The readout's energy in units of the scale, and its gradient times the scale. */
 
 template <class T>
-double Evaluator<T>::read(const PreparedLayer<T> &layer, const T *features, T *gradient)
+double Evaluator<T>::read(const Member<T> &member, const PreparedLayer<T> &layer, const T *features,
+                          T *gradient)
 {
   double energy = 0.0;
   if (!layer.readout.empty())
     for (int c = 0; c < channels_; c++) {
       energy += layer.readout[c] * features[c];
-      gradient[c] += (T) (scale_ * layer.readout[c]);
+      gradient[c] += (T) (member.scale * layer.readout[c]);
     }
   for (int k = 0; k < layer.readout_width; k++) {
     const double *column = layer.readout_hidden.data() + k;
@@ -719,7 +756,7 @@ double Evaluator<T>::read(const PreparedLayer<T> &layer, const T *features, T *g
     for (int c = 0; c < channels_; c++) a += column[(size_t) c * layer.readout_width] * features[c];
     const double s = 1.0 / (1.0 + std::exp(-a));
     energy += layer.readout_out[k] * a * s;
-    const double slope = scale_ * layer.readout_out[k] * (s + a * s * (1.0 - s));
+    const double slope = member.scale * layer.readout_out[k] * (s + a * s * (1.0 - s));
     for (int c = 0; c < channels_; c++)
       gradient[c] += (T) (slope * column[(size_t) c * layer.readout_width]);
   }
@@ -728,11 +765,11 @@ double Evaluator<T>::read(const PreparedLayer<T> &layer, const T *features, T *g
 
 /* What atom i sends to its neighbours in layer t. */
 
-template <class T> void Evaluator<T>::send(int t, int i)
+template <class T> void Evaluator<T>::send(Member<T> &member, int t, int i)
 {
-  const PreparedLayer<T> &layer = layers_[t];
-  const T *from = kept_[t].features.data() + (size_t) i * layers_[t - 1].out_rows * C_;
-  T *to = kept_[t].sent.data() + (size_t) i * layer.sent_rows * layer.sent_channels;
+  const PreparedLayer<T> &layer = member.layers[t];
+  const T *from = member.kept[t].features.data() + (size_t) i * member.layers[t - 1].out_rows * C_;
+  T *to = member.kept[t].sent.data() + (size_t) i * layer.sent_rows * layer.sent_channels;
   for (int l = 0; l < (int) layer.up.size(); l++)
     kernels_.linear(2 * l + 1, C_, layer.sent_channels, from + (size_t) l * l * C_, C_,
                     layer.up[l].matrix(0), to + (size_t) l * l * layer.sent_channels,
@@ -741,12 +778,12 @@ template <class T> void Evaluator<T>::send(int t, int i)
 
 /* Its adjoint. */
 
-template <class T> void Evaluator<T>::collect(int t, int i)
+template <class T> void Evaluator<T>::collect(Member<T> &member, int t, int i)
 {
-  const PreparedLayer<T> &layer = layers_[t];
-  const T *from = kept_[t].sent_gradient.data() +
+  const PreparedLayer<T> &layer = member.layers[t];
+  const T *from = member.kept[t].sent_gradient.data() +
       (size_t) i * layer.sent_rows * layer.sent_channels;
-  T *to = kept_[t].gradient.data() + (size_t) i * layers_[t - 1].out_rows * C_;
+  T *to = member.kept[t].gradient.data() + (size_t) i * member.layers[t - 1].out_rows * C_;
   for (int l = 0; l < (int) layer.up.size(); l++)
     kernels_.linear(2 * l + 1, layer.sent_channels, C_, from + (size_t) l * l * layer.sent_channels,
                     layer.sent_channels, layer.up[l].transpose(0), to + (size_t) l * l * C_, C_,
@@ -756,10 +793,11 @@ template <class T> void Evaluator<T>::collect(int t, int i)
 /* The way back through layer t for atom i, whose edges are described, from the gradient of its
    output in output_gradient_. */
 
-template <class T> void Evaluator<T>::backward(int t, const Atoms &atoms, int i, Results &results)
+template <class T>
+void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i, Results &results)
 {
-  const PreparedLayer<T> &layer = layers_[t];
-  Kept &kept = kept_[t];
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
   const int species = species_of_type_[atoms.type[i]];
   const int lanes = kernels_.lanes;
 
@@ -770,7 +808,7 @@ template <class T> void Evaluator<T>::backward(int t, const Atoms &atoms, int i,
     if (t > 0 && l < (int) layer.residual.size())
       kernels_.linear(
           2 * l + 1, C_, C_, output_gradient_.data() + at, C_, layer.residual[l].transpose(species),
-          kept.gradient.data() + (size_t) i * layers_[t - 1].out_rows * C_ + at, C_, true);
+          kept.gradient.data() + (size_t) i * member.layers[t - 1].out_rows * C_ + at, C_, true);
   }
 
   T *message_gradient = message_gradient_.data();
@@ -832,7 +870,7 @@ template <class T> void Evaluator<T>::backward(int t, const Atoms &atoms, int i,
   for (int e = 0; e < edges_.count; e++) {
     const double r[3] = {edges_.dx[e], edges_.dy[e], edges_.dz[e]};
     const double f[3] = {edges_.fx[e], edges_.fy[e], edges_.fz[e]};
-    add_edge_force(atoms, i, neighbour_[e], r, f, results);
+    add_edge_force(i, neighbour_[e], r, f, results);
   }
 }
 
@@ -840,8 +878,7 @@ template <class T> void Evaluator<T>::backward(int t, const Atoms &atoms, int i,
    pair's virial each. */
 
 template <class T>
-void Evaluator<T>::add_edge_force(const Atoms &, int i, int j, const double *r, const double *f,
-                                  Results &results)
+void Evaluator<T>::add_edge_force(int i, int j, const double *r, const double *f, Results &results)
 {
   double *fi = results.f + 3 * (size_t) i, *fj = results.f + 3 * (size_t) j;
   for (int k = 0; k < 3; k++) {
@@ -867,7 +904,8 @@ void Evaluator<T>::add_edge_force(const Atoms &, int i, int j, const double *r, 
 /* Ziegler-Biersack-Littmark repulsion of the pairs closer than the sum of their covalent radii, as
    MACE cuts it off; half of each pair belongs to atom i. In units of the scale. */
 
-template <class T> double Evaluator<T>::repulsion(const Atoms &atoms, int i, Results &results)
+template <class T>
+double Evaluator<T>::repulsion(const Member<T> &member, const Atoms &atoms, int i, Results &results)
 {
   const double exponents[4] = {3.2, 0.9423, 0.4028, 0.2016};
   const double *c = repulsion_.data();
@@ -875,7 +913,7 @@ template <class T> double Evaluator<T>::repulsion(const Atoms &atoms, int i, Res
   const int si = species_of_type_[atoms.type[i]];
   double energy = 0.0;
   for (int e = 0; e < edges_.count; e++) {
-    const int sj = species_of_type_[atoms.type[neighbour_[e]]];
+    const int sj = species_[e];
     const double d[3] = {edges_.dx[e], edges_.dy[e], edges_.dz[e]};
     const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
     const double r_max = radii_[si] + radii_[sj];
@@ -895,72 +933,90 @@ template <class T> double Evaluator<T>::repulsion(const Atoms &atoms, int i, Res
         (-std::pow(x, p - 1.0) + 2.0 * std::pow(x, p) - std::pow(x, p + 1.0));
     const double k = 0.5 * 14.3996 * zi * zj / r;
     energy += k * phi * cut;
-    const double along = scale_ * k * ((slope - phi / r) * cut + phi * cut_slope) / r;
+    const double along = member.scale * k * ((slope - phi / r) * cut + phi * cut_slope) / r;
     const double f[3] = {along * d[0], along * d[1], along * d[2]};
-    add_edge_force(atoms, i, neighbour_[e], d, f, results);
+    add_edge_force(i, neighbour_[e], d, f, results);
   }
   return energy;
 }
 
-template <class T>
-Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results &results)
+template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Atoms &atoms)
 {
-  overlap_.found = false;
-  const int nlayers = (int) layers_.size();
-  for (int t = 0; t < nlayers; t++) {
-    const PreparedLayer<T> &layer = layers_[t];
-    Kept &kept = kept_[t];
-    const size_t nlocal = (size_t) std::max(atoms.nlocal, 1);
+  const size_t nlocal = (size_t) std::max(atoms.nlocal, 1);
+  const size_t rows = (size_t) std::max(atoms.nfeatures, 1);
+  for (int t = 0; t < nlayers_; t++) {
+    const PreparedLayer<T> &layer = member.layers[t];
+    Kept<T> &kept = member.kept[t];
     kept.sums.resize(nlocal * nlm_ * C_);
     if (layer.has_density) kept.density.resize(nlocal);
     if (t == 0) continue;
-    const size_t width = (size_t) layers_[t - 1].out_rows * C_;
+    const size_t width = (size_t) member.layers[t - 1].out_rows * C_;
     kept.features.resize(nlocal * width);
     kept.gradient.resize(nlocal * width);
-    const size_t rows = (size_t) std::max(atoms.nfeatures, 1);
-    kept.sent.resize(rows * layer.sent_rows * layer.sent_channels);
-    kept.sent_gradient.resize(rows * layer.sent_rows * layer.sent_channels);
-    memset((void *) kept.sent_gradient.data(), 0,
-           sizeof(T) * rows * layer.sent_rows * layer.sent_channels);
+    const size_t sent = rows * layer.sent_rows * layer.sent_channels;
+    kept.sent.resize(sent);
+    kept.sent_gradient.resize(sent);
+    memset((void *) kept.sent_gradient.data(), 0, sizeof(T) * sent);
   }
+}
 
-  for (int t = 0; t < nlayers; t++) {
-    const bool last = t == nlayers - 1;
-    for (int k = 0; k < atoms.nlist; k++) {
-      const int i = atoms.list[k];
+/* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
+
+template <class T>
+Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *results,
+                              int nmembers)
+{
+  overlap_.found = false;
+  for (int k = 0; k < nmembers; k++) reserve_atoms(members_[k], atoms);
+
+  for (int t = 0; t < nlayers_; t++) {
+    const bool last = t == nlayers_ - 1;
+    for (int ii = 0; ii < atoms.nlist; ii++) {
+      const int i = atoms.list[ii];
       find_edges(atoms, i);
-      double energy = scale_ * forward(t, atoms, i, last);
-      if (t == 0) {
-        energy += energies_[species_of_type_[atoms.type[i]]];
-        if (!repulsion_.empty()) energy += scale_ * repulsion(atoms, i, results);
+      for (int k = 0; k < nmembers; k++) {
+        Member<T> &member = members_[k];
+        double energy = member.scale * forward(member, t, atoms, i, last);
+        if (t == 0) {
+          energy += member.energies[species_of_type_[atoms.type[i]]];
+          if (!repulsion_.empty()) energy += member.scale * repulsion(member, atoms, i, results[k]);
+        }
+        if (last) backward(member, t, atoms, i, results[k]);
+        results[k].energy += energy;
+        if (results[k].eatoms) results[k].eatoms[i] += energy;
       }
-      if (last) backward(t, atoms, i, results);
-      results.energy += energy;
-      if (results.eatoms) results.eatoms[i] += energy;
     }
     if (!last)
-      exchange.forward(kept_[t + 1].sent.data(),
-                       layers_[t + 1].sent_rows * layers_[t + 1].sent_channels, sizeof(T));
-  }
-  for (int t = nlayers - 2; t >= 0; t--) {
-    exchange.reverse(kept_[t + 1].sent_gradient.data(),
-                     layers_[t + 1].sent_rows * layers_[t + 1].sent_channels, sizeof(T));
-    const size_t width = (size_t) layers_[t].out_rows * C_;
-    for (int k = 0; k < atoms.nlist; k++) {
-      const int i = atoms.list[k];
-      collect(t + 1, i);
-      memcpy((void *) output_gradient_.data(), kept_[t + 1].gradient.data() + i * width,
-             sizeof(T) * width);
-      find_edges(atoms, i);
-      describe_edges(t, atoms, i, true, true);
-      if (!layers_[t].vector_paths.empty()) {
-        memset((void *) raw_.data(), 0, sizeof(T) * layers_[t].sum_rows * layers_[t].sent_channels);
-        kernels_.sum_vector(edges_, layers_[t].vector_paths.data(), 0,
-                            layers_[t].coupling_terms.data(),
-                            (int) layers_[t].coupling_terms.size(), layers_[t].ncouplings,
-                            layers_[t].radial_width, layers_[t].sent_channels, raw_.data());
+      for (int k = 0; k < nmembers; k++) {
+        const PreparedLayer<T> &next = members_[k].layers[t + 1];
+        exchange.forward(members_[k].kept[t + 1].sent.data(), next.sent_rows * next.sent_channels,
+                         sizeof(T));
       }
-      backward(t, atoms, i, results);
+  }
+
+  for (int t = nlayers_ - 2; t >= 0; t--) {
+    for (int k = 0; k < nmembers; k++) {
+      const PreparedLayer<T> &next = members_[k].layers[t + 1];
+      exchange.reverse(members_[k].kept[t + 1].sent_gradient.data(),
+                       next.sent_rows * next.sent_channels, sizeof(T));
+    }
+    for (int ii = 0; ii < atoms.nlist; ii++) {
+      const int i = atoms.list[ii];
+      find_edges(atoms, i);
+      for (int k = 0; k < nmembers; k++) {
+        Member<T> &member = members_[k];
+        const PreparedLayer<T> &layer = member.layers[t];
+        const size_t width = (size_t) layer.out_rows * C_;
+        collect(member, t + 1, i);
+        memcpy((void *) output_gradient_.data(), member.kept[t + 1].gradient.data() + i * width,
+               sizeof(T) * width);
+        describe_edges(member, t, atoms, i, true);
+        if (!layer.vector_paths.empty())    // the couplings of these edges, and nothing else
+          kernels_.sum_vector(edges_, layer.vector_paths.data(), 0, layer.coupling_terms.data(),
+                              (int) layer.coupling_terms.size(), layer.ncouplings,
+                              layer.radial_width, layer.sent_channels, raw_.data());
+        backward(member, t, atoms, i, results[k]);
+      }
     }
   }
   return overlap_;
@@ -968,27 +1024,30 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results &r
 
 template <class T> std::string Evaluator<T>::summary() const
 {
-  std::string text = "native MACE, " + std::string(sizeof(T) == 4 ? "float32" : "float64") + ", " +
-      simd_ + ", " + std::to_string(layers_.size()) + " layers, " + std::to_string(channels_) +
-      " channels, radial tables of " + std::to_string(table_intervals_) + " intervals (error ";
-  char number[32];
-  snprintf(number, sizeof(number), "%.1e", table_error_);
-  return text + number + " of the largest value)";
+  char error[32];
+  snprintf(error, sizeof(error), "%.1e", table_error_);
+  return "native MACE, " +
+      (members_.size() > 1 ? std::to_string(members_.size()) + " members, " : std::string()) +
+      (sizeof(T) == 4 ? "float32, " : "float64, ") + simd_ + ", " + std::to_string(nlayers_) +
+      " layers, " + std::to_string(channels_) + " channels, radial tables of " +
+      std::to_string(intervals_) + " intervals (error " + error + " of the largest value)";
 }
 
 template <class T> double Evaluator<T>::memory() const
 {
   size_t numbers = radial_.size() + radial_slope_.size() + scratch_.size() + coupling_.size();
-  for (const Kept &kept : kept_)
-    numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
-        kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
-  for (const auto &layer : layers_) {
-    std::vector<const void *> counted;
-    for (const auto &table : layer.table_of_pair)
-      if (std::find(counted.begin(), counted.end(), table.get()) == counted.end()) {
-        counted.push_back(table.get());
-        numbers += table->size();
-      }
+  for (const Member<T> &member : members_) {
+    for (const Kept<T> &kept : member.kept)
+      numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
+          kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
+    for (const auto &layer : member.layers) {
+      std::vector<const void *> counted;
+      for (const auto &table : layer.table_of_pair)
+        if (std::find(counted.begin(), counted.end(), table.get()) == counted.end()) {
+          counted.push_back(table.get());
+          numbers += table->size();
+        }
+    }
   }
   return (double) numbers * sizeof(T);
 }
@@ -1001,6 +1060,6 @@ std::unique_ptr<MaceEvaluator> MaceEvaluator::open(const std::string &path,
 {
   const std::vector<Mace> members = read_mace(path);
   if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
-    return std::make_unique<Evaluator<float>>(path, members[0], elements, intervals);
-  return std::make_unique<Evaluator<double>>(path, members[0], elements, intervals);
+    return std::make_unique<Evaluator<float>>(path, members, elements, intervals);
+  return std::make_unique<Evaluator<double>>(path, members, elements, intervals);
 }

@@ -52,17 +52,20 @@ struct Overlap {
   double distance;
 };
 
-/* A MACE model ready to evaluate. Energies, forces and virials come from one pass forward and one
-   backward over the pairs; see docs/native_engine.md. Not for use by several threads at once. */
+/* A MACE model, or several of one architecture, ready to evaluate. Energies, forces and virials
+   come from one pass forward and one backward over the pairs; see docs/native_engine.md. Not for
+   use by several threads at once. */
 class MaceEvaluator {
  public:
   virtual ~MaceEvaluator() = default;
 
   virtual double cutoff() const = 0;
+  virtual int members() const = 0;    // models in the file
   virtual std::string summary() const = 0;
   virtual double memory() const = 0;    // bytes
-  /* Results are of no use where an overlap was found. */
-  virtual Overlap compute(const Atoms &, Exchange &, Results &) = 0;
+  /* The first `nmembers` models, one Results each, in one pass over the pairs. Results are of no
+     use where an overlap was found. */
+  virtual Overlap compute(const Atoms &, Exchange &, Results *, int nmembers) = 0;
 
   /* `elements[k]` is the symbol of type k + 1; `dtype` is float64, float32 (float32 arithmetic;
      positions, energies and forces are summed in float64) or auto, as the model was stored;

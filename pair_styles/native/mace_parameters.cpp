@@ -201,5 +201,12 @@ std::vector<Mace> lamplighter::read_mace(const std::string &path)
   const int nmembers = (int) file.integer("members", 1, 64);
   for (int k = 0; k < nmembers; k++)
     members.push_back(read_member(file, "member." + std::to_string(k) + "."));
+  for (int k = 1; k < nmembers; k++)
+    for (size_t t = 0; t < members[0].layers.size(); t++) {
+      const Layer &a = members[0].layers[t], &b = members[k].layers[t];
+      if (a.edge_channels != b.edge_channels || a.l_sent != b.l_sent || a.l_out != b.l_out ||
+          a.paths.size() != b.paths.size() || a.density.size() != b.density.size())
+        throw std::runtime_error("Model file " + path + ": its members differ in architecture");
+    }
   return members;
 }

@@ -54,7 +54,7 @@ def test_models_and_elements_reach_the_pair_style(write_run_file: Callable[..., 
             potential={"models": [model.name for model in models], "dtype": "float32", "device": "cpu", "kind": "mace"},
         )
     )
-    assert "pair_style lamplighter dtype float32 device cpu kind mace" in text
+    assert "pair_style lamplighter dtype float32 device cpu kind mace engine auto" in text
     assert f'pair_coeff * * {models[0]} "{models[1]}" H C O' in text
 
 

@@ -51,7 +51,10 @@ def build_mace(
         "atomic_inter_shift": 0.1,
         **options,
     }
-    torch.save(mace.modules.ScaleShiftMACE(**settings), path)
+    scaled = settings.pop("scaled", True)
+    if not scaled:
+        del settings["atomic_inter_scale"], settings["atomic_inter_shift"]
+    torch.save((mace.modules.ScaleShiftMACE if scaled else mace.modules.MACE)(**settings), path)
     torch.set_default_dtype(default)
     return path
 

@@ -33,6 +33,6 @@ def failing(self: Mace, data: object) -> None:
 
 
 Mace.compute = failing  # type: ignore[method-assign]
-load(lmp, structures.liquid(), "lamplighter", f"{model} {' '.join(structures.ELEMENTS)}")
+load(lmp, structures.liquid(), "lamplighter engine bridge", f"{model} {' '.join(structures.ELEMENTS)}")
 lmp.commands_string("fix move all nve\nrun 20")
 print("reached the end")

@@ -114,16 +114,19 @@ def assert_parity(
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("name", structures.ALL)
+@pytest.mark.parametrize("engine", ["native", "bridge"])
 @pytest.mark.parametrize(("model", "ranks"), MODELS_ON_RANKS)
-def test_float64_equals_ase(cache: Cache, model: str, ranks: int, name: str) -> None:
-    assert_parity(cache.in_lammps(model, ranks), cache.in_ase(model), name, force=1e-8, energy=1e-8, relative=1e-6)
+def test_float64_equals_ase(cache: Cache, model: str, ranks: int, engine: str, name: str) -> None:
+    found = cache.in_lammps(model, ranks, f"dtype float64 engine {engine}")
+    assert_parity(found, cache.in_ase(model), name, force=1e-8, energy=1e-8, relative=1e-6)
 
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("name", structures.ALL)
-def test_float32_equals_ase_within_its_rounding(cache: Cache, name: str) -> None:
+@pytest.mark.parametrize("engine", ["native", "bridge"])
+def test_float32_equals_ase_within_its_rounding(cache: Cache, engine: str, name: str) -> None:
     # 7 digits of the atomic energies of about 100 eV that xTB gives, and of forces of some eV/Å
-    found = cache.in_lammps("trained_model", 2, "dtype float32")
+    found = cache.in_lammps("trained_model", 2, f"dtype float32 engine {engine}")
     exact = cache.in_ase("trained_model")
     assert_parity(found, exact, name, force=2e-4, energy=1e-4, relative=2e-4)
     assert np.abs(found["liquid/forces"] - exact["liquid/forces"]).max() > 1e-9  # it did run in float32
@@ -134,5 +137,5 @@ def test_float32_equals_ase_within_its_rounding(cache: Cache, name: str) -> None
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_pairs_made_where_the_model_runs_give_the_same(cache: Cache, ranks: int, name: str) -> None:
     """What a GPU does (the list stays on the device, positions go down), here with the CPU as the device."""
-    found = cache.in_lammps("deep_model", ranks, "dtype float64", LAMPLIGHTER_PAIRS="model")
+    found = cache.in_lammps("deep_model", ranks, "dtype float64 engine bridge", LAMPLIGHTER_PAIRS="model")
     assert_parity(found, cache.in_ase("deep_model"), name, force=1e-8, energy=1e-8, relative=1e-6)

@@ -144,7 +144,8 @@ def _require_models(run_file: RunFile) -> None:
 
 
 def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
-    models = run_file.potential.models
+    # compiled models hold numbers only
+    models = [model for model in run_file.potential.models if model.suffix != ".lamp"]
     if not models:
         return
     from lamplighter import trust as trusted

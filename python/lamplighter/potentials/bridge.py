@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from ctypes import c_int32, c_void_p
+from ctypes import c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,14 @@ def attach(lmp: Any, comm: Any = None) -> None:
     from mpi4py import MPI
 
     _local_rank = (comm or MPI.COMM_WORLD).Split_type(MPI.COMM_TYPE_SHARED).Get_rank()
+
+
+def total_timing() -> Timing:
+    """Seconds of this process in models so far, through the bridge and in the native engine, and evaluations."""
+    seconds, calls = c_double(), c_int64()
+    if _library is not None:
+        _library.lamplighter_native_timing(ctypes.byref(seconds), ctypes.byref(calls))
+    return Timing(timing.seconds + seconds.value, timing.calls + calls.value)
 
 
 def pending_error() -> BaseException | None:

@@ -38,7 +38,7 @@ _MESSAGE = 2000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Energy (eV), forces (n, 3) (eV/Å), energies of the atoms (n,) (eV), virial (3, 3) (eV): -sum of r f."""
+    """Energy (eV), forces (n, 3) (eV/Å), energies of the atoms (n,) (eV), virial (3, 3) (eV): sum of r f."""
 
     energy: float
     forces: np.ndarray
@@ -112,6 +112,8 @@ class NativeMace:
             raise ModelError(message.value.decode(errors="replace"))
         self.cutoff = cutoff.value
         """Å"""
+        self.seconds = 0.0
+        """Spent in the evaluator at the last evaluation, without the search for neighbours."""
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
@@ -124,35 +126,45 @@ class NativeMace:
         self._library.lamplighter_mace_summary(self._handle, text, _MESSAGE)
         return text.value.decode()
 
+    @property
+    def members(self) -> int:
+        """How many models the file holds."""
+        return int(self._library.lamplighter_mace_members(self._handle))
+
     def evaluate(self, cluster: Atoms) -> Evaluation:
-        """Energy, forces and virial of atoms in vacuum (periodic images are not looked at).
+        """Energy, forces and virial of atoms in vacuum (periodic images are not looked at), by the first model.
 
         Raises:
             ModelError: an element that the model was not opened for, or atoms that overlap.
         """
+        return self.evaluate_members(cluster, 1)[0]
+
+    def evaluate_members(self, cluster: Atoms, members: int | None = None) -> list[Evaluation]:
+        """The same by the first `members` models (None: all of them), in one pass over the pairs."""
         symbols = cluster.get_chemical_symbols()
         unknown = sorted(set(symbols) - set(self.elements))
         if unknown:
             raise ModelError(f"{self.path} was opened for {' '.join(self.elements)}, not for {' '.join(unknown)}")
-        n = len(symbols)
+        k, n = members or self.members, len(symbols)
         x = np.ascontiguousarray(cluster.positions, dtype=np.float64)
         types = np.array([self.elements.index(symbol) + 1 for symbol in symbols], dtype=np.int32)
-        energy = c_double()
-        forces, energies, virial = np.zeros((n, 3)), np.zeros(n), np.zeros(6)
+        energy, forces, energies, virial = np.zeros(k), np.zeros((k, n, 3)), np.zeros((k, n)), np.zeros((k, 6))
+        seconds = c_double()
         message = create_string_buffer(_MESSAGE)
         if self._library.lamplighter_mace_evaluate(
             self._handle,
+            k,
             n,
-            *(a.ctypes.data_as(c_void_p) for a in (x, types)),
-            byref(energy),
-            *(a.ctypes.data_as(c_void_p) for a in (forces, energies, virial)),
+            *(a.ctypes.data_as(c_void_p) for a in (x, types, energy, forces, energies, virial)),
+            byref(seconds),
             message,
             _MESSAGE,
         ):
             raise ModelError(message.value.decode(errors="replace"))
-        xx, yy, zz, xy, xz, yz = virial
-        tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-        return Evaluation(energy.value, forces, energies, tensor)
+        self.seconds = seconds.value
+        xx, yy, zz, xy, xz, yz = virial.T
+        tensors = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]).transpose(2, 0, 1)
+        return [Evaluation(float(energy[m]), forces[m], energies[m], tensors[m]) for m in range(k)]
 
 
 def compile_files(
@@ -337,15 +349,14 @@ def _library() -> ctypes.CDLL:
     library.lamplighter_mace_evaluate.argtypes = [
         c_void_p,
         c_int32,
-        c_void_p,
-        c_void_p,
+        c_int32,
+        *[c_void_p] * 6,
         POINTER(c_double),
-        c_void_p,
-        c_void_p,
-        c_void_p,
         c_char_p,
         c_int32,
     ]
+    library.lamplighter_mace_members.argtypes = [c_void_p]
+    library.lamplighter_mace_members.restype = c_int32
     library.lamplighter_mace_close.argtypes = [c_void_p]
     library.lamplighter_mace_close.restype = None
     _loaded_library = library
