@@ -28,6 +28,12 @@ template <class T> class Array {
     other.data_ = nullptr;
     other.size_ = 0;
   }
+  Array &operator=(Array &&other) noexcept
+  {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
   Array &operator=(const Array &) = delete;
   ~Array() { release(); }
 
@@ -217,6 +223,18 @@ template <class T> struct Member {
   std::vector<Kept<T>> kept;
 };
 
+/* The neighbours of one atom within the cutoff, and what follows from their positions alone. */
+template <class T> struct Neighbourhood {
+  Array<double> vectors;
+  Array<T> geometry;
+  std::vector<int> interval, neighbour, species;
+  Edges<T> edges;
+};
+
+/* Members take turns at this many atoms: few enough for the atoms' geometry, enough for a member's
+   tables and matrices, to stay in the caches. */
+constexpr int BLOCK = 16;
+
 template <class T> class Evaluator : public MaceEvaluator {
  public:
   Evaluator(const std::string &path, const std::vector<Mace> &members,
@@ -239,14 +257,15 @@ template <class T> class Evaluator : public MaceEvaluator {
   std::vector<double> radii_, repulsion_;
   std::vector<Member<T>> members_;
 
-  // of the atom at hand
-  Array<double> vectors_, forces_;
-  Array<T> scratch_, radial_, radial_slope_, coupling_, raw_, raw_gradient_, message_,
+  std::vector<Neighbourhood<T>> block_;    // of the atoms at hand
+  int capacity_;
+
+  // of the atom and the member at hand
+  Array<double> forces_;
+  Array<T> gradients_, radial_, radial_slope_, coupling_, raw_, raw_gradient_, message_,
       message_gradient_, product_, product_gradient_, output_, output_gradient_;
-  std::vector<int> interval_, neighbour_, species_;
   std::vector<const T *> table_, sent_;
   std::vector<T *> sent_gradient_;
-  Edges<T> edges_;
   Overlap overlap_;
 
   std::vector<int> choose_species(const std::string &path, const Mace &,
@@ -255,14 +274,17 @@ template <class T> class Evaluator : public MaceEvaluator {
   void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &);
   void reserve_atoms(Member<T> &, const Atoms &);
   void reserve_edges(int capacity);
-  void find_edges(const Atoms &, int i);
-  void describe_edges(Member<T> &, int t, const Atoms &, int i, bool gradients);
-  double forward(Member<T> &, int t, const Atoms &, int i, bool last);
-  void backward(Member<T> &, int t, const Atoms &, int i, Results &);
+  void find_edges(const Atoms &, int i, Neighbourhood<T> &);
+  void describe_edges(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, bool gradients);
+  double forward(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, bool last);
+  void backward(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, Results &);
+  // the last layer goes forward and back for one atom at a time and keeps only that
+  size_t kept_row(int t, int i) const { return t == nlayers_ - 1 ? 0 : (size_t) i; }
+  void return_through(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, Results &);
   void send(Member<T> &, int t, int i);
   void collect(Member<T> &, int t, int i);
   double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
-  double repulsion(const Member<T> &, const Atoms &, int i, Results &);
+  double repulsion(const Member<T> &, const Atoms &, int i, const Neighbourhood<T> &, Results &);
   void add_edge_force(int i, int j, const double *r, const double *f, Results &);
 };
 
@@ -356,7 +378,8 @@ Evaluator<T>::Evaluator(const std::string &path, const std::vector<Mace> &member
   product_gradient_.resize((size_t) out_rows * C_);
   output_.resize((size_t) out_rows * C_);
   output_gradient_.resize((size_t) out_rows * C_);
-  edges_.capacity = 0;
+  block_.resize(members.size() > 1 ? BLOCK : 1);
+  capacity_ = 0;
   reserve_edges(64);
 }
 
@@ -548,61 +571,81 @@ void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, Prepared
 
 template <class T> void Evaluator<T>::reserve_edges(int wanted)
 {
-  if (wanted <= edges_.capacity) return;
-  const int n = padded(wanted + wanted / 4);
-  edges_.capacity = n;
+  if (wanted <= capacity_) return;
+  const int n = capacity_ = padded(wanted + wanted / 4);
   int width = 0, ncouplings = 0;
   for (const auto &layer : members_[0].layers) {
     width = std::max(width, layer.radial_width);
     ncouplings = std::max(ncouplings, layer.ncouplings);
   }
-  vectors_.resize(3 * (size_t) n);
   forces_.resize(3 * (size_t) n);
-  scratch_.resize((size_t) (4 + 2 * nlm_ + 12 + 1) * n);
+  gradients_.resize((size_t) (nlm_ + 1) * n);
   radial_.resize((size_t) n * width);
   radial_slope_.resize((size_t) n * width);
   coupling_.resize(2 * (size_t) n * ncouplings + 1);
-  interval_.resize(n);
-  neighbour_.resize(n);
-  species_.resize(n);
   table_.resize(n);
   sent_.resize(n);
   sent_gradient_.resize(n);
 
-  edges_.dx = vectors_.data();
-  edges_.dy = edges_.dx + n;
-  edges_.dz = edges_.dy + n;
-  edges_.fx = forces_.data();
-  edges_.fy = edges_.fx + n;
-  edges_.fz = edges_.fy + n;
-  T *next = scratch_.data();
-  const auto take = [&](int rows) {
-    T *here = next;
-    next += (size_t) rows * n;
-    return here;
-  };
-  edges_.ux = take(1);
-  edges_.uy = take(1);
-  edges_.uz = take(1);
-  edges_.inverse_r = take(1);
-  edges_.harmonics = take(nlm_);
-  edges_.harmonics_gradient = take(nlm_);
-  edges_.weights = take(6);
-  edges_.slopes = take(6);
-  edges_.radial_gradient = take(1);
-  edges_.interval = interval_.data();
-  edges_.table = table_.data();
-  edges_.sent = sent_.data();
-  edges_.sent_gradient = sent_gradient_.data();
-  edges_.radial = radial_.data();
-  edges_.radial_slope = radial_slope_.data();
-  edges_.coupling = coupling_.data();
-  edges_.coupling_gradient = coupling_.data() + (size_t) n * ncouplings;
+  for (Neighbourhood<T> &near : block_) {
+    // atoms of the block that have been looked at keep what was found
+    Neighbourhood<T> old;
+    old.edges = near.edges;
+    old.edges.count = near.vectors.size() ? near.edges.count : 0;
+    std::swap(old.vectors, near.vectors);
+    std::swap(old.geometry, near.geometry);
+    near.vectors.resize(3 * (size_t) n);
+    near.geometry.resize((size_t) (4 + nlm_ + 12) * n);
+    near.interval.resize(n);
+    near.neighbour.resize(n);
+    near.species.resize(n);
+    Edges<T> &edges = near.edges;
+    edges.capacity = n;
+    edges.count = old.edges.count;
+    edges.dx = near.vectors.data();
+    edges.dy = edges.dx + n;
+    edges.dz = edges.dy + n;
+    T *next = near.geometry.data();
+    const auto take = [&](int rows) {
+      T *here = next;
+      next += (size_t) rows * n;
+      return here;
+    };
+    edges.ux = take(1);
+    edges.uy = take(1);
+    edges.uz = take(1);
+    edges.inverse_r = take(1);
+    edges.harmonics = take(nlm_);
+    edges.weights = take(6);
+    edges.slopes = take(6);
+    edges.interval = near.interval.data();
+    for (int row = 0; row < 3; row++)
+      if (old.edges.count)
+        memcpy(edges.dx + (size_t) row * n, old.edges.dx + (size_t) row * old.edges.capacity,
+               sizeof(double) * old.edges.count);
+    for (int row = 0; row < 4 + nlm_ + 12; row++)
+      if (old.edges.count)
+        memcpy((void *) (edges.ux + (size_t) row * n),
+               old.edges.ux + (size_t) row * old.edges.capacity, sizeof(T) * old.edges.count);
+
+    edges.fx = forces_.data();
+    edges.fy = edges.fx + n;
+    edges.fz = edges.fy + n;
+    edges.harmonics_gradient = gradients_.data();
+    edges.radial_gradient = gradients_.data() + (size_t) nlm_ * n;
+    edges.table = table_.data();
+    edges.sent = sent_.data();
+    edges.sent_gradient = sent_gradient_.data();
+    edges.radial = radial_.data();
+    edges.radial_slope = radial_slope_.data();
+    edges.coupling = coupling_.data();
+    edges.coupling_gradient = coupling_.data() + (size_t) n * ncouplings;
+  }
 }
 
 /* The neighbours of local atom i that are within the cutoff. */
 
-template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i)
+template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i, Neighbourhood<T> &near)
 {
   const int most = atoms.nneighbours[i];
   const int *neighbours = atoms.neighbours[i];
@@ -610,6 +653,7 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i)
   const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
   const double cutsq = cutoff_ * cutoff_;
   reserve_edges(most);
+  Edges<T> &edges = near.edges;
   int n = 0;
   for (int k = 0; k < most; k++) {
     const int j = neighbours[k] & atoms.neighbour_mask;
@@ -619,14 +663,14 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i)
     if (rsq >= cutsq) continue;
     if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
       overlap_ = {true, i, j, std::sqrt(rsq)};
-    edges_.dx[n] = dx;
-    edges_.dy[n] = dy;
-    edges_.dz[n] = dz;
-    species_[n] = species_of_type_[atoms.type[j]];
-    neighbour_[n++] = j;
+    edges.dx[n] = dx;
+    edges.dy[n] = dy;
+    edges.dz[n] = dz;
+    near.species[n] = species_of_type_[atoms.type[j]];
+    near.neighbour[n++] = j;
   }
-  edges_.count = n;
-  kernels_.geometry(edges_, l_max_, SHORTEST_DISTANCE, (cutoff_ - SHORTEST_DISTANCE) / intervals_,
+  edges.count = n;
+  kernels_.geometry(edges, l_max_, SHORTEST_DISTANCE, (cutoff_ - SHORTEST_DISTANCE) / intervals_,
                     intervals_);
 }
 
@@ -634,48 +678,51 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i)
 
 template <class T>
 void Evaluator<T>::describe_edges(Member<T> &member, int t, const Atoms &atoms, int i,
-                                  bool gradients)
+                                  Neighbourhood<T> &near, bool gradients)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
   const int nspecies = (int) numbers_.size();
   const int si = species_of_type_[atoms.type[i]];
   const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
-  for (int e = 0; e < edges_.count; e++) {
-    const int sj = species_[e];
+  for (int e = 0; e < near.edges.count; e++) {
+    const int sj = near.species[e];
     table_[e] = layer.table_of_pair[(size_t) si * nspecies + sj]->data();
     if (t == 0) {
       sent_[e] = layer.sent.data() + (size_t) sj * layer.sent_channels;
     } else {
-      const size_t at = atoms.feature_row[neighbour_[e]] * row;
+      const size_t at = atoms.feature_row[near.neighbour[e]] * row;
       sent_[e] = kept.sent.data() + at;
       if (gradients) sent_gradient_[e] = kept.sent_gradient.data() + at;
     }
   }
-  kernels_.radial(edges_, layer.radial_width, layer.node_size, gradients);
+  kernels_.radial(near.edges, layer.radial_width, layer.node_size, gradients);
 }
 
 /* One interaction, product and readout of atom i. Leaves what the way back needs in kept_, and for
    the last layer the gradient of its output. Returns its energy in units of the scale. */
 
 template <class T>
-double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i, bool last)
+double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i,
+                             Neighbourhood<T> &near, bool last)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
   const int species = species_of_type_[atoms.type[i]];
   const int lanes = kernels_.lanes;
 
-  describe_edges(member, t, atoms, i, last);
+  Edges<T> &edges = near.edges;
+  describe_edges(member, t, atoms, i, near, last);
   memset((void *) raw_.data(), 0, sizeof(T) * layer.sum_rows * layer.sent_channels);
-  kernels_.sum_scalar(edges_, l_max_, layer.scalar_row, layer.scalar_step, layer.radial_width,
+  kernels_.sum_scalar(edges, l_max_, layer.scalar_row, layer.scalar_step, layer.radial_width,
                       layer.sent_channels, raw_.data());
   if (!layer.vector_paths.empty())
-    kernels_.sum_vector(edges_, layer.vector_paths.data(), (int) layer.vector_paths.size(),
+    kernels_.sum_vector(edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
                         layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
                         layer.ncouplings, layer.radial_width, layer.sent_channels, raw_.data());
 
-  T *message = layer.keep_gradient ? message_.data() : kept.sums.data() + (size_t) i * nlm_ * C_;
+  T *message = layer.keep_gradient ? message_.data()
+                                   : kept.sums.data() + kept_row(t, i) * nlm_ * C_;
   for (int l = 0; l <= l_max_; l++) {
     const int width = layer.degree_paths[l] * layer.sent_channels;
     kernels_.linear(2 * l + 1, width, C_,
@@ -685,12 +732,12 @@ double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i
   if (layer.has_density) {
     const int nspecies = (int) numbers_.size();
     double density = 0.0;
-    for (int e = 0; e < edges_.count; e++) {
+    for (int e = 0; e < edges.count; e++) {
       const std::vector<double> &table =
-          *layer.density_of_pair[(size_t) species * nspecies + species_[e]];
-      const double *a = &table[3 * (size_t) interval_[e]];
-      const T *w = edges_.weights + e;
-      for (int q = 0; q < 6; q++) density += a[q] * w[(size_t) q * edges_.capacity];
+          *layer.density_of_pair[(size_t) species * nspecies + near.species[e]];
+      const double *a = &table[3 * (size_t) near.interval[e]];
+      const T *w = edges.weights + e;
+      for (int q = 0; q < 6; q++) density += a[q] * w[(size_t) q * edges.capacity];
     }
     kept.density[i] = (T) (1.0 / (1.0 + density));
     for (int k = 0; k < nlm_ * C_; k++) message[k] *= kept.density[i];
@@ -698,7 +745,7 @@ double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i
 
   T *gradient = nullptr;
   if (layer.keep_gradient) {
-    gradient = kept.sums.data() + (size_t) i * nlm_ * C_;
+    gradient = kept.sums.data() + kept_row(t, i) * nlm_ * C_;
     memset((void *) gradient, 0, sizeof(T) * nlm_ * C_);
   }
   int row = 0;
@@ -794,12 +841,14 @@ template <class T> void Evaluator<T>::collect(Member<T> &member, int t, int i)
    output in output_gradient_. */
 
 template <class T>
-void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i, Results &results)
+void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i,
+                            Neighbourhood<T> &near, Results &results)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
   const int species = species_of_type_[atoms.type[i]];
   const int lanes = kernels_.lanes;
+  Edges<T> &edges = near.edges;
 
   for (int l = 0; l < (int) layer.product.size(); l++) {
     const size_t at = (size_t) l * l * C_;
@@ -812,7 +861,7 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i,
   }
 
   T *message_gradient = message_gradient_.data();
-  const T *sums = kept.sums.data() + (size_t) i * nlm_ * C_;
+  const T *sums = kept.sums.data() + kept_row(t, i) * nlm_ * C_;
   if (layer.keep_gradient) {
     for (int m = 0; m < nlm_; m++)
       for (int c = 0; c < C_; c++)
@@ -846,31 +895,31 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i,
                     raw_gradient_.data() + (size_t) layer.degree_row[l] * layer.sent_channels,
                     width, false);
   }
-  kernels_.sum_scalar_backward(edges_, l_max_, layer.scalar_row, layer.scalar_step,
+  kernels_.sum_scalar_backward(edges, l_max_, layer.scalar_row, layer.scalar_step,
                                layer.radial_width, layer.sent_channels, raw_gradient_.data(),
                                t > 0);
   if (!layer.vector_paths.empty())
-    kernels_.sum_vector_backward(edges_, layer.vector_paths.data(), (int) layer.vector_paths.size(),
+    kernels_.sum_vector_backward(edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
                                  layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
                                  layer.ncouplings, layer.radial_width, layer.sent_channels,
                                  raw_gradient_.data());
   if (layer.has_density) {
     const int nspecies = (int) numbers_.size();
-    for (int e = 0; e < edges_.count; e++) {
+    for (int e = 0; e < edges.count; e++) {
       const std::vector<double> &table =
-          *layer.density_of_pair[(size_t) species * nspecies + species_[e]];
-      const double *a = &table[3 * (size_t) interval_[e]];
-      const T *w = edges_.slopes + e;
+          *layer.density_of_pair[(size_t) species * nspecies + near.species[e]];
+      const double *a = &table[3 * (size_t) near.interval[e]];
+      const T *w = edges.slopes + e;
       double slope = 0.0;
-      for (int q = 0; q < 6; q++) slope += a[q] * w[(size_t) q * edges_.capacity];
-      edges_.radial_gradient[e] += (T) (density_gradient * slope);
+      for (int q = 0; q < 6; q++) slope += a[q] * w[(size_t) q * edges.capacity];
+      edges.radial_gradient[e] += (T) (density_gradient * slope);
     }
   }
-  kernels_.forces(edges_, l_max_);
-  for (int e = 0; e < edges_.count; e++) {
-    const double r[3] = {edges_.dx[e], edges_.dy[e], edges_.dz[e]};
-    const double f[3] = {edges_.fx[e], edges_.fy[e], edges_.fz[e]};
-    add_edge_force(i, neighbour_[e], r, f, results);
+  kernels_.forces(edges, l_max_);
+  for (int e = 0; e < edges.count; e++) {
+    const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
+    const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
+    add_edge_force(i, near.neighbour[e], r, f, results);
   }
 }
 
@@ -905,16 +954,18 @@ void Evaluator<T>::add_edge_force(int i, int j, const double *r, const double *f
    MACE cuts it off; half of each pair belongs to atom i. In units of the scale. */
 
 template <class T>
-double Evaluator<T>::repulsion(const Member<T> &member, const Atoms &atoms, int i, Results &results)
+double Evaluator<T>::repulsion(const Member<T> &member, const Atoms &atoms, int i,
+                               const Neighbourhood<T> &near, Results &results)
 {
+  const Edges<T> &edges = near.edges;
   const double exponents[4] = {3.2, 0.9423, 0.4028, 0.2016};
   const double *c = repulsion_.data();
   const double p = repulsion_[6];
   const int si = species_of_type_[atoms.type[i]];
   double energy = 0.0;
-  for (int e = 0; e < edges_.count; e++) {
-    const int sj = species_[e];
-    const double d[3] = {edges_.dx[e], edges_.dy[e], edges_.dz[e]};
+  for (int e = 0; e < edges.count; e++) {
+    const int sj = near.species[e];
+    const double d[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
     const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
     const double r_max = radii_[si] + radii_[sj];
     if (r >= r_max) continue;
@@ -935,7 +986,7 @@ double Evaluator<T>::repulsion(const Member<T> &member, const Atoms &atoms, int 
     energy += k * phi * cut;
     const double along = member.scale * k * ((slope - phi / r) * cut + phi * cut_slope) / r;
     const double f[3] = {along * d[0], along * d[1], along * d[2]};
-    add_edge_force(i, neighbour_[e], d, f, results);
+    add_edge_force(i, near.neighbour[e], d, f, results);
   }
   return energy;
 }
@@ -947,7 +998,7 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
   for (int t = 0; t < nlayers_; t++) {
     const PreparedLayer<T> &layer = member.layers[t];
     Kept<T> &kept = member.kept[t];
-    kept.sums.resize(nlocal * nlm_ * C_);
+    kept.sums.resize((t == nlayers_ - 1 ? 1 : nlocal) * nlm_ * C_);
     if (layer.has_density) kept.density.resize(nlocal);
     if (t == 0) continue;
     const size_t width = (size_t) member.layers[t - 1].out_rows * C_;
@@ -960,6 +1011,25 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
   }
 }
 
+/* The way back through a layer that is not the last. */
+
+template <class T>
+void Evaluator<T>::return_through(Member<T> &member, int t, const Atoms &atoms, int i,
+                                  Neighbourhood<T> &near, Results &results)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  const size_t width = (size_t) layer.out_rows * C_;
+  collect(member, t + 1, i);
+  memcpy((void *) output_gradient_.data(), member.kept[t + 1].gradient.data() + i * width,
+         sizeof(T) * width);
+  describe_edges(member, t, atoms, i, near, true);
+  if (!layer.vector_paths.empty())    // the couplings of these edges, and nothing else
+    kernels_.sum_vector(near.edges, layer.vector_paths.data(), 0, layer.coupling_terms.data(),
+                        (int) layer.coupling_terms.size(), layer.ncouplings, layer.radial_width,
+                        layer.sent_channels, raw_.data());
+  backward(member, t, atoms, i, near, results);
+}
+
 /* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
 
 template <class T>
@@ -968,23 +1038,28 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
 {
   overlap_.found = false;
   for (int k = 0; k < nmembers; k++) reserve_atoms(members_[k], atoms);
+  const int block = nmembers > 1 ? (int) block_.size() : 1;
 
   for (int t = 0; t < nlayers_; t++) {
     const bool last = t == nlayers_ - 1;
-    for (int ii = 0; ii < atoms.nlist; ii++) {
-      const int i = atoms.list[ii];
-      find_edges(atoms, i);
-      for (int k = 0; k < nmembers; k++) {
-        Member<T> &member = members_[k];
-        double energy = member.scale * forward(member, t, atoms, i, last);
-        if (t == 0) {
-          energy += member.energies[species_of_type_[atoms.type[i]]];
-          if (!repulsion_.empty()) energy += member.scale * repulsion(member, atoms, i, results[k]);
+    for (int begin = 0; begin < atoms.nlist; begin += block) {
+      const int end = std::min(begin + block, atoms.nlist);
+      for (int ii = begin; ii < end; ii++) find_edges(atoms, atoms.list[ii], block_[ii - begin]);
+      for (int k = 0; k < nmembers; k++)
+        for (int ii = begin; ii < end; ii++) {
+          const int i = atoms.list[ii];
+          Member<T> &member = members_[k];
+          Neighbourhood<T> &near = block_[ii - begin];
+          double energy = member.scale * forward(member, t, atoms, i, near, last);
+          if (t == 0) {
+            energy += member.energies[species_of_type_[atoms.type[i]]];
+            if (!repulsion_.empty())
+              energy += member.scale * repulsion(member, atoms, i, near, results[k]);
+          }
+          if (last) backward(member, t, atoms, i, near, results[k]);
+          results[k].energy += energy;
+          if (results[k].eatoms) results[k].eatoms[i] += energy;
         }
-        if (last) backward(member, t, atoms, i, results[k]);
-        results[k].energy += energy;
-        if (results[k].eatoms) results[k].eatoms[i] += energy;
-      }
     }
     if (!last)
       for (int k = 0; k < nmembers; k++) {
@@ -1000,23 +1075,12 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       exchange.reverse(members_[k].kept[t + 1].sent_gradient.data(),
                        next.sent_rows * next.sent_channels, sizeof(T));
     }
-    for (int ii = 0; ii < atoms.nlist; ii++) {
-      const int i = atoms.list[ii];
-      find_edges(atoms, i);
-      for (int k = 0; k < nmembers; k++) {
-        Member<T> &member = members_[k];
-        const PreparedLayer<T> &layer = member.layers[t];
-        const size_t width = (size_t) layer.out_rows * C_;
-        collect(member, t + 1, i);
-        memcpy((void *) output_gradient_.data(), member.kept[t + 1].gradient.data() + i * width,
-               sizeof(T) * width);
-        describe_edges(member, t, atoms, i, true);
-        if (!layer.vector_paths.empty())    // the couplings of these edges, and nothing else
-          kernels_.sum_vector(edges_, layer.vector_paths.data(), 0, layer.coupling_terms.data(),
-                              (int) layer.coupling_terms.size(), layer.ncouplings,
-                              layer.radial_width, layer.sent_channels, raw_.data());
-        backward(member, t, atoms, i, results[k]);
-      }
+    for (int begin = 0; begin < atoms.nlist; begin += block) {
+      const int end = std::min(begin + block, atoms.nlist);
+      for (int ii = begin; ii < end; ii++) find_edges(atoms, atoms.list[ii], block_[ii - begin]);
+      for (int k = 0; k < nmembers; k++)
+        for (int ii = begin; ii < end; ii++)
+          return_through(members_[k], t, atoms, atoms.list[ii], block_[ii - begin], results[k]);
     }
   }
   return overlap_;
@@ -1035,7 +1099,8 @@ template <class T> std::string Evaluator<T>::summary() const
 
 template <class T> double Evaluator<T>::memory() const
 {
-  size_t numbers = radial_.size() + radial_slope_.size() + scratch_.size() + coupling_.size();
+  size_t numbers = radial_.size() + radial_slope_.size() + gradients_.size() + coupling_.size();
+  for (const Neighbourhood<T> &near : block_) numbers += near.geometry.size();
   for (const Member<T> &member : members_) {
     for (const Kept<T> &kept : member.kept)
       numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
