@@ -1,4 +1,4 @@
-"""The native engine against MACE's own ASE calculator, and against itself: precision, ranks, sizes, what each part brings.
+"""The native engine against MACE's own ASE calculator, and against itself: ranks, sizes, what each part brings.
 
 Two models with random weights (speed does not depend on them): `small` (16 channels, harmonics to 2, correlation 2,
 cutoff 4 Å) and `foundation` (64 channels, harmonics to 3, correlation 3, cutoff 5 Å: the shape of published models).
@@ -33,7 +33,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "small": {"channels": 16, "max_ell": 2, "correlation": 2, "r_max": 4.0, "radial_MLP": [64, 64, 64]},
     "foundation": {"channels": 64, "max_ell": 3, "correlation": 3, "r_max": 5.0, "radial_MLP": [64, 64, 64]},
 }
-PARTS = ("engines", "ranks", "sizes", "parts")
+PARTS = ("engines", "ranks", "sizes", "parts", "tables", "committee")
 SIMD = ("baseline", "avx2", "avx512")
 
 
@@ -129,7 +129,9 @@ def measure_engines(given: argparse.Namespace, folder: Path, say: Callable[[str]
                 "force_difference": difference,
             }
             rows.append(row)
-            say(f"{name} {dtype}: ASE {row['ase_ms']:.1f}, bridge {row['bridge_ms']:.1f}, native {row['native_ms']:.2f} ms")
+            say(
+                f"{name} {dtype}: ASE {row['ase_ms']:.1f}, bridge {row['bridge_ms']:.1f}, native {row['native_ms']:.2f}"
+            )
     return rows
 
 
@@ -139,14 +141,18 @@ class Lmp:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, model: Path, size: int, dtype: str, steps: int, ranks: int = 1, simd: str | None = None) -> dict[str, float]:
+    def run(
+        self, model: Path, size: int, dtype: str, steps: int, ranks: int = 1, simd: str | None = None
+    ) -> dict[str, float]:
         data = self.folder / f"plain-{size}"
         if not data.exists():
             data.mkdir()
             liquid.write(liquid.build(size), data)
         lines = liquid.lammps_commands(data, ["C", "H", "O"], model, dtype, "cpu", "native")
         script = self.folder / "in.plain"
-        script.write_text("\n".join([*lines[:-1], "run 3", f"run {steps} post yes", "info memory", ""]), encoding="utf-8")
+        script.write_text(
+            "\n".join([*lines[:-1], "run 3", f"run {steps} post yes", "info memory", ""]), encoding="utf-8"
+        )
         words = [str(Path(sys.executable).with_name("lmp")), "-in", str(script), "-log", "none"]
         if ranks > 1:
             words = [str(mpirun()), "-n", str(ranks), *words]
@@ -228,6 +234,64 @@ def measure_parts(given: argparse.Namespace, folder: Path, say: Callable[[str], 
     return rows
 
 
+def seconds(native: Any, atoms: Any, members: int, repeats: int) -> float:
+    """Shortest time of the evaluator alone, s."""
+    times = []
+    for _ in range(max(3, repeats)):
+        native.evaluate_members(atoms, members)
+        times.append(native.seconds)
+    return min(times)
+
+
+def measure_tables(given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Error and cost of the radial tables against their size: 640 atoms as a cluster, small model, float64."""
+    import numpy as np
+
+    from lamplighter.potentials.native import NativeMace
+
+    model, atoms = compiled("small", folder), liquid.build(640)
+    exact = NativeMace(model, intervals=4096).evaluate(atoms).forces
+    rows = []
+    for intervals in (32, 64, 128, 256, 512, 1024):
+        native = NativeMace(model, intervals=intervals)
+        error = float(np.abs(native.evaluate(atoms).forces - exact).max())
+        rows.append({"intervals": intervals, "error": error, "ms": 1e3 * seconds(native, atoms, 1, given.repeats)})
+        say(f"{intervals} intervals: {error:.1e} eV/Å, {rows[-1]['ms']:.2f} ms")
+    return rows
+
+
+def measure_committee(given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Five members of one architecture in one pass against one of them: 640 atoms as a cluster."""
+    import torch
+
+    from lamplighter.potentials.native import NativeMace, compile_files
+
+    rows, atoms = [], liquid.build(640)
+    for name in MODELS:
+        files = []
+        for number in range(5):
+            model = torch.load(build_model(name, folder), weights_only=False)
+            torch.manual_seed(number)
+            for parameter in model.parameters():
+                parameter.data.mul_(1.0 + 0.1 * torch.randn_like(parameter))
+            files.append(folder / f"{name}-{number}.model")
+            torch.save(model, files[-1])
+        compile_files(files, folder / "five.lamp")
+        for dtype in ("float64", "float32"):
+            native = NativeMace(folder / "five.lamp", dtype=dtype)
+            turns = [(seconds(native, atoms, 1, 1), seconds(native, atoms, 5, 1)) for _ in range(given.repeats)]
+            row = {
+                "model": name,
+                "dtype": dtype,
+                "one_ms": 1e3 * Spread.of([one for one, _ in turns]).median,
+                "five_ms": 1e3 * Spread.of([five for _, five in turns]).median,
+                "five_over_one": Spread.of([five / one for one, five in turns]).__dict__,
+            }
+            rows.append(row)
+            say(f"{name} {dtype}: one {row['one_ms']:.2f}, five {row['five_ms']:.2f} ms")
+    return rows
+
+
 def table(header: list[str], rows: list[list[str]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
@@ -242,8 +306,8 @@ def report(found: dict[str, Any]) -> str:
     lines = [
         "# The native engine",
         "",
-        f"EC:EMC liquid, NVE at 0.5 fs, models with random weights. {machine['cpu']}, {machine['logical_cores']} cores; "
-        f"{found['date']}. {', '.join(f'{k} {v}' for k, v in found['versions'].items())}. "
+        "EC:EMC liquid, NVE at 0.5 fs, models with random weights. "
+        f"{machine['cpu']}, {machine['logical_cores']} cores; {found['date']}. {', '.join(f'{k} {v}' for k, v in found['versions'].items())}. "
         f"Median of {found['repeats']} turns, smallest and largest in brackets.",
         "",
     ]
@@ -289,6 +353,27 @@ def report(found: dict[str, Any]) -> str:
             ["model", "dtype", "instructions", "ms/step"],
             [[row["model"], row["dtype"], row["simd"], f"{row['ms']:.2f}"] for row in found["parts"]],
         )
+    if "tables" in found:
+        lines += ["## Radial tables: small model, 640 atoms as a cluster, float64", ""]
+        lines += table(
+            ["intervals", "max |ΔF| to 4096 intervals, eV/Å", "ms, evaluator alone"],
+            [[str(row["intervals"]), f"{row['error']:.1e}", f"{row['ms']:.2f}"] for row in found["tables"]],
+        )
+    if "committee" in found:
+        lines += ["## A committee of five in one pass: 640 atoms as a cluster, ms, evaluator alone", ""]
+        lines += table(
+            ["model", "dtype", "one member", "five members", "ratio"],
+            [
+                [
+                    row["model"],
+                    row["dtype"],
+                    f"{row['one_ms']:.2f}",
+                    f"{row['five_ms']:.2f}",
+                    spread(row["five_over_one"]),
+                ]
+                for row in found["committee"]
+            ],
+        )
     return "\n".join(lines)
 
 
@@ -311,7 +396,14 @@ def main() -> None:
         "versions": {name: importlib.metadata.version(name) for name in ("lammps", "torch", "mace-torch", "ase")},
         "repeats": given.repeats,
     }
-    measures = {"engines": measure_engines, "ranks": measure_ranks, "sizes": measure_sizes, "parts": measure_parts}
+    measures = {
+        "engines": measure_engines,
+        "ranks": measure_ranks,
+        "sizes": measure_sizes,
+        "parts": measure_parts,
+        "tables": measure_tables,
+        "committee": measure_committee,
+    }
     with tempfile.TemporaryDirectory(prefix="native-") as scratch:
         for part in given.parts:
             folder = Path(scratch) / part

@@ -246,7 +246,15 @@ std::string PairLamplighter::compiled_model()
                "pair_style lamplighter: the native engine runs on CPUs, and 'device {}' asks for a "
                "GPU: use the model file itself with 'engine bridge'",
                device);
-  if (compiled) return models[0];
+  if (compiled) {
+    if (models.size() > 1)
+      error->all(
+          FLERR,
+          "pair_style lamplighter: {} files are named, and a compiled model stands alone: put "
+          "several models into one file with 'lamplighter compile A.model B.model -o BOTH.lamp'",
+          models.size());
+    return models[0];
+  }
   const lamplighter_bridge &bridge = registered_bridge();
   if (gpu || !bridge.compile) {
     if (engine == "native") error->all(FLERR, NO_PROCESS);

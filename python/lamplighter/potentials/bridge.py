@@ -209,8 +209,9 @@ def _reason_for_bridge(request: Request) -> str:
     device = devices.resolve(request.device.decode(), _local_rank)
     if device.type != "cpu":
         return f"the native engine runs on CPUs, and the model's device is {device}"
-    if os.environ.get("LAMPLIGHTER_PAIRS") == "model":
-        return "LAMPLIGHTER_PAIRS=model asks for the bridge"
+    for variable, value in (("LAMPLIGHTER_PAIRS", "model"), ("LAMPLIGHTER_MACE", "plain")):
+        if os.environ.get(variable) == value:
+            return f"{variable}={value} asks for the bridge"
     potential_class = registry.recognise(_files(request)[0]) if kind == "auto" else registry.load_kind(kind)
     if potential_class.kind != "mace":
         return f"the native engine evaluates MACE models, not {potential_class.kind}"
