@@ -307,7 +307,8 @@ def report(found: dict[str, Any]) -> str:
         "# The native engine",
         "",
         "EC:EMC liquid, NVE at 0.5 fs, models with random weights. "
-        f"{machine['cpu']}, {machine['logical_cores']} cores; {found['date']}. {', '.join(f'{k} {v}' for k, v in found['versions'].items())}. "
+        f"{machine['cpu']}, {machine['logical_cores']} cores; {found['date']}. "
+        f"{', '.join(f'{name} {version}' for name, version in found['versions'].items())}. "
         f"Median of {found['repeats']} turns, smallest and largest in brackets.",
         "",
     ]

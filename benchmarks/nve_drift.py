@@ -60,7 +60,7 @@ def run(model: Path, dtype: str, time_ps: float, folder: Path) -> np.ndarray:
 
 
 def drift(series: np.ndarray) -> tuple[float, float, float]:
-    """Slope of the total energy (µeV/atom/ps), its standard error from ten blocks, scatter about the line (µeV/atom)."""
+    """Slope of the total energy (µeV/atom/ps), its standard error from ten blocks, scatter about it (µeV/atom)."""
     time, energy, _ = series
     slope, intercept = np.polyfit(time, energy, 1)
     blocks = np.array_split(np.arange(len(time)), 10)

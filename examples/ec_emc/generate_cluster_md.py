@@ -1,4 +1,4 @@
-"""Molecular dynamics of the training clusters in vacuum: frames labelled with GFN2-xTB (energy_xtb eV, forces_xtb eV/Å).
+"""Molecular dynamics of the training clusters in vacuum, labelled with GFN2-xTB (energy_xtb eV, forces_xtb eV/Å).
 
 Two hundred clusters hold few conformations. Each trajectory starts from a training cluster, runs Langevin dynamics
 (0.5 fs) at a temperature drawn from 300-2000 K with a first model, by the native engine, and gives a frame every
