@@ -9,6 +9,7 @@
 #include "library.h"
 #include "lmptype.h"
 
+#include "fix_guard.h"
 #include "pair_lamplighter.h"
 
 #include <cstdio>
@@ -54,6 +55,12 @@ void *pair_lamplighter(void *lammps)
   return static_cast<Pair *>(new PairLamplighter(static_cast<LAMMPS *>(lammps)));
 }
 
+// LAMMPS declares what creates a fix as (LAMMPS *, int, char **)
+void *fix_guard(void *lammps, int narg, char **arg)
+{
+  return static_cast<Fix *>(new FixGuard(static_cast<LAMMPS *>(lammps), narg, arg));
+}
+
 }    // namespace
 
 // What the plugin was compiled for; the same text as in lamplighterplugin.json.
@@ -86,5 +93,11 @@ extern "C" void lammpsplugin_init(void *lammps, void *handle, void *register_plu
   style.name = "lamplighter";
   style.info = "pair style lamplighter: machine-learned interatomic potentials";
   style.creator.v1 = pair_lamplighter;
+  register_style(&style, lammps);
+
+  style.style = "fix";
+  style.name = "guard";
+  style.info = "fix guard: stops a run at the step at which it ceases to be physical";
+  style.creator.v2 = fix_guard;
   register_style(&style, lammps);
 }

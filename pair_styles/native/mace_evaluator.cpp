@@ -2,7 +2,7 @@
 
 #include "mace_evaluator.h"
 
-#include "elements.h"
+#include "../elements.h"
 #include "kernels.h"
 #include "radial_table.h"
 

@@ -12,6 +12,12 @@ int atomic_number(const std::string &symbol);
 /* The reverse; "?" outside of 1 to 118. */
 const char *element_symbol(int number);
 
+/* Single-bond covalent radius, Angstrom. */
+double covalent_radius(int number);
+
+/* The element whose atomic weight is nearest, within 0.3 g/mol; 0 if there is none. */
+int element_of_mass(double mass);
+
 }    // namespace lamplighter
 
 #endif

@@ -1,0 +1,1106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "fix_guard.h"
+
+#include "elements.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "compute.h"
+#include "domain.h"
+#include "error.h"
+#include "force.h"
+#include "group.h"
+#include "memory.h"
+#include "modify.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "pair.h"
+#include "timer.h"
+#include "update.h"
+#include "utils.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+using namespace LAMMPS_NS;
+using namespace FixConst;
+
+namespace {
+
+constexpr int ATOM_NUMBERS = 8;                   // of one atom in a frame
+constexpr int LONGEST_LIST = 20;                  // offending atoms that are named
+constexpr double AVOGADRO_AMU = 1.66053906660;    // 1 g/mol/A^3 in g/cm3
+
+const char *const NAMES[] = {"none",        "bond stretch", "bond ratio", "density",
+                             "temperature", "force",        "energy",     "finite",
+                             "lost",        "variance",     "deviation"};
+
+/* g/cm3 in one unit of mass / length^3 of a unit system; 0 where lengths have no size. */
+double grams_per_cubic_cm(const std::string &units)
+{
+  if (units == "metal" || units == "real") return AVOGADRO_AMU;
+  if (units == "electron") return AVOGADRO_AMU / (0.529177210903 * 0.529177210903 * 0.529177210903);
+  if (units == "si") return 1e-3;
+  if (units == "cgs" || units == "micro") return 1.0;    // pg/um^3
+  if (units == "nano") return 1e3;                       // ag/nm^3
+  return 0.0;
+}
+
+}    // namespace
+
+/* fix ID group guard N keyword value ... */
+
+FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
+    Fix(lmp, narg, arg), reference(Reference::MEAN), bonds(Bonds::GEOMETRY), tolerance(1.15),
+    stop(true), frames_before(0), frames_every(1), id_temperature("thermo_temp"),
+    id_energy("thermo_pe"), most_bonds(4), nbonds(nullptr), partner(nullptr), length(nullptr),
+    have_bonds(false), coordination(nullptr), list(nullptr), energy_at_start(0.0),
+    have_energy(false), per_cubic_cm(1.0), first_criterion(NONE), first_step(-1), nevents(0),
+    timed_out_by_us(false), checked_step(-1)
+{
+  for (int k = 0; k < NCRITERIA; k++) {
+    wanted[k] = violated[k] = false;
+    low[k] = limit[k] = found[k] = 0.0;
+  }
+  wanted[FINITE] = wanted[LOST] = true;
+
+  restart_global = restart_peratom = 1;
+  scalar_flag = vector_flag = 1;
+  size_vector = NCRITERIA + 1;
+  global_freq = 1;
+  extscalar = extvector = 0;
+  maxexchange_dynamic = 1;
+  create_attribute = 1;
+  stores_ids = 1;
+  comm_forward = 1;
+  dynamic_group_allow = 0;
+
+  parse(narg, arg);
+  global_freq = nevery;
+  find_elements();
+  open_files();
+
+  grow_arrays(atom->nmax);
+  atom->add_callback(Atom::GROW);
+  atom->add_callback(Atom::RESTART);
+  for (int i = 0; i < atom->nlocal; i++) nbonds[i] = 0;
+  maxexchange = 2 * most_bonds + 1;
+}
+
+FixGuard::~FixGuard()
+{
+  if (copymode) return;
+  atom->delete_callback(id, Atom::GROW);
+  atom->delete_callback(id, Atom::RESTART);
+  memory->destroy(nbonds);
+  memory->destroy(partner);
+  memory->destroy(length);
+}
+
+const char *FixGuard::name_of(int criterion)
+{
+  return NAMES[criterion];
+}
+
+void FixGuard::parse(int narg, char **arg)
+{
+  if (narg < 4) utils::missing_cmd_args(FLERR, "fix guard", error);
+  nevery = utils::inumeric(FLERR, arg[3], false, lmp);
+  if (nevery < 1)
+    error->all(FLERR, "fix guard: N must be at least 1, the steps between checks, got {}", nevery);
+
+  int k = 4;
+  const auto value_of = [&](const std::string &key) -> std::string {
+    if (k >= narg) error->all(FLERR, "fix guard: keyword '{}' lacks its value", key);
+    return arg[k++];
+  };
+  const auto number_of = [&](const std::string &key) {
+    const std::string text = value_of(key);
+    return utils::numeric(FLERR, text, false, lmp);
+  };
+  const auto maximum = [&](Criterion criterion, const std::string &key) {
+    limit[criterion] = number_of(key);
+    if (!(limit[criterion] > 0.0) || !std::isfinite(limit[criterion]))
+      error->all(FLERR, "fix guard: the limit of '{}' must be positive, got {}", key,
+                 limit[criterion]);
+    wanted[criterion] = true;
+  };
+
+  while (k < narg) {
+    const std::string key = arg[k++];
+    if (key == "bond") {
+      const std::string kind = value_of(key);
+      if (kind == "stretch")
+        maximum(STRETCH, "bond stretch");
+      else if (kind == "ratio") {
+        maximum(RATIO, "bond ratio");
+        if (limit[RATIO] <= 1.0)
+          error->all(FLERR, "fix guard: 'bond ratio' must be above 1, got {}", limit[RATIO]);
+      } else
+        error->all(FLERR, "fix guard: expected 'bond stretch' or 'bond ratio', got 'bond {}'",
+                   kind);
+    } else if (key == "reference") {
+      const std::string kind = value_of(key);
+      reference = kind == "mean" ? Reference::MEAN
+          : kind == "initial"    ? Reference::INITIAL
+                                 : Reference::FROM_FILE;
+      if (reference == Reference::FROM_FILE) reference_file = kind;
+    } else if (key == "bonds") {
+      const std::string kind = value_of(key);
+      bonds = kind == "geometry" ? Bonds::GEOMETRY
+          : kind == "topology"   ? Bonds::TOPOLOGY
+                                 : Bonds::FROM_FILE;
+      if (bonds == Bonds::FROM_FILE) bonds_file = kind;
+    } else if (key == "tolerance") {
+      tolerance = number_of(key);
+      if (!(tolerance > 0.5 && tolerance < 2.0))
+        error->all(
+            FLERR,
+            "fix guard: 'tolerance' times the sum of two covalent radii is the longest bond; "
+            "it must lie between 0.5 and 2, got {}",
+            tolerance);
+    } else if (key == "density") {
+      low[DENSITY] = number_of(key);
+      limit[DENSITY] = number_of(key);
+      if (!(low[DENSITY] >= 0.0 && low[DENSITY] < limit[DENSITY]))
+        error->all(FLERR,
+                   "fix guard: 'density' needs a lower and then a higher bound in g/cm3, got {} {}",
+                   low[DENSITY], limit[DENSITY]);
+      wanted[DENSITY] = true;
+    } else if (key == "temperature")
+      maximum(TEMPERATURE, key);
+    else if (key == "force")
+      maximum(FORCE, key);
+    else if (key == "energy")
+      maximum(ENERGY, key);
+    else if (key == "variance")
+      maximum(VARIANCE, key);
+    else if (key == "deviation")
+      maximum(DEVIATION, key);
+    else if (key == "action") {
+      const std::string kind = value_of(key);
+      if (kind != "stop" && kind != "record")
+        error->all(FLERR, "fix guard: action must be stop or record, got '{}'", kind);
+      stop = kind == "stop";
+    } else if (key == "event")
+      event_file = value_of(key);
+    else if (key == "snapshot")
+      snapshot_file = value_of(key);
+    else if (key == "before") {
+      frames_before = (int) number_of(key);
+      if (value_of(key) != "every") error->all(FLERR, "fix guard: expected 'before K every M'");
+      frames_every = (int) number_of("before ... every");
+      if (frames_before < 0 || frames_every < 1)
+        error->all(FLERR, "fix guard: 'before K every M' needs K >= 0 frames and M >= 1 steps");
+    } else if (key == "elements") {
+      numbers.assign(1, 0);
+      for (int itype = 1; itype <= atom->ntypes; itype++) {
+        const std::string symbol = value_of(key);
+        numbers.push_back(lamplighter::atomic_number(symbol));
+        if (!numbers.back())
+          error->all(FLERR, "fix guard: '{}' (atom type {}) is not a chemical element", symbol,
+                     itype);
+      }
+    } else
+      error->all(
+          FLERR,
+          "fix guard: unknown keyword '{}'; expected bond, reference, bonds, tolerance, "
+          "elements, density, temperature, force, energy, variance, deviation, action, event, "
+          "snapshot or before",
+          key);
+  }
+
+  if (wanted[DENSITY]) {
+    per_cubic_cm = grams_per_cubic_cm(update->unit_style);
+    if (per_cubic_cm == 0.0)
+      error->all(FLERR, "fix guard: a density in g/cm3 has no meaning in units {}",
+                 update->unit_style);
+  }
+  if (frames_before && snapshot_file.empty())
+    error->all(FLERR, "fix guard: 'before' keeps frames for 'snapshot FILE', which is missing");
+}
+
+/* Types whose element was not given are known by their mass. */
+
+void FixGuard::find_elements()
+{
+  if (!numbers.empty()) return;
+  numbers.assign(atom->ntypes + 1, 0);
+  if (!atom->mass) return;
+  const double gram_per_mol = strcmp(update->unit_style, "metal") == 0 ||
+          strcmp(update->unit_style, "real") == 0
+      ? 1.0
+      : 0.0;
+  for (int itype = 1; itype <= atom->ntypes; itype++)
+    if (atom->mass_setflag[itype])
+      numbers[itype] = lamplighter::element_of_mass(gram_per_mol * atom->mass[itype]);
+}
+
+/* A file that cannot be written is found now, not at the failure. */
+
+void FixGuard::open_files()
+{
+  for (const std::string &name : {event_file, snapshot_file}) {
+    if (name.empty()) continue;
+    int failed = 0;
+    if (comm->me == 0) {
+      FILE *file = fopen(name.c_str(), "a");
+      failed = file == nullptr;
+      if (file) fclose(file);
+    }
+    MPI_Bcast(&failed, 1, MPI_INT, 0, world);
+    if (failed) error->all(FLERR, "fix guard: the file {} cannot be written", name);
+  }
+}
+
+int FixGuard::setmask()
+{
+  return END_OF_STEP;
+}
+
+void FixGuard::init()
+{
+  if ((wanted[STRETCH] || wanted[RATIO])) {
+    if (atom->map_style == Atom::MAP_NONE)
+      error->all(FLERR,
+                 "fix guard: bonds are followed by atom IDs, which takes an atom map: put "
+                 "'atom_modify map yes' before the box is created");
+    if (!have_bonds && bonds == Bonds::GEOMETRY)
+      neighbor->add_request(this, NeighConst::REQ_FULL | NeighConst::REQ_OCCASIONAL);
+  }
+  if (wanted[TEMPERATURE] && !modify->get_compute_by_id(id_temperature))
+    error->all(FLERR, "fix guard: there is no compute {} for the temperature", id_temperature);
+  if (wanted[ENERGY] && !modify->get_compute_by_id(id_energy))
+    error->all(FLERR, "fix guard: there is no compute {} for the energy", id_energy);
+  for (const Criterion criterion : {VARIANCE, DEVIATION}) {
+    double value;
+    if (wanted[criterion] && !pair_energy_of("committee", value))
+      error->all(FLERR,
+                 "fix guard: '{}' needs a committee, and the pair style has none: name several "
+                 "models in pair_coeff and use 'committee every N' of pair_style lamplighter",
+                 name_of(criterion));
+  }
+}
+
+void FixGuard::init_list(int, NeighList *given)
+{
+  list = given;
+}
+
+/* A number that the pair style offers under the name of a quantity; 0 if it offers none. */
+
+int FixGuard::pair_energy_of(const char *quantity, double &value) const
+{
+  if (!force->pair) return 0;
+  int dim = 0;
+  const double *number = (const double *) force->pair->extract(quantity, dim);
+  if (!number || dim != 0) return 0;
+  value = *number;
+  return 1;
+}
+
+void FixGuard::setup(int)
+{
+  if (!have_bonds && (wanted[STRETCH] || wanted[RATIO])) build_bonds();
+  if (timed_out_by_us) {
+    timer->reset_timeout();
+    timed_out_by_us = false;
+  }
+  for (int k = 0; k < NCRITERIA; k++) violated[k] = false;
+  first_criterion = NONE;
+  first_step = -1;
+  if (wanted[ENERGY]) modify->get_compute_by_id(id_energy)->addstep(update->ntimestep + nevery);
+  check();
+}
+
+void FixGuard::min_setup(int vflag)
+{
+  setup(vflag);
+}
+
+void FixGuard::end_of_step()
+{
+  if (frames_before && update->ntimestep % frames_every == 0) {
+    frames.push_back(take_frame());
+    while ((int) frames.size() > frames_before) frames.pop_front();
+  }
+  check();
+}
+
+/* A run that we have stopped must not stop the next one. */
+
+void FixGuard::post_run()
+{
+  if (timed_out_by_us) timer->reset_timeout();
+  timed_out_by_us = false;
+}
+
+int FixGuard::modify_param(int narg, char **arg)
+{
+  if (strcmp(arg[0], "temp") != 0 && strcmp(arg[0], "pe") != 0) return 0;
+  if (narg < 2) utils::missing_cmd_args(FLERR, "fix_modify guard", error);
+  if (!modify->get_compute_by_id(arg[1]))
+    error->all(FLERR, "fix_modify: there is no compute {}", arg[1]);
+  (strcmp(arg[0], "temp") == 0 ? id_temperature : id_energy) = arg[1];
+  return 2;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixGuard::build_bonds()
+{
+  for (int i = 0; i < atom->nlocal; i++) nbonds[i] = 0;
+  if (bonds == Bonds::GEOMETRY)
+    bonds_from_geometry();
+  else if (bonds == Bonds::TOPOLOGY)
+    bonds_from_topology();
+  else
+    bonds_from_file();
+  have_bonds = true;
+
+  bigint mine = 0, total;
+  for (int i = 0; i < atom->nlocal; i++) mine += nbonds[i];
+  MPI_Allreduce(&mine, &total, 1, MPI_LMP_BIGINT, MPI_SUM, world);
+  if (reference == Reference::MEAN)
+    set_mean_lengths();
+  else if (reference == Reference::FROM_FILE)
+    set_lengths_from_file();
+  check_lengths();
+  if (comm->me == 0) utils::logmesg(lmp, "fix guard {}: watching {} bonds\n", id, total);
+}
+
+void FixGuard::add_bond(int i, tagint other, double r)
+{
+  if (nbonds[i] == most_bonds) {
+    most_bonds += 4;
+    memory->grow(partner, atom->nmax, most_bonds, "guard:partner");
+    memory->grow(length, atom->nmax, most_bonds, "guard:length");
+    maxexchange = 2 * most_bonds + 1;
+  }
+  partner[i][nbonds[i]] = other;
+  length[i][nbonds[i]++] = r;
+}
+
+/* Pairs closer than the tolerance times the sum of their covalent radii. */
+
+void FixGuard::bonds_from_geometry()
+{
+  const double angstrom = force->angstrom;
+  double longest = 0.0;
+  for (int itype = 1; itype <= atom->ntypes; itype++) {
+    if (!numbers[itype])
+      error->all(FLERR,
+                 "fix guard: the element of atom type {} is not known by its mass, and bonds are "
+                 "found by covalent radii: give 'elements E1 E2 ...', one for each type",
+                 itype);
+    longest = std::max(longest, lamplighter::covalent_radius(numbers[itype]));
+  }
+  longest *= 2.0 * tolerance * angstrom;
+  if (neighbor->cutneighmin < longest && force->pair && force->pair->cutforce < longest)
+    error->all(
+        FLERR,
+        "fix guard: bonds up to {:.3g} cannot be seen with a neighbour cutoff of {:.3g}: "
+        "raise it with 'comm_modify cutoff' and the pair style's cutoff, or give 'bonds FILE'",
+        longest, neighbor->cutneighmin);
+
+  neighbor->build_one(list);
+  double **x = atom->x;
+  tagint *tag = atom->tag;
+  for (int ii = 0; ii < list->inum; ii++) {
+    const int i = list->ilist[ii];
+    if (!(atom->mask[i] & groupbit)) continue;
+    for (int jj = 0; jj < list->numneigh[i]; jj++) {
+      const int j = list->firstneigh[i][jj] & NEIGHMASK;
+      if (tag[j] <= tag[i] || !(atom->mask[j] & groupbit)) continue;
+      const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
+      const double most = tolerance * angstrom *
+          (lamplighter::covalent_radius(numbers[atom->type[i]]) +
+           lamplighter::covalent_radius(numbers[atom->type[j]]));
+      const double rsq = dx * dx + dy * dy + dz * dz;
+      if (rsq < most * most) add_bond(i, tag[j], std::sqrt(rsq));
+    }
+  }
+}
+
+void FixGuard::bonds_from_topology()
+{
+  if (atom->molecular == Atom::ATOMIC || !atom->num_bond)
+    error->all(
+        FLERR,
+        "fix guard: 'bonds topology' needs an atom style with bonds, such as full; with atom "
+        "style {} use 'bonds geometry' or 'bonds FILE'",
+        atom->atom_style);
+  std::vector<std::vector<std::pair<tagint, tagint>>> all(1);
+  std::vector<tagint> ends;
+  for (int i = 0; i < atom->nlocal; i++)
+    for (int k = 0; k < atom->num_bond[i]; k++) {
+      if (atom->bond_type[i][k] <= 0) continue;
+      const tagint a = std::min(atom->tag[i], atom->bond_atom[i][k]);
+      const tagint b = std::max(atom->tag[i], atom->bond_atom[i][k]);
+      if (!force->newton_bond && a != atom->tag[i]) continue;    // stored with both atoms
+      ends.push_back(a);
+      ends.push_back(b);
+    }
+  // the atom of the lower ID may be on another rank
+  int count = (int) ends.size();
+  std::vector<int> counts(comm->nprocs), offsets(comm->nprocs, 0);
+  MPI_Allgather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, world);
+  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
+  std::vector<tagint> gathered(offsets.back() + counts.back());
+  MPI_Allgatherv(ends.data(), count, MPI_LMP_TAGINT, gathered.data(), counts.data(), offsets.data(),
+                 MPI_LMP_TAGINT, world);
+  for (size_t k = 0; k + 1 < gathered.size(); k += 2) {
+    const int i = atom->map(gathered[k]);
+    if (i < 0 || i >= atom->nlocal || !(atom->mask[i] & groupbit)) continue;
+    add_bond(i, gathered[k + 1], 0.0);
+    length[i][nbonds[i] - 1] = bond_length(i, nbonds[i] - 1);
+  }
+}
+
+/* Lines "ID1 ID2 [length]"; # begins a comment. */
+
+void FixGuard::bonds_from_file()
+{
+  std::ifstream file(bonds_file);
+  if (!file) error->all(FLERR, "fix guard: the list of bonds {} cannot be read", bonds_file);
+  std::string line;
+  for (int number = 1; std::getline(file, line); number++) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    tagint a, b;
+    double r = 0.0;
+    if (!(words >> a)) continue;
+    if (!(words >> b))
+      error->all(FLERR, "fix guard: line {} of {} is not 'ID1 ID2 [length]'", number, bonds_file);
+    words >> r;
+    if (a > b) std::swap(a, b);
+    // an array of atoms by ID ends at the highest one
+    const auto find = [&](tagint tag) {
+      return tag < 1 || tag > atom->map_tag_max ? -1 : atom->map(tag);
+    };
+    const int i = find(a), j = find(b);
+    const int here = i >= 0 && i < atom->nlocal, there = j >= 0 && j < atom->nlocal;
+    int flags[2] = {here, there}, sums[2];
+    MPI_Allreduce(flags, sums, 2, MPI_INT, MPI_SUM, world);
+    if (!sums[0] || !sums[1])
+      error->all(FLERR,
+                 "fix guard: line {} of {} names the atoms {} and {}, and there is no atom {}",
+                 number, bonds_file, a, b, sums[0] ? b : a);
+    if (a == b)
+      error->all(FLERR, "fix guard: line {} of {} bonds atom {} to itself", number, bonds_file, a);
+    if (!here) continue;
+    add_bond(i, b, r);
+    if (r <= 0.0) length[i][nbonds[i] - 1] = bond_length(i, nbonds[i] - 1);
+  }
+}
+
+/* The present length of a bond of local atom i; negative where the partner is out of reach. */
+
+double FixGuard::bond_length(int i, int bond) const
+{
+  const int j = atom->map(partner[i][bond]);
+  if (j < 0) return -1.0;
+  double **x = atom->x;
+  double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
+  domain->minimum_image(FLERR, dx, dy, dz);
+  return std::sqrt(dx * dx + dy * dy + dz * dz);
+}
+
+/* Bonds between the same elements with the same numbers of bonds get the mean of their lengths. */
+
+void FixGuard::set_mean_lengths()
+{
+  std::vector<double> counts(atom->nmax, 0.0);
+  coordination = counts.data();
+  // a bond counts for both of its atoms, wherever they are
+  const int nlocal = atom->nlocal;
+  std::vector<tagint> others;
+  for (int i = 0; i < nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++) {
+      coordination[i] += 1.0;
+      const int j = atom->map(partner[i][k]);
+      if (j >= 0 && j < nlocal)
+        coordination[j] += 1.0;
+      else
+        others.push_back(partner[i][k]);
+    }
+  int count = (int) others.size();
+  std::vector<int> sizes(comm->nprocs), offsets(comm->nprocs, 0);
+  MPI_Allgather(&count, 1, MPI_INT, sizes.data(), 1, MPI_INT, world);
+  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + sizes[p - 1];
+  std::vector<tagint> gathered(offsets.back() + sizes.back());
+  MPI_Allgatherv(others.data(), count, MPI_LMP_TAGINT, gathered.data(), sizes.data(),
+                 offsets.data(), MPI_LMP_TAGINT, world);
+  for (const tagint tag : gathered) {
+    const int j = atom->map(tag);
+    if (j >= 0 && j < nlocal) coordination[j] += 1.0;
+  }
+  comm->forward_comm(this);
+
+  const auto class_of = [&](int i, int k) {
+    const int j = atom->map(partner[i][k]);
+    int a = 1000 * numbers[atom->type[i]] + (int) coordination[i];
+    int b = j < 0 ? 0 : 1000 * numbers[atom->type[j]] + (int) coordination[j];
+    // without elements, types serve
+    if (!numbers[atom->type[i]]) a += 1000 * (200 + atom->type[i]);
+    if (j >= 0 && !numbers[atom->type[j]]) b += 1000 * (200 + atom->type[j]);
+    return std::make_pair(std::min(a, b), std::max(a, b));
+  };
+  std::map<std::pair<int, int>, std::pair<double, double>> sums;    // sum, count
+  for (int i = 0; i < nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++) {
+      auto &sum = sums[class_of(i, k)];
+      sum.first += length[i][k];
+      sum.second += 1.0;
+    }
+  std::vector<double> flat;
+  for (const auto &[key, sum] : sums) {
+    flat.push_back(key.first);
+    flat.push_back(key.second);
+    flat.push_back(sum.first);
+    flat.push_back(sum.second);
+  }
+  count = (int) flat.size();
+  MPI_Allgather(&count, 1, MPI_INT, sizes.data(), 1, MPI_INT, world);
+  offsets[0] = 0;
+  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + sizes[p - 1];
+  std::vector<double> all(offsets.back() + sizes.back());
+  MPI_Allgatherv(flat.data(), count, MPI_DOUBLE, all.data(), sizes.data(), offsets.data(),
+                 MPI_DOUBLE, world);
+  sums.clear();
+  for (size_t k = 0; k + 3 < all.size(); k += 4) {
+    auto &sum = sums[{(int) all[k], (int) all[k + 1]}];
+    sum.first += all[k + 2];
+    sum.second += all[k + 3];
+  }
+  for (int i = 0; i < nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++) {
+      const auto &sum = sums[class_of(i, k)];
+      length[i][k] = sum.first / sum.second;
+    }
+  coordination = nullptr;
+}
+
+/* Lines "ELEMENT1 ELEMENT2 length". */
+
+void FixGuard::set_lengths_from_file()
+{
+  std::ifstream file(reference_file);
+  if (!file)
+    error->all(
+        FLERR,
+        "fix guard: reference must be mean, initial or a file of bond lengths, and {} cannot "
+        "be read",
+        reference_file);
+  std::map<std::pair<int, int>, double> lengths;
+  std::string line;
+  for (int number = 1; std::getline(file, line); number++) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string a, b;
+    double r = 0.0;
+    if (!(words >> a)) continue;
+    words >> b >> r;
+    const int za = lamplighter::atomic_number(a), zb = lamplighter::atomic_number(b);
+    if (!za || !zb || !(r > 0.0))
+      error->all(FLERR, "fix guard: line {} of {} is not 'ELEMENT1 ELEMENT2 length'", number,
+                 reference_file);
+    lengths[{std::min(za, zb), std::max(za, zb)}] = r;
+  }
+  std::string lacking;
+  for (int i = 0; i < atom->nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++) {
+      const int j = atom->map(partner[i][k]);
+      const int za = numbers[atom->type[i]], zb = j < 0 ? 0 : numbers[atom->type[j]];
+      const auto known = lengths.find({std::min(za, zb), std::max(za, zb)});
+      if (known != lengths.end())
+        length[i][k] = known->second;
+      else if (lacking.empty())
+        lacking = std::string(lamplighter::element_symbol(za)) + "-" +
+            lamplighter::element_symbol(zb);
+    }
+  int mine = lacking.empty() ? comm->nprocs : comm->me, first;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == comm->nprocs) return;
+  char name[16] = "";
+  if (comm->me == first) snprintf(name, sizeof(name), "%s", lacking.c_str());
+  MPI_Bcast(name, sizeof(name), MPI_CHAR, first, world);
+  error->all(FLERR, "fix guard: {} has no length for {} bonds", reference_file, name);
+}
+
+/* A bond must be seen while it stretches to its limit. */
+
+void FixGuard::check_lengths()
+{
+  double longest = 0.0, missing = 0.0;
+  for (int i = 0; i < atom->nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++) {
+      double most = length[i][k];
+      if (wanted[STRETCH]) most = std::max(most, length[i][k] + limit[STRETCH] * force->angstrom);
+      if (wanted[RATIO]) most = std::max(most, length[i][k] * limit[RATIO]);
+      longest = std::max(longest, most);
+      if (atom->map(partner[i][k]) < 0) missing = 1.0;
+    }
+  double mine[2] = {longest, missing}, all[2];
+  MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_MAX, world);
+  const double reach = comm->get_comm_cutoff();
+  if (all[1] > 0.0 || (comm->nprocs > 1 && all[0] > reach))
+    error->all(
+        FLERR,
+        "fix guard: bonds are watched up to {:.4g}, farther than ranks see each other's atoms "
+        "({:.4g}): use 'comm_modify cutoff {:.4g}'",
+        all[0], reach, std::ceil(10.0 * (all[0] + 0.1)) / 10.0);
+  for (int d = 0; d < domain->dimension; d++)
+    if (domain->periodicity[d] && all[0] > 0.5 * domain->prd[d])
+      error->all(
+          FLERR,
+          "fix guard: bonds are watched up to {:.4g}, more than half of the box ({:.4g} along "
+          "{}): replicate the structure",
+          all[0], domain->prd[d], "xyz"[d]);
+}
+
+/* ---------------------------------------------------------------------- */
+
+/* The largest stretch, ratio and force, and whether a number is not finite, of this rank's atoms.
+ */
+
+void FixGuard::measure_local(double *largest) const
+{
+  double stretch = -1e300, ratio = 0.0, force_sq = 0.0, sum = 0.0;
+  double **x = atom->x, **f = atom->f;
+  const int *mask = atom->mask;
+  for (int i = 0; i < atom->nlocal; i++) {
+    if (!(mask[i] & groupbit)) continue;
+    const double fsq = f[i][0] * f[i][0] + f[i][1] * f[i][1] + f[i][2] * f[i][2];
+    if (fsq > force_sq) force_sq = fsq;
+    sum += 0.0 * (x[i][0] + x[i][1] + x[i][2] + fsq);    // 0, or not a number
+  }
+  if (have_bonds)
+    for (int i = 0; i < atom->nlocal; i++)
+      for (int k = 0; k < nbonds[i]; k++) {
+        const double r = bond_length(i, k);
+        if (r < 0.0) {    // farther than this rank can see, which is farther than any limit
+          stretch = ratio = 1e30;
+          continue;
+        }
+        stretch = std::max(stretch, r - length[i][k]);
+        ratio = std::max(ratio, r / length[i][k]);
+      }
+  largest[STRETCH] = stretch / force->angstrom;
+  largest[RATIO] = ratio;
+  largest[FORCE] = std::sqrt(force_sq);
+  largest[FINITE] = sum == 0.0 ? 0.0 : 1.0;
+}
+
+void FixGuard::check()
+{
+  checked_step = update->ntimestep;
+  double mine[NCRITERIA], all[NCRITERIA];
+  for (int k = 0; k < NCRITERIA; k++) mine[k] = -1e300;
+  measure_local(mine);
+  // lost atoms show when atoms have changed ranks
+  const bool counted = neighbor->ago == 0;
+  MPI_Allreduce(mine, all, NCRITERIA, MPI_DOUBLE, MPI_MAX, world);
+  found[STRETCH] = have_bonds && all[STRETCH] > -1e200 ? all[STRETCH] : 0.0;
+  found[RATIO] = have_bonds ? all[RATIO] : 0.0;
+  found[FORCE] = all[FORCE];
+  found[FINITE] = all[FINITE];
+  if (counted) {
+    bigint here = atom->nlocal, total;
+    MPI_Allreduce(&here, &total, 1, MPI_LMP_BIGINT, MPI_SUM, world);
+    found[LOST] = (double) (atom->natoms - total);
+  }
+  const double volume = domain->xprd * domain->yprd * domain->zprd;
+  if (wanted[DENSITY]) found[DENSITY] = per_cubic_cm * group->mass(0) / volume;
+  if (wanted[TEMPERATURE]) {
+    Compute *temperature = modify->get_compute_by_id(id_temperature);
+    if (!temperature) error->all(FLERR, "fix guard: the compute {} is gone", id_temperature);
+    found[TEMPERATURE] = temperature->invoked_scalar == update->ntimestep
+        ? temperature->scalar
+        : temperature->compute_scalar();
+  }
+  if (wanted[ENERGY]) {
+    Compute *potential = modify->get_compute_by_id(id_energy);
+    Compute *temperature = modify->get_compute_by_id(id_temperature);
+    if (!potential || !temperature)
+      error->all(FLERR, "fix guard: the compute {} is gone", id_energy);
+    const double pe = potential->invoked_scalar == update->ntimestep ? potential->scalar
+                                                                     : potential->compute_scalar();
+    const double t = temperature->invoked_scalar == update->ntimestep
+        ? temperature->scalar
+        : temperature->compute_scalar();
+    const double ke = 0.5 * temperature->dof * force->boltz * t;
+    const double energy = (pe + ke) / (double) atom->natoms;
+    if (!have_energy) {
+      energy_at_start = energy;
+      have_energy = true;
+    }
+    found[ENERGY] = energy - energy_at_start;
+    if (!std::isfinite(energy)) found[FINITE] = 1.0;
+    potential->addstep(update->ntimestep + nevery);
+  }
+  if (wanted[VARIANCE]) pair_energy_of("committee_variance_max", found[VARIANCE]);
+  if (wanted[DEVIATION]) pair_energy_of("committee_deviation_max", found[DEVIATION]);
+
+  for (int k = STRETCH; k < NCRITERIA; k++) {
+    if (!wanted[k]) continue;
+    bool now_violated;
+    if (k == DENSITY)
+      now_violated = !(found[k] >= low[k] && found[k] <= limit[k]);
+    else if (k == ENERGY)
+      now_violated = !(std::fabs(found[k]) <= limit[k]);
+    else
+      now_violated = !(found[k] <= limit[k]);
+    if (now_violated && !violated[k]) report((Criterion) k);
+    violated[k] = now_violated;
+  }
+}
+
+/* The atoms of this rank that violate a criterion. */
+
+std::vector<tagint> FixGuard::offenders(Criterion criterion, double &reference_length) const
+{
+  std::vector<std::pair<double, std::vector<tagint>>> worst;
+  if (criterion == STRETCH || criterion == RATIO) {
+    for (int i = 0; i < atom->nlocal; i++)
+      for (int k = 0; k < nbonds[i]; k++) {
+        const double r = bond_length(i, k);
+        const double value = r < 0.0 ? 1e30
+            : criterion == STRETCH   ? (r - length[i][k]) / force->angstrom
+                                     : r / length[i][k];
+        if (value > limit[criterion]) {
+          worst.push_back({value, {atom->tag[i], partner[i][k]}});
+          reference_length = length[i][k];
+        }
+      }
+  } else if (criterion == FORCE || criterion == FINITE) {
+    double **x = atom->x, **f = atom->f;
+    for (int i = 0; i < atom->nlocal; i++) {
+      if (!(atom->mask[i] & groupbit)) continue;
+      const double size = std::sqrt(f[i][0] * f[i][0] + f[i][1] * f[i][1] + f[i][2] * f[i][2]);
+      const bool finite = std::isfinite(size + x[i][0] + x[i][1] + x[i][2]);
+      if (criterion == FINITE ? !finite : !(size <= limit[FORCE]))
+        worst.push_back({finite ? size : 1e300, {atom->tag[i]}});
+    }
+  } else if (criterion == VARIANCE || criterion == DEVIATION) {
+    int ncol = 0;
+    const double *variance = force->pair
+        ? (const double *) force->pair->extract_peratom("variance", ncol)
+        : nullptr;
+    if (variance)
+      for (int i = 0; i < atom->nlocal; i++) {
+        const double value = criterion == VARIANCE ? variance[i] : std::sqrt(variance[i]);
+        if (value > limit[criterion]) worst.push_back({value, {atom->tag[i]}});
+      }
+  }
+  std::sort(worst.begin(), worst.end(),
+            [](const auto &a, const auto &b) { return a.first > b.first; });
+  std::vector<tagint> atoms;
+  for (const auto &[value, ids] : worst) {
+    if ((int) atoms.size() >= LONGEST_LIST) break;
+    atoms.insert(atoms.end(), ids.begin(), ids.end());
+  }
+  return atoms;
+}
+
+double FixGuard::now() const
+{
+  return update->atime + (double) (update->ntimestep - update->atimestep) * update->dt;
+}
+
+/* Says what happened, writes the evidence, and stops the run if that was asked for. Collective. */
+
+void FixGuard::report(Criterion criterion)
+{
+  nevents++;
+  if (first_criterion == NONE) {
+    first_criterion = criterion;
+    first_step = update->ntimestep;
+  }
+
+  double reference_length = 0.0;
+  const std::vector<tagint> mine = offenders(criterion, reference_length);
+  int count = (int) mine.size();
+  std::vector<int> counts(comm->nprocs), offsets(comm->nprocs, 0);
+  MPI_Allgather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, world);
+  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
+  std::vector<tagint> ids(offsets.back() + counts.back());
+  MPI_Allgatherv(mine.data(), count, MPI_LMP_TAGINT, ids.data(), counts.data(), offsets.data(),
+                 MPI_LMP_TAGINT, world);
+  std::vector<int> types(ids.size(), 0), all_types(ids.size(), 0);
+  std::vector<int> ranks(ids.size(), -1), all_ranks(ids.size(), -1);
+  for (size_t k = 0; k < ids.size(); k++)
+    for (int i = 0; i < atom->nlocal; i++)
+      if (atom->tag[i] == ids[k]) {
+        types[k] = atom->type[i];
+        ranks[k] = comm->me;
+      }
+  if (!ids.empty()) {
+    MPI_Allreduce(types.data(), all_types.data(), (int) ids.size(), MPI_INT, MPI_MAX, world);
+    MPI_Allreduce(ranks.data(), all_ranks.data(), (int) ids.size(), MPI_INT, MPI_MAX, world);
+  }
+  double all_reference;
+  MPI_Allreduce(&reference_length, &all_reference, 1, MPI_DOUBLE, MPI_MAX, world);
+
+  if (comm->me == 0) {
+    const auto join = [&](const auto &text_of) {
+      std::string text;
+      for (size_t k = 0; k < ids.size(); k++) text += (k ? ", " : "") + text_of(k);
+      return text;
+    };
+    const auto element = [&](size_t k) {
+      const int z = numbers[all_types[k]];
+      return z ? std::string(lamplighter::element_symbol(z))
+               : "type " + std::to_string(all_types[k]);
+    };
+    std::string atoms;
+    for (size_t k = 0; k < ids.size() && k < 4; k++)
+      atoms += fmt::format("{}{} {}", k ? ", " : "", element(k), ids[k]);
+    const std::string bound = criterion == DENSITY
+        ? fmt::format("{:g} to {:g}", low[criterion], limit[criterion])
+        : fmt::format("{:g}", limit[criterion]);
+    std::string message = fmt::format("fix guard {}: {} at step {}: {:.6g}, limit {}", id,
+                                      name_of(criterion), update->ntimestep, found[criterion],
+                                      bound);
+    if (!atoms.empty()) message += " (" + atoms + (ids.size() > 4 ? ", ..." : "") + ")";
+    utils::logmesg(lmp, message + (stop ? "; the run is stopped\n" : "\n"));
+
+    if (!event_file.empty()) {
+      FILE *file = fopen(event_file.c_str(), "a");
+      if (!file) error->one(FLERR, "fix guard: the file {} cannot be written", event_file);
+      const auto number = [](double value) {
+        return std::isfinite(value) ? fmt::format("{:.12g}", value) : std::string("null");
+      };
+      const double *lo = domain->boxlo, *hi = domain->boxhi;
+      std::string line = fmt::format(
+          "{{\"guard\": \"{}\", \"step\": {}, \"time\": {}, \"units\": \"{}\", \"criterion\": "
+          "\"{}\", "
+          "\"value\": {}, \"limit\": {}",
+          id, update->ntimestep, number(now()), update->unit_style, name_of(criterion),
+          number(found[criterion]),
+          criterion == DENSITY
+              ? fmt::format("[{}, {}]", number(low[criterion]), number(limit[criterion]))
+              : number(limit[criterion]));
+      if (criterion == STRETCH || criterion == RATIO)
+        line += fmt::format(", \"reference_length\": {}", number(all_reference));
+      line += fmt::format(
+          ", \"action\": \"{}\", \"atoms\": [{}], \"elements\": [{}], \"ranks\": [{}]",
+          stop ? "stop" : "record", join([&](size_t k) { return std::to_string(ids[k]); }),
+          join([&](size_t k) { return "\"" + element(k) + "\""; }),
+          join([&](size_t k) { return std::to_string(all_ranks[k]); }));
+      line += fmt::format(
+          ", \"box\": {{\"lo\": [{}, {}, {}], \"hi\": [{}, {}, {}], \"tilt\": [{}, {}, "
+          "{}]}}}}\n",
+          number(lo[0]), number(lo[1]), number(lo[2]), number(hi[0]), number(hi[1]), number(hi[2]),
+          number(domain->xy), number(domain->xz), number(domain->yz));
+      fputs(line.c_str(), file);
+      fclose(file);
+    }
+  }
+  if (!snapshot_file.empty()) write_snapshot(ids);
+  if (stop && !timed_out_by_us) {
+    timer->force_timeout();
+    timed_out_by_us = true;
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+FixGuard::Frame FixGuard::take_frame() const
+{
+  Frame frame;
+  frame.step = update->ntimestep;
+  frame.time = now();
+  const double *h = domain->h;
+  const double box[9] = {h[0], 0.0, 0.0, h[5], h[1], 0.0, h[4], h[3], h[2]};
+  std::copy(box, box + 9, frame.box);
+  std::copy(domain->boxlo, domain->boxlo + 3, frame.origin);
+  frame.atoms.reserve((size_t) ATOM_NUMBERS * atom->nlocal);
+  for (int i = 0; i < atom->nlocal; i++) {
+    frame.atoms.push_back((double) atom->tag[i]);
+    frame.atoms.push_back(atom->type[i]);
+    for (int d = 0; d < 3; d++) frame.atoms.push_back(atom->x[i][d]);
+    for (int d = 0; d < 3; d++) frame.atoms.push_back(atom->f[i][d]);
+  }
+  return frame;
+}
+
+/* The frames before this one, then this one, appended as extended XYZ. Collective. */
+
+void FixGuard::write_snapshot(const std::vector<tagint> &marked)
+{
+  FILE *file = nullptr;
+  if (comm->me == 0) {
+    file = fopen(snapshot_file.c_str(), "a");
+    if (!file) error->one(FLERR, "fix guard: the file {} cannot be written", snapshot_file);
+  }
+  const bool has_this = !frames.empty() && frames.back().step == update->ntimestep;
+  for (size_t k = 0; k < frames.size() - (has_this ? 1 : 0); k++)
+    write_frame(file, frames[k], {}, "before");
+  write_frame(file, take_frame(), marked, "failure");
+  frames.clear();
+  if (file) fclose(file);
+}
+
+void FixGuard::write_frame(FILE *file, const Frame &frame, const std::vector<tagint> &marked,
+                           const char *note) const
+{
+  int count = (int) frame.atoms.size();
+  std::vector<int> counts(comm->nprocs), offsets(comm->nprocs, 0);
+  MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, world);
+  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
+  std::vector<double> all(comm->me == 0 ? offsets.back() + counts.back() : 0);
+  MPI_Gatherv(frame.atoms.data(), count, MPI_DOUBLE, all.data(), counts.data(), offsets.data(),
+              MPI_DOUBLE, 0, world);
+  if (!file) return;
+
+  std::vector<size_t> order(all.size() / ATOM_NUMBERS);
+  for (size_t k = 0; k < order.size(); k++) order[k] = ATOM_NUMBERS * k;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return all[a] < all[b]; });
+  fprintf(file, "%d\nLattice=\"", (int) order.size());
+  for (int k = 0; k < 9; k++) fprintf(file, "%s%.10g", k ? " " : "", frame.box[k]);
+  fprintf(
+      file,
+      "\" Origin=\"%.10g %.10g %.10g\" Properties=species:S:1:pos:R:3:id:I:1:forces:R:3:guard:I:1 "
+      "step=" BIGINT_FORMAT " time=%.10g guard_frame=%s pbc=\"%s %s %s\"\n",
+      frame.origin[0], frame.origin[1], frame.origin[2], frame.step, frame.time, note,
+      domain->periodicity[0] ? "T" : "F", domain->periodicity[1] ? "T" : "F",
+      domain->periodicity[2] ? "T" : "F");
+  for (const size_t at : order) {
+    const double *a = &all[at];
+    const tagint tag = (tagint) a[0];
+    const int z = numbers[(int) a[1]];
+    const bool mark = std::find(marked.begin(), marked.end(), tag) != marked.end();
+    fprintf(file, "%s %.10g %.10g %.10g %lld %.10g %.10g %.10g %d\n",
+            z ? lamplighter::element_symbol(z) : "X", a[2] - frame.origin[0],
+            a[3] - frame.origin[1], a[4] - frame.origin[2], (long long) tag, a[5], a[6], a[7],
+            mark ? 1 : 0);
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+/* 0, or the number of the criterion that was violated first in this run. */
+
+double FixGuard::compute_scalar()
+{
+  return first_criterion;
+}
+
+/* What the last check found, criterion by criterion (1 bond stretch ... 10 deviation), the step of
+   the first violation in this run or -1, and the number of violations so far. */
+
+double FixGuard::compute_vector(int k)
+{
+  if (k < NCRITERIA - 1) return found[k + 1];
+  return k == NCRITERIA - 1 ? (double) first_step : (double) nevents;
+}
+
+double FixGuard::memory_usage()
+{
+  double bytes = (double) atom->nmax *
+      (sizeof(int) + most_bonds * (sizeof(tagint) + sizeof(double)));
+  for (const Frame &frame : frames) bytes += (double) frame.atoms.capacity() * sizeof(double);
+  return bytes;
+}
+
+void FixGuard::grow_arrays(int nmax)
+{
+  memory->grow(nbonds, nmax, "guard:nbonds");
+  memory->grow(partner, nmax, most_bonds, "guard:partner");
+  memory->grow(length, nmax, most_bonds, "guard:length");
+}
+
+void FixGuard::copy_arrays(int i, int j, int)
+{
+  nbonds[j] = nbonds[i];
+  for (int k = 0; k < nbonds[i]; k++) {
+    partner[j][k] = partner[i][k];
+    length[j][k] = length[i][k];
+  }
+}
+
+void FixGuard::set_arrays(int i)
+{
+  nbonds[i] = 0;
+}
+
+int FixGuard::pack_exchange(int i, double *buf)
+{
+  int m = 0;
+  buf[m++] = nbonds[i];
+  for (int k = 0; k < nbonds[i]; k++) {
+    buf[m++] = ubuf(partner[i][k]).d;
+    buf[m++] = length[i][k];
+  }
+  return m;
+}
+
+int FixGuard::unpack_exchange(int nlocal, double *buf)
+{
+  int m = 0;
+  const int n = (int) buf[m++];
+  nbonds[nlocal] = 0;
+  for (int k = 0; k < n; k++) {
+    const tagint other = (tagint) ubuf(buf[m++]).i;
+    add_bond(nlocal, other, buf[m++]);
+  }
+  return m;
+}
+
+int FixGuard::pack_restart(int i, double *buf)
+{
+  const int n = pack_exchange(i, buf + 1);
+  buf[0] = n + 1;
+  return n + 1;
+}
+
+void FixGuard::unpack_restart(int nlocal, int nth)
+{
+  double **extra = atom->extra;
+  int m = 0;
+  for (int k = 0; k < nth; k++) m += (int) extra[nlocal][m];
+  unpack_exchange(nlocal, extra[nlocal] + m + 1);
+}
+
+int FixGuard::size_restart(int i)
+{
+  return 2 * nbonds[i] + 2;
+}
+int FixGuard::maxsize_restart()
+{
+  return 2 * most_bonds + 2;
+}
+
+void FixGuard::write_restart(FILE *file)
+{
+  if (comm->me != 0) return;
+  const double state[4] = {have_bonds ? 1.0 : 0.0, have_energy ? 1.0 : 0.0, energy_at_start,
+                           (double) nevents};
+  const int size = sizeof(state);
+  fwrite(&size, sizeof(int), 1, file);
+  fwrite(state, sizeof(double), 4, file);
+}
+
+void FixGuard::restart(char *buf)
+{
+  const double *state = (const double *) buf;
+  have_bonds = state[0] > 0.5;
+  have_energy = state[1] > 0.5;
+  energy_at_start = state[2];
+  nevents = (bigint) state[3];
+}
+
+int FixGuard::pack_forward_comm(int n, int *sendlist, double *buf, int, int *)
+{
+  for (int i = 0; i < n; i++) buf[i] = coordination[sendlist[i]];
+  return n;
+}
+
+void FixGuard::unpack_forward_comm(int n, int first, double *buf)
+{
+  for (int i = 0; i < n; i++) coordination[first + i] = buf[i];
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_FIX_GUARD_H
+#define LAMPLIGHTER_FIX_GUARD_H
+
+#include "fix.h"
+
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+/* fix guard: stops a run at the step at which it ceases to be physical, with the evidence. */
+class FixGuard : public Fix {
+ public:
+  FixGuard(class LAMMPS *, int, char **);
+  ~FixGuard() override;
+
+  int setmask() override;
+  void init() override;
+  void init_list(int, class NeighList *) override;
+  void setup(int) override;
+  void min_setup(int) override;
+  void end_of_step() override;
+  void post_run() override;
+  int modify_param(int, char **) override;
+  void reset_dt() override {}
+
+  double compute_scalar() override;
+  double compute_vector(int) override;
+  double memory_usage() override;
+
+  void grow_arrays(int) override;
+  void copy_arrays(int, int, int) override;
+  void set_arrays(int) override;
+  int pack_exchange(int, double *) override;
+  int unpack_exchange(int, double *) override;
+  int pack_restart(int, double *) override;
+  void unpack_restart(int, int) override;
+  int size_restart(int) override;
+  int maxsize_restart() override;
+  void write_restart(FILE *) override;
+  void restart(char *) override;
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
+
+ private:
+  enum Criterion {
+    NONE,
+    STRETCH,
+    RATIO,
+    DENSITY,
+    TEMPERATURE,
+    FORCE,
+    ENERGY,
+    FINITE,
+    LOST,
+    VARIANCE,
+    DEVIATION,
+    NCRITERIA
+  };
+  enum class Reference { MEAN, INITIAL, FROM_FILE };
+  enum class Bonds { GEOMETRY, TOPOLOGY, FROM_FILE };
+
+  // what was asked for
+  bool wanted[NCRITERIA];
+  double low[NCRITERIA], limit[NCRITERIA];
+  Reference reference;
+  Bonds bonds;
+  double tolerance;
+  std::string reference_file, bonds_file, event_file, snapshot_file;
+  bool stop;
+  int frames_before, frames_every;
+  std::vector<int> numbers;    // atomic number of each type, from 1
+  std::string id_temperature, id_energy;
+
+  // bonds, each kept by the atom of the lower ID: partners and reference lengths
+  int most_bonds;
+  int *nbonds;
+  tagint **partner;
+  double **length;
+  bool have_bonds;
+  double *coordination;
+  class NeighList *list;
+
+  double energy_at_start;
+  bool have_energy;
+  double per_cubic_cm;    // g/cm3 in the density that force->mv2d gives
+
+  // what was found
+  double found[NCRITERIA];
+  bool violated[NCRITERIA];
+  int first_criterion;
+  bigint first_step;
+  bigint nevents;
+  bool timed_out_by_us;
+  bigint checked_step;
+
+  struct Frame {
+    bigint step;
+    double time;
+    double box[9];    // three cell vectors
+    double origin[3];
+    std::vector<double> atoms;    // of this rank: ID, type, x, f: 8 numbers each
+  };
+  std::deque<Frame> frames;
+
+  void parse(int, char **);
+  void find_elements();
+  void open_files();
+  void build_bonds();
+  void add_bond(int i, tagint other, double r);
+  void bonds_from_geometry();
+  void bonds_from_topology();
+  void bonds_from_file();
+  void set_mean_lengths();
+  void set_lengths_from_file();
+  void check_lengths();
+  double bond_length(int i, int bond) const;
+  void check();
+  void measure_local(double *largest) const;
+  void report(Criterion);
+  std::vector<tagint> offenders(Criterion, double &reference_length) const;
+  Frame take_frame() const;
+  void write_snapshot(const std::vector<tagint> &);
+  void write_frame(FILE *, const Frame &, const std::vector<tagint> &, const char *note) const;
+  double now() const;
+  int pair_energy_of(const char *quantity, double &value) const;
+  static const char *name_of(int);
+};
+
+}    // namespace LAMMPS_NS
+
+#endif
