@@ -318,9 +318,11 @@ void FixGuard::setup(int)
   check();
 }
 
-void FixGuard::min_setup(int vflag)
+/* A minimisation may start from anything: its bonds count, its forces do not. */
+
+void FixGuard::min_setup(int)
 {
-  setup(vflag);
+  if (!have_bonds && (wanted[STRETCH] || wanted[RATIO])) build_bonds();
 }
 
 void FixGuard::end_of_step()

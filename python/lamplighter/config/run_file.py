@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from lamplighter.config.guard import Guard
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
 from lamplighter.config.section import Section
 from lamplighter.config.stages import (
@@ -129,6 +130,7 @@ class RunFile(Section):
     seed: int = Field(default=1, ge=1, le=99_999_999)
     velocities: Velocities = Velocities()
     neighbour: Neighbour = Neighbour()
+    guard: Guard = Guard()
     stages: list[Stage] = Field(min_length=1)
     output: Output = Output()
 

@@ -11,6 +11,7 @@ import yaml
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import run_folder, trajectory
+from lamplighter.engine.names import EVENTS
 from lamplighter.engine.script import THERMO_COLUMNS, Restart, steps_of_stages
 from lamplighter.errors import RunFolderError
 
@@ -29,8 +30,11 @@ def find_restart(folder: Path, run: RunFile) -> Restart:
     if not (folder / run_folder.RUN_FILE).is_file():
         raise RunFolderError(f"--resume: {folder} holds no run; start it without --resume")
     _refuse_other_run_file(folder, run)
-    if run_folder.RunStatus.read(folder).status == "completed":
+    status = run_folder.RunStatus.read(folder).status
+    if status == "completed":
         raise RunFolderError(f"--resume: the run in {folder} is completed; there is nothing to go on with")
+    if status == "stopped":
+        raise RunFolderError(f"--resume: the run in {folder} was ended by its guard ({folder / EVENTS} says why)")
     files = sorted(folder.glob("restart.*.bin"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for file in files:
         step = step_of_restart(file)

@@ -21,7 +21,7 @@ from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch
 from lamplighter.engine.resume import cut_outputs, find_restart
-from lamplighter.engine.run_folder import RunStatus, StageStatus
+from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
 from lamplighter.errors import ModelError
@@ -188,7 +188,9 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
         before = run_folder.last_status(plan.folder, plan.restart.stage)
         for stage, old in zip(stages, before.stages, strict=False):
             stage.wall_s = old.wall_s
-    return RunStatus(ranks=env.ranks, threads_per_rank=env.threads, stages=stages)
+    criteria = plan.run.guard.criteria
+    guard = GuardStatus(criteria) if criteria else None
+    return RunStatus(ranks=env.ranks, threads_per_rank=env.threads, stages=stages, guard=guard)
 
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
@@ -212,7 +214,7 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
             session.close()
         raise
     session.close()
-    status.status = "completed"
+    status.status = "stopped" if status.guard is not None and status.guard.criterion else "completed"
     if env.is_first:
         status.write(Path())
 
@@ -220,6 +222,8 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
 def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch) -> None:
     placed = steps_of_stages(plan.run.stages)
     for block in plan.blocks:
+        if status.guard is not None and status.guard.criterion and block.stage is not None:
+            continue  # the run is over
         began = time.perf_counter()
         before = 0.0 if block.stage is None else status.stages[block.stage].wall_s
         try:
@@ -232,6 +236,8 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
                 number = env.comm.bcast(watch.received, root=0)
                 if number is not None:
                     raise _interrupted(plan, session, number, block, placed)
+                if block.stage is not None:
+                    _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
         except BaseException as problem:
             # on any rank: the failing one may be the only one that knows
@@ -239,6 +245,34 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
             raise
         if env.is_first:
             status.write(Path())
+
+
+# in the order of fix_guard.h
+_CRITERIA = (
+    "none",
+    "bond stretch",
+    "bond ratio",
+    "density",
+    "temperature",
+    "force",
+    "energy",
+    "finite",
+    "lost",
+    "variance",
+    "deviation",
+)
+
+
+def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
+    """Whether the guard has ended the run, or how long nothing has happened."""
+    guard = status.guard
+    if guard is None or guard.criterion or not steps.timestep_ps:
+        return
+    guard.step = session.step
+    guard.time_ps = steps.begin_ps + (session.step - steps.begin) * steps.timestep_ps
+    number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
+    if number:
+        guard.criterion = _CRITERIA[number]
 
 
 def _interrupted(plan: _Plan, session: Session, number: int, block: Block, placed: list[StageSteps]) -> Interrupted:

@@ -41,6 +41,22 @@ class StageStatus:
 
 
 @dataclass
+class GuardStatus:
+    """What the guard of a run has to say in `status.json`.
+
+    Attributes:
+        criteria: What it watches, in words of `fix guard`.
+        criterion: What was violated first and ended the run; None: nothing.
+        step, time_ps: When; None: not yet known. Without a violation, the end of the run.
+    """
+
+    criteria: list[str]
+    criterion: str | None = None
+    step: int | None = None
+    time_ps: float | None = None
+
+
+@dataclass
 class RunStatus:
     """How far a run has come: the content of `status.json`."""
 
@@ -51,6 +67,7 @@ class RunStatus:
     ranks: int = 1
     threads_per_rank: int = 1
     stages: list[StageStatus] = field(default_factory=list)
+    guard: GuardStatus | None = None
 
     def write(self, folder: Path) -> None:
         """Put it into the folder, in one piece."""
@@ -66,6 +83,8 @@ class RunStatus:
         try:
             given = json.loads((folder / STATUS).read_text(encoding="utf-8"))
             given["stages"] = [StageStatus(**each) for each in given["stages"]]
+            if given.get("guard") is not None:
+                given["guard"] = GuardStatus(**given["guard"])
             return cls(**given)
         except (OSError, ValueError, TypeError, KeyError) as problem:
             raise RunFolderError(f"{folder / STATUS} cannot be read: {problem}") from problem

@@ -16,6 +16,7 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
+from lamplighter.engine.names import EVENTS, FAILURE
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
@@ -25,6 +26,7 @@ THERMO_COLUMNS = (
 )
 BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 STOP_VARIABLE = "stop_requested"
+GUARD = "guard"  # ID of the fix
 _INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
 
 
@@ -101,12 +103,16 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
     placed = steps_of_stages(run.stages)
     draw = not run.velocities.from_structure
     redraw = draw
+    guarded = False
     for index, stage in enumerate(run.stages):
         if isinstance(stage, Minimise):
             redraw = draw
         done = restart is not None and (index < restart.stage or (index == restart.stage and restart.stage_is_over))
         inside = restart is not None and index == restart.stage and not restart.stage_is_over
         if not done:
+            if run.guard.criteria and not guarded and not isinstance(stage, Minimise):
+                blocks.append(_guard(run, structure))
+                guarded = True
             blocks.append(_stage(run, structure, index, placed, restart, redraw and not inside))
         if not isinstance(stage, Minimise):
             redraw = False
@@ -193,6 +199,20 @@ def _potential(run: RunFile, structure: StartStructure) -> Block:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
     return Block("the potential", tuple(lines))
+
+
+def _guard(run: RunFile, structure: StartStructure) -> Block:
+    """From the first dynamics on: bonds are those of the structure that it starts from."""
+    guard = run.guard
+    words = [
+        f"fix {GUARD} all guard {guard.every}",
+        *guard.criteria,
+        f"reference {guard.reference}",
+        f"elements {' '.join(structure.elements)}",
+        f"action {guard.action} event {EVENTS} snapshot {FAILURE}",
+        f"before {guard.frames_before} every {guard.frames_every}",
+    ]
+    return Block("what ends the run", (" ".join(words),))
 
 
 def _output(run: RunFile) -> Block:

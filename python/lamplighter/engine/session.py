@@ -84,6 +84,12 @@ class Session:
         """The present step."""
         return int(self.lammps.extract_global("ntimestep"))
 
+    def guard_criterion(self, fix_id: str) -> int:
+        """The number of the criterion of a `fix guard` that was violated first in the last run, or 0."""
+        if not self.lammps.has_id("fix", fix_id):
+            return 0
+        return int(self.lammps.extract_fix(fix_id, 0, 0))
+
     @property
     def n_atoms(self) -> int:
         """Number of atoms on all ranks together."""

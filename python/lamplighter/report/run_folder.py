@@ -45,7 +45,7 @@ class RunRecord:
 
     Attributes:
         folder: The run folder.
-        status: "completed", "failed", "running", or "unknown".
+        status: "completed", "stopped" (by its guard), "failed", "running", or "unknown".
         error: Message of a failed run.
         failed_stage: Zero-based index of the stage in which it failed.
         natoms, ranks, threads_per_rank: None where they are not recorded.
@@ -53,6 +53,7 @@ class RunRecord:
         thermo: The thermo table; without rows where it is missing.
         provenance: Content of `provenance.json`; empty where it is missing.
         notes: What was missing or could not be read.
+        guard: What the guard has to say, as in `status.json`; None: there was none.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class RunRecord:
     thermo: ThermoTable
     provenance: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    guard: dict[str, Any] | None = None
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -107,6 +109,7 @@ def read_run(folder: Path) -> RunRecord:
         thermo=thermo,
         provenance=provenance,
         notes=notes,
+        guard=status.get("guard"),
     )
 
 

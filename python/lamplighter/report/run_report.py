@@ -17,8 +17,8 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     """Write `summary.json` and `thermo.png` into a run folder, whole or broken off, and return the summary.
 
     Returns:
-        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stages notes figure`; `stages` as in
-        `stage_summary.summarise_stage`. Numbers that do not exist are None (null in the file).
+        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stability stages notes figure`;
+        `stages` as in `stage_summary.summarise_stage`. Numbers that do not exist are None (null in the file).
 
     Raises:
         RunFolderError: there is no run in the folder, or the report cannot be written there.
@@ -56,12 +56,26 @@ def _summary(run: RunRecord) -> dict[str, Any]:
         "ranks": run.ranks,
         "threads_per_rank": run.threads_per_rank,
         "wall_s": sum(walls) if walls else None,
+        "stability": _stability(run),
         "stages": stages,
         "notes": list(run.notes),
         "figure": None,
     }
     without_nan: dict[str, Any] = _without_nan(summary)
     return without_nan
+
+
+def _stability(run: RunRecord) -> dict[str, Any] | None:
+    """Simulated time until the first failure, ps; censored where there was none (protocol: trajectory stability)."""
+    if run.guard is None or run.guard.get("time_ps") is None:
+        return None
+    cause = run.guard.get("criterion")
+    return {
+        "t_stab_ps": run.guard["time_ps"],
+        "censored": cause is None,
+        "cause": cause,
+        "criteria": run.guard.get("criteria"),
+    }
 
 
 def _without_nan(value: Any) -> Any:

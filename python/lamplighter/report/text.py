@@ -45,6 +45,11 @@ def _headline(summary: dict[str, Any]) -> str:
     if summary["wall_s"] is not None:
         parts.append(f"{summary['wall_s']:.4g} s")
     headline = ", ".join(parts)
+    stability = summary.get("stability")
+    if stability and stability["cause"]:
+        headline += f"\nThe guard ended it at {stability['t_stab_ps']:.6g} ps: {stability['cause']} (events.jsonl)"
+    elif stability:
+        headline += f"\nThe guard found nothing: stable for at least {stability['t_stab_ps']:.6g} ps"
     if summary["error"]:
         stage = summary["failed_stage"]
         where = f" in stage {stage}" if stage is not None else ""

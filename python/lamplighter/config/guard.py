@@ -1,0 +1,70 @@
+"""The section of the run file that says what ends a run: criteria of `fix guard`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from lamplighter.config.quantity import Force, Length, Quantity, Temperature
+from lamplighter.config.section import Section
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # trajectory stability and active learning of Niblett et al., sections 3.2 and 3.3
+    "stability": {"bond_stretch": Quantity(0.5, "A"), "density": (0.2, 2.0)},
+    "active-learning": {"bond_ratio": 2.0, "density": (0.2, 1.2)},
+}
+
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class Guard(Section):
+    """What is watched at every step; without a criterion nothing is. `docs/fix_guard.md` defines the criteria."""
+
+    preset: Literal["stability", "active-learning"] | None = None
+    every: int = Field(default=1, ge=1)
+    bond_stretch: Length | None = None
+    bond_ratio: Annotated[float, Field(gt=1.0)] | None = None
+    reference: Literal["mean", "initial"] = "mean"
+    density: tuple[float, float] | None = None
+    temperature: Temperature | None = None
+    force: Force | None = None
+    energy: Positive | None = None
+    action: Literal["stop", "record"] = "stop"
+    frames_before: int = Field(default=5, ge=0)
+    frames_every: int = Field(default=20, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"preset": given}
+        if isinstance(given, dict) and given.get("preset") in PRESETS:
+            given = PRESETS[given["preset"]] | given
+        return given
+
+    @model_validator(mode="after")
+    def _density_has_a_range(self) -> Guard:
+        if self.density is not None and not 0.0 <= self.density[0] < self.density[1]:
+            problem = f"needs a lower and a higher bound in g/cm³, got {list(self.density)}"
+            raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "density"})
+        return self
+
+    @property
+    def criteria(self) -> list[str]:
+        """Words of `fix guard` for what is watched; empty if nothing is."""
+        words = []
+        if self.bond_stretch is not None:
+            words.append(f"bond stretch {self.bond_stretch.metal:.12g}")
+        if self.bond_ratio is not None:
+            words.append(f"bond ratio {self.bond_ratio:.12g}")
+        if self.density is not None:
+            words.append("density {:.12g} {:.12g}".format(*self.density))
+        if self.temperature is not None:
+            words.append(f"temperature {self.temperature.metal:.12g}")
+        if self.force is not None:
+            words.append(f"force {self.force.metal:.12g}")
+        if self.energy is not None:
+            words.append(f"energy {self.energy:.12g}")
+        return words
