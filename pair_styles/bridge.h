@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 2
+#define LAMPLIGHTER_BRIDGE_VERSION 3
 #define LAMPLIGHTER_USE_BRIDGE 2
 
 #ifdef __cplusplus
@@ -24,6 +24,7 @@ typedef struct {
   const char *device;
   const char *kind;
   const char *engine; /* auto, native or bridge */
+  int32_t committee;  /* 0: only the first model is evaluated */
   int32_t nmodels;
   const char *const *models;
   int32_t ntypes;

@@ -3,12 +3,14 @@
 #include "pair_lamplighter.h"
 
 #include "bridge_registry.h"
+#include "fix_carry.h"
 
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
 #include "force.h"
 #include "memory.h"
+#include "modify.h"
 #include "neigh_list.h"
 #include "neighbor.h"
 #include "platform.h"
@@ -79,8 +81,10 @@ extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
     Pair(lmp), dtype("auto"), device("auto"), kind("auto"), engine("auto"), model{-1, 0.0, 1},
-    opened(false), energy_scale(1.0), message(Message::NONE), rows(nullptr), stride(0), offset(0),
-    chunk_bytes(0), chunk_elements(0), element_bytes(8)
+    opened(false), energy_scale(1.0), committee_every(0), driver(0), unbiased(false),
+    nmembers_found(0.0), variance_max(0.0), deviation_max(0.0), evaluated_step(-1), carry(nullptr),
+    message(Message::NONE), rows(nullptr), stride(0), offset(0), chunk_bytes(0), chunk_elements(0),
+    element_bytes(8)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -97,6 +101,8 @@ PairLamplighter::PairLamplighter(LAMMPS *lmp) :
 PairLamplighter::~PairLamplighter()
 {
   close_model();
+  if (carry && modify && modify->get_fix_by_id(carry_id)) modify->delete_fix(carry_id);
+  delete[] pvector;
   if (allocated) {
     memory->destroy(setflag);
     memory->destroy(cutsq);
@@ -121,18 +127,23 @@ void PairLamplighter::allocate()
     for (int j = i; j < n; j++) setflag[i][j] = 0;
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] */
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E]
+                          [committee every N] [drive first|mean|M] [divisor K|K-1] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
   dtype = device = kind = engine = "auto";
+  committee_every = driver = 0;
+  unbiased = false;
   for (int iarg = 0; iarg < narg; iarg += 2) {
     const std::string key = arg[iarg];
-    if (key != "dtype" && key != "device" && key != "kind" && key != "engine")
-      error->all(FLERR,
-                 "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind or "
-                 "engine",
-                 key);
+    if (key != "dtype" && key != "device" && key != "kind" && key != "engine" &&
+        key != "committee" && key != "drive" && key != "divisor")
+      error->all(
+          FLERR,
+          "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind, engine, "
+          "committee, drive or divisor",
+          key);
     if (iarg + 1 >= narg)
       error->all(FLERR, "pair_style lamplighter: keyword '{}' lacks its value", key);
     const std::string value = arg[iarg + 1];
@@ -154,10 +165,37 @@ void PairLamplighter::settings(int narg, char **arg)
         error->all(FLERR, "pair_style lamplighter: engine must be auto, native or bridge, got '{}'",
                    value);
       engine = value;
+    } else if (key == "committee") {
+      if (value != "every" || iarg + 2 >= narg)
+        error->all(FLERR, "pair_style lamplighter: expected 'committee every N'");
+      committee_every = utils::inumeric(FLERR, arg[iarg + 2], false, lmp);
+      if (committee_every < 1)
+        error->all(FLERR, "pair_style lamplighter: 'committee every N' needs N >= 1 steps, got {}",
+                   committee_every);
+      iarg++;
+    } else if (key == "drive") {
+      driver = value == "first" ? 0
+          : value == "mean"     ? MEAN
+                                : utils::inumeric(FLERR, value, false, lmp) - 1;
+      if (driver < 0 && value != "mean")
+        error->all(
+            FLERR,
+            "pair_style lamplighter: drive must be first, mean or the number of a model from 1 "
+            "on, got '{}'",
+            value);
+    } else if (key == "divisor") {
+      if (value != "K" && value != "K-1")
+        error->all(FLERR, "pair_style lamplighter: divisor must be K or K-1, got '{}'", value);
+      unbiased = value == "K-1";
     } else {
       kind = value;
     }
   }
+  if (!committee_every && (driver || unbiased))
+    error->all(
+        FLERR,
+        "pair_style lamplighter: drive and divisor are of a committee: give 'committee every "
+        "N', too");
 }
 
 /* pair_coeff * * MODEL [MODEL ...] ELEMENT_OF_TYPE_1 ... ELEMENT_OF_TYPE_N */
@@ -193,6 +231,11 @@ void PairLamplighter::coeff(int narg, char **arg)
   if (!compiled.empty()) {
     open_native(compiled);
   } else {
+    if (committee_every)
+      error->all(
+          FLERR,
+          "pair_style lamplighter: committees run in the native engine only, so far: MACE models "
+          "of one architecture that it covers, on CPUs, without 'engine bridge'");
     const lamplighter_bridge &bridge = registered_bridge();
     if (!bridge.open) error->all(FLERR, NO_PROCESS);
     const lamplighter_request request = make_request();
@@ -217,6 +260,7 @@ lamplighter_request PairLamplighter::make_request()
   request.device = device.c_str();
   request.kind = kind.c_str();
   request.engine = engine.c_str();
+  request.committee = committee_every;
   request.nmodels = (int) models.size();
   request.models = model_names.data();
   request.ntypes = (int) elements_of_types.size();
@@ -290,6 +334,33 @@ void PairLamplighter::open_native(const std::string &file)
   }
   stop_all_if(problem);
   if (comm->me == 0) utils::logmesg(lmp, "pair lamplighter: {}\n", native->summary());
+  set_up_committee();
+}
+
+/* Thermo output by `compute ID all pair lamplighter`: what find_variance lists. */
+
+void PairLamplighter::set_up_committee()
+{
+  delete[] pvector;
+  pvector = nullptr;
+  nextra = 0;
+  nmembers_found = 0.0;
+  evaluated_step = -1;
+  if (!committee_every) return;
+  const int members = native->members();
+  if (members < 2)
+    error->all(
+        FLERR,
+        "pair_style lamplighter: a committee needs two models or more, and {} is alone: name "
+        "several model files in pair_coeff, or a .lamp file that was compiled from several",
+        models[0]);
+  if (driver >= members)
+    error->all(FLERR, "pair_style lamplighter: 'drive {}' asks for a model beyond the {} there are",
+               driver + 1, members);
+  nmembers_found = members;
+  nextra = 8 + atom->ntypes;
+  pvector = new double[nextra];
+  std::fill(pvector, pvector + nextra, 0.0);
 }
 
 void PairLamplighter::init_style()
@@ -317,6 +388,11 @@ void PairLamplighter::init_style()
                    k + 1);
 
   neighbor->add_request(this, NeighConst::REQ_FULL);
+
+  if (nextra && !carry) {
+    carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
+    carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
+  }
 }
 
 double PairLamplighter::init_one(int i, int j)
@@ -532,20 +608,24 @@ void PairLamplighter::compute_native()
   atoms.neighbours = list->firstneigh;
   atoms.neighbour_mask = NEIGHMASK;
 
-  // in other units than the model's the results are scaled on their way out
-  const bool direct = energy_scale == 1.0;
-  lamplighter::Results results{0.0, nullptr, nullptr, nullptr, nullptr};
-  double virial_native[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-  if (!direct) f_native.assign((size_t) 3 * nall, 0.0);
-  results.f = direct ? (nall ? atom->f[0] : nullptr) : f_native.data();
-  if (eflag_atom) {
-    eatoms.assign(nlocal, 0.0);
-    results.eatoms = eatoms.data();
-  }
-  if (vflag_global) results.virial = virial_native;
-  if (vflag_atom) {
-    vatom_native.assign((size_t) 6 * nall, 0.0);
-    results.vatom = vatom_native.data();
+  // All members where their turn has come or their mean drives; else the driver alone. Results are
+  // in the model's units, and are scaled on their way out.
+  const bool all = nextra &&
+      (driver == MEAN || update->ntimestep % committee_every == 0 || evaluated_step < 0);
+  const int first = all ? 0 : driver;
+  const int count = all ? native->members() : 1;
+  const bool direct = energy_scale == 1.0 && !all;
+  if (!direct) member_f.assign((size_t) 3 * nall * count, 0.0);
+  if (eflag_atom) member_eatoms.assign((size_t) nlocal * count, 0.0);
+  if (vflag_atom) member_vatom.assign((size_t) 6 * nall * count, 0.0);
+  std::vector<double> member_virial((size_t) 6 * count, 0.0);
+  std::vector<lamplighter::Results> results(count);
+  for (int k = 0; k < count; k++) {
+    results[k].energy = 0.0;
+    results[k].f = direct ? (nall ? atom->f[0] : nullptr) : member_f.data() + (size_t) 3 * nall * k;
+    results[k].eatoms = eflag_atom ? member_eatoms.data() + (size_t) nlocal * k : nullptr;
+    results[k].virial = vflag_global ? &member_virial[6 * k] : nullptr;
+    results[k].vatom = vflag_atom ? member_vatom.data() + (size_t) 6 * nall * k : nullptr;
   }
 
   std::string problem;
@@ -553,7 +633,7 @@ void PairLamplighter::compute_native()
   stop_all_if(problem);
   ExchangeThrough exchange(this, comm->nprocs > 1);
   const double began = platform::walltime();
-  const auto overlap = native->compute(atoms, exchange, &results, 1);
+  const auto overlap = native->compute(atoms, exchange, results.data(), count, first);
   native_seconds += platform::walltime() - began;
   native_evaluations++;
   if (overlap.found)
@@ -563,20 +643,114 @@ void PairLamplighter::compute_native()
         "pair style first",
         atom->tag[overlap.i], atom->tag[overlap.j], update->ntimestep, overlap.distance, OVERLAP);
   stop_all_if(problem);
+  if (all) find_variance(results);
 
-  if (!direct) {
-    double **f = atom->f;
-    for (int i = 0; i < nall; i++)
-      for (int k = 0; k < 3; k++) f[i][k] += energy_scale * f_native[3 * (size_t) i + k];
+  for (int k = 0; k < count; k++) {
+    // one member drives, or all with equal weights
+    if (all && driver != MEAN && k != driver) continue;
+    const double weight = energy_scale * (driver == MEAN ? 1.0 / count : 1.0);
+    if (!direct) {
+      double **f = atom->f;
+      const double *from = results[k].f;
+      for (int i = 0; i < nall; i++)
+        for (int d = 0; d < 3; d++) f[i][d] += weight * from[3 * (size_t) i + d];
+    }
+    if (eflag_global) eng_vdwl += weight * results[k].energy;
+    if (eflag_atom)
+      for (int i = 0; i < nlocal; i++) eatom[i] += weight * results[k].eatoms[i];
+    if (vflag_global)
+      for (int d = 0; d < 6; d++) virial[d] += weight * member_virial[6 * k + d];
+    if (vflag_atom)
+      for (int i = 0; i < nall; i++)
+        for (int d = 0; d < 6; d++) vatom[i][d] += weight * results[k].vatom[6 * (size_t) i + d];
   }
-  if (eflag_global) eng_vdwl += energy_scale * results.energy;
-  if (eflag_atom)
-    for (int i = 0; i < nlocal; i++) eatom[i] += energy_scale * eatoms[i];
-  if (vflag_global)
-    for (int k = 0; k < 6; k++) virial[k] += energy_scale * virial_native[k];
-  if (vflag_atom)
+}
+
+/* sigma_i^2 = 1/K sum over k of |F_i^k - mean F_i|^2 (or 1/(K-1)), eV^2/Angstrom^2, of every local
+   atom, and over all atoms of all ranks: 1 largest, 2 mean, 3 smallest variance, 4 largest
+   deviation (its root, eV/Angstrom), 5 standard deviation of the energy (eV), 6 that per atom, 7
+   step, 8 number of models, then the largest variance of each atom type. */
+
+void PairLamplighter::find_variance(const std::vector<lamplighter::Results> &results)
+{
+  const int nlocal = atom->nlocal, nall = nlocal + atom->nghost;
+  const int K = (int) results.size(), width = 3 * K;
+  member_rows.resize((size_t) std::max(nall, 1) * width);
+  for (int k = 0; k < K; k++)
     for (int i = 0; i < nall; i++)
-      for (int k = 0; k < 6; k++) vatom[i][k] += energy_scale * vatom_native[6 * (size_t) i + k];
+      for (int d = 0; d < 3; d++)
+        member_rows[(size_t) i * width + 3 * k + d] = results[k].f[3 * (size_t) i + d];
+  if (comm->nprocs > 1)
+    reverse_exchange(member_rows.data(), member_rows.data(), width, sizeof(double));
+  else
+    for (int i = nlocal; i < nall; i++)
+      for (int c = 0; c < width; c++)
+        member_rows[(size_t) owner[i] * width + c] += member_rows[(size_t) i * width + c];
+
+  const double divisor = unbiased ? K - 1 : K;
+  const int ntypes = atom->ntypes;
+  // the largest variance of all, of each type, and of minus the variance
+  std::vector<double> largest(ntypes + 2, 0.0), all_largest(ntypes + 2, 0.0);
+  largest[ntypes + 1] = -1e300;
+  std::vector<double> sums(K + 1, 0.0), all_sums(K + 1, 0.0);
+  for (int i = 0; i < nlocal; i++) {
+    const double *row = &member_rows[(size_t) i * width];
+    double variance = 0.0;
+    for (int d = 0; d < 3; d++) {
+      double mean = 0.0;
+      for (int k = 0; k < K; k++) mean += row[3 * k + d];
+      mean /= K;
+      for (int k = 0; k < K; k++) variance += (row[3 * k + d] - mean) * (row[3 * k + d] - mean);
+    }
+    variance /= divisor;
+    if (carry) carry->values[i] = variance;
+    double &of_type = largest[atom->type[i]];
+    of_type = std::max(of_type, variance);
+    largest[0] = std::max(largest[0], variance);
+    largest[ntypes + 1] = std::max(largest[ntypes + 1], -variance);
+    sums[K] += variance;
+  }
+  for (int k = 0; k < K; k++) sums[k] = results[k].energy;
+  MPI_Allreduce(largest.data(), all_largest.data(), ntypes + 2, MPI_DOUBLE, MPI_MAX, world);
+  MPI_Allreduce(sums.data(), all_sums.data(), K + 1, MPI_DOUBLE, MPI_SUM, world);
+  double mean = 0.0, energy = 0.0;
+  for (int k = 0; k < K; k++) mean += all_sums[k] / K;
+  for (int k = 0; k < K; k++) energy += (all_sums[k] - mean) * (all_sums[k] - mean) / divisor;
+  const double natoms = std::max<double>((double) atom->natoms, 1.0);
+  variance_max = all_largest[0];
+  deviation_max = std::sqrt(variance_max);
+  evaluated_step = update->ntimestep;
+  // compute pair adds up what ranks have
+  if (comm->me != 0) return;
+  pvector[0] = variance_max;
+  pvector[1] = all_sums[K] / natoms;
+  pvector[2] = atom->natoms ? -all_largest[ntypes + 1] : 0.0;
+  pvector[3] = deviation_max;
+  pvector[4] = std::sqrt(energy);
+  pvector[5] = std::sqrt(energy) / natoms;
+  pvector[6] = (double) evaluated_step;
+  pvector[7] = K;
+  for (int itype = 1; itype <= ntypes; itype++) pvector[7 + itype] = all_largest[itype];
+}
+
+/* Numbers that other styles ask for: fix guard, and any that know their names. */
+
+void *PairLamplighter::extract(const char *name, int &dim)
+{
+  dim = 0;
+  if (!nextra) return nullptr;
+  if (strcmp(name, "committee") == 0) return &nmembers_found;
+  if (strcmp(name, "committee_variance_max") == 0) return &variance_max;
+  if (strcmp(name, "committee_deviation_max") == 0) return &deviation_max;
+  return nullptr;
+}
+
+/* The force variance of each atom at the last step at which the committee was evaluated. */
+
+void *PairLamplighter::extract_peratom(const char *name, int &ncol)
+{
+  ncol = 0;
+  return carry && strcmp(name, "variance") == 0 ? carry->values : nullptr;
 }
 
 /* The virial of a pair is -r_ij (x) f_ij; atoms i and j take half of it each, which is how MACE

@@ -25,6 +25,8 @@ class PairLamplighter : public Pair {
   double init_one(int, int) override;
   void compute(int, int) override;
   double memory_usage() override;
+  void *extract(const char *, int &) override;
+  void *extract_peratom(const char *, int &) override;
 
   int pack_forward_comm(int, int *, double *, int, int *) override;
   void unpack_forward_comm(int, int, double *) override;
@@ -45,8 +47,18 @@ class PairLamplighter : public Pair {
 
   std::vector<int> owner;    // row -> row that the model knows it by
   std::vector<int64_t> pair_i, pair_j;
-  std::vector<double> rij, fij, eatoms, f_native, vatom_native;
+  std::vector<double> rij, fij, eatoms;
   std::vector<int64_t> list_i, list_j, list_j_x;
+
+  // the committee: all models, every so many steps
+  int committee_every, driver;    // driver: number of the model, or MEAN
+  static constexpr int MEAN = -1;
+  bool unbiased;    // divisor K - 1
+  double nmembers_found, variance_max, deviation_max;
+  bigint evaluated_step;
+  class FixCarry *carry;
+  std::string carry_id;
+  std::vector<double> member_f, member_rows, member_eatoms, member_vatom;
 
   // the features that are being exchanged: rows of `stride` bytes, of which `chunk_bytes` from
   // `offset` on are in this message
@@ -62,6 +74,9 @@ class PairLamplighter : public Pair {
   std::string compiled_model();
   void open_native(const std::string &file);
   void compute_native();
+
+  void set_up_committee();
+  void find_variance(const std::vector<lamplighter::Results> &);
   void check_positions(std::string &problem) const;
   void find_owners();
   int64_t build_pairs(std::string &problem);

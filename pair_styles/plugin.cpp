@@ -9,6 +9,7 @@
 #include "library.h"
 #include "lmptype.h"
 
+#include "fix_carry.h"
 #include "fix_guard.h"
 #include "pair_lamplighter.h"
 
@@ -61,6 +62,11 @@ void *fix_guard(void *lammps, int narg, char **arg)
   return static_cast<Fix *>(new FixGuard(static_cast<LAMMPS *>(lammps), narg, arg));
 }
 
+void *fix_carry(void *lammps, int narg, char **arg)
+{
+  return static_cast<Fix *>(new FixCarry(static_cast<LAMMPS *>(lammps), narg, arg));
+}
+
 }    // namespace
 
 // What the plugin was compiled for; the same text as in lamplighterplugin.json.
@@ -99,5 +105,10 @@ extern "C" void lammpsplugin_init(void *lammps, void *handle, void *register_plu
   style.name = "guard";
   style.info = "fix guard: stops a run at the step at which it ceases to be physical";
   style.creator.v2 = fix_guard;
+  register_style(&style, lammps);
+
+  style.name = "lamplighter/carry";
+  style.info = "fix lamplighter/carry: per-atom numbers of other styles";
+  style.creator.v2 = fix_carry;
   register_style(&style, lammps);
 }

@@ -243,7 +243,7 @@ template <class T> class Evaluator : public MaceEvaluator {
   int members() const override { return (int) members_.size(); }
   std::string summary() const override;
   double memory() const override;
-  Overlap compute(const Atoms &, Exchange &, Results *, int nmembers) override;
+  Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first) override;
 
  private:
   const char *simd_;
@@ -1034,10 +1034,10 @@ void Evaluator<T>::return_through(Member<T> &member, int t, const Atoms &atoms, 
 
 template <class T>
 Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *results,
-                              int nmembers)
+                              int nmembers, int first)
 {
   overlap_.found = false;
-  for (int k = 0; k < nmembers; k++) reserve_atoms(members_[k], atoms);
+  for (int k = 0; k < nmembers; k++) reserve_atoms(members_[first + k], atoms);
   const int block = nmembers > 1 ? (int) block_.size() : 1;
 
   for (int t = 0; t < nlayers_; t++) {
@@ -1048,7 +1048,7 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       for (int k = 0; k < nmembers; k++)
         for (int ii = begin; ii < end; ii++) {
           const int i = atoms.list[ii];
-          Member<T> &member = members_[k];
+          Member<T> &member = members_[first + k];
           Neighbourhood<T> &near = block_[ii - begin];
           double energy = member.scale * forward(member, t, atoms, i, near, last);
           if (t == 0) {
@@ -1063,16 +1063,16 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
     }
     if (!last)
       for (int k = 0; k < nmembers; k++) {
-        const PreparedLayer<T> &next = members_[k].layers[t + 1];
-        exchange.forward(members_[k].kept[t + 1].sent.data(), next.sent_rows * next.sent_channels,
-                         sizeof(T));
+        const PreparedLayer<T> &next = members_[first + k].layers[t + 1];
+        exchange.forward(members_[first + k].kept[t + 1].sent.data(),
+                         next.sent_rows * next.sent_channels, sizeof(T));
       }
   }
 
   for (int t = nlayers_ - 2; t >= 0; t--) {
     for (int k = 0; k < nmembers; k++) {
-      const PreparedLayer<T> &next = members_[k].layers[t + 1];
-      exchange.reverse(members_[k].kept[t + 1].sent_gradient.data(),
+      const PreparedLayer<T> &next = members_[first + k].layers[t + 1];
+      exchange.reverse(members_[first + k].kept[t + 1].sent_gradient.data(),
                        next.sent_rows * next.sent_channels, sizeof(T));
     }
     for (int begin = 0; begin < atoms.nlist; begin += block) {
@@ -1080,7 +1080,8 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       for (int ii = begin; ii < end; ii++) find_edges(atoms, atoms.list[ii], block_[ii - begin]);
       for (int k = 0; k < nmembers; k++)
         for (int ii = begin; ii < end; ii++)
-          return_through(members_[k], t, atoms, atoms.list[ii], block_[ii - begin], results[k]);
+          return_through(members_[first + k], t, atoms, atoms.list[ii], block_[ii - begin],
+                         results[k]);
     }
   }
   return overlap_;

@@ -63,9 +63,9 @@ class MaceEvaluator {
   virtual int members() const = 0;    // models in the file
   virtual std::string summary() const = 0;
   virtual double memory() const = 0;    // bytes
-  /* The first `nmembers` models, one Results each, in one pass over the pairs. Results are of no
-     use where an overlap was found. */
-  virtual Overlap compute(const Atoms &, Exchange &, Results *, int nmembers) = 0;
+  /* `nmembers` models from `first` on, one Results each, in one pass over the pairs. Results are of
+     no use where an overlap was found. */
+  virtual Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first = 0) = 0;
 
   /* `elements[k]` is the symbol of type k + 1; `dtype` is float64, float32 (float32 arithmetic;
      positions, energies and forces are summed in float64) or auto, as the model was stored;

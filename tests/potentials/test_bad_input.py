@@ -95,7 +95,7 @@ def test_null_element(lammps_instance, small_model: Path) -> None:
     [
         ("lamplighter dtype float16", ["dtype", "float16", "float32 or float64"]),
         ("lamplighter device gpu", ["device", "'gpu'", "cuda:K"]),
-        ("lamplighter precision high", ["'precision'", "dtype, device, kind or engine"]),
+        ("lamplighter precision high", ["'precision'", "dtype, device, kind, engine, "]),
         ("lamplighter dtype", ["'dtype'", "lacks its value"]),
     ],
 )

@@ -289,11 +289,11 @@ def test_the_cache_gives_the_same_file_again(
     small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = compiled_in_cache(small_model, ["O", "H"])
+    first = compiled_in_cache([small_model], ["O", "H"])
     before = first.stat().st_mtime_ns
-    assert compiled_in_cache(small_model, ["H", "O", "H"]) == first
+    assert compiled_in_cache([small_model], ["H", "O", "H"]) == first
     assert first.stat().st_mtime_ns == before
-    assert compiled_in_cache(small_model, ["H"]) != first
+    assert compiled_in_cache([small_model], ["H"]) != first
 
 
 def test_plain_lmp_runs_a_compiled_model_without_python(run: Run, compiled: Path, tmp_path: Path) -> None:

@@ -178,7 +178,8 @@ def _compile(request: Any, path: int, size: int) -> int:
         from lamplighter.potentials.native import NotCovered, compiled_in_cache
 
         try:
-            compiled = compiled_in_cache(_files(asked)[0], _elements(asked))
+            files = _files(asked) if asked.committee else _files(asked)[:1]
+            compiled = compiled_in_cache(files, _elements(asked))
         except NotCovered as problem:
             use_bridge = f"{_files(asked)[0]} has no native form: the native engine lacks {problem}"
             return

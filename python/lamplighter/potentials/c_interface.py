@@ -11,7 +11,7 @@ from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_i
 import numpy as np
 import torch
 
-VERSION = 2
+VERSION = 3
 USE_BRIDGE = 2
 
 
@@ -22,6 +22,7 @@ class Request(Structure):
         ("device", c_char_p),
         ("kind", c_char_p),
         ("engine", c_char_p),
+        ("committee", c_int32),
         ("nmodels", c_int32),
         ("models", POINTER(c_char_p)),
         ("ntypes", c_int32),

@@ -264,15 +264,17 @@ def random_cluster(elements: Sequence[str], cutoff: float, size: int, rng: np.ra
     return Atoms(symbols, positions)
 
 
-def compiled_in_cache(model: Path, elements: Sequence[str], head: str | None = None) -> Path:
-    """The compiled form of a model, made now or found in the user's cache, where it is kept by its content.
+def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str | None = None) -> Path:
+    """The compiled form of models, made now or found in the user's cache, where it is kept by its content.
 
     Raises:
-        NotCovered: the native engine has no equivalent of a part of the model.
-        ModelError: no MACE model, or the compiled form does not agree with it.
+        NotCovered: the native engine has no equivalent of a part of a model.
+        ModelError: no MACE model, the compiled form does not agree with it, or models of several architectures.
     """
     symbols = sorted(set(elements), key=lambda symbol: atomic_numbers[symbol])
-    digest = hashlib.sha256(Path(model).read_bytes())
+    digest = hashlib.sha256()
+    for model in models:
+        digest.update(hashlib.sha256(Path(model).read_bytes()).digest())
     own = importlib.metadata.version("lamplighter")
     sources = Path(__file__).with_name("mace_compile.py").read_bytes()
     digest.update(f"{VERSION} {own} {' '.join(symbols)} {head or ''}".encode() + sources)
@@ -283,8 +285,8 @@ def compiled_in_cache(model: Path, elements: Sequence[str], head: str | None = N
     try:
         folder = writable_cache_folder("models")
     except OSError as problem:
-        raise ModelError(f"the compiled form of {model} cannot be kept: {problem}; set XDG_CACHE_HOME") from problem
-    compile_files([model], folder / name, symbols, head)
+        raise ModelError(f"the compiled form of {models[0]} cannot be kept: {problem}; set XDG_CACHE_HOME") from problem
+    compile_files(models, folder / name, symbols, head)
     return folder / name
 
 

@@ -1,0 +1,39 @@
+"""What a committee finds on a structure. `committee_evaluation.py OUT.npz WORDS MODEL …`, alone or under mpirun."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lammps_evaluation import load, open_lammps
+
+import structures
+
+out, words, *models = sys.argv[1:]
+lmp = open_lammps()
+atoms = structures.ALL["slab"]()
+load(lmp, atoms, f"lamplighter dtype float64 {words}", f"{' '.join(models)} {' '.join(structures.ELEMENTS)}")
+lmp.commands_string(
+    "compute c all pair lamplighter\nfix v all pair 1 lamplighter variance 0\n"
+    "thermo_style custom step pe c_c[1]\nrun 0 post no"
+)
+n = len(atoms)
+found = {
+    "numbers": np.array([lmp.extract_compute("c", 0, 1)[k] for k in range(8 + len(structures.ELEMENTS))]),
+    "variance": np.array(lmp.gather("f_v", 1, 1)),
+    "forces": np.array(lmp.gather_atoms("f", 1, 3)).reshape(n, 3),
+    "energy": np.array(lmp.get_thermo("pe")),
+}
+# the values stay with their atoms when these move to other ranks, until the next evaluation
+lmp.commands_string(
+    "neighbor 0.5 bin\nneigh_modify every 1 delay 0 check yes\nvelocity all create 3000 7 loop all\nfix m all nve\n"
+    "timestep 0.001\nrun 30 post no"
+)
+found["later"] = np.array(lmp.gather("f_v", 1, 1))
+found["step"] = np.array(lmp.extract_compute("c", 0, 1)[6])
+if MPI.COMM_WORLD.rank == 0:
+    np.savez(out, **found)
