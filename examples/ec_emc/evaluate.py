@@ -8,7 +8,7 @@ trajectories that gave no training frame). Definitions, over all frames n of a s
     stress  sqrt(1/(6 n) Σ_n Σ_{a<=b} (σ_model - σ_xtb)²)               meV/Å³ (periodic frames)
 
 The committee mean is the mean of the members' energies, forces and stresses. Writes `results.json`
-and `results.md`; `--learning-curve FOLDER` (a member's working folder of train.py, trained with
+and `results.md`; `--learning-curve FOLDER` (a member's working folder `member_K` of train.py, trained with
 save_all_checkpoints) also draws `learning_curve.png`: test error against CPU time.
 """
 
@@ -188,9 +188,11 @@ def main() -> None:
     table = markdown(results)
     print(table)
     if arguments.learning_curve:
-        first = files[0]
-        record = json.loads(first.with_suffix(".json").read_text())
-        curve = learning_curve(arguments.learning_curve, first, record["cpu_seconds"], record["epochs"])
+        # weights of a checkpoint go with the scale and the normalisation of its own member
+        number = arguments.learning_curve.resolve().name.removeprefix("member_")
+        member = next(file for file in files if file.stem.endswith(f"_{number}"))
+        record = json.loads(member.with_suffix(".json").read_text())
+        curve = learning_curve(arguments.learning_curve, member, record["cpu_seconds"], record["epochs"])
         results["learning curve"] = curve
         draw(curve, arguments.output / "learning_curve.png")
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
