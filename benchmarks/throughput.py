@@ -168,7 +168,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=positive, default=5, help="turns of each program (default: 5)")
     parser.add_argument("--warmup", type=positive, default=4, help="untimed steps before the first turn (default: 4)")
     parser.add_argument(
-        "--layouts", type=layout, nargs="+", default=[(1, 1), (1, 2), (2, 1)], metavar="RxT", help="ranks x threads"
+        "--layouts", type=layout, nargs="+", default=[(1, 1), (2, 1)], metavar="RxT", help="ranks x threads"
     )
     parser.add_argument(
         "--plain", action="store_true", help="also without Lamplighter's changes to MACE's operations, first layout"
