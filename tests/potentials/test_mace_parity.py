@@ -118,7 +118,10 @@ def assert_parity(
 @pytest.mark.parametrize(("model", "ranks"), MODELS_ON_RANKS)
 def test_float64_equals_ase(cache: Cache, model: str, ranks: int, engine: str, name: str) -> None:
     found = cache.in_lammps(model, ranks, f"dtype float64 engine {engine}")
-    assert_parity(found, cache.in_ase(model), name, force=1e-8, energy=1e-8, relative=1e-6)
+    expected = cache.in_ase(model)
+    # the error of the native engine's radial tables is relative: one structure has forces beyond 100 eV/Å
+    strong = max(1.0, float(np.abs(expected[f"{name}/forces"]).max()) / 10.0) if engine == "native" else 1.0
+    assert_parity(found, expected, name, force=1e-8 * strong, energy=1e-8, relative=1e-6)
 
 
 @pytest.mark.mpi
