@@ -65,7 +65,8 @@ def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Pat
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds processes by /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_process(python: Path, tmp_path: Path, number: signal.Signals) -> None:
-    words = [python, SCRIPT, *QUICK, "--layouts", "2x1", "--out", tmp_path / "out"]
+    # more steps than can be over before the signal
+    words = [python, SCRIPT, *QUICK, "--steps", "20000", "--layouts", "2x1", "--out", tmp_path / "out"]
     with subprocess.Popen(
         [str(word) for word in words],
         env={**os.environ, "TMPDIR": str(tmp_path)},

@@ -15,7 +15,7 @@ from lamplighter.plugin import require, selection
 selection._sources_folder = lambda: pathlib.Path(sys.argv[1])
 print(require())
 """
-NO_MODEL_CONNECTED = "evaluates models in a Python process, and none is connected"
+NO_MODEL_CONNECTED = "evaluates this model in a Python process, and none is connected"
 
 
 @pytest.fixture
