@@ -23,7 +23,6 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
-  const char *engine; /* auto, native or bridge */
   int32_t committee;  /* 0: only the first model is evaluated */
   int32_t nmodels;
   const char *const *models;

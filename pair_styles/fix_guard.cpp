@@ -51,6 +51,21 @@ double grams_per_cubic_cm(const std::string &units)
   return 0.0;
 }
 
+/* What all ranks have, rank by rank, on every rank. Collective. */
+template <class T>
+std::vector<T> gather_all(const std::vector<T> &mine, MPI_Datatype type, MPI_Comm world)
+{
+  int nprocs;
+  MPI_Comm_size(world, &nprocs);
+  const int count = (int) mine.size();
+  std::vector<int> counts(nprocs), offsets(nprocs, 0);
+  MPI_Allgather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, world);
+  for (int p = 1; p < nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
+  std::vector<T> all(offsets.back() + counts.back());
+  MPI_Allgatherv(mine.data(), count, type, all.data(), counts.data(), offsets.data(), type, world);
+  return all;
+}
+
 }    // namespace
 
 /* fix ID group guard N keyword value ... */
@@ -437,7 +452,6 @@ void FixGuard::bonds_from_topology()
         "fix guard: 'bonds topology' needs an atom style with bonds, such as full; with atom "
         "style {} use 'bonds geometry' or 'bonds FILE'",
         atom->atom_style);
-  std::vector<std::vector<std::pair<tagint, tagint>>> all(1);
   std::vector<tagint> ends;
   for (int i = 0; i < atom->nlocal; i++)
     for (int k = 0; k < atom->num_bond[i]; k++) {
@@ -449,13 +463,7 @@ void FixGuard::bonds_from_topology()
       ends.push_back(b);
     }
   // the atom of the lower ID may be on another rank
-  int count = (int) ends.size();
-  std::vector<int> counts(comm->nprocs), offsets(comm->nprocs, 0);
-  MPI_Allgather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, world);
-  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
-  std::vector<tagint> gathered(offsets.back() + counts.back());
-  MPI_Allgatherv(ends.data(), count, MPI_LMP_TAGINT, gathered.data(), counts.data(), offsets.data(),
-                 MPI_LMP_TAGINT, world);
+  const std::vector<tagint> gathered = gather_all(ends, MPI_LMP_TAGINT, world);
   for (size_t k = 0; k + 1 < gathered.size(); k += 2) {
     const int i = atom->map(gathered[k]);
     if (i < 0 || i >= atom->nlocal || !(atom->mask[i] & groupbit)) continue;
@@ -530,14 +538,7 @@ void FixGuard::set_mean_lengths()
       else
         others.push_back(partner[i][k]);
     }
-  int count = (int) others.size();
-  std::vector<int> sizes(comm->nprocs), offsets(comm->nprocs, 0);
-  MPI_Allgather(&count, 1, MPI_INT, sizes.data(), 1, MPI_INT, world);
-  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + sizes[p - 1];
-  std::vector<tagint> gathered(offsets.back() + sizes.back());
-  MPI_Allgatherv(others.data(), count, MPI_LMP_TAGINT, gathered.data(), sizes.data(),
-                 offsets.data(), MPI_LMP_TAGINT, world);
-  for (const tagint tag : gathered) {
+  for (const tagint tag : gather_all(others, MPI_LMP_TAGINT, world)) {
     const int j = atom->map(tag);
     if (j >= 0 && j < nlocal) coordination[j] += 1.0;
   }
@@ -566,13 +567,7 @@ void FixGuard::set_mean_lengths()
     flat.push_back(sum.first);
     flat.push_back(sum.second);
   }
-  count = (int) flat.size();
-  MPI_Allgather(&count, 1, MPI_INT, sizes.data(), 1, MPI_INT, world);
-  offsets[0] = 0;
-  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + sizes[p - 1];
-  std::vector<double> all(offsets.back() + sizes.back());
-  MPI_Allgatherv(flat.data(), count, MPI_DOUBLE, all.data(), sizes.data(), offsets.data(),
-                 MPI_DOUBLE, world);
+  const std::vector<double> all = gather_all(flat, MPI_DOUBLE, world);
   sums.clear();
   for (size_t k = 0; k + 3 < all.size(); k += 4) {
     auto &sum = sums[{(int) all[k], (int) all[k + 1]}];
@@ -824,14 +819,8 @@ void FixGuard::report(Criterion criterion)
   }
 
   double reference_length = 0.0;
-  const std::vector<tagint> mine = offenders(criterion, reference_length);
-  int count = (int) mine.size();
-  std::vector<int> counts(comm->nprocs), offsets(comm->nprocs, 0);
-  MPI_Allgather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, world);
-  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
-  std::vector<tagint> ids(offsets.back() + counts.back());
-  MPI_Allgatherv(mine.data(), count, MPI_LMP_TAGINT, ids.data(), counts.data(), offsets.data(),
-                 MPI_LMP_TAGINT, world);
+  const std::vector<tagint> ids = gather_all(offenders(criterion, reference_length), MPI_LMP_TAGINT,
+                                             world);
   std::vector<int> types(ids.size(), 0), all_types(ids.size(), 0);
   std::vector<int> ranks(ids.size(), -1), all_ranks(ids.size(), -1);
   for (size_t k = 0; k < ids.size(); k++)

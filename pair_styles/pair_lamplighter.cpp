@@ -4,6 +4,7 @@
 
 #include "bridge_registry.h"
 #include "fix_carry.h"
+#include "native/radial_table.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -31,8 +32,7 @@ namespace {
 // messages of at most this many doubles per atom.
 constexpr int MAX_DOUBLES_PER_MESSAGE = 128;
 
-// Closer than this, no model has data and energies overflow: a broken structure, not physics.
-constexpr double OVERLAP = 0.1;
+constexpr double OVERLAP = lamplighter::SHORTEST_DISTANCE;    // a broken structure, not physics
 
 const char *const NO_PROCESS =
     "pair_style lamplighter evaluates this model in a Python process, and none is connected to "
@@ -259,7 +259,6 @@ lamplighter_request PairLamplighter::make_request()
   request.dtype = dtype.c_str();
   request.device = device.c_str();
   request.kind = kind.c_str();
-  request.engine = engine.c_str();
   request.committee = committee_every;
   request.nmodels = (int) models.size();
   request.models = model_names.data();
@@ -430,6 +429,14 @@ void PairLamplighter::check_positions(std::string &problem) const
     }
 }
 
+std::string PairLamplighter::overlap_of(int i, int j, double distance) const
+{
+  return fmt::format("Atoms {} and {} overlap at step {}: they are {:.4g} Angstrom apart, "
+                     "less than {} Angstrom; check the structure, or minimise it with a "
+                     "repulsive pair style first",
+                     atom->tag[i], atom->tag[j], update->ntimestep, distance, OVERLAP);
+}
+
 /* With one rank every ghost is an image of a local atom: learn of which. */
 
 void PairLamplighter::find_owners()
@@ -464,12 +471,7 @@ int64_t PairLamplighter::build_pairs(std::string &problem)
       const double dx = x[j][0] - xi, dy = x[j][1] - yi, dz = x[j][2] - zi;
       const double rsq = dx * dx + dy * dy + dz * dz;
       if (rsq >= cutsq_model) continue;
-      if (rsq < OVERLAP * OVERLAP && problem.empty())
-        problem = fmt::format("Atoms {} and {} overlap at step {}: they are {:.4g} Angstrom apart, "
-                              "less than {} Angstrom; check the structure, or minimise it with a "
-                              "repulsive pair style first",
-                              atom->tag[i], atom->tag[j], update->ntimestep, std::sqrt(rsq),
-                              OVERLAP);
+      if (rsq < OVERLAP * OVERLAP && problem.empty()) problem = overlap_of(i, j, std::sqrt(rsq));
       pair_i[n] = i;
       pair_j[n] = owner[j];
       rij[3 * n] = dx;
@@ -636,12 +638,7 @@ void PairLamplighter::compute_native()
   const auto overlap = native->compute(atoms, exchange, results.data(), count, first);
   native_seconds += platform::walltime() - began;
   native_evaluations++;
-  if (overlap.found)
-    problem = fmt::format(
-        "Atoms {} and {} overlap at step {}: they are {:.4g} Angstrom apart, less "
-        "than {} Angstrom; check the structure, or minimise it with a repulsive "
-        "pair style first",
-        atom->tag[overlap.i], atom->tag[overlap.j], update->ntimestep, overlap.distance, OVERLAP);
+  if (overlap.found) problem = overlap_of(overlap.i, overlap.j, overlap.distance);
   stop_all_if(problem);
   if (all) find_variance(results);
 
@@ -680,12 +677,7 @@ void PairLamplighter::find_variance(const std::vector<lamplighter::Results> &res
     for (int i = 0; i < nall; i++)
       for (int d = 0; d < 3; d++)
         member_rows[(size_t) i * width + 3 * k + d] = results[k].f[3 * (size_t) i + d];
-  if (comm->nprocs > 1)
-    reverse_exchange(member_rows.data(), member_rows.data(), width, sizeof(double));
-  else
-    for (int i = nlocal; i < nall; i++)
-      for (int c = 0; c < width; c++)
-        member_rows[(size_t) owner[i] * width + c] += member_rows[(size_t) i * width + c];
+  reverse_exchange(member_rows.data(), member_rows.data(), width, sizeof(double));
 
   const double divisor = unbiased ? K - 1 : K;
   const int ntypes = atom->ntypes;

@@ -78,6 +78,7 @@ class PairLamplighter : public Pair {
   void set_up_committee();
   void find_variance(const std::vector<lamplighter::Results> &);
   void check_positions(std::string &problem) const;
+  std::string overlap_of(int i, int j, double distance) const;
   void find_owners();
   int64_t build_pairs(std::string &problem);
   void build_list();

@@ -21,8 +21,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.io import read, write
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from generate_clusters import label_cluster
 from molecules import longest_bond_stretch
-from tblite.ase import TBLite
 
 from lamplighter.potentials.native import NativeMace, compile_files
 
@@ -83,20 +83,16 @@ def main() -> None:
     for cluster in [a for a in read(HERE / "data" / "xtb_train.xyz", ":") if len(a) > 1]:
         temperature = rng.uniform(*arguments.temperature)
         for frame in trajectory(cluster, native, temperature, arguments.frames, rng):
-            bare = Atoms(frame.numbers, np.round(frame.positions, 6))
-            bare.calc = TBLite(method="GFN2-xTB", verbosity=0)
-            energy, forces = bare.get_potential_energy(), bare.get_forces()
-            if np.abs(forces).max() > arguments.largest_force:
-                continue
-            result = Atoms(bare.numbers, bare.positions)
-            result.info |= {
-                "config_type": "cluster_md",
-                "Comp": cluster.info["Comp"],
-                "temperature": round(temperature),
-                "energy_xtb": energy,
-            }
-            result.arrays["forces_xtb"] = np.round(forces, 6)
-            labelled.append(result)
+            frame.positions = np.round(frame.positions, 6)
+            result = label_cluster(
+                frame,
+                arguments.largest_force,
+                config_type="cluster_md",
+                Comp=cluster.info["Comp"],
+                temperature=round(temperature),
+            )
+            if result is not None:
+                labelled.append(result)
     write(arguments.output, labelled, format="extxyz")
     strengths = [a.arrays["forces_xtb"].std() for a in labelled]
     print(f"{len(labelled)} clusters, force rms per cluster: {np.percentile(strengths, [5, 50, 95])}")

@@ -33,6 +33,19 @@ def strain(cluster: Atoms, rng: np.random.Generator) -> Atoms:
     return copy
 
 
+def label_cluster(cluster: Atoms, largest_force: float, **info: object) -> Atoms | None:
+    """A clean copy with GFN2-xTB energy and forces and `info`; None if a force component is beyond `largest_force`."""
+    bare = Atoms(cluster.numbers, cluster.positions)
+    bare.calc = TBLite(method="GFN2-xTB", verbosity=0)
+    energy, forces = bare.get_potential_energy(), bare.get_forces()
+    if np.abs(forces).max() > largest_force:
+        return None
+    result = Atoms(cluster.numbers, np.round(cluster.positions, 6))
+    result.info |= {**info, "energy_xtb": energy}
+    result.arrays["forces_xtb"] = np.round(forces, 6)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, required=True)
@@ -45,19 +58,11 @@ def main() -> None:
     clusters = [a for a in read(HERE / "data" / "xtb_train.xyz", ":") if len(a) > 1]
     labelled = []
     for cluster in clusters * arguments.copies:
-        copy = strain(cluster, rng)
-        copy.calc = TBLite(method="GFN2-xTB", verbosity=0)
-        energy, forces = copy.get_potential_energy(), copy.get_forces()
-        if np.abs(forces).max() > arguments.largest_force:
-            continue
-        result = Atoms(copy.numbers, np.round(copy.positions, 6))
-        result.info |= {
-            "config_type": "cluster_strained",
-            "Comp": cluster.info["Comp"],
-            "energy_xtb": energy,
-        }
-        result.arrays["forces_xtb"] = np.round(forces, 6)
-        labelled.append(result)
+        result = label_cluster(
+            strain(cluster, rng), arguments.largest_force, config_type="cluster_strained", Comp=cluster.info["Comp"]
+        )
+        if result is not None:
+            labelled.append(result)
     write(arguments.output, labelled, format="extxyz")
     strengths = [a.arrays["forces_xtb"].std() for a in labelled]
     print(f"{len(labelled)} clusters, force rms per cluster: {np.percentile(strengths, [5, 50, 95])}")

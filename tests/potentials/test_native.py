@@ -35,6 +35,17 @@ _PLAIN, _DENSITY, _DENSITY_RESIDUAL = (
     "RealAgnosticDensityResidualInteractionBlock",
 )
 
+_MP_0B: dict[str, Any] = {
+    "hidden_ell": 1,
+    "max_ell": 3,
+    "correlation": 3,
+    "first": _DENSITY,
+    "later": _DENSITY_RESIDUAL,
+    "distance_transform": "Agnesi",
+    "pair_repulsion": True,
+    "channels": 8,
+}
+
 # What MACE models are made of. The last ones are the shapes of published models, with fewer channels: MP-0 (plain,
 # degree 1), OFF23 (degree 1, plain first layer), MP-0b and later (density, Agnesi, ZBL), OMAT (the same, three heads).
 ARCHITECTURES: Mapping[str, dict[str, Any]] = {
@@ -60,27 +71,8 @@ ARCHITECTURES: Mapping[str, dict[str, Any]] = {
     "fewer edge channels": {"hidden_ell": 1, "channels": 16, "edge_channels": 8},
     "unscaled": {"scaled": False},
     "MP-0": {"hidden_ell": 1, "max_ell": 3, "correlation": 3, "first": _PLAIN, "channels": 8},
-    "MP-0b": {
-        "hidden_ell": 1,
-        "max_ell": 3,
-        "correlation": 3,
-        "first": _DENSITY,
-        "later": _DENSITY_RESIDUAL,
-        "distance_transform": "Agnesi",
-        "pair_repulsion": True,
-        "channels": 8,
-    },
-    "OMAT with heads": {
-        "hidden_ell": 1,
-        "max_ell": 3,
-        "correlation": 3,
-        "first": _DENSITY,
-        "later": _DENSITY_RESIDUAL,
-        "distance_transform": "Agnesi",
-        "pair_repulsion": True,
-        "heads": ["omat", "mptrj", "alex"],
-        "channels": 8,
-    },
+    "MP-0b": _MP_0B,
+    "OMAT with heads": _MP_0B | {"heads": ["omat", "mptrj", "alex"]},
 }
 
 

@@ -21,7 +21,6 @@ class Request(Structure):
         ("dtype", c_char_p),
         ("device", c_char_p),
         ("kind", c_char_p),
-        ("engine", c_char_p),
         ("committee", c_int32),
         ("nmodels", c_int32),
         ("models", POINTER(c_char_p)),
