@@ -23,7 +23,7 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
-  int32_t committee;  /* 0: only the first model is evaluated */
+  int32_t committee; /* 0: only the first model is evaluated */
   int32_t nmodels;
   const char *const *models;
   int32_t ntypes;
