@@ -32,7 +32,7 @@ using namespace FixConst;
 
 namespace {
 
-constexpr int ATOM_NUMBERS = 8;                   // of one atom in a frame
+constexpr int ATOM_NUMBERS = 9;                   // of one atom in a frame
 constexpr int LONGEST_LIST = 20;                  // offending atoms that are named
 constexpr double AVOGADRO_AMU = 1.66053906660;    // 1 g/mol/A^3 in g/cm3
 
@@ -80,7 +80,8 @@ FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
 {
   for (int k = 0; k < NCRITERIA; k++) {
     wanted[k] = violated[k] = false;
-    low[k] = limit[k] = found[k] = 0.0;
+    low[k] = limit[k] = found[k] = reported_value[k] = 0.0;
+    reported_step[k] = -1;
   }
   wanted[FINITE] = wanted[LOST] = true;
 
@@ -292,14 +293,12 @@ void FixGuard::init()
     error->all(FLERR, "fix guard: there is no compute {} for the temperature", id_temperature);
   if (wanted[ENERGY] && !modify->get_compute_by_id(id_energy))
     error->all(FLERR, "fix guard: there is no compute {} for the energy", id_energy);
-  for (const Criterion criterion : {VARIANCE, DEVIATION}) {
-    double value;
-    if (wanted[criterion] && !pair_energy_of("committee", value))
+  for (const Criterion criterion : {VARIANCE, DEVIATION})
+    if (wanted[criterion] && committee_number("committee") == 0.0)
       error->all(FLERR,
                  "fix guard: '{}' needs a committee, and the pair style has none: name several "
                  "models in pair_coeff and use 'committee every N' of pair_style lamplighter",
                  name_of(criterion));
-  }
 }
 
 void FixGuard::init_list(int, NeighList *given)
@@ -307,16 +306,32 @@ void FixGuard::init_list(int, NeighList *given)
   list = given;
 }
 
-/* A number that the pair style offers under the name of a quantity; 0 if it offers none. */
+/* The pair style that has a committee, if any: the present one, or one of a hybrid. */
 
-int FixGuard::pair_energy_of(const char *quantity, double &value) const
+Pair *FixGuard::committee_pair() const
 {
-  if (!force->pair) return 0;
   int dim = 0;
-  const double *number = (const double *) force->pair->extract(quantity, dim);
-  if (!number || dim != 0) return 0;
-  value = *number;
-  return 1;
+  // a hybrid hands out its parts' numbers, but not what they know of each atom
+  Pair *part = force->pair ? force->pair_match("lamplighter", 1) : nullptr;
+  if (part && part->extract("committee", dim)) return part;
+  return force->pair;
+}
+
+/* A number of the committee by the pair style's name for it; 0 without a committee. */
+
+double FixGuard::committee_number(const char *name) const
+{
+  int dim = 0;
+  Pair *pair = committee_pair();
+  const double *number = pair ? (const double *) pair->extract(name, dim) : nullptr;
+  return number && dim == 0 ? *number : 0.0;
+}
+
+const double *FixGuard::committee_variances() const
+{
+  int ncol = 0;
+  Pair *pair = committee_pair();
+  return pair ? (const double *) pair->extract_peratom("variance", ncol) : nullptr;
 }
 
 void FixGuard::setup(int)
@@ -739,8 +754,8 @@ void FixGuard::check()
     if (!std::isfinite(energy)) found[FINITE] = 1.0;
     potential->addstep(update->ntimestep + nevery);
   }
-  if (wanted[VARIANCE]) pair_energy_of("committee_variance_max", found[VARIANCE]);
-  if (wanted[DEVIATION]) pair_energy_of("committee_deviation_max", found[DEVIATION]);
+  if (wanted[VARIANCE]) found[VARIANCE] = committee_number("committee_variance_max");
+  if (wanted[DEVIATION]) found[DEVIATION] = committee_number("committee_deviation_max");
 
   for (int k = STRETCH; k < NCRITERIA; k++) {
     if (!wanted[k]) continue;
@@ -783,11 +798,7 @@ std::vector<tagint> FixGuard::offenders(Criterion criterion, double &reference_l
         worst.push_back({finite ? size : 1e300, {atom->tag[i]}});
     }
   } else if (criterion == VARIANCE || criterion == DEVIATION) {
-    int ncol = 0;
-    const double *variance = force->pair
-        ? (const double *) force->pair->extract_peratom("variance", ncol)
-        : nullptr;
-    if (variance)
+    if (const double *variance = committee_variances())
       for (int i = 0; i < atom->nlocal; i++) {
         const double value = criterion == VARIANCE ? variance[i] : std::sqrt(variance[i]);
         if (value > limit[criterion]) worst.push_back({value, {atom->tag[i]}});
@@ -816,6 +827,17 @@ void FixGuard::report(Criterion criterion)
   if (first_criterion == NONE) {
     first_criterion = criterion;
     first_step = update->ntimestep;
+  }
+  // the last step of a run is also the first of the next: it is told of once
+  const double before = reported_value[criterion], value = found[criterion];
+  const bool told = reported_step[criterion] == update->ntimestep &&
+      !(std::fabs(value - before) > 1e-9 * std::fabs(before));
+  reported_step[criterion] = update->ntimestep;
+  reported_value[criterion] = value;
+  if (told) {
+    nevents--;
+    stop_run();
+    return;
   }
 
   double reference_length = 0.0;
@@ -892,10 +914,14 @@ void FixGuard::report(Criterion criterion)
     }
   }
   if (!snapshot_file.empty()) write_snapshot(ids);
-  if (stop && !timed_out_by_us) {
-    timer->force_timeout();
-    timed_out_by_us = true;
-  }
+  stop_run();
+}
+
+void FixGuard::stop_run()
+{
+  if (!stop || timed_out_by_us) return;
+  timer->force_timeout();
+  timed_out_by_us = true;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -905,6 +931,9 @@ FixGuard::Frame FixGuard::take_frame() const
   Frame frame;
   frame.step = update->ntimestep;
   frame.time = now();
+  const double *variance = committee_variances();
+  frame.has_variance = variance != nullptr;
+  frame.variance_step = frame.has_variance ? (bigint) committee_number("committee_step") : -1;
   const double *h = domain->h;
   const double box[9] = {h[0], 0.0, 0.0, h[5], h[1], 0.0, h[4], h[3], h[2]};
   std::copy(box, box + 9, frame.box);
@@ -915,6 +944,7 @@ FixGuard::Frame FixGuard::take_frame() const
     frame.atoms.push_back(atom->type[i]);
     for (int d = 0; d < 3; d++) frame.atoms.push_back(atom->x[i][d]);
     for (int d = 0; d < 3; d++) frame.atoms.push_back(atom->f[i][d]);
+    frame.atoms.push_back(variance ? variance[i] : 0.0);
   }
   return frame;
 }
@@ -953,22 +983,26 @@ void FixGuard::write_frame(FILE *file, const Frame &frame, const std::vector<tag
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return all[a] < all[b]; });
   fprintf(file, "%d\nLattice=\"", (int) order.size());
   for (int k = 0; k < 9; k++) fprintf(file, "%s%.10g", k ? " " : "", frame.box[k]);
-  fprintf(
-      file,
-      "\" Origin=\"%.10g %.10g %.10g\" Properties=species:S:1:pos:R:3:id:I:1:forces:R:3:guard:I:1 "
-      "step=" BIGINT_FORMAT " time=%.10g guard_frame=%s pbc=\"%s %s %s\"\n",
-      frame.origin[0], frame.origin[1], frame.origin[2], frame.step, frame.time, note,
-      domain->periodicity[0] ? "T" : "F", domain->periodicity[1] ? "T" : "F",
-      domain->periodicity[2] ? "T" : "F");
+  fprintf(file,
+          "\" Origin=\"%.10g %.10g %.10g\" "
+          "Properties=species:S:1:pos:R:3:id:I:1:forces:R:3%s:guard:I:1",
+          frame.origin[0], frame.origin[1], frame.origin[2],
+          frame.has_variance ? ":committee_variance:R:1" : "");
+  fprintf(file, " step=" BIGINT_FORMAT " time=%.10g guard_frame=%s pbc=\"%s %s %s\"", frame.step,
+          frame.time, note, domain->periodicity[0] ? "T" : "F", domain->periodicity[1] ? "T" : "F",
+          domain->periodicity[2] ? "T" : "F");
+  if (frame.has_variance) fprintf(file, " committee_step=" BIGINT_FORMAT, frame.variance_step);
+  fputs("\n", file);
   for (const size_t at : order) {
     const double *a = &all[at];
     const tagint tag = (tagint) a[0];
     const int z = numbers[(int) a[1]];
     const bool mark = std::find(marked.begin(), marked.end(), tag) != marked.end();
-    fprintf(file, "%s %.10g %.10g %.10g %lld %.10g %.10g %.10g %d\n",
+    fprintf(file, "%s %.10g %.10g %.10g %lld %.10g %.10g %.10g",
             z ? lamplighter::element_symbol(z) : "X", a[2] - frame.origin[0],
-            a[3] - frame.origin[1], a[4] - frame.origin[2], (long long) tag, a[5], a[6], a[7],
-            mark ? 1 : 0);
+            a[3] - frame.origin[1], a[4] - frame.origin[2], (long long) tag, a[5], a[6], a[7]);
+    if (frame.has_variance) fprintf(file, " %.10g", a[8]);
+    fprintf(file, " %d\n", mark ? 1 : 0);
   }
 }
 

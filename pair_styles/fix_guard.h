@@ -90,6 +90,8 @@ class FixGuard : public Fix {
   // what was found
   double found[NCRITERIA];
   bool violated[NCRITERIA];
+  bigint reported_step[NCRITERIA];
+  double reported_value[NCRITERIA];
   int first_criterion;
   bigint first_step;
   bigint nevents;
@@ -101,7 +103,9 @@ class FixGuard : public Fix {
     double time;
     double box[9];    // three cell vectors
     double origin[3];
-    std::vector<double> atoms;    // of this rank: ID, type, x, f: 8 numbers each
+    bool has_variance;
+    bigint variance_step;         // at which the committee was evaluated
+    std::vector<double> atoms;    // of this rank: ID, type, x, f, variance: 9 numbers each
   };
   std::deque<Frame> frames;
 
@@ -120,12 +124,15 @@ class FixGuard : public Fix {
   void check();
   void measure_local(double *largest) const;
   void report(Criterion);
+  void stop_run();
   std::vector<tagint> offenders(Criterion, double &reference_length) const;
   Frame take_frame() const;
   void write_snapshot(const std::vector<tagint> &);
   void write_frame(FILE *, const Frame &, const std::vector<tagint> &, const char *note) const;
   double now() const;
-  int pair_energy_of(const char *quantity, double &value) const;
+  class Pair *committee_pair() const;
+  double committee_number(const char *name) const;
+  const double *committee_variances() const;
   static const char *name_of(int);
 };
 

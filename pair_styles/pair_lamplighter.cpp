@@ -80,11 +80,9 @@ extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
 /* ---------------------------------------------------------------------- */
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
-    Pair(lmp), dtype("auto"), device("auto"), kind("auto"), engine("auto"), model{-1, 0.0, 1},
-    opened(false), energy_scale(1.0), committee_every(0), driver(0), unbiased(false),
-    nmembers_found(0.0), variance_max(0.0), deviation_max(0.0), evaluated_step(-1), carry(nullptr),
-    message(Message::NONE), rows(nullptr), stride(0), offset(0), chunk_bytes(0), chunk_elements(0),
-    element_bytes(8)
+    Pair(lmp), dtype("auto"), device("auto"), kind("auto"), engine("auto"), cutoff(0.0),
+    energy_scale(1.0), lists_built(0), carry(nullptr), message(Message::NONE), rows(nullptr),
+    stride(0), offset(0), chunk_bytes(0), chunk_elements(0), element_bytes(8)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -100,20 +98,20 @@ PairLamplighter::PairLamplighter(LAMMPS *lmp) :
 
 PairLamplighter::~PairLamplighter()
 {
-  close_model();
+  close_models();
   if (carry && modify && modify->get_fix_by_id(carry_id)) modify->delete_fix(carry_id);
-  delete[] pvector;
   if (allocated) {
     memory->destroy(setflag);
     memory->destroy(cutsq);
   }
 }
 
-void PairLamplighter::close_model()
+void PairLamplighter::close_models()
 {
   const lamplighter_bridge &bridge = registered_bridge();
-  if (opened && bridge.close) bridge.close(model.handle);
-  opened = false;
+  if (bridge.close)
+    for (const Bridged &each : bridged) bridge.close(each.model.handle);
+  bridged.clear();
   native.reset();
 }
 
@@ -127,26 +125,28 @@ void PairLamplighter::allocate()
     for (int j = i; j < n; j++) setflag[i][j] = 0;
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E]
-                          [committee every N] [drive first|mean|M] [divisor K|K-1] */
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [keywords of a committee] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
   dtype = device = kind = engine = "auto";
-  committee_every = driver = 0;
-  unbiased = false;
-  for (int iarg = 0; iarg < narg; iarg += 2) {
+  committee = std::make_unique<Committee>(lmp, "pair_style lamplighter");
+  int iarg = 0;
+  while (iarg < narg) {
+    if (const int taken = committee->take_keyword(narg, arg, iarg)) {
+      iarg += taken;
+      continue;
+    }
     const std::string key = arg[iarg];
-    if (key != "dtype" && key != "device" && key != "kind" && key != "engine" &&
-        key != "committee" && key != "drive" && key != "divisor")
-      error->all(
-          FLERR,
-          "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind, engine, "
-          "committee, drive or divisor",
-          key);
+    if (key != "dtype" && key != "device" && key != "kind" && key != "engine")
+      error->all(FLERR,
+                 "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind, "
+                 "engine, {}",
+                 key, Committee::keywords());
     if (iarg + 1 >= narg)
       error->all(FLERR, "pair_style lamplighter: keyword '{}' lacks its value", key);
     const std::string value = arg[iarg + 1];
+    iarg += 2;
     if (key == "dtype") {
       if (value != "float32" && value != "float64" && value != "auto")
         error->all(FLERR, "pair_style lamplighter: dtype must be float32 or float64, got '{}'",
@@ -165,37 +165,11 @@ void PairLamplighter::settings(int narg, char **arg)
         error->all(FLERR, "pair_style lamplighter: engine must be auto, native or bridge, got '{}'",
                    value);
       engine = value;
-    } else if (key == "committee") {
-      if (value != "every" || iarg + 2 >= narg)
-        error->all(FLERR, "pair_style lamplighter: expected 'committee every N'");
-      committee_every = utils::inumeric(FLERR, arg[iarg + 2], false, lmp);
-      if (committee_every < 1)
-        error->all(FLERR, "pair_style lamplighter: 'committee every N' needs N >= 1 steps, got {}",
-                   committee_every);
-      iarg++;
-    } else if (key == "drive") {
-      driver = value == "first" ? 0
-          : value == "mean"     ? MEAN
-                                : utils::inumeric(FLERR, value, false, lmp) - 1;
-      if (driver < 0 && value != "mean")
-        error->all(
-            FLERR,
-            "pair_style lamplighter: drive must be first, mean or the number of a model from 1 "
-            "on, got '{}'",
-            value);
-    } else if (key == "divisor") {
-      if (value != "K" && value != "K-1")
-        error->all(FLERR, "pair_style lamplighter: divisor must be K or K-1, got '{}'", value);
-      unbiased = value == "K-1";
     } else {
       kind = value;
     }
   }
-  if (!committee_every && (driver || unbiased))
-    error->all(
-        FLERR,
-        "pair_style lamplighter: drive and divisor are of a committee: give 'committee every "
-        "N', too");
+  committee->check_keywords();
 }
 
 /* pair_coeff * * MODEL [MODEL ...] ELEMENT_OF_TYPE_1 ... ELEMENT_OF_TYPE_N */
@@ -226,29 +200,24 @@ void PairLamplighter::coeff(int narg, char **arg)
                  "or delete these atoms",
                  itype);
 
-  close_model();
+  close_models();
   const std::string compiled = compiled_model();
-  if (!compiled.empty()) {
+  if (!compiled.empty())
     open_native(compiled);
-  } else {
-    if (committee_every)
-      error->all(
-          FLERR,
-          "pair_style lamplighter: committees run in the native engine only, so far: MACE models "
-          "of one architecture that it covers, on CPUs, without 'engine bridge'");
-    const lamplighter_bridge &bridge = registered_bridge();
-    if (!bridge.open) error->all(FLERR, NO_PROCESS);
-    const lamplighter_request request = make_request();
-    const int failed = bridge.open(&request, &model);
-    opened = !failed;
-    stop_all_if(failed ? bridge.message() : "");
-  }
+  else
+    open_bridged();
+  committee->set_up(models_open(), models[0]);
+  // thermo output by `compute ID all pair lamplighter`
+  pvector = committee->numbers();
+  nextra = pvector ? committee->nnumbers() : 0;
 
   for (int i = 1; i <= ntypes; i++)
     for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
 }
 
-lamplighter_request PairLamplighter::make_request()
+/* Models from `first` on; the rest of the committee is named after the one that is to be opened. */
+
+lamplighter_request PairLamplighter::make_request(int first, int count)
 {
   model_names.clear();
   element_names.clear();
@@ -259,9 +228,9 @@ lamplighter_request PairLamplighter::make_request()
   request.dtype = dtype.c_str();
   request.device = device.c_str();
   request.kind = kind.c_str();
-  request.committee = committee_every;
-  request.nmodels = (int) models.size();
-  request.models = model_names.data();
+  request.committee = committee->wanted();
+  request.nmodels = count;
+  request.models = model_names.data() + first;
   request.ntypes = (int) elements_of_types.size();
   request.elements = element_names.data();
   request.rank = comm->me;
@@ -309,11 +278,13 @@ std::string PairLamplighter::compiled_model()
   int status = 0;
   std::string problem;
   if (comm->me == 0) {
-    const lamplighter_request request = make_request();
+    const lamplighter_request request = make_request(0, (int) models.size());
     status = bridge.compile(&request, path, (int) sizeof(path));
     if (status == 1 || (status && engine == "native")) {
       problem = bridge.message();
       if (problem.empty()) problem = models[0] + " cannot be compiled for the native engine";
+    } else if (status) {
+      utils::logmesg(lmp, "pair lamplighter: through the bridge: {}\n", bridge.message());
     }
   }
   stop_all_if(problem);
@@ -327,39 +298,36 @@ void PairLamplighter::open_native(const std::string &file)
   std::string problem;
   try {
     native = lamplighter::MaceEvaluator::open(file, elements_of_types, dtype);
-    model.cutoff = native->cutoff();
+    cutoff = native->cutoff();
   } catch (const std::exception &caught) {
     problem = caught.what();
   }
   stop_all_if(problem);
   if (comm->me == 0) utils::logmesg(lmp, "pair lamplighter: {}\n", native->summary());
-  set_up_committee();
 }
 
-/* Thermo output by `compute ID all pair lamplighter`: what find_variance lists. */
+/* The first model, or all of a committee, each for itself. */
 
-void PairLamplighter::set_up_committee()
+void PairLamplighter::open_bridged()
 {
-  delete[] pvector;
-  pvector = nullptr;
-  nextra = 0;
-  nmembers_found = 0.0;
-  evaluated_step = -1;
-  if (!committee_every) return;
-  const int members = native->members();
-  if (members < 2)
-    error->all(
-        FLERR,
-        "pair_style lamplighter: a committee needs two models or more, and {} is alone: name "
-        "several model files in pair_coeff, or a .lamp file that was compiled from several",
-        models[0]);
-  if (driver >= members)
-    error->all(FLERR, "pair_style lamplighter: 'drive {}' asks for a model beyond the {} there are",
-               driver + 1, members);
-  nmembers_found = members;
-  nextra = 8 + atom->ntypes;
-  pvector = new double[nextra];
-  std::fill(pvector, pvector + nextra, 0.0);
+  const lamplighter_bridge &bridge = registered_bridge();
+  if (!bridge.open) error->all(FLERR, NO_PROCESS);
+  const int count = (int) models.size();
+  cutoff = 0.0;
+  for (int k = 0; k < (committee->wanted() ? count : 1); k++) {
+    const lamplighter_request request = committee->wanted() ? make_request(k, 1)
+                                                            : make_request(0, count);
+    Bridged opened{{-1, 0.0, 1}, -1};
+    const int failed = bridge.open(&request, &opened.model);
+    if (!failed) bridged.push_back(opened);
+    stop_all_if(failed ? bridge.message() : "");
+    cutoff = std::max(cutoff, opened.model.cutoff);
+  }
+}
+
+int PairLamplighter::models_open() const
+{
+  return native ? native->members() : (int) bridged.size();
 }
 
 void PairLamplighter::init_style()
@@ -388,7 +356,7 @@ void PairLamplighter::init_style()
 
   neighbor->add_request(this, NeighConst::REQ_FULL);
 
-  if (nextra && !carry) {
+  if (committee->in_use() && !carry) {
     carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
   }
@@ -398,7 +366,7 @@ double PairLamplighter::init_one(int i, int j)
 {
   if (setflag[i][j] == 0)
     error->all(FLERR, "pair_style lamplighter: pair_coeff is not set for types {} and {}", i, j);
-  return model.cutoff;
+  return cutoff;
 }
 
 /* Ends the run on all ranks with the message of the first rank that has one. Collective. */
@@ -450,10 +418,10 @@ void PairLamplighter::find_owners()
   message = Message::NONE;
 }
 
-int64_t PairLamplighter::build_pairs(std::string &problem)
+int64_t PairLamplighter::build_pairs(double within, std::string &problem)
 {
   double **x = atom->x;
-  const double cutsq_model = model.cutoff * model.cutoff;
+  const double cutsq_model = within * within;
   int64_t n = 0;
   for (int ii = 0; ii < list->inum; ii++) {
     const int i = list->ilist[ii];
@@ -503,97 +471,85 @@ void PairLamplighter::build_list()
   }
 }
 
+/* Results are in the model's units, and are scaled on their way out: all members where their turn
+   has come, else the driver alone. */
+
 void PairLamplighter::compute(int eflag, int vflag)
 {
   ev_init(eflag, vflag);
 
-  const int nlocal = atom->nlocal;
-  const int nall = nlocal + atom->nghost;
-  const bool rebuilt = neighbor->ago == 0 || (int) owner.size() != nall;
-  if (rebuilt) find_owners();
-
-  if (native) {
-    compute_native();
-    return;
+  const int nall = atom->nlocal + atom->nghost;
+  if (neighbor->ago == 0 || (int) owner.size() != nall) {
+    find_owners();
+    lists_built++;
   }
-
   std::string problem;
   check_positions(problem);
-  int64_t npairs = 0;
-  if (model.host_pairs) {
-    if (problem.empty()) npairs = build_pairs(problem);
-  } else if (rebuilt) {
-    build_list();
-  }
   stop_all_if(problem);
 
-  if ((int) eatoms.size() < nlocal) eatoms.resize((size_t) (1.2 * nlocal) + 16);
+  const bool all = committee->is_due();
+  const int first = all ? 0 : committee->driver();
+  const bool direct = energy_scale == 1.0 && !all;
+  auto results = make_results(all ? models_open() : 1, direct);
+  if (native)
+    evaluate_native(results, first);
+  else
+    for (size_t k = 0; k < results.size(); k++) evaluate_bridged(bridged[first + k], results[k]);
 
-  lamplighter_step step;
-  memset(&step, 0, sizeof(step));
-  step.nlocal = nlocal;
-  step.ntotal = comm->nprocs > 1 ? nall : nlocal;
-  step.rebuilt = rebuilt;
-  step.peratom = vflag_atom != 0;
-  step.virial_wanted = vflag_either != 0;
-  step.type = atom->type;
-  step.npairs = npairs;
-  step.pair_capacity = (int64_t) pair_i.size();
-  step.pair_i = pair_i.data();
-  step.pair_j = pair_j.data();
-  step.rij = rij.data();
-  step.fij = fij.data();
-  step.nlist = (int64_t) list_i.size();
-  step.list_capacity = (int64_t) list_i.capacity();
-  step.list_i = list_i.data();
-  step.list_j = list_j.data();
-  step.list_j_x = list_j_x.data();
-  step.nx = nall;
-  step.x = nall ? atom->x[0] : nullptr;
-  step.atom_capacity = (int64_t) eatoms.size();
-  step.eatoms = eatoms.data();
-
-  // a model that makes its pairs itself adds its forces to these, in the unit of the model
-  std::vector<double> f_model, vatom_model;
-  double virial_model[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-  if (!model.host_pairs) {
-    f_model.assign((size_t) 3 * nall, 0.0);
-    if (step.peratom) vatom_model.assign((size_t) 6 * nall, 0.0);
-    step.f = f_model.data();
-    step.virial = virial_model;
-    step.vatom = vatom_model.data();
+  if (!all) {
+    add_results(results[0], energy_scale, !direct);
+    return;
   }
-
-  const lamplighter_bridge &bridge = registered_bridge();
-  if (!bridge.compute) error->all(FLERR, NO_PROCESS);
-  if (bridge.compute(model.handle, &step)) {
-    // The other ranks may be waiting for this one inside an exchange: only ending them all is safe.
-    // The traceback is out already; mpirun gets a moment to pass it on, as an abort may cut it off.
-    if (comm->nprocs > 1) {
-      std::this_thread::sleep_for(std::chrono::seconds(1));
-      MPI_Abort(world, 1);
-    }
-    error->all(FLERR, std::string(bridge.message()));
-  }
-
-  if (model.host_pairs) {
-    scatter_pair_forces(npairs);
-  } else {
-    double **f = atom->f;
-    for (int i = 0; i < nall; i++)
-      for (int k = 0; k < 3; k++) f[i][k] += energy_scale * f_model[3 * (size_t) i + k];
-    if (vflag_global)
-      for (int k = 0; k < 6; k++) virial[k] += energy_scale * virial_model[k];
-    if (vflag_atom)
-      for (int i = 0; i < nall; i++)
-        for (int k = 0; k < 6; k++) vatom[i][k] += energy_scale * vatom_model[6 * (size_t) i + k];
-  }
-  if (eflag_global) eng_vdwl += energy_scale * step.energy;
+  std::vector<double> energies;
+  for (const auto &result : results) energies.push_back(result.energy);
+  double excess;
+  const std::vector<double> weights = committee->weights(energies, excess);
+  find_spread(results);
+  for (size_t k = 0; k < results.size(); k++)
+    if (weights[k] != 0.0) add_results(results[k], energy_scale * weights[k], true);
+  if (eflag_global && comm->me == 0) eng_vdwl += energy_scale * excess;
   if (eflag_atom)
-    for (int i = 0; i < nlocal; i++) eatom[i] += energy_scale * eatoms[i];
+    for (int i = 0; i < atom->nlocal; i++)
+      eatom[i] += energy_scale * excess / (double) atom->natoms;
 }
 
-void PairLamplighter::compute_native()
+/* Zeroed arrays for `count` models; `direct`: forces go to those of the atoms. */
+
+std::vector<lamplighter::Results> PairLamplighter::make_results(int count, bool direct)
+{
+  const size_t nlocal = atom->nlocal, nall = nlocal + atom->nghost;
+  if (!direct) member_f.assign(3 * nall * count, 0.0);
+  if (eflag_atom) member_eatoms.assign(nlocal * count, 0.0);
+  if (vflag_atom) member_vatom.assign(6 * nall * count, 0.0);
+  member_virial.assign((size_t) 6 * count, 0.0);
+  std::vector<lamplighter::Results> results(count);
+  for (int k = 0; k < count; k++) {
+    results[k].energy = 0.0;
+    results[k].f = direct ? (nall ? atom->f[0] : nullptr) : member_f.data() + 3 * nall * k;
+    results[k].eatoms = eflag_atom ? member_eatoms.data() + nlocal * k : nullptr;
+    results[k].virial = vflag_global ? &member_virial[(size_t) 6 * k] : nullptr;
+    results[k].vatom = vflag_atom ? member_vatom.data() + 6 * nall * k : nullptr;
+  }
+  return results;
+}
+
+void PairLamplighter::add_results(const lamplighter::Results &from, double weight, bool with_forces)
+{
+  const int nlocal = atom->nlocal, nall = nlocal + atom->nghost;
+  if (with_forces)
+    for (int i = 0; i < nall; i++)
+      for (int d = 0; d < 3; d++) atom->f[i][d] += weight * from.f[3 * (size_t) i + d];
+  if (eflag_global) eng_vdwl += weight * from.energy;
+  if (eflag_atom)
+    for (int i = 0; i < nlocal; i++) eatom[i] += weight * from.eatoms[i];
+  if (vflag_global)
+    for (int d = 0; d < 6; d++) virial[d] += weight * from.virial[d];
+  if (vflag_atom)
+    for (int i = 0; i < nall; i++)
+      for (int d = 0; d < 6; d++) vatom[i][d] += weight * from.vatom[6 * (size_t) i + d];
+}
+
+void PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &results, int first)
 {
   const int nlocal = atom->nlocal;
   const int nall = nlocal + atom->nghost;
@@ -610,67 +566,82 @@ void PairLamplighter::compute_native()
   atoms.neighbours = list->firstneigh;
   atoms.neighbour_mask = NEIGHMASK;
 
-  // All members where their turn has come or their mean drives; else the driver alone. Results are
-  // in the model's units, and are scaled on their way out.
-  const bool all = nextra &&
-      (driver == MEAN || update->ntimestep % committee_every == 0 || evaluated_step < 0);
-  const int first = all ? 0 : driver;
-  const int count = all ? native->members() : 1;
-  const bool direct = energy_scale == 1.0 && !all;
-  if (!direct) member_f.assign((size_t) 3 * nall * count, 0.0);
-  if (eflag_atom) member_eatoms.assign((size_t) nlocal * count, 0.0);
-  if (vflag_atom) member_vatom.assign((size_t) 6 * nall * count, 0.0);
-  std::vector<double> member_virial((size_t) 6 * count, 0.0);
-  std::vector<lamplighter::Results> results(count);
-  for (int k = 0; k < count; k++) {
-    results[k].energy = 0.0;
-    results[k].f = direct ? (nall ? atom->f[0] : nullptr) : member_f.data() + (size_t) 3 * nall * k;
-    results[k].eatoms = eflag_atom ? member_eatoms.data() + (size_t) nlocal * k : nullptr;
-    results[k].virial = vflag_global ? &member_virial[6 * k] : nullptr;
-    results[k].vatom = vflag_atom ? member_vatom.data() + (size_t) 6 * nall * k : nullptr;
-  }
-
-  std::string problem;
-  check_positions(problem);
-  stop_all_if(problem);
   ExchangeThrough exchange(this, comm->nprocs > 1);
   const double began = platform::walltime();
-  const auto overlap = native->compute(atoms, exchange, results.data(), count, first);
+  const auto overlap = native->compute(atoms, exchange, results.data(), (int) results.size(),
+                                       first);
   native_seconds += platform::walltime() - began;
   native_evaluations++;
-  if (overlap.found) problem = overlap_of(overlap.i, overlap.j, overlap.distance);
-  stop_all_if(problem);
-  if (all) find_variance(results);
-
-  for (int k = 0; k < count; k++) {
-    // one member drives, or all with equal weights
-    if (all && driver != MEAN && k != driver) continue;
-    const double weight = energy_scale * (driver == MEAN ? 1.0 / count : 1.0);
-    if (!direct) {
-      double **f = atom->f;
-      const double *from = results[k].f;
-      for (int i = 0; i < nall; i++)
-        for (int d = 0; d < 3; d++) f[i][d] += weight * from[3 * (size_t) i + d];
-    }
-    if (eflag_global) eng_vdwl += weight * results[k].energy;
-    if (eflag_atom)
-      for (int i = 0; i < nlocal; i++) eatom[i] += weight * results[k].eatoms[i];
-    if (vflag_global)
-      for (int d = 0; d < 6; d++) virial[d] += weight * member_virial[6 * k + d];
-    if (vflag_atom)
-      for (int i = 0; i < nall; i++)
-        for (int d = 0; d < 6; d++) vatom[i][d] += weight * results[k].vatom[6 * (size_t) i + d];
-  }
+  stop_all_if(overlap.found ? overlap_of(overlap.i, overlap.j, overlap.distance) : "");
 }
 
-/* sigma_i^2 = 1/K sum over k of |F_i^k - mean F_i|^2 (or 1/(K-1)), eV^2/Angstrom^2, of every local
-   atom, and over all atoms of all ranks: 1 largest, 2 mean, 3 smallest variance, 4 largest
-   deviation (its root, eV/Angstrom), 5 standard deviation of the energy (eV), 6 that per atom, 7
-   step, 8 number of models, then the largest variance of each atom type. */
-
-void PairLamplighter::find_variance(const std::vector<lamplighter::Results> &results)
+void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Results &results)
 {
-  const int nlocal = atom->nlocal, nall = nlocal + atom->nghost;
+  const lamplighter_model &model = bridged_model.model;
+  const int nlocal = atom->nlocal;
+  const int nall = nlocal + atom->nghost;
+  std::string problem;
+  int64_t npairs = 0;
+  if (model.host_pairs) {
+    npairs = build_pairs(model.cutoff, problem);
+  } else if (bridged_model.list_seen != lists_built) {
+    build_list();
+  }
+  stop_all_if(problem);
+  if ((int) eatoms.size() < nlocal) eatoms.resize((size_t) (1.2 * nlocal) + 16);
+
+  lamplighter_step step;
+  memset(&step, 0, sizeof(step));
+  step.nlocal = nlocal;
+  step.ntotal = comm->nprocs > 1 ? nall : nlocal;
+  step.rebuilt = bridged_model.list_seen != lists_built;
+  step.peratom = results.vatom != nullptr;
+  step.virial_wanted = results.virial || results.vatom;
+  step.type = atom->type;
+  step.npairs = npairs;
+  step.pair_capacity = (int64_t) pair_i.size();
+  step.pair_i = pair_i.data();
+  step.pair_j = pair_j.data();
+  step.rij = rij.data();
+  step.fij = fij.data();
+  step.nlist = (int64_t) list_i.size();
+  step.list_capacity = (int64_t) list_i.capacity();
+  step.list_i = list_i.data();
+  step.list_j = list_j.data();
+  step.list_j_x = list_j_x.data();
+  step.nx = nall;
+  step.x = nall ? atom->x[0] : nullptr;
+  step.f = results.f;
+  double virial_here[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+  step.virial = results.virial ? results.virial : virial_here;
+  step.vatom = results.vatom;
+  step.atom_capacity = (int64_t) eatoms.size();
+  step.eatoms = eatoms.data();
+
+  const lamplighter_bridge &bridge = registered_bridge();
+  if (!bridge.compute) error->all(FLERR, NO_PROCESS);
+  if (bridge.compute(model.handle, &step)) {
+    // The other ranks may be waiting for this one inside an exchange: only ending them all is safe.
+    // The traceback is out already; mpirun gets a moment to pass it on, as an abort may cut it off.
+    if (comm->nprocs > 1) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      MPI_Abort(world, 1);
+    }
+    error->all(FLERR, std::string(bridge.message()));
+  }
+  bridged_model.list_seen = lists_built;
+
+  if (model.host_pairs) scatter_pair_forces(npairs, results);
+  results.energy += step.energy;
+  if (results.eatoms)
+    for (int i = 0; i < nlocal; i++) results.eatoms[i] += eatoms[i];
+}
+
+/* The members' forces, sent home from ghosts, and their variance. */
+
+void PairLamplighter::find_spread(const std::vector<lamplighter::Results> &results)
+{
+  const int nall = atom->nlocal + atom->nghost;
   const int K = (int) results.size(), width = 3 * K;
   member_rows.resize((size_t) std::max(nall, 1) * width);
   for (int k = 0; k < K; k++)
@@ -678,63 +649,13 @@ void PairLamplighter::find_variance(const std::vector<lamplighter::Results> &res
       for (int d = 0; d < 3; d++)
         member_rows[(size_t) i * width + 3 * k + d] = results[k].f[3 * (size_t) i + d];
   reverse_exchange(member_rows.data(), member_rows.data(), width, sizeof(double));
-
-  const double divisor = unbiased ? K - 1 : K;
-  const int ntypes = atom->ntypes;
-  // the largest variance of all, of each type, and of minus the variance
-  std::vector<double> largest(ntypes + 2, 0.0), all_largest(ntypes + 2, 0.0);
-  largest[ntypes + 1] = -1e300;
-  std::vector<double> sums(K + 1, 0.0), all_sums(K + 1, 0.0);
-  for (int i = 0; i < nlocal; i++) {
-    const double *row = &member_rows[(size_t) i * width];
-    double variance = 0.0;
-    for (int d = 0; d < 3; d++) {
-      double mean = 0.0;
-      for (int k = 0; k < K; k++) mean += row[3 * k + d];
-      mean /= K;
-      for (int k = 0; k < K; k++) variance += (row[3 * k + d] - mean) * (row[3 * k + d] - mean);
-    }
-    variance /= divisor;
-    if (carry) carry->values[i] = variance;
-    double &of_type = largest[atom->type[i]];
-    of_type = std::max(of_type, variance);
-    largest[0] = std::max(largest[0], variance);
-    largest[ntypes + 1] = std::max(largest[ntypes + 1], -variance);
-    sums[K] += variance;
-  }
-  for (int k = 0; k < K; k++) sums[k] = results[k].energy;
-  MPI_Allreduce(largest.data(), all_largest.data(), ntypes + 2, MPI_DOUBLE, MPI_MAX, world);
-  MPI_Allreduce(sums.data(), all_sums.data(), K + 1, MPI_DOUBLE, MPI_SUM, world);
-  double mean = 0.0, energy = 0.0;
-  for (int k = 0; k < K; k++) mean += all_sums[k] / K;
-  for (int k = 0; k < K; k++) energy += (all_sums[k] - mean) * (all_sums[k] - mean) / divisor;
-  const double natoms = std::max<double>((double) atom->natoms, 1.0);
-  variance_max = all_largest[0];
-  deviation_max = std::sqrt(variance_max);
-  evaluated_step = update->ntimestep;
-  // compute pair adds up what ranks have
-  if (comm->me != 0) return;
-  pvector[0] = variance_max;
-  pvector[1] = all_sums[K] / natoms;
-  pvector[2] = atom->natoms ? -all_largest[ntypes + 1] : 0.0;
-  pvector[3] = deviation_max;
-  pvector[4] = std::sqrt(energy);
-  pvector[5] = std::sqrt(energy) / natoms;
-  pvector[6] = (double) evaluated_step;
-  pvector[7] = K;
-  for (int itype = 1; itype <= ntypes; itype++) pvector[7 + itype] = all_largest[itype];
+  committee->find_spread(member_rows.data(), carry->values);
 }
-
-/* Numbers that other styles ask for: fix guard, and any that know their names. */
 
 void *PairLamplighter::extract(const char *name, int &dim)
 {
   dim = 0;
-  if (!nextra) return nullptr;
-  if (strcmp(name, "committee") == 0) return &nmembers_found;
-  if (strcmp(name, "committee_variance_max") == 0) return &variance_max;
-  if (strcmp(name, "committee_deviation_max") == 0) return &deviation_max;
-  return nullptr;
+  return committee ? committee->extract(name) : nullptr;
 }
 
 /* The force variance of each atom at the last step at which the committee was evaluated. */
@@ -748,33 +669,29 @@ void *PairLamplighter::extract_peratom(const char *name, int &ncol)
 /* The virial of a pair is -r_ij (x) f_ij; atoms i and j take half of it each, which is how MACE
    divides its own atomic virials. */
 
-void PairLamplighter::scatter_pair_forces(int64_t npairs)
+void PairLamplighter::scatter_pair_forces(int64_t npairs, lamplighter::Results &results) const
 {
-  double **f = atom->f;
   for (int64_t n = 0; n < npairs; n++) {
     const int64_t i = pair_i[n], j = pair_j[n];
-    const double *r = &rij[3 * n];
-    const double fx = energy_scale * fij[3 * n], fy = energy_scale * fij[3 * n + 1],
-                 fz = energy_scale * fij[3 * n + 2];
-    f[i][0] += fx;
-    f[i][1] += fy;
-    f[i][2] += fz;
-    f[j][0] -= fx;
-    f[j][1] -= fy;
-    f[j][2] -= fz;
-    if (!vflag_either) continue;
-    const double v[6] = {-r[0] * fx,
-                         -r[1] * fy,
-                         -r[2] * fz,
-                         -0.5 * (r[0] * fy + r[1] * fx),
-                         -0.5 * (r[0] * fz + r[2] * fx),
-                         -0.5 * (r[1] * fz + r[2] * fy)};
-    if (vflag_global)
-      for (int k = 0; k < 6; k++) virial[k] += v[k];
-    if (vflag_atom)
+    const double *r = &rij[3 * n], *f = &fij[3 * n];
+    double *fi = results.f + 3 * i, *fj = results.f + 3 * j;
+    for (int d = 0; d < 3; d++) {
+      fi[d] += f[d];
+      fj[d] -= f[d];
+    }
+    if (!results.virial && !results.vatom) continue;
+    const double v[6] = {-r[0] * f[0],
+                         -r[1] * f[1],
+                         -r[2] * f[2],
+                         -0.5 * (r[0] * f[1] + r[1] * f[0]),
+                         -0.5 * (r[0] * f[2] + r[2] * f[0]),
+                         -0.5 * (r[1] * f[2] + r[2] * f[1])};
+    if (results.virial)
+      for (int k = 0; k < 6; k++) results.virial[k] += v[k];
+    if (results.vatom)
       for (int k = 0; k < 6; k++) {
-        vatom[i][k] += 0.5 * v[k];
-        vatom[j][k] += 0.5 * v[k];
+        results.vatom[6 * i + k] += 0.5 * v[k];
+        results.vatom[6 * j + k] += 0.5 * v[k];
       }
   }
 }

@@ -3,6 +3,7 @@
 #define LAMPLIGHTER_PAIR_LAMPLIGHTER_H
 
 #include "bridge.h"
+#include "committee.h"
 #include "native/mace_evaluator.h"
 #include "pair.h"
 
@@ -40,25 +41,27 @@ class PairLamplighter : public Pair {
   std::string dtype, device, kind, engine;
   std::vector<std::string> models, elements_of_types;
   std::vector<const char *> model_names, element_names;
-  lamplighter_model model;
-  bool opened;
-  std::unique_ptr<lamplighter::MaceEvaluator> native;
+  double cutoff;          // the longest of the models
   double energy_scale;    // eV to the energy unit of the run
+  std::unique_ptr<lamplighter::MaceEvaluator> native;
+
+  // models that the bridge evaluates
+  struct Bridged {
+    lamplighter_model model;
+    bigint list_seen;    // which of the neighbour lists it knows
+  };
+  std::vector<Bridged> bridged;
+  bigint lists_built;
 
   std::vector<int> owner;    // row -> row that the model knows it by
   std::vector<int64_t> pair_i, pair_j;
   std::vector<double> rij, fij, eatoms;
   std::vector<int64_t> list_i, list_j, list_j_x;
 
-  // the committee: all models, every so many steps
-  int committee_every, driver;    // driver: number of the model, or MEAN
-  static constexpr int MEAN = -1;
-  bool unbiased;    // divisor K - 1
-  double nmembers_found, variance_max, deviation_max;
-  bigint evaluated_step;
-  class FixCarry *carry;
+  std::unique_ptr<Committee> committee;
+  class FixCarry *carry;    // the variance of each atom
   std::string carry_id;
-  std::vector<double> member_f, member_rows, member_eatoms, member_vatom;
+  std::vector<double> member_f, member_rows, member_eatoms, member_virial, member_vatom;
 
   // the features that are being exchanged: rows of `stride` bytes, of which `chunk_bytes` from
   // `offset` on are in this message
@@ -69,21 +72,25 @@ class PairLamplighter : public Pair {
   int chunk_elements, element_bytes;
 
   void allocate();
-  void close_model();
-  lamplighter_request make_request();
+  void close_models();
+  lamplighter_request make_request(int first, int count);
   std::string compiled_model();
   void open_native(const std::string &file);
-  void compute_native();
+  void open_bridged();
+  int models_open() const;
 
-  void set_up_committee();
-  void find_variance(const std::vector<lamplighter::Results> &);
+  std::vector<lamplighter::Results> make_results(int count, bool direct);
+  void evaluate_native(std::vector<lamplighter::Results> &, int first);
+  void evaluate_bridged(Bridged &, lamplighter::Results &);
+  void add_results(const lamplighter::Results &, double weight, bool with_forces);
+  void find_spread(const std::vector<lamplighter::Results> &);
   void check_positions(std::string &problem) const;
   std::string overlap_of(int i, int j, double distance) const;
   void find_owners();
-  int64_t build_pairs(std::string &problem);
+  int64_t build_pairs(double within, std::string &problem);
   void build_list();
   void stop_all_if(const std::string &problem);
-  void scatter_pair_forces(int64_t npairs);
+  void scatter_pair_forces(int64_t npairs, lamplighter::Results &) const;
   void set_chunk(int first, int count);
   static int doubles_for(int elements, int element_size);
 };

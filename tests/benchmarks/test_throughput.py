@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,20 @@ def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Pat
     assert (tmp_path / "throughput.png").stat().st_size > 10_000
 
 
+@pytest.fixture
+def hears_sigint() -> Iterator[None]:
+    """A shell that runs the tests in the background makes them, and so their children, deaf to SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.mpi
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds processes by /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_no_process(python: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupted_run_leaves_no_process(
+    python: Path, tmp_path: Path, number: signal.Signals, hears_sigint: None
+) -> None:
     # more steps than can be over before the signal
     words = [python, SCRIPT, *QUICK, "--steps", "20000", "--layouts", "2x1", "--out", tmp_path / "out"]
     with subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -22,8 +23,9 @@ def keys_of(section: type[BaseModel], path: str = "") -> set[str]:
     for name, field in section.model_fields.items():
         key = f"{path}{name}"
         found.add(key)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= keys_of(field.annotation, f"{key}.")
+        for kind in get_args(field.annotation) or (field.annotation,):  # a section, or a section that may be left out
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found |= keys_of(kind, f"{key}.")
     return found
 
 

@@ -18,14 +18,16 @@ lmp = open_lammps()
 atoms = structures.ALL["slab"]()
 load(lmp, atoms, f"lamplighter dtype float64 {words}", f"{' '.join(models)} {' '.join(structures.ELEMENTS)}")
 lmp.commands_string(
-    "compute c all pair lamplighter\nfix v all pair 1 lamplighter variance 0\n"
-    "thermo_style custom step pe c_c[1]\nrun 0 post no"
+    "compute c all pair lamplighter\ncompute e all pe/atom\ncompute sum all reduce sum c_e\n"
+    "fix v all pair 1 lamplighter variance 0\n"
+    "thermo_style custom step pe c_c[1] c_sum\nrun 0 post no"
 )
 n = len(atoms)
 found = {
-    "numbers": np.array([lmp.extract_compute("c", 0, 1)[k] for k in range(8 + len(structures.ELEMENTS))]),
+    "numbers": np.array([lmp.extract_compute("c", 0, 1)[k] for k in range(9 + len(structures.ELEMENTS))]),
     "variance": np.array(lmp.gather("f_v", 1, 1)),
     "forces": np.array(lmp.gather_atoms("f", 1, 3)).reshape(n, 3),
+    "energies": np.array(lmp.gather("c_e", 1, 1)),
     "energy": np.array(lmp.get_thermo("pe")),
 }
 # the values stay with their atoms when these move to other ranks, until the next evaluation

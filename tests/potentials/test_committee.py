@@ -6,9 +6,11 @@ import json
 import warnings
 from pathlib import Path
 
+import ase.io
 import numpy as np
 import pytest
 from ase.io.lammpsdata import write_lammps_data
+from lammps_evaluation import load
 from tests.conftest import PROGRAMS, Run
 
 import structures
@@ -46,10 +48,14 @@ def variance(forces: np.ndarray, divisor: int) -> np.ndarray:
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize(
-    ("words", "divisor", "driver"),
-    [("committee every 100", MEMBERS, 0), ("committee every 100 drive 2 divisor K-1", MEMBERS - 1, 1)],
+    ("ranks", "words", "divisor", "driver"),
+    [
+        *((ranks, "committee every 100", MEMBERS, 0) for ranks in (1, 2, 4)),
+        *((ranks, "engine bridge committee every 100", MEMBERS, 0) for ranks in (1, 2, 4)),
+        (2, "committee every 100 drive 2 divisor K-1", MEMBERS - 1, 1),
+        (1, "engine bridge committee every 100 drive 2 divisor K-1", MEMBERS - 1, 1),
+    ],
 )
 def test_variances_are_those_of_the_members(
     mpirun: Run, python: Path, tmp_path: Path, members: list[Path], expected: dict[str, np.ndarray], ranks: int,
@@ -70,8 +76,9 @@ def test_variances_are_those_of_the_members(
     assert numbers[4] == pytest.approx(spread, rel=1e-6)
     assert numbers[5] == pytest.approx(spread / len(sigma), rel=1e-6)
     assert tuple(numbers[6:8]) == (0, MEMBERS)
+    assert numbers[8] == 0  # no bias
     for k, z in enumerate((1, 6, 8)):
-        assert numbers[8 + k] == pytest.approx(sigma[expected["numbers"] == z].max(), rel=1e-7)
+        assert numbers[9 + k] == pytest.approx(sigma[expected["numbers"] == z].max(), rel=1e-7)
     np.testing.assert_allclose(found["forces"], expected["forces"][driver], rtol=0, atol=1e-8)
     assert found["energy"] == pytest.approx(expected["energies"][driver], abs=1e-6)
     assert found["step"] == 0
@@ -90,6 +97,136 @@ def test_the_mean_of_the_members_drives(
     assert found["step"] == 30  # all members are evaluated at every step
 
 
+def hal(expected: dict[str, np.ndarray], tau: float, cap: float) -> tuple[float, float, np.ndarray]:
+    """Mean energy, bias and forces of hyper-active learning from the members' own, divisor K."""
+    energies, forces = expected["energies"], expected["forces"]
+    deviation = energies - energies.mean()
+    sigma = np.sqrt((deviation**2).mean())
+    bias = cap * np.tanh(tau * sigma / cap) if cap else tau * sigma
+    slope = tau * (1 - (bias / cap) ** 2) if cap else tau
+    weights = 1 / len(energies) - slope * deviation / (len(energies) * sigma)
+    return energies.mean(), bias, np.einsum("k,kid->id", weights, forces)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize(
+    ("ranks", "engine", "cap"), [(1, "native", 0.0), (2, "native", 3.0), (4, "native", 0.0), (2, "bridge", 3.0)]
+)
+def test_hyper_active_driving_is_the_members_with_other_weights(
+    mpirun: Run, python: Path, tmp_path: Path, members: list[Path], expected: dict[str, np.ndarray], ranks: int,
+    engine: str, cap: float,
+) -> None:  # fmt: skip
+    words = f"engine {engine} committee every 100 drive hal 0.7" + (f" cap {cap}" if cap else "")
+    done = mpirun(ranks, [python, PROGRAM, tmp_path / "out.npz", words, *members], timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = np.load(tmp_path / "out.npz")
+    mean, bias, forces = hal(expected, 0.7, cap)
+    assert bias > 0.1
+    np.testing.assert_allclose(found["forces"], forces, rtol=0, atol=1e-7)
+    assert found["energy"] == pytest.approx(mean - bias, abs=1e-5)
+    assert found["energies"].sum() == pytest.approx(mean - bias, abs=1e-5)
+    assert found["numbers"][8] == pytest.approx(bias, rel=1e-6)
+    assert found["step"] == 30  # all members are evaluated at every step
+
+
+@pytest.mark.parametrize("cap", ["", "cap 20.0"])
+def test_biased_forces_and_pressure_are_derivatives_of_the_biased_energy(
+    lammps_instance, members: list[Path], cap: str
+) -> None:  # type: ignore[no-untyped-def]
+    lmp = lammps_instance
+    coeff = f"{' '.join(map(str, members))} {' '.join(structures.ELEMENTS)}"
+    load(lmp, structures.liquid(), f"lamplighter committee every 1 drive hal 0.9 {cap}", coeff)
+    lmp.commands_string("thermo_style custom step pe pxx vol\nrun 0 post no")
+    forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3)
+    atom, axis = np.unravel_index(np.abs(forces).argmax(), forces.shape)
+
+    def energy(command: str) -> float:
+        lmp.commands_string(f"{command}\nrun 0 post no")
+        return float(lmp.get_thermo("pe"))
+
+    h = 1e-3
+    shift = ["0", "0", "0"]
+
+    def moved(by: float) -> str:
+        shift[axis] = f"{by:.10g}"
+        return f"group one id {atom + 1}\ndisplace_atoms one move {' '.join(shift)} units box"
+
+    slope = (energy(moved(h)) - energy(moved(-2 * h))) / (2 * h)
+    lmp.commands_string(moved(h))
+    assert -slope == pytest.approx(forces[atom, axis], rel=1e-5)
+
+    # stretched along x: dE = -p_xx V d(strain), without the kinetic part as nothing moves
+    lmp.command("run 0 post no")
+    pressure, volume = lmp.get_thermo("pxx"), lmp.get_thermo("vol")
+    strain = 1e-5
+    up = energy(f"change_box all x scale {1 + strain:.10g} remap units box")
+    down = energy(f"change_box all x scale {(1 - strain) / (1 + strain):.16g} remap units box")
+    bar = 1.602176634e6  # 1 eV/Å^3
+    assert pressure * volume / bar == pytest.approx(-(up - down) / (2 * strain), rel=2e-3)
+
+
+@pytest.mark.parametrize("cap", ["", "cap 10.0"])
+def test_the_biased_hamiltonian_is_conserved(lammps_instance, members: list[Path], cap: str) -> None:  # type: ignore[no-untyped-def]
+    """The error of NVE falls with the square of the timestep, so it is the integrator's and not that of the forces."""
+    lmp = lammps_instance
+    coeff = f"{' '.join(map(str, members))} {' '.join(structures.ELEMENTS)}"
+    scatter = []
+    for steps in (20, 40, 80):
+        load(lmp, structures.liquid(), f"lamplighter committee every 1 drive hal 0.5 {cap}", coeff)
+        lmp.commands_string(
+            f"thermo_style custom step etotal\nvelocity all create 300 5 loop all\nfix move all nve\n"
+            f"timestep {0.01 / steps}\nvariable e equal etotal\nfix total all ave/time 1 1 1 v_e\n"
+            "thermo 1\nrun 0 post no"
+        )
+        energies = [lmp.get_thermo("etotal")]
+        for _ in range(10):
+            lmp.command(f"run {steps // 10} pre no post no")
+            energies.append(lmp.get_thermo("etotal"))
+        scatter.append(np.abs(np.array(energies) - energies[0]).max())
+    assert scatter[0] / scatter[1] == pytest.approx(4.0, rel=0.25)
+    assert scatter[1] / scatter[2] == pytest.approx(4.0, rel=0.25)
+
+
+def test_warmup_raises_the_bias_step_by_step(lammps_instance, members: list[Path]) -> None:  # type: ignore[no-untyped-def]
+    lmp = lammps_instance
+    coeff = f"{' '.join(map(str, members))} {' '.join(structures.ELEMENTS)}"
+
+    def bias_over_deviation(words: str, first_step: int) -> list[float]:
+        load(lmp, structures.liquid(), f"lamplighter committee every 1 drive hal 0.8 {words}", coeff)
+        lmp.commands_string(
+            f"reset_timestep {first_step}\ncompute c all pair lamplighter\nthermo_style custom step pe c_c[9]\n"
+            "thermo 1\nfix move all nve\nrun 0 post no"
+        )
+        found = []
+        for _ in range(4):
+            numbers = lmp.extract_compute("c", 0, 1)
+            found.append(numbers[8] / numbers[4])
+            lmp.command("run 1 pre no post no")
+        return found
+
+    assert bias_over_deviation("warmup 2", 50) == pytest.approx([0.0, 0.4, 0.8, 0.8])
+    assert bias_over_deviation("warmup 4 from 49", 50) == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert bias_over_deviation("", 50) == pytest.approx([0.8] * 4)
+
+
+def test_members_of_two_shapes_run_through_the_bridge(lammps_instance, members: list[Path], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Other cutoffs and layers: each model gets the pairs within its own cutoff."""
+    other = build_mace(tmp_path / "other.model", channels=4, hidden_ell=1, interactions=3, seed=9, r_max=3.0)
+    atoms = structures.liquid()
+    forces = []
+    for model in (members[0], other):
+        load(lammps_instance, atoms, "lamplighter engine bridge", f"{model} {' '.join(structures.ELEMENTS)}")
+        lammps_instance.command("run 0 post no")
+        forces.append(np.array(lammps_instance.gather_atoms("f", 1, 3)).reshape(-1, 3))
+    coeff = f"{members[0]} {other} {' '.join(structures.ELEMENTS)}"
+    load(lammps_instance, atoms, "lamplighter committee every 10 drive mean", coeff)
+    lammps_instance.commands_string("fix v all pair 1 lamplighter variance 0\nrun 0 post no")
+    found = np.array(lammps_instance.gather("f_v", 1, 1))
+    np.testing.assert_allclose(found, variance(np.array(forces), 2), rtol=1e-9, atol=1e-12)
+    both = np.array(lammps_instance.gather_atoms("f", 1, 3)).reshape(-1, 3)
+    np.testing.assert_allclose(both, np.mean(forces, axis=0), rtol=0, atol=1e-10)
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_the_guard_stops_where_the_committee_disagrees(
@@ -103,7 +240,8 @@ def test_the_guard_stops_where_the_committee_disagrees(
         "units metal\natom_modify map yes\nboundary p p p\nread_data slab.data\n"
         f"pair_style lamplighter committee every 5\npair_coeff * * committee.lamp {' '.join(structures.ELEMENTS)}\n"
         "fix move all nve\n"
-        f"fix g all guard 1 variance {sigma.max() * 0.99:.10g} event events.jsonl\nrun 50\nprint 'ended at $(step)'\n"
+        f"fix g all guard 1 variance {sigma.max() * 0.99:.10g} event events.jsonl snapshot failure.xyz\n"
+        "run 50\nprint 'ended at $(step)'\n"
     )
     words: list[str | Path] = [PROGRAMS / "mpirun", "-n", str(ranks), PROGRAMS / "lmp", "-in", "in.lmp", "-log", "none"]
     done = run(words, cwd=tmp_path)
@@ -113,6 +251,9 @@ def test_the_guard_stops_where_the_committee_disagrees(
     assert event["step"] == 0
     assert event["value"] == pytest.approx(sigma.max(), rel=1e-7)
     assert event["atoms"][0] == int(np.argmax(sigma)) + 1
+    (frame,) = ase.io.read(tmp_path / "failure.xyz", ":")
+    np.testing.assert_allclose(frame.arrays["committee_variance"], sigma, rtol=1e-6, atol=1e-10)
+    assert frame.info["committee_step"] == 0
 
 
 @pytest.mark.parametrize(
@@ -125,7 +266,13 @@ def test_the_guard_stops_where_the_committee_disagrees(
         ("committee every 5 drive 4", 3, "asks for a model beyond the 3 there are"),
         ("committee every 5 drive all", 2, "Expected integer"),
         ("committee every 5 divisor 7", 2, "divisor must be K or K-1, got '7'"),
-        ("committee every 5 engine bridge", 2, "committees run in the native engine only, so far"),
+        ("committee every 5 drive hal", 2, "'drive hal' lacks TAU"),
+        ("committee every 5 drive hal strong", 2, "Expected floating point"),
+        ("committee every 5 drive hal -1", 2, "'drive hal TAU' needs TAU >= 0, got -1"),
+        ("committee every 5 drive hal 1 cap 0", 2, "cap C' needs C > 0 eV, got 0"),
+        ("committee every 5 drive hal 1 warmup", 2, "lacks the steps of warmup"),
+        ("committee every 5 drive hal 1 warmup -5", 2, "needs the steps of warmup >= 0, got -5"),
+        ("committee every 5 engine bridge", 1, "a committee needs two models or more"),
     ],
 )
 def test_wrong_committees_are_refused(

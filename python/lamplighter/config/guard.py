@@ -16,6 +16,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "active-learning": {"bond_ratio": 2.0, "density": (0.2, 1.2)},
 }
 
+VARIANCE_OF_ACTIVE_LEARNING = 0.5
+"""eV²/Å², of the same source; `active-learning` asks for it where there is a committee."""
+
 Positive = Annotated[float, Field(gt=0.0)]
 
 
@@ -31,6 +34,8 @@ class Guard(Section):
     temperature: Temperature | None = None
     force: Force | None = None
     energy: Positive | None = None
+    variance: Positive | None = None
+    deviation: Positive | None = None
     action: Literal["stop", "record"] = "stop"
     frames_before: int = Field(default=5, ge=0)
     frames_every: int = Field(default=20, ge=1)
@@ -52,6 +57,11 @@ class Guard(Section):
         return self
 
     @property
+    def of_committee(self) -> list[str]:
+        """The keys given that only a committee can serve."""
+        return [key for key in ("variance", "deviation") if getattr(self, key) is not None]
+
+    @property
     def criteria(self) -> list[str]:
         """Words of `fix guard` for what is watched; empty if nothing is."""
         words = []
@@ -67,4 +77,8 @@ class Guard(Section):
             words.append(f"force {self.force.metal:.12g}")
         if self.energy is not None:
             words.append(f"energy {self.energy:.12g}")
+        if self.variance is not None:
+            words.append(f"variance {self.variance:.12g}")
+        if self.deviation is not None:
+            words.append(f"deviation {self.deviation:.12g}")
         return words

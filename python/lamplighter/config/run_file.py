@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from lamplighter.config.guard import Guard
+from lamplighter.config.committee import Committee
+from lamplighter.config.guard import VARIANCE_OF_ACTIVE_LEARNING, Guard
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
 from lamplighter.config.section import Section
 from lamplighter.config.stages import (
@@ -126,6 +127,7 @@ class RunFile(Section):
 
     structure: Structure
     potential: Potential
+    committee: Committee | None = None
     timestep: Time = Quantity(0.5, "fs")
     seed: int = Field(default=1, ge=1, le=99_999_999)
     velocities: Velocities = Velocities()
@@ -143,6 +145,22 @@ class RunFile(Section):
                 step = stage.timestep or self.timestep
                 raise _problem(f"must be at least one timestep ({step}), got '{stage.length}'",
                                f"stages[{index}].length")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _committee_has_members(self) -> RunFile:
+        if self.committee is None:
+            for key in self.guard.of_committee:
+                raise _problem("needs a committee: name several models and give `committee:`, too", f"guard.{key}")
+            return self
+        models = self.potential.models
+        if self.potential.lammps:
+            raise _problem("is of `potential.models`, and `potential.lammps` is given", "committee")
+        if len(models) == 1 and models[0].suffix != ".lamp":
+            raise _problem("needs several files in `potential.models` (or one .lamp file of several models), and there "
+                           f"is one: {models[0]}", "committee")  # fmt: skip
+        if isinstance(self.committee.drive, int) and 1 < len(models) < self.committee.drive:
+            raise _problem(f"asks for model {self.committee.drive} of {len(models)}", "committee.drive")
         return self
 
     @model_validator(mode="after")
@@ -182,10 +200,14 @@ class RunFile(Section):
             first = next((s for s in self.stages if not isinstance(s, Minimise)), None)
             if isinstance(first, Nvt | Npt):
                 velocities = velocities.model_copy(update={"temperature": first.temperature.start})
+        guard = self.guard
+        if guard.preset == "active-learning" and self.committee is not None and not guard.of_committee:
+            guard = guard.model_copy(update={"variance": VARIANCE_OF_ACTIVE_LEARNING})
         return self.model_copy(
             update={
                 "structure": structure,
                 "potential": potential,
+                "guard": guard,
                 "output": output,
                 "velocities": velocities,
                 "stages": [self._resolved_stage(stage) for stage in self.stages],

@@ -2,3 +2,4 @@
 
 EVENTS = "events.jsonl"
 FAILURE = "failure.xyz"
+COMMITTEE = "committee.csv"

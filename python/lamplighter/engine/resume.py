@@ -1,4 +1,4 @@
-"""Going on with an interrupted run: from which restart file, and what of the table and the trajectory to keep."""
+"""Going on with an interrupted run: from which restart file, and what of the tables and the trajectory to keep."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import yaml
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import run_folder, trajectory
-from lamplighter.engine.names import EVENTS
-from lamplighter.engine.script import THERMO_COLUMNS, Restart, steps_of_stages
+from lamplighter.engine.names import COMMITTEE, EVENTS
+from lamplighter.engine.script import Restart, steps_of_stages
 from lamplighter.errors import RunFolderError
 
 # A restart file begins and ends with this text; its step follows the units (LAMMPS write_restart.cpp, `header`).
@@ -62,7 +62,7 @@ def step_of_restart(path: Path) -> int | None:
 
 
 def cut_outputs(folder: Path, restart: Restart) -> None:
-    """Drop what the run wrote after the restart file: later lines of thermo.csv, later frames of the trajectory.
+    """Drop what the run wrote after the restart file: later lines of its tables, later frames of the trajectory.
 
     Raises:
         RunFolderError: the folder cannot be written.
@@ -70,6 +70,8 @@ def cut_outputs(folder: Path, restart: Restart) -> None:
     try:
         if (folder / run_folder.THERMO).exists():
             _cut_table(folder / run_folder.THERMO, restart)
+        if (folder / COMMITTEE).exists():
+            _cut_table(folder / COMMITTEE, restart)
         if (folder / run_folder.TRAJECTORY).exists():
             trajectory.keep_frames_until(folder / run_folder.TRAJECTORY, restart.step)
     except OSError as problem:
@@ -77,11 +79,11 @@ def cut_outputs(folder: Path, restart: Restart) -> None:
 
 
 def _cut_table(path: Path, restart: Restart) -> None:
-    n_columns = THERMO_COLUMNS.count(",") + 1
-    kept = [THERMO_COLUMNS]
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+    header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    kept = [header]
+    for line in lines:
         values = line.split(",")
-        if len(values) == n_columns and _belongs(int(values[0]), int(values[1]), restart):
+        if len(values) == header.count(",") + 1 and _belongs(int(values[0]), int(values[1]), restart):
             kept.append(line)
     path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 

@@ -16,7 +16,7 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
-from lamplighter.engine.names import EVENTS, FAILURE
+from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
@@ -24,6 +24,11 @@ THERMO_COLUMNS = (
     "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,kinetic_energy_eV,"
     "total_energy_eV,pxx_bar,pyy_bar,pzz_bar,pxy_bar,pxz_bar,pyz_bar,lx_A,ly_A,lz_A,xy_A,xz_A,yz_A"
 )
+COMMITTEE_COLUMNS = (
+    "stage,step,time_ps,variance_max_eV2_A2,variance_mean_eV2_A2,variance_min_eV2_A2,deviation_max_eV_A,energy_std_eV,"
+    "energy_std_eV_per_atom,evaluated_step,models,bias_eV"
+)
+COMMITTEE_COMPUTE = "committee"
 BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 STOP_VARIABLE = "stop_requested"
 GUARD = "guard"  # ID of the fix
@@ -103,16 +108,19 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
     placed = steps_of_stages(run.stages)
     draw = not run.velocities.from_structure
     redraw = draw
-    guarded = False
+    watched = False
     for index, stage in enumerate(run.stages):
         if isinstance(stage, Minimise):
             redraw = draw
         done = restart is not None and (index < restart.stage or (index == restart.stage and restart.stage_is_over))
         inside = restart is not None and index == restart.stage and not restart.stage_is_over
         if not done:
-            if run.guard.criteria and not guarded and not isinstance(stage, Minimise):
-                blocks.append(_guard(run, structure))
-                guarded = True
+            if not watched and not isinstance(stage, Minimise):
+                if run.committee is not None:
+                    blocks.append(_committee_table(run, structure, restart, index, placed[index]))
+                if run.guard.criteria:
+                    blocks.append(_guard(run, structure))
+                watched = True
             blocks.append(_stage(run, structure, index, placed, restart, redraw and not inside))
         if not isinstance(stage, Minimise):
             redraw = False
@@ -190,9 +198,10 @@ def _potential(run: RunFile, structure: StartStructure) -> Block:
     potential = run.potential
     if potential.lammps:
         return Block("the potential", tuple(potential.lammps))
+    committee = "" if run.committee is None else " " + run.committee.words(_first_timestep(run))
     lines = [
         f"pair_style lamplighter dtype {potential.dtype} device {potential.device} kind {potential.kind} "
-        f"engine {potential.engine}",
+        f"engine {potential.engine}{committee}",
         f"pair_coeff * * {' '.join(_quoted(model) for model in potential.models)} {' '.join(structure.elements)}",
     ]
     if structure.atom_style in BOND_STYLES:
@@ -215,9 +224,46 @@ def _guard(run: RunFile, structure: StartStructure) -> Block:
     return Block("what ends the run", (" ".join(words),))
 
 
-def _output(run: RunFile) -> Block:
+def committee_columns(elements: Sequence[str]) -> str:
+    """Header of the committee's table; an element of several atom types is followed by the type's number."""
+    names = [
+        element if list(elements).count(element) == 1 else f"{element}{number}"
+        for number, element in enumerate(elements, start=1)
+    ]
+    return ",".join([COMMITTEE_COLUMNS, *(f"variance_max_{name}_eV2_A2" for name in names)])
+
+
+def _committee_table(
+    run: RunFile, structure: StartStructure, restart: Restart | None, index: int, steps: StageSteps
+) -> Block:
+    """From the first dynamics on, like the guard."""
+    assert run.committee is not None
+    every = run.committee.every
+    numbers = ",".join(f"$(c_{COMMITTEE_COMPUTE}[{k}]:%.10g)" for k in range(1, 10 + len(structure.elements)))
+    row = f"$(v_stage),$(step),$(v_time_ps:%.10g),{numbers}"
+    lines = [
+        *_place(run, index, steps),
+        f"compute {COMMITTEE_COMPUTE} all pair lamplighter",
+        f'variable committee_next equal "floor(step/{every} + 1)*{every}"',
+        "# The first row is the title: the compute must have been asked for its numbers in a run before.",
+        f'fix ask all print 1 "$(c_{COMMITTEE_COMPUTE}[1])" screen no',
+        "run 0 post no",
+        f'fix committee_table all print v_committee_next "{row}" append {COMMITTEE} screen no title {row}',
+        "unfix ask",
+    ]
+    if restart is None:
+        lines.insert(0, f'print "{committee_columns(structure.elements)}" file {COMMITTEE} screen no')
+    return Block("how far the models disagree", tuple(lines))
+
+
+def _first_timestep(run: RunFile) -> float:
+    """That of the first dynamics, ps."""
     first = next((s for s in run.stages if not isinstance(s, Minimise)), None)
-    timestep = first.timestep.metal if first is not None and first.timestep is not None else run.timestep.metal
+    return first.timestep.metal if first is not None and first.timestep is not None else run.timestep.metal
+
+
+def _output(run: RunFile) -> Block:
+    timestep = _first_timestep(run)
     lines = (
         _equal("stage", 0),
         _equal("step_begin", 0),
@@ -241,13 +287,7 @@ def _stage(
     redraw: bool,
 ) -> Block:
     stage, steps = run.stages[index], placed[index]
-    lines = [
-        _equal("stage", index),
-        _equal("step_begin", steps.begin),
-        _equal("time_begin", steps.begin_ps),
-        _equal("timestep", steps.timestep_ps),
-        _equal("thermo_every", _interval(run.output.thermo, steps.timestep_ps or run.timestep.metal)),
-    ]
+    lines = _place(run, index, steps)
     if isinstance(stage, Minimise):
         lines += [
             _equal("force_tolerance", stage.force_tolerance.metal),
@@ -278,6 +318,17 @@ def _stage(
         "include inputs/end_stage.lmp",
     ]
     return Block(f"stage {index}: {stage.name}, {stage.type}, {stage.length}", tuple(lines), index)
+
+
+def _place(run: RunFile, index: int, steps: StageSteps) -> list[str]:
+    """Where the stage lies in the run."""
+    return [
+        _equal("stage", index),
+        _equal("step_begin", steps.begin),
+        _equal("time_begin", steps.begin_ps),
+        _equal("timestep", steps.timestep_ps),
+        _equal("thermo_every", _interval(run.output.thermo, steps.timestep_ps or run.timestep.metal)),
+    ]
 
 
 def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt) -> list[str]:

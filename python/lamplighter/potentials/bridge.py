@@ -175,13 +175,16 @@ def _compile(request: Any, path: int, size: int) -> int:
         use_bridge = _reason_for_bridge(asked)
         if use_bridge:
             return
-        from lamplighter.potentials.native import NotCovered, compiled_in_cache
+        from lamplighter.potentials.native import DifferentArchitectures, NotCovered, compiled_in_cache
 
         try:
             files = _files(asked) if asked.committee else _files(asked)[:1]
             compiled = compiled_in_cache(files, _elements(asked))
         except NotCovered as problem:
             use_bridge = f"{_files(asked)[0]} has no native form: the native engine lacks {problem}"
+            return
+        except DifferentArchitectures as problem:
+            use_bridge = f"the committee has no native form: {problem}"
             return
         name = os.fsencode(compiled) + b"\0"
         if len(name) > size:
@@ -367,7 +370,7 @@ def _evaluate_on_device(opened: _OpenModel, step: Step, exchange: Exchange) -> N
     forces = torch.zeros_like(x)
     forces.index_add_(0, i, data.pair_forces)
     forces.index_add_(0, receiver, -data.pair_forces)
-    ArrayView(np.float64, 3)(step.f, step.nx, step.nx).copy_(forces)
+    ArrayView(np.float64, 3)(step.f, step.nx, step.nx).add_(forces.to("cpu"))
     opened.eatoms(step.eatoms, step.nlocal, step.atom_capacity).copy_(data.eatoms)
     step.energy = data.energy
     if step.virial_wanted:
@@ -375,9 +378,9 @@ def _evaluate_on_device(opened: _OpenModel, step: Step, exchange: Exchange) -> N
         outer = 0.5 * (outer + outer.transpose(1, 2))
         rows, columns = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
         pair_virial = outer[:, rows, columns]
-        ArrayView(np.float64)(step.virial, 6, 6).copy_(pair_virial.sum(dim=0))
+        ArrayView(np.float64)(step.virial, 6, 6).add_(pair_virial.sum(dim=0).to("cpu"))
         if step.peratom:
             vatom = torch.zeros(step.nx, 6, dtype=torch.float64, device=device)
             vatom.index_add_(0, i, 0.5 * pair_virial)
             vatom.index_add_(0, receiver, 0.5 * pair_virial)
-            ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).copy_(vatom)
+            ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(vatom.to("cpu"))

@@ -39,6 +39,10 @@ class NotCovered(ModelError):
     """The native engine has no equivalent of something in the model; the bridge has."""
 
 
+class DifferentArchitectures(ModelError):
+    """Models that cannot be in one file."""
+
+
 def compile_models(
     models: Sequence[torch.nn.Module], elements: Sequence[str] | None = None, head: str | None = None
 ) -> Arrays:
@@ -54,14 +58,15 @@ def compile_models(
 
     Raises:
         NotCovered: naming the part of the model that the native engine has no equivalent of.
-        ModelError: an element or head that the model does not have, or models that differ in architecture.
+        DifferentArchitectures: naming what differs.
+        ModelError: an element or head that the model does not have.
     """
     arrays: Arrays = {"members": _integers(len(models))}
     for number, model in enumerate(models):
         shared, own = _Member(model, elements, head).arrays()
         for name, value in shared.items():
             if number and not np.array_equal(arrays[name], value):
-                raise ModelError(
+                raise DifferentArchitectures(
                     f"model {number + 1} of {len(models)} differs from the first in {name!r}: "
                     "models of one file must have the same architecture and elements"
                 )
@@ -108,7 +113,7 @@ def _require_same_shapes(arrays: Arrays, number: int) -> None:
     others = {name[len(this) :]: value.shape for name, value in arrays.items() if name.startswith(this)}
     if shapes != others:
         name = sorted(set(shapes.items()) ^ set(others.items()))[0][0]
-        raise ModelError(
+        raise DifferentArchitectures(
             f"model {number + 1} differs from the first in {name!r}: models of one file must have the same architecture"
         )
 

@@ -24,9 +24,25 @@ from lamplighter import plugin
 from lamplighter.cache import cache_folders, writable_cache_folder
 from lamplighter.errors import ModelError
 from lamplighter.potentials.loading import load_torch
-from lamplighter.potentials.mace_compile import VERSION, NotCovered, compile_models, read_metadata, to_bytes
+from lamplighter.potentials.mace_compile import (
+    VERSION,
+    DifferentArchitectures,
+    NotCovered,
+    compile_models,
+    read_metadata,
+    to_bytes,
+)
 
-__all__ = ["Agreement", "Evaluation", "NativeMace", "NotCovered", "compile_files", "compiled_in_cache", "read_metadata"]
+__all__ = [
+    "Agreement",
+    "DifferentArchitectures",
+    "Evaluation",
+    "NativeMace",
+    "NotCovered",
+    "compile_files",
+    "compiled_in_cache",
+    "read_metadata",
+]
 
 SUFFIX = ".lamp"
 

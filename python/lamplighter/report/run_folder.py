@@ -54,6 +54,7 @@ class RunRecord:
         provenance: Content of `provenance.json`; empty where it is missing.
         notes: What was missing or could not be read.
         guard: What the guard has to say, as in `status.json`; None: there was none.
+        committee: The committee's table; None: there was none.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class RunRecord:
     provenance: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     guard: dict[str, Any] | None = None
+    committee: ThermoTable | None = None
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -92,6 +94,12 @@ def read_run(folder: Path) -> RunRecord:
         notes.append(f"lines of thermo.csv left out because they are no rows of numbers: {thermo.n_skipped}")
     stages = [_stage_record(entry, place) for place, entry in enumerate(status.get("stages") or [])]
     known = {stage.index for stage in stages}
+    committee = None
+    if (folder / "committee.csv").exists():
+        try:
+            committee = read_thermo(folder / "committee.csv")
+        except RunFolderError as problem:
+            notes.append(str(problem))
     stages += [
         StageRecord(index, "", f"stage {index}", None, None, None)
         for index in thermo.stage_indices
@@ -110,6 +118,7 @@ def read_run(folder: Path) -> RunRecord:
         provenance=provenance,
         notes=notes,
         guard=status.get("guard"),
+        committee=committee,
     )
 
 

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lamplighter.errors import RunFolderError
 from lamplighter.report.figure import draw_thermo
 from lamplighter.report.run_folder import RunRecord, read_run
@@ -17,7 +19,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     """Write `summary.json` and `thermo.png` into a run folder, whole or broken off, and return the summary.
 
     Returns:
-        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stability stages notes figure`;
+        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stability committee stages notes figure`;
         `stages` as in `stage_summary.summarise_stage`. Numbers that do not exist are None (null in the file).
 
     Raises:
@@ -57,6 +59,7 @@ def _summary(run: RunRecord) -> dict[str, Any]:
         "threads_per_rank": run.threads_per_rank,
         "wall_s": sum(walls) if walls else None,
         "stability": _stability(run),
+        "committee": _committee(run),
         "stages": stages,
         "notes": list(run.notes),
         "figure": None,
@@ -75,6 +78,25 @@ def _stability(run: RunRecord) -> dict[str, Any] | None:
         "censored": cause is None,
         "cause": cause,
         "criteria": run.guard.get("criteria"),
+    }
+
+
+def _committee(run: RunRecord) -> dict[str, Any] | None:
+    """How far the models disagreed: of the largest force variance of each evaluation, the largest and the median."""
+    table = run.committee
+    if table is None or len(table) == 0:
+        return None
+    largest = table["variance_max_eV2_A2"]
+    finite = np.isfinite(largest)
+    worst = int(np.nanargmax(largest)) if finite.any() else 0
+    return {
+        "models": int(table["models"][-1]),
+        "evaluations": len(table),
+        "variance_max_eV2_A2": float(largest[worst]),
+        "variance_max_at_ps": float(table["time_ps"][worst]),
+        "variance_max_at_step": int(table["evaluated_step"][worst]),
+        "median_variance_max_eV2_A2": float(np.median(largest[finite])) if finite.any() else None,
+        "mean_variance_eV2_A2": float(np.nanmean(table["variance_mean_eV2_A2"])) if finite.any() else None,
     }
 
 

@@ -50,6 +50,13 @@ def _headline(summary: dict[str, Any]) -> str:
         headline += f"\nThe guard ended it at {stability['t_stab_ps']:.6g} ps: {stability['cause']} (events.jsonl)"
     elif stability:
         headline += f"\nThe guard found nothing: stable for at least {stability['t_stab_ps']:.6g} ps"
+    committee = summary.get("committee")
+    if committee and committee["variance_max_eV2_A2"] is not None:
+        headline += (
+            f"\nCommittee of {committee['models']}: largest force variance {committee['variance_max_eV2_A2']:.3g} "
+            f"eV²/Å² at {committee['variance_max_at_ps']:.6g} ps, median of the largest "
+            f"{committee['median_variance_max_eV2_A2']:.3g} (committee.csv)"
+        )
     if summary["error"]:
         stage = summary["failed_stage"]
         where = f" in stage {stage}" if stage is not None else ""
