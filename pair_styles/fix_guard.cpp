@@ -74,9 +74,9 @@ FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), reference(Reference::MEAN), bonds(Bonds::GEOMETRY), tolerance(1.15),
     stop(true), frames_before(0), frames_every(1), id_temperature("thermo_temp"),
     id_energy("thermo_pe"), most_bonds(4), nbonds(nullptr), partner(nullptr), length(nullptr),
-    have_bonds(false), coordination(nullptr), list(nullptr), energy_at_start(0.0),
-    have_energy(false), per_cubic_cm(1.0), first_criterion(NONE), first_step(-1), nevents(0),
-    timed_out_by_us(false), checked_step(-1)
+    have_bonds(false), coordination(nullptr), list(nullptr), bond_out_of_sight(false),
+    energy_at_start(0.0), have_energy(false), per_cubic_cm(1.0), mass(-1.0), first_criterion(NONE),
+    first_step(-1), nevents(0), timed_out_by_us(false), checked_step(-1), counted_build(-1)
 {
   for (int k = 0; k < NCRITERIA; k++) {
     wanted[k] = violated[k] = false;
@@ -679,28 +679,62 @@ void FixGuard::check_lengths()
 /* The largest stretch, ratio and force, and whether a number is not finite, of this rank's atoms.
  */
 
+/* Bonds by the rows of their atoms, which hold until the next neighbour list: one pass over this
+   is several times as fast as one over partners by ID. */
+
+void FixGuard::list_bonds()
+{
+  rows_of_bonds.clear();
+  bond_out_of_sight = false;
+  for (int i = 0; i < atom->nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++) {
+      const int j = domain->closest_image(i, atom->map(partner[i][k]));
+      if (j < 0)
+        bond_out_of_sight = true;    // farther than this rank can see, and than any limit
+      else
+        rows_of_bonds.push_back({i, j, length[i][k]});
+    }
+}
+
+/* The largest stretch and ratio of all bonds. Roots are taken of the few that are longer than all
+   before, images of the few that reach across a boundary without a ghost of their own. */
+
+void FixGuard::measure_bonds(double &stretch, double &ratio) const
+{
+  const double *x = atom->nlocal ? atom->x[0] : nullptr;
+  const double width = std::min({domain->prd[0], domain->prd[1], domain->prd[2]});
+  // in a tilted box images may be closer than its edges are long
+  const double near_sq = domain->triclinic ? 0.0 : 0.25 * width * width;
+  for (const BondRow &bond : rows_of_bonds) {
+    const double *a = x + 3 * (size_t) bond.i, *b = x + 3 * (size_t) bond.j;
+    double dx = b[0] - a[0], dy = b[1] - a[1], dz = b[2] - a[2];
+    double rsq = dx * dx + dy * dy + dz * dz;
+    if (!(rsq < near_sq)) {
+      domain->minimum_image(FLERR, dx, dy, dz);
+      rsq = dx * dx + dy * dy + dz * dz;
+    }
+    const double longest = std::min(bond.reference + stretch, ratio * bond.reference);
+    if (longest > 0.0 && rsq <= longest * longest) continue;
+    const double r = std::sqrt(rsq);
+    stretch = std::max(stretch, r - bond.reference);
+    ratio = std::max(ratio, r / bond.reference);
+  }
+  if (bond_out_of_sight) stretch = ratio = 1e30;
+}
+
 void FixGuard::measure_local(double *largest) const
 {
   double stretch = -1e300, ratio = 0.0, force_sq = 0.0, sum = 0.0;
-  double **x = atom->x, **f = atom->f;
+  const double *x = atom->nlocal ? atom->x[0] : nullptr;
+  const double *f = atom->nlocal ? atom->f[0] : nullptr;
   const int *mask = atom->mask;
-  for (int i = 0; i < atom->nlocal; i++) {
+  for (int i = 0; i < atom->nlocal; i++, x += 3, f += 3) {
     if (!(mask[i] & groupbit)) continue;
-    const double fsq = f[i][0] * f[i][0] + f[i][1] * f[i][1] + f[i][2] * f[i][2];
+    const double fsq = f[0] * f[0] + f[1] * f[1] + f[2] * f[2];
     if (fsq > force_sq) force_sq = fsq;
-    sum += 0.0 * (x[i][0] + x[i][1] + x[i][2] + fsq);    // 0, or not a number
+    sum += 0.0 * (x[0] + x[1] + x[2] + fsq);    // 0, or not a number
   }
-  if (have_bonds)
-    for (int i = 0; i < atom->nlocal; i++)
-      for (int k = 0; k < nbonds[i]; k++) {
-        const double r = bond_length(i, k);
-        if (r < 0.0) {    // farther than this rank can see, which is farther than any limit
-          stretch = ratio = 1e30;
-          continue;
-        }
-        stretch = std::max(stretch, r - length[i][k]);
-        ratio = std::max(ratio, r / length[i][k]);
-      }
+  if (have_bonds) measure_bonds(stretch, ratio);
   largest[STRETCH] = stretch / force->angstrom;
   largest[RATIO] = ratio;
   largest[FORCE] = std::sqrt(force_sq);
@@ -712,9 +746,12 @@ void FixGuard::check()
   checked_step = update->ntimestep;
   double mine[NCRITERIA], all[NCRITERIA];
   for (int k = 0; k < NCRITERIA; k++) mine[k] = -1e300;
+  // atoms come, go and change their rows with new lists only
+  const bool counted = update->setupflag || neighbor->ago == 0 ||
+      neighbor->lastcall != counted_build;
+  counted_build = neighbor->lastcall;
+  if (counted && have_bonds) list_bonds();
   measure_local(mine);
-  // lost atoms show when atoms have changed ranks
-  const bool counted = neighbor->ago == 0;
   MPI_Allreduce(mine, all, NCRITERIA, MPI_DOUBLE, MPI_MAX, world);
   found[STRETCH] = have_bonds && all[STRETCH] > -1e200 ? all[STRETCH] : 0.0;
   found[RATIO] = have_bonds ? all[RATIO] : 0.0;
@@ -726,7 +763,10 @@ void FixGuard::check()
     found[LOST] = (double) (atom->natoms - total);
   }
   const double volume = domain->xprd * domain->yprd * domain->zprd;
-  if (wanted[DENSITY]) found[DENSITY] = per_cubic_cm * group->mass(0) / volume;
+  if (wanted[DENSITY]) {
+    if (counted || mass < 0.0) mass = group->mass(0);
+    found[DENSITY] = per_cubic_cm * mass / volume;
+  }
   if (wanted[TEMPERATURE]) {
     Compute *temperature = modify->get_compute_by_id(id_temperature);
     if (!temperature) error->all(FLERR, "fix guard: the compute {} is gone", id_temperature);

@@ -83,9 +83,17 @@ class FixGuard : public Fix {
   double *coordination;
   class NeighList *list;
 
+  struct BondRow {
+    int i, j;
+    double reference;
+  };
+  std::vector<BondRow> rows_of_bonds;    // of this rank, until the next neighbour list
+  bool bond_out_of_sight;
+
   double energy_at_start;
   bool have_energy;
   double per_cubic_cm;    // g/cm3 in the density that force->mv2d gives
+  double mass;            // of all atoms
 
   // what was found
   double found[NCRITERIA];
@@ -97,6 +105,7 @@ class FixGuard : public Fix {
   bigint nevents;
   bool timed_out_by_us;
   bigint checked_step;
+  bigint counted_build;    // step of the neighbour list at which atoms were last counted
 
   struct Frame {
     bigint step;
@@ -122,6 +131,8 @@ class FixGuard : public Fix {
   void check_lengths();
   double bond_length(int i, int bond) const;
   void check();
+  void list_bonds();
+  void measure_bonds(double &stretch, double &ratio) const;
   void measure_local(double *largest) const;
   void report(Criterion);
   void stop_run();
