@@ -1,7 +1,8 @@
 """What watching costs: a step with `fix guard` against one without, and with a committee against one with one model.
 
 Both sides take turns within one LAMMPS process: a block of steps without, a block with, the next two in the other
-order, so that whatever the machine does meets both; times are the process's own (CPU), ratios those of neighbouring blocks. Writes guard.json and guard.md.
+order, so that whatever the machine does meets both. Times are the process's own (CPU); ratios are of neighbouring
+blocks. Writes guard.json and guard.md.
 
 Example:  python benchmarks/guard.py                      # about ten minutes on a quiet machine
           python benchmarks/guard.py --parts lj --pairs 4 --out /tmp/quick
