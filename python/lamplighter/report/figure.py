@@ -18,6 +18,7 @@ from lamplighter.report.stage_summary import stage_time_ps
 # Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
 _BLUE, _VERMILION, _GREEN, _PURPLE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
 _RUNNING_MEAN_FRACTION = 0.05
+_MOST_NAMED_EVENTS = 6
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,23 @@ class _Course:
     rows: dict[str, NDArray[np.float64]]
     boundaries_ps: list[float]
     names: list[str]
+    first_steps: list[float]
+    timesteps_fs: list[float | None]
+
+    def time_of_step(self, step: int) -> float | None:
+        """Where a step lies on the time axis; None before the first stage, or where its timestep is not known."""
+        place = int(np.searchsorted(self.first_steps, step, side="right")) - 1
+        timestep = self.timesteps_fs[place] if place >= 0 else None
+        if timestep is None:
+            return None
+        return self.boundaries_ps[place] + (step - self.first_steps[place]) * timestep * 1e-3
 
 
 def draw_thermo(run: RunRecord, path: Path) -> bool:
     """Draw T, p, ρ and potential energy per atom against time into a PNG file; needs no display.
 
-    Minimisations take no time and are left out. Values that are not finite leave gaps.
+    Minimisations take no time and are left out. Values that are not finite leave gaps. What the guard found is marked
+    by vertical lines, with the criterion.
 
     Returns:
         Whether there was anything to draw.
@@ -61,7 +73,11 @@ def draw_thermo(run: RunRecord, path: Path) -> bool:
         loc="lower right", bbox_to_anchor=(1.0, 0.98), borderaxespad=0.0, fontsize="small", frameon=False, ncols=2
     )
     axes[-1].set_xlabel("time / ps")
-    axes[0].set_xlim(course.time_ps[0], max(course.time_ps[-1], course.time_ps[0] + 1e-6))
+    last_ps = float(course.time_ps[-1])
+    events_ps = _mark_events(axes, run, course)
+    if events_ps:
+        last_ps = max(last_ps, 1.015 * max(events_ps))  # the line of the last one stays clear of the frame
+    axes[0].set_xlim(course.time_ps[0], max(last_ps, course.time_ps[0] + 1e-6))
     _name_stages(axes[0], course)
     figure.align_ylabels(list(axes))
     figure.suptitle(_title(run), fontsize="medium")
@@ -85,6 +101,7 @@ def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]
 def _course(run: RunRecord) -> _Course:
     columns = ("temperature_K", "pressure_bar", "density_g_cm3", "potential_energy_eV")
     times, stages, names, boundaries = [np.empty(0)], [np.empty(0, dtype=np.int64)], [], []
+    first_steps, timesteps = [], []
     rows: dict[str, list[NDArray[np.float64]]] = {name: [np.empty(0)] for name in columns}
     start = 0.0
     for stage in run.stages:
@@ -96,6 +113,8 @@ def _course(run: RunRecord) -> _Course:
             continue
         boundaries.append(start)
         names.append(stage.name)
+        first_steps.append(float(table["step"][0]))
+        timesteps.append(stage.timestep_fs)
         times.append(start + time)
         stages.append(np.full(len(time), stage.index))
         for name in columns:
@@ -103,7 +122,7 @@ def _course(run: RunRecord) -> _Course:
         start += float(time[-1])
     joined = {name: np.concatenate(parts) for name, parts in rows.items()}
     joined["energy"] = joined["potential_energy_eV"] / (run.natoms or 1)
-    return _Course(np.concatenate(times), np.concatenate(stages), joined, boundaries, names)
+    return _Course(np.concatenate(times), np.concatenate(stages), joined, boundaries, names, first_steps, timesteps)
 
 
 def _draw_panel(axis: Axes, course: _Course, column: str, colour: str) -> None:
@@ -135,6 +154,35 @@ def _draw_panel(axis: Axes, course: _Course, column: str, colour: str) -> None:
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0)
+
+
+def _mark_events(axes: Sequence[Axes], run: RunRecord, course: _Course) -> list[float]:
+    """A line through all panels at each event, named where there are few; the times, ps."""
+    times: list[float] = []
+    named: list[str] = []
+    for event in run.events:
+        time = course.time_of_step(event.step)
+        if time is None:
+            continue
+        times.append(time)
+        for axis in axes:
+            axis.axvline(time, color=_BLACK, linewidth=1.0, linestyle=(0, (1, 1.5)))
+        if len(run.events) > _MOST_NAMED_EVENTS and event.criterion in named:
+            continue
+        named.append(event.criterion)
+        axes[0].annotate(
+            event.criterion,
+            (time, 0.97),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3.0, 0.0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize="small",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+        )
+    return times
 
 
 def _limit_to_bulk(axis: Axes, values: NDArray[np.float64]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamplighter.errors import RunFolderError
+from lamplighter.report.events import Event, read_events
 from lamplighter.report.thermo_table import ThermoTable, read_thermo
 
 
@@ -54,6 +55,7 @@ class RunRecord:
         provenance: Content of `provenance.json`; empty where it is missing.
         notes: What was missing or could not be read.
         guard: What the guard has to say, as in `status.json`; None: there was none.
+        events: What the guard found, as in `events.jsonl`.
     """
 
     folder: Path
@@ -68,6 +70,22 @@ class RunRecord:
     provenance: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     guard: dict[str, Any] | None = None
+    events: list[Event] = field(default_factory=list)
+
+    def time_of_step(self, step: int) -> float | None:
+        """Simulated time (ps) at a step, counted through all stages of dynamics; None where steps are not recorded."""
+        time, begin = 0.0, 0
+        for stage in self.stages:
+            if stage.is_minimisation:
+                continue
+            if stage.steps is None or stage.timestep_fs is None:
+                return None
+            done = min(step, begin + stage.steps) - begin
+            time += done * stage.timestep_fs * 1e-3
+            begin += stage.steps
+            if step <= begin:
+                break
+        return time if begin >= step else None
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -90,6 +108,11 @@ def read_run(folder: Path) -> RunRecord:
         thermo = ThermoTable({"stage": np.empty(0), "step": np.empty(0)}, 0)
     if thermo.n_skipped:
         notes.append(f"lines of thermo.csv left out because they are no rows of numbers: {thermo.n_skipped}")
+    try:
+        events = read_events(folder)
+    except RunFolderError as problem:
+        notes.append(str(problem))
+        events = []
     stages = [_stage_record(entry, place) for place, entry in enumerate(status.get("stages") or [])]
     known = {stage.index for stage in stages}
     stages += [
@@ -110,6 +133,7 @@ def read_run(folder: Path) -> RunRecord:
         provenance=provenance,
         notes=notes,
         guard=status.get("guard"),
+        events=events,
     )
 
 
