@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -273,3 +275,12 @@ def test_folders_without_a_run_or_a_trajectory_are_named(
     assert code == 2
     assert "holds no trajectory.lammpstrj.gz: the run wrote none" in err
     shutil.rmtree(argon_run)
+
+
+def test_the_python_of_the_documentation_runs(ethanol: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "check.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    ethanol.rename(tmp_path / "md.xyz")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[Violation(frame=0, step=0, time_ps=None, criterion='density'")
