@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +17,7 @@ import pytest
 import yaml
 from ase import Atoms
 
-from lamplighter import cli
-
-Lamplighter = Callable[..., tuple[int, str, str]]
-Result = tuple[int, str, str]
-
-
-@pytest.fixture
-def lamplighter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Result]:
-    """`lamplighter(*words)`: exit status, output and errors of the command, in the test's own folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*words: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["lamplighter", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+from .conftest import Lamplighter
 
 
 def ethanol_frames(stretch: float = 0.1, n: int = 11) -> list[Atoms]:
@@ -258,6 +235,10 @@ def test_a_run_folder_brings_its_own_guard_and_times(lamplighter: Lamplighter, a
     code, out, _ = lamplighter("check", argon_run, "--density", 1.0, 3.0)  # what is asked for counts more
     assert code == 0
     assert f"t_stab ≥ {summary['t_stab_ps']:.6g} ps" in out
+    (argon_run / "structure.data").unlink()
+    assert (
+        "structure.data is missing or cannot be read: standard masses were used" in lamplighter("check", argon_run)[1]
+    )
     code, _, err = lamplighter("check", argon_run, "--temperature", "500")
     assert code == 2
     assert "--temperature cannot be checked" in err
@@ -274,7 +255,6 @@ def test_folders_without_a_run_or_a_trajectory_are_named(
     code, _, err = lamplighter("check", argon_run)
     assert code == 2
     assert "holds no trajectory.lammpstrj.gz: the run wrote none" in err
-    shutil.rmtree(argon_run)
 
 
 def test_the_python_of_the_documentation_runs(ethanol: Path, tmp_path: Path) -> None:

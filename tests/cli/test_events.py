@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamplighter import cli
-
-Result = tuple[int, str, str]
-Lamplighter = Callable[..., Result]
-
-
-@pytest.fixture
-def lamplighter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lamplighter:
-    """`lamplighter(*words)`: exit status, output and errors of the command."""
-
-    def call(*words: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["lamplighter", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
-
+from .conftest import Lamplighter
 
 STAGES = [
     {"index": 0, "type": "minimise", "name": "minimise", "steps": 0, "timestep_fs": 0.0, "wall_s": 1.0},

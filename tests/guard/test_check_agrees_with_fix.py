@@ -135,6 +135,33 @@ def test_all_that_happens_to_a_liquid_in_a_tilted_box(
 
 
 @pytest.mark.parametrize("ranks", RANKS)
+def test_each_kind_of_bond_has_its_own_mean(run: Run, tmp_path: Path, liquid: str, ranks: int) -> None:
+    """Only oxygen moves, so that C=O and the C-O of carbonate and of alkyl groups break: three kinds, three means."""
+    script = (
+        f"{liquid}group rest type 1 2\nvelocity rest set 0 0 0\n"
+        "fix g all guard 1 bond stretch 0.3 action record event events.jsonl\nrun 60\n"
+    )
+    (event,) = on_line(run, tmp_path, script, ranks)
+    result = off_line(run, tmp_path, ["--bond-stretch", "0.3"])
+    (violation,) = result["violations"]
+    assert_same(event, violation)
+    assert event["elements"] in (["C", "O"], ["O", "C"])
+    assert violation["reference_length"] == pytest.approx(event["reference_length"], rel=1e-9)
+    other = off_line(run, tmp_path, ["--bond-stretch", "0.3", "--reference", "initial"])["violations"][0]
+    assert other["reference_length"] != pytest.approx(event["reference_length"], rel=1e-4)
+
+
+def test_two_criteria_at_one_step_come_in_the_same_order(run: Run, tmp_path: Path) -> None:
+    """1.5 Å and a half, and a third more than 1.5 Å, are the same length."""
+    words = "bond ratio 1.3333 bond stretch 0.49995"
+    events = on_line(run, tmp_path, f"{two_pairs()}fix g all guard 1 {words} event events.jsonl\nrun 1000\n")
+    assert [(event["step"], event["criterion"]) for event in events] == [(86, "bond stretch"), (86, "bond ratio")]
+    result = off_line(run, tmp_path, ["--bond-ratio", "1.3333", "--bond-stretch", "0.49995"])
+    for event, violation in zip(events, result["violations"], strict=True):
+        assert_same(event, violation)
+
+
+@pytest.mark.parametrize("ranks", RANKS)
 def test_density_of_a_tilted_box_that_grows(run: Run, tmp_path: Path, liquid: str, ranks: int) -> None:
     script = (
         f"{liquid}fix grow all deform 1 x scale 2.0 y scale 1.5 remap x flip no\n"

@@ -240,6 +240,8 @@ def _check(
         notes.append(f"{criterion} was not checked: {reason}")
     origin = read_start(start, source.types) if start is not None else first
     watched = bonds_of(origin, reference, tolerance, listed, lengths) if limits.watch_bonds else None
+    if source.guard is not None:
+        notes += source.guard.notes
     made = StabilityCheck(origin, limits, watched)
     result = check_frames(made, chain([first], frames), to_the_end=every_violation)
     if source.frames.dropped:

@@ -33,6 +33,7 @@ class RunTrajectory:
         run: The other files of the folder.
         path: The trajectory.
         dropped: As `LammpsDump.dropped`.
+        notes: What of the folder could not be used.
 
     Raises:
         RunFolderError: the folder holds no run, or no trajectory.
@@ -42,11 +43,12 @@ class RunTrajectory:
         self.run: RunRecord = read_run(folder)
         self.path = folder / TRAJECTORY
         self.dropped = ""
+        self.notes: list[str] = []
         if not self.path.exists():
             raise RunFolderError(
                 f"{folder} holds no {TRAJECTORY}: the run wrote none (output.trajectory: never?), or did not begin"
             )
-        self._types = AtomTypes(elements or {}, _masses(folder))
+        self._types = AtomTypes(elements or {}, self._masses(folder / STRUCTURE))
 
     def __iter__(self) -> Iterator[Frame]:
         dump = LammpsDump(self.path, self._types)
@@ -64,9 +66,9 @@ class RunTrajectory:
         guard = load_run_file(self.run.folder / RUN_FILE).guard
         return WatchedInRun(list(guard.criteria), guard.reference)
 
-
-def _masses(folder: Path) -> dict[int, float]:
-    try:
-        return dict(types_of_data(folder / STRUCTURE).masses)
-    except LamplighterError:
-        return {}  # then the standard masses
+    def _masses(self, data: Path) -> dict[int, float]:
+        try:
+            return dict(types_of_data(data).masses)
+        except LamplighterError:
+            self.notes.append(f"{data.name} is missing or cannot be read: standard masses were used")
+            return {}
