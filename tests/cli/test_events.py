@@ -120,3 +120,5 @@ def test_a_folder_without_a_run_is_refused(lamplighter: Lamplighter, tmp_path: P
     code, _, err = lamplighter("events", tmp_path / "none")
     assert code == 1
     assert "none does not exist" in err
+    (tmp_path / "run.yaml").write_text("")
+    assert "run.yaml is a file, no run folder" in lamplighter("events", "run.yaml")[2]

@@ -216,3 +216,24 @@ def test_mdanalysis_reads_with_a_topology(tmp_path: Path, water: list[Atoms], na
         np.testing.assert_allclose(frame.cell, np.diag([8, 9, 10]), atol=1e-4)
         assert frame.numbers.tolist() == [8, 1, 1]
         assert frame.periodic.all()
+    times = [frame.time_ps for frame in frames]
+    assert times == ([None, None] if name == "a.dcd" else pytest.approx([0.0, 0.25]))
+
+
+@pytest.mark.parametrize("style", ["atomic", "full"])
+def test_lammps_data_are_a_topology(tmp_path: Path, water: list[Atoms], style: str) -> None:
+    """What LAMMPS writes with `dump dcd`, and the structure it began with: atoms by id."""
+    ase.io.write(
+        tmp_path / "top.data", water[0], format="lammps-data", specorder=["H", "O"], masses=True, atom_style=style
+    )
+    universe = MDAnalysis.Universe.empty(3, trajectory=True)
+    with MDAnalysis.Writer(str(tmp_path / "a.dcd"), n_atoms=3, dt=0.25) as writer:
+        for atoms in water:
+            universe.atoms.positions = atoms.positions
+            universe.dimensions = [8, 9, 10, 90, 90, 90]
+            writer.write(universe.atoms)
+    frames = list(open_trajectory(tmp_path / "a.dcd", topology=tmp_path / "top.data"))
+    assert [frame.numbers.tolist() for frame in frames] == [[8, 1, 1]] * 2
+    np.testing.assert_allclose(frames[1].positions, water[1].positions, atol=1e-5)
+    assert frames[0].masses == pytest.approx([15.999, 1.008, 1.008])
+    assert frames[1].time_ps is None  # the unit of time in a DCD is anybody's guess

@@ -73,9 +73,13 @@ def check(
 ) -> None:
     """Find the first frame of a trajectory at which it ceases to be physical.
 
-    Applies the criteria of fix guard, independently of it. A run folder brings its own guard section as defaults.
-    Numbers that are not finite, and atoms that are lost, always count. The exit status is 0 without a violation, 1 with
-    one, and 2 where the check could not be made.
+    Applies the criteria of fix guard, independently of it.
+
+    A run folder brings its own guard section as defaults.
+
+    Numbers that are not finite, and atoms that are lost, always count.
+
+    Exit status: 0 no violation, 1 a violation, 2 no check could be made.
     """
     wanted = {
         "bond_stretch": bond_stretch,

@@ -95,7 +95,9 @@ def read_run(folder: Path) -> RunRecord:
         RunFolderError: `folder` is no folder, or holds neither a thermo table nor a status.
     """
     if not folder.is_dir():
-        raise RunFolderError(f"run folder {folder} does not exist")
+        raise RunFolderError(
+            f"{folder} is a file, no run folder" if folder.exists() else f"run folder {folder} does not exist"
+        )
     if not (folder / "thermo.csv").exists() and not (folder / "status.json").exists():
         raise RunFolderError(f"{folder} holds no run: it has neither thermo.csv nor status.json")
     notes: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,14 @@ from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
 
 _PS = 1e3 * units.fs  # in ASE's unit of time
 _EV_PER_KJ_MOL = units.kJ / units.mol
+_DATA_COLUMNS = {  # of LAMMPS atom styles, for MDAnalysis
+    "atomic": "id type x y z",
+    "charge": "id type charge x y z",
+    "bond": "id resid type x y z",
+    "angle": "id resid type x y z",
+    "molecular": "id resid type x y z",
+    "full": "id resid type charge x y z",
+}
 _NEEDS_TOPOLOGY = {".dcd", ".xtc", ".trr", ".ncdf", ".nc", ".h5md", ".trz", ".tng"}
 
 
@@ -209,7 +218,7 @@ class _MDAnalysisTrajectory:
         self.path = path
         self.topology = topology
         self.dropped = ""
-        self._types = types
+        self._elements = dict(types.elements) if types else {}
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: MDAnalysis is missing, or cannot read the files; the elements are not known."""
@@ -229,7 +238,9 @@ class _MDAnalysisTrajectory:
                     raise TrajectoryError(
                         f"MDAnalysis cannot read frame {index} of {self.path} ({type(problem).__name__}: {problem})"
                     ) from problem
-                yield _frame_of_timestep(given, index, ids[order], numbers[order], masses, order)
+                frame = _frame_of_timestep(given, index, ids[order], numbers[order], masses, order)
+                # programs disagree about the unit of time in a DCD header, and about its first step
+                yield replace(frame, step=None, time_ps=None) if universe.trajectory.format == "DCD" else frame
                 index += 1
 
     def _universe(self) -> Any:
@@ -237,8 +248,15 @@ class _MDAnalysisTrajectory:
             import MDAnalysis
         except ImportError:
             raise TrajectoryError("--topology needs MDAnalysis: pip install MDAnalysis") from None
+        options = {}
+        if lammps_data.looks_like_data(self.topology):
+            header = lammps_data.read_header(self.topology)
+            columns = _DATA_COLUMNS.get(header.atom_style or "atomic")
+            options = {"topology_format": "DATA", "atom_style": columns} if columns else {"topology_format": "DATA"}
+            if not self._elements:
+                self._elements = dict(enumerate(lammps_data.elements_of_types(header, None), start=1))
         try:
-            return MDAnalysis.Universe(str(self.topology), str(self.path))
+            return MDAnalysis.Universe(str(self.topology), str(self.path), **options)
         except Exception as problem:
             raise TrajectoryError(
                 f"MDAnalysis cannot read {self.path} with the topology {self.topology} "
@@ -252,7 +270,7 @@ class _MDAnalysisTrajectory:
         masses = np.asarray(atoms.masses, dtype=np.float64) if hasattr(atoms, "masses") else None
         if masses is not None and not masses.all():
             masses = None
-        given = self._types.elements if self._types else {}
+        given = self._elements
         for attribute in ("types",) if given else ("elements", "types"):
             words = [str(word) for word in getattr(atoms, attribute, [])]
             symbols = [
