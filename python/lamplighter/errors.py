@@ -17,6 +17,10 @@ class StructureError(LamplighterError):
     """A structure cannot be read, or does not fit what is asked of it."""
 
 
+class TrajectoryError(LamplighterError):
+    """A trajectory cannot be read, or does not hold what is asked of it."""
+
+
 class ModelError(LamplighterError):
     """A model file is missing, corrupt, of an unknown kind, or does not cover the system."""
 

@@ -1,10 +1,16 @@
-"""A LAMMPS script without models, to compare `lamplighter lmp` with `lmp`."""
+"""Calling commands in this process, and a LAMMPS script to compare `lamplighter lmp` with `lmp`."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from lamplighter import cli
+
+Lamplighter = Callable[..., tuple[int, str, str]]
 
 SCRIPT = """
 units           metal
@@ -30,3 +36,19 @@ def script(tmp_path: Path) -> Path:
     path = tmp_path / "in.argon"
     path.write_text(SCRIPT)
     return path
+
+
+@pytest.fixture
+def lamplighter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lamplighter:
+    """`lamplighter(*words)`: exit status, output and errors of the command, in this process and the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lamplighter", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call

@@ -16,8 +16,9 @@ from lamplighter.report.run_folder import RunRecord
 from lamplighter.report.stage_summary import stage_time_ps
 
 # Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
-_BLUE, _VERMILION, _GREEN, _PURPLE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"
+_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
 _RUNNING_MEAN_FRACTION = 0.05
+_MOST_NAMED_EVENTS = 6
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,25 @@ class _Course:
     rows: dict[str, NDArray[np.float64]]
     boundaries_ps: list[float]
     names: list[str]
+    first_steps: list[float]
+    timesteps_fs: list[float | None]
+
+    def time_of_step(self, step: int) -> float | None:
+        """Where a step lies on the time axis; None before the first stage, or where its timestep is not known."""
+        place = int(np.searchsorted(self.first_steps, step, side="right")) - 1
+        timestep = self.timesteps_fs[place] if place >= 0 else None
+        if timestep is None:
+            return None
+        return self.boundaries_ps[place] + (step - self.first_steps[place]) * timestep * 1e-3
 
 
 def draw_thermo(run: RunRecord, path: Path) -> bool:
     """Draw T, p, ρ and potential energy per atom against time into a PNG file; needs no display.
 
-    Minimisations take no time and are left out. Values that are not finite leave gaps.
+    With a committee, the largest force variance, too.
+
+    Minimisations take no time and are left out. Values that are not finite leave gaps. What the guard found is marked
+    by vertical lines, with the criterion.
 
     Returns:
         Whether there was anything to draw.
@@ -45,23 +59,31 @@ def draw_thermo(run: RunRecord, path: Path) -> bool:
     course = _course(run)
     if len(course.time_ps) == 0:
         return False
-    figure = Figure(figsize=(7.0, 7.6), layout="constrained")
+    committee = _committee_course(run, course)
+    n_panels = 4 + bool(len(committee))
+    figure = Figure(figsize=(7.0, 1.9 * n_panels), layout="constrained")
     FigureCanvasAgg(figure)
-    axes: Sequence[Axes] = figure.subplots(4, 1, sharex=True)
+    axes: Sequence[Axes] = figure.subplots(n_panels, 1, sharex=True)
     panels = [
         ("temperature_K", "T / K", _VERMILION),
         ("pressure_bar", "p / bar", _BLUE),
         ("density_g_cm3", "ρ / (g/cm³)", _GREEN),
         ("energy", "E$_\\mathrm{pot}$ / (eV/atom)" if run.natoms else "E$_\\mathrm{pot}$ / eV", _PURPLE),
     ]
-    for axis, (column, label, colour) in zip(axes, panels, strict=True):
+    for axis, (column, label, colour) in zip(axes, panels, strict=False):
         _draw_panel(axis, course, column, colour)
         axis.set_ylabel(label)
+    if len(committee):
+        _draw_committee(axes[-1], course, committee)
     axes[1].legend(
         loc="lower right", bbox_to_anchor=(1.0, 0.98), borderaxespad=0.0, fontsize="small", frameon=False, ncols=2
     )
     axes[-1].set_xlabel("time / ps")
-    axes[0].set_xlim(course.time_ps[0], max(course.time_ps[-1], course.time_ps[0] + 1e-6))
+    last_ps = float(course.time_ps[-1])
+    events_ps = _mark_events(axes, run, course)
+    if events_ps:
+        last_ps = max(last_ps, 1.015 * max(events_ps))  # the line of the last one stays clear of the frame
+    axes[0].set_xlim(course.time_ps[0], max(last_ps, course.time_ps[0] + 1e-6))
     _name_stages(axes[0], course)
     figure.align_ylabels(list(axes))
     figure.suptitle(_title(run), fontsize="medium")
@@ -85,6 +107,7 @@ def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]
 def _course(run: RunRecord) -> _Course:
     columns = ("temperature_K", "pressure_bar", "density_g_cm3", "potential_energy_eV")
     times, stages, names, boundaries = [np.empty(0)], [np.empty(0, dtype=np.int64)], [], []
+    first_steps, timesteps = [], []
     rows: dict[str, list[NDArray[np.float64]]] = {name: [np.empty(0)] for name in columns}
     start = 0.0
     for stage in run.stages:
@@ -96,6 +119,8 @@ def _course(run: RunRecord) -> _Course:
             continue
         boundaries.append(start)
         names.append(stage.name)
+        first_steps.append(float(table["step"][0]))
+        timesteps.append(stage.timestep_fs)
         times.append(start + time)
         stages.append(np.full(len(time), stage.index))
         for name in columns:
@@ -103,7 +128,7 @@ def _course(run: RunRecord) -> _Course:
         start += float(time[-1])
     joined = {name: np.concatenate(parts) for name, parts in rows.items()}
     joined["energy"] = joined["potential_energy_eV"] / (run.natoms or 1)
-    return _Course(np.concatenate(times), np.concatenate(stages), joined, boundaries, names)
+    return _Course(np.concatenate(times), np.concatenate(stages), joined, boundaries, names, first_steps, timesteps)
 
 
 def _draw_panel(axis: Axes, course: _Course, column: str, colour: str) -> None:
@@ -127,14 +152,65 @@ def _draw_panel(axis: Axes, course: _Course, column: str, colour: str) -> None:
         if is_pressure and len(part) > width:
             axis.plot(time, running_mean(part, width), color=_BLACK, linewidth=1.3, label=mean_label)
             mean_label = None
-    for boundary in course.boundaries_ps[1:]:
-        axis.axvline(boundary, color="0.55", linewidth=0.8, linestyle=(0, (4, 3)))
     _limit_to_bulk(axis, values)
     axis.ticklabel_format(axis="y", useOffset=False)
+    _finish_panel(axis, course)
+
+
+def _committee_course(run: RunRecord, course: _Course) -> NDArray[np.float64]:
+    """Time (ps) and largest force variance (eV²/Å²) of each evaluation of the committee, shape (n, 2)."""
+    table = run.committee
+    rows = []
+    if table is not None:
+        for step, variance in zip(table["step"], table["variance_max_eV2_A2"], strict=True):
+            time = course.time_of_step(int(step))
+            if time is not None and np.isfinite(variance) and variance > 0.0:
+                rows.append((time, variance))
+    return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
+
+
+def _draw_committee(axis: Axes, course: _Course, committee: NDArray[np.float64]) -> None:
+    axis.semilogy(*committee.T, color=_ORANGE, linewidth=1.1, marker="." if len(committee) < 3 else None)
+    axis.set_ylabel("max σ$_F^2$ / (eV²/Å²)")
+    _finish_panel(axis, course)
+
+
+def _finish_panel(axis: Axes, course: _Course) -> None:
+    for boundary in course.boundaries_ps[1:]:
+        axis.axvline(boundary, color="0.55", linewidth=0.8, linestyle=(0, (4, 3)))
     axis.grid(color="0.9", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0)
+
+
+def _mark_events(axes: Sequence[Axes], run: RunRecord, course: _Course) -> list[float]:
+    """A line through all panels at each event, named where there are few; the times, ps."""
+    times: list[float] = []
+    named: list[str] = []
+    for event in run.events:
+        time = course.time_of_step(event.step)
+        if time is None:
+            continue
+        times.append(time)
+        for axis in axes:
+            axis.axvline(time, color=_BLACK, linewidth=1.0, linestyle=(0, (1, 1.5)))
+        if len(run.events) > _MOST_NAMED_EVENTS and event.criterion in named:
+            continue
+        named.append(event.criterion)
+        axes[0].annotate(
+            event.criterion,
+            (time, 0.97),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3.0, 0.0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize="small",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+        )
+    return times
 
 
 def _limit_to_bulk(axis: Axes, values: NDArray[np.float64]) -> None:

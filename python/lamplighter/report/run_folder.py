@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamplighter.errors import RunFolderError
+from lamplighter.report.events import Event, read_events
 from lamplighter.report.thermo_table import ThermoTable, read_thermo
 
 
@@ -55,6 +56,7 @@ class RunRecord:
         notes: What was missing or could not be read.
         guard: What the guard has to say, as in `status.json`; None: there was none.
         committee: The committee's table; None: there was none.
+        events: What the guard found, as in `events.jsonl`.
     """
 
     folder: Path
@@ -70,6 +72,22 @@ class RunRecord:
     notes: list[str] = field(default_factory=list)
     guard: dict[str, Any] | None = None
     committee: ThermoTable | None = None
+    events: list[Event] = field(default_factory=list)
+
+    def time_of_step(self, step: int) -> float | None:
+        """Simulated time (ps) at a step, counted through all stages of dynamics; None where steps are not recorded."""
+        time, begin = 0.0, 0
+        for stage in self.stages:
+            if stage.is_minimisation:
+                continue
+            if stage.steps is None or stage.timestep_fs is None:
+                return None
+            done = min(step, begin + stage.steps) - begin
+            time += done * stage.timestep_fs * 1e-3
+            begin += stage.steps
+            if step <= begin:
+                break
+        return time if begin >= step else None
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -79,7 +97,9 @@ def read_run(folder: Path) -> RunRecord:
         RunFolderError: `folder` is no folder, or holds neither a thermo table nor a status.
     """
     if not folder.is_dir():
-        raise RunFolderError(f"run folder {folder} does not exist")
+        raise RunFolderError(
+            f"{folder} is a file, no run folder" if folder.exists() else f"run folder {folder} does not exist"
+        )
     if not (folder / "thermo.csv").exists() and not (folder / "status.json").exists():
         raise RunFolderError(f"{folder} holds no run: it has neither thermo.csv nor status.json")
     notes: list[str] = []
@@ -92,6 +112,11 @@ def read_run(folder: Path) -> RunRecord:
         thermo = ThermoTable({"stage": np.empty(0), "step": np.empty(0)}, 0)
     if thermo.n_skipped:
         notes.append(f"lines of thermo.csv left out because they are no rows of numbers: {thermo.n_skipped}")
+    try:
+        events = read_events(folder)
+    except RunFolderError as problem:
+        notes.append(str(problem))
+        events = []
     stages = [_stage_record(entry, place) for place, entry in enumerate(status.get("stages") or [])]
     known = {stage.index for stage in stages}
     committee = None
@@ -119,6 +144,7 @@ def read_run(folder: Path) -> RunRecord:
         notes=notes,
         guard=status.get("guard"),
         committee=committee,
+        events=events,
     )
 
 

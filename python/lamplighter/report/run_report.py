@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from lamplighter.errors import RunFolderError
-from lamplighter.report.figure import draw_thermo
 from lamplighter.report.run_folder import RunRecord, read_run
 from lamplighter.report.stage_summary import summarise_stage
 
@@ -25,6 +24,8 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: there is no run in the folder, or the report cannot be written there.
     """
+    from lamplighter.report.figure import draw_thermo  # here, because matplotlib takes a second to import
+
     run = read_run(Path(run_folder))
     summary = _summary(run)
     figure = run.folder / "thermo.png"

@@ -1,0 +1,79 @@
+"""What came of checking a trajectory, as a few lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamplighter.analysis.stability_check import UNITS, CheckResult, Violation
+from lamplighter.report.events_text import format_atoms, format_limit
+
+_MOST_LINES = 50
+
+
+def format_check(
+    result: CheckResult, criteria: Sequence[str], n_bonds: int | None, reference: str, notes: Sequence[str]
+) -> str:
+    """The first violation with its evidence, the others in a line each, t_stab, and what was watched."""
+    lines: list[str] = []
+    if result.violations:
+        lines += _first(result.violations[0], reference)
+        others = result.violations[1:]
+        lines += [f"then: {_line(each)}" for each in others[:_MOST_LINES]]
+        if len(others) > _MOST_LINES:
+            lines.append(f"and {len(others) - _MOST_LINES} more (all of them: --json)")
+    else:
+        lines.append("No violation.")
+    lines.append(_t_stab(result))
+    frames = f"{result.n_frames} frame{'s' if result.n_frames != 1 else ''}"
+    bonds = "" if n_bonds is None else f", {n_bonds} bonds (reference {reference})"
+    lines.append(f"Checked: {frames}{bonds}: {'; '.join([*criteria, 'finite', 'lost'])}.")
+    return "\n".join(lines + [f"Note: {note}" for note in notes])
+
+
+def _first(violation: Violation, reference: str) -> list[str]:
+    unit = UNITS[violation.criterion]
+    lines = [f"First violation: {violation.criterion}, {_when(violation)}"]
+    if violation.criterion not in ("finite", "lost"):
+        lines.append(f"  value  {_value(violation)}, limit {format_limit(violation.limit, unit)}")
+    elif violation.criterion == "lost":
+        lines.append(f"  value  {violation.value:.0f} atoms lost or new")
+    if violation.atoms:
+        named = format_atoms(violation.atoms, violation.elements, violation.criterion)
+        lines.append(f"  atoms  {named}")
+    if violation.reference_length is not None:
+        lines.append(f"  bond   compared with {violation.reference_length:.5g} Å ({reference})")
+    return lines
+
+
+def _line(violation: Violation) -> str:
+    atoms = format_atoms(violation.atoms, violation.elements, violation.criterion)
+    value = "" if violation.criterion in ("finite", "lost") else f", {_value(violation)}"
+    return f"{violation.criterion}, {_when(violation)}{value}" + (f" ({atoms})" if atoms else "")
+
+
+def _value(violation: Violation) -> str:
+    if violation.value is None:
+        return "not finite"
+    return f"{violation.value:.6g} {UNITS[violation.criterion]}".rstrip()
+
+
+def _when(violation: Violation) -> str:
+    known = []
+    if violation.step is not None:
+        known.append(f"step {violation.step}")
+    if violation.time_ps is not None:
+        known.append(f"{violation.time_ps:.6g} ps")
+    return f"frame {violation.frame}" + (f" ({', '.join(known)})" if known else "")
+
+
+def _t_stab(result: CheckResult) -> str:
+    if result.t_stab_ps is None:
+        end = result.violations[0].frame if result.violations else result.last_index
+        sign = "≥ " if result.censored else ""
+        return f"t_stab {sign or '= '}{end} frames (times are not known: give --timestep or --dt)"
+    if result.censored:
+        return f"t_stab ≥ {result.t_stab_ps:.6g} ps (censored: the trajectory ends there)"
+    before = ""
+    if result.last_good_ps is not None and result.first_ps is not None:
+        before = f" (the frame before, at {result.last_good_ps - result.first_ps:.6g} ps, was still good)"
+    return f"t_stab = {result.t_stab_ps:.6g} ps{before}"

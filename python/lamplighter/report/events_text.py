@@ -1,0 +1,76 @@
+"""The events of a run as a table for the terminal."""
+
+from __future__ import annotations
+
+from lamplighter.report.events import Event
+from lamplighter.report.run_folder import RunRecord
+
+_HEAD = ("step", "time / ps", "criterion", "value", "limit", "atoms", "ranks")
+_MOST_ATOMS = 8
+
+
+def format_events(run: RunRecord) -> str:
+    """A line for each event, then how the run ended and what was watched."""
+    return "\n".join([*_table(run), *([""] if run.events else []), *_ending(run)])
+
+
+def format_atoms(atoms: list[int], elements: list[str], criterion: str) -> str:
+    """`C 1, H 7`, or for bonds `C 1–H 7`; at most the first eight atoms."""
+    named = [f"{element} {atom}" for atom, element in zip(atoms, elements, strict=False)]
+    shown = named[:_MOST_ATOMS]
+    if criterion.startswith("bond"):
+        shown = ["–".join(shown[place : place + 2]) for place in range(0, len(shown), 2)]
+    return ", ".join(shown) + (", …" if len(named) > _MOST_ATOMS else "")
+
+
+def format_limit(limit: float | tuple[float, float] | None, unit: str = "") -> str:
+    """A limit with its unit; of two bounds `0.2 to 2 g/cm³`."""
+    if limit is None:
+        return "–"
+    text = f"{limit[0]:g} to {limit[1]:g}" if isinstance(limit, tuple) else f"{limit:g}"
+    return f"{text} {unit}".rstrip()
+
+
+def _table(run: RunRecord) -> list[str]:
+    if not run.events:
+        return []
+    rows = [_HEAD, *(_row(run, event) for event in run.events)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(run: RunRecord, event: Event) -> tuple[str, ...]:
+    time = run.time_of_step(event.step)
+    if time is None:
+        time = event.time
+    return (
+        str(event.step),
+        "–" if time is None else f"{time:.6g}",
+        event.criterion,
+        "not finite" if event.value is None else f"{event.value:.6g} {event.unit}".rstrip(),
+        format_limit(event.limit, event.unit),
+        format_atoms(event.atoms, event.elements, event.criterion) or "–",
+        ", ".join(str(rank) for rank in sorted(set(event.ranks))) or "–",
+    )
+
+
+def _ending(run: RunRecord) -> list[str]:
+    guard = run.guard or {}
+    criteria = guard.get("criteria") or []
+    until = "" if guard.get("time_ps") is None else f" {guard['time_ps']:.6g} ps"
+    step = "" if guard.get("step") is None else f" (step {guard['step']})"
+    if run.status == "stopped":
+        ending = f"The guard ended the run at{until}{step}: {guard.get('criterion')}."
+    elif run.status == "failed":
+        stage = "" if run.failed_stage is None else f" in stage {run.failed_stage}"
+        ending = f"The run failed{stage}: {run.error}"
+    elif run.status == "completed":
+        ending = f"The run was completed{f', to{until}{step}' if until else ''}."
+    elif run.status == "running":
+        ending = "The run is still going on, or was killed."
+    else:
+        ending = "How the run ended is not known: status.json is missing or cannot be read."
+    if not run.events and not criteria:
+        return ["No events: nothing was watched (the run file has no guard).", ending]
+    watched = [f"Watched: {'; '.join(criteria)}; finite; lost."] if criteria else []
+    return [*(["No events."] if not run.events else []), ending, *watched]

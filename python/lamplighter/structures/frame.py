@@ -1,0 +1,69 @@
+"""One frame of a trajectory, whatever file it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import atomic_masses, chemical_symbols
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_MASS_TOLERANCE = 0.3  # g/mol, as fix guard has it
+_STANDARD_MASSES = np.array(atomic_masses[1:])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Atoms in the order of their ids; None where the file does not say.
+
+    Attributes:
+        index: Place in the trajectory, from 0.
+        step: Number of the simulation step.
+        time_ps: Time, ps.
+        ids: Shape (n,), ascending and without repetition; 1 … n where the file has none.
+        numbers: Atomic numbers, shape (n,); 0: unknown.
+        positions: Å, shape (n, 3), wrapped or not.
+        cell: Cell vectors as rows, Å, shape (3, 3); zero where there is none.
+        periodic: Which cell vectors repeat, shape (3,).
+        masses: g/mol, shape (n,).
+        velocities: Å/ps, shape (n, 3).
+        forces: eV/Å, shape (n, 3).
+        potential_energy: eV, of the whole system.
+    """
+
+    index: int
+    step: int | None
+    time_ps: float | None
+    ids: Integers
+    numbers: Integers
+    positions: Floats
+    cell: Floats
+    periodic: NDArray[np.bool_]
+    masses: Floats | None = None
+    velocities: Floats | None = None
+    forces: Floats | None = None
+    potential_energy: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def element(self, atom: int) -> str:
+        """Symbol of the atom at a place of the arrays; "?" where it is unknown."""
+        return str(chemical_symbols[self.numbers[atom]]) if self.numbers[atom] else "?"
+
+
+def number_of_mass(mass: float) -> int:
+    """Atomic number of the element whose standard mass (g/mol) is nearest, within 0.3; 0: there is none."""
+    away = np.abs(_STANDARD_MASSES - mass)
+    nearest = int(np.argmin(away))
+    return nearest + 1 if away[nearest] < _MASS_TOLERANCE else 0
+
+
+def standard_masses(numbers: Integers) -> Floats | None:
+    """Standard masses (g/mol, IUPAC 2016 as in ASE), shape (n,); None where an element is unknown."""
+    if len(numbers) and not numbers.all():
+        return None
+    return np.asarray(atomic_masses[numbers], dtype=np.float64)

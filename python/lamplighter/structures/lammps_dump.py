@@ -1,0 +1,290 @@
+"""LAMMPS text dumps, one frame after the other, plain or gzipped, also those of a killed run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase.calculators.lammps import convert
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from lamplighter.errors import TrajectoryError
+from lamplighter.structures.compressed import damage_of, open_as_far_as_it_goes
+from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
+
+UNIT_STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
+_POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"))
+_SCALED = (("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
+_VELOCITIES = ("vx", "vy", "vz")
+_FORCES = ("fx", "fy", "fz")
+_NUMBER_OF = {symbol: number for number, symbol in enumerate(chemical_symbols) if number}
+
+
+@dataclass(frozen=True)
+class AtomTypes:
+    """What the user or a data file says of the atom types, by type; empty where it is left to the dump.
+
+    `elements` are symbols; where they are given they count more than the dump's own column. `masses` in g/mol.
+    """
+
+    elements: Mapping[int, str]
+    masses: Mapping[int, float]
+
+
+class _CutOff(Exception):
+    """The file ends in the middle of a frame."""
+
+
+class LammpsDump:
+    """The frames of a LAMMPS text dump, read one at a time.
+
+    Lengths, velocities, forces and times are converted from the unit system of the dump: the one given, else that of
+    its `ITEM: UNITS` header, else metal.
+
+    Attributes:
+        dropped: What was left out at the end of a file that is cut off or damaged; empty where nothing was.
+    """
+
+    def __init__(self, path: Path, types: AtomTypes | None = None, units: str | None = None) -> None:
+        self.path = path
+        self.dropped = ""
+        self._types = types or AtomTypes({}, {})
+        self._given_units = units
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Raises TrajectoryError: the file cannot be opened, is no dump, or a frame in it is damaged."""
+        self.dropped = ""
+        try:
+            file = open_as_far_as_it_goes(self.path)
+        except OSError as problem:
+            raise TrajectoryError(f"{self.path} cannot be read: {problem.strerror or problem}") from problem
+        with file:
+            units = self._given_units or "metal"
+            index = 0
+            while True:
+                header = _Header(units=units)
+                try:
+                    if not header.read(file, self._where(index)):
+                        break
+                    units = self._given_units or header.units
+                    header.units = units
+                    yield self._frame(index, header, _rows(file, header, self._where(index, header.step)))
+                except _CutOff:
+                    step = f" (step {header.step})" if header.step is not None else ""
+                    self.dropped = f"frame {index}{step}, which is cut off, was left out"
+                    break
+                index += 1
+            if damage := damage_of(file):
+                self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
+
+    def _where(self, index: int, step: int | None = None) -> str:
+        return f"{self.path}, frame {index}" + (f" (step {step})" if step is not None else "")
+
+    def _frame(self, index: int, header: _Header, table: NDArray[np.str_]) -> Frame:
+        where = self._where(index, header.step)
+        columns = {name: place for place, name in enumerate(header.columns)}
+        if "id" not in columns:
+            raise TrajectoryError(f"{where} has no column id; dump it with `id` (columns: {' '.join(columns)})")
+        try:
+            ids = table[:, columns["id"]].astype(np.int64)
+        except ValueError as problem:
+            raise TrajectoryError(f"{where} is damaged: {problem}") from None
+        order = np.argsort(ids, kind="stable")
+        table, ids = table[order], ids[order]
+        repeated = np.flatnonzero(np.diff(ids) == 0)
+        if len(repeated):
+            raise TrajectoryError(f"{where} is damaged: it has atom {ids[repeated[0]]} twice")
+
+        def numbers_in(names: Sequence[str], quantity: str = "") -> Floats | None:
+            if not all(name in columns for name in names):
+                return None
+            try:
+                values = table[:, [columns[name] for name in names]].astype(np.float64)
+            except ValueError as problem:
+                raise TrajectoryError(f"{where} is damaged: {problem}") from None
+            return values * factor(quantity, header.units) if quantity else values
+
+        scale = factor("distance", header.units)
+        positions = next((p for names in _POSITIONS if (p := numbers_in(names, "distance")) is not None), None)
+        if positions is None:
+            scaled = next((p for names in _SCALED if (p := numbers_in(names)) is not None), None)
+            if scaled is None:
+                raise TrajectoryError(f"{where} has no positions (x y z, xu yu zu, xs ys zs or xsu ysu zsu)")
+            positions = scale * (header.origin + scaled @ header.cell)
+        elements = self._numbers(table, columns, where)
+        return Frame(
+            index=index,
+            step=header.step,
+            time_ps=None if header.time is None else header.time * factor("time", header.units),
+            ids=ids,
+            numbers=elements,
+            positions=positions,
+            cell=scale * header.cell,
+            periodic=header.periodic,
+            masses=self._masses(table, columns, elements, numbers_in(["mass"], "mass")),
+            velocities=numbers_in(_VELOCITIES, "velocity"),
+            forces=numbers_in(_FORCES, "force"),
+        )
+
+    def _numbers(self, table: NDArray[np.str_], columns: Mapping[str, int], where: str) -> Integers:
+        """Atomic numbers: by the given elements of the types, the column element, or the masses; else 0."""
+        given = self._types.elements
+        if given and "type" in columns:
+            return _each(table[:, columns["type"]], lambda name: _number_of_type(name, given, where))
+        if "element" in columns:
+            return _each(table[:, columns["element"]], lambda name: _number_of_symbol(name, where))
+        if "mass" in columns:
+            return _each(table[:, columns["mass"]], lambda mass: number_of_mass(float(mass)))
+        if self._types.masses and "type" in columns:
+            masses = self._types.masses
+            return _each(table[:, columns["type"]], lambda name: number_of_mass(masses.get(int(name), -1.0)))
+        return np.zeros(len(table), dtype=np.int64)
+
+    def _masses(
+        self, table: NDArray[np.str_], columns: Mapping[str, int], numbers: Integers, given: Floats | None
+    ) -> Floats | None:
+        if given is not None:
+            return given[:, 0]
+        if self._types.masses and "type" in columns:
+            masses = self._types.masses
+            names, inverse = np.unique(table[:, columns["type"]], return_inverse=True)
+            if all(int(name) in masses for name in names):
+                return np.array([masses[int(name)] for name in names], dtype=np.float64)[inverse]
+        return standard_masses(numbers)
+
+
+class _Header:
+    """What stands in a frame before its atoms; lengths and time in the dump's own units."""
+
+    def __init__(self, units: str) -> None:
+        self.units = units
+        self.step: int | None = None
+        self.time: float | None = None
+        self.n_atoms: int | None = None
+        self.cell: Floats = np.zeros((3, 3))
+        self.origin: Floats = np.zeros(3)
+        self.periodic: NDArray[np.bool_] = np.zeros(3, dtype=bool)
+        self.columns: list[str] = []
+
+    def read(self, file: io.BufferedReader, where: str) -> bool:
+        """Read up to the atoms; False: the file has ended before this frame.
+
+        Raises:
+            _CutOff: the file ends in the middle of it.
+            TrajectoryError: it is no header.
+        """
+        began = False
+        while True:
+            line = file.readline()
+            if not line.strip() and not began:
+                if not line:
+                    return False
+                continue
+            began = True
+            key = _whole(line)
+            if not key.startswith("ITEM: "):
+                raise TrajectoryError(f"{where} is damaged: expected a line 'ITEM: …', got {key[:60]!r}")
+            try:
+                if self._take(key.removeprefix("ITEM: "), file):
+                    break
+            except (ValueError, IndexError):
+                raise TrajectoryError(f"{where} is damaged: what follows {key!r} cannot be understood") from None
+        if self.n_atoms is None or self.step is None:
+            raise TrajectoryError(f"{where} is damaged: it lacks its step or its number of atoms")
+        return True
+
+    def _take(self, key: str, file: io.BufferedReader) -> bool:
+        if key == "TIMESTEP":
+            self.step = int(_line(file))
+        elif key == "TIME":
+            self.time = float(_line(file))
+        elif key == "UNITS":
+            self.units = _line(file).strip()
+        elif key == "NUMBER OF ATOMS":
+            self.n_atoms = int(_line(file))
+        elif key.startswith("BOX BOUNDS"):
+            rows = [[float(word) for word in _line(file).split()] for _ in range(3)]
+            self._set_box(key.split()[2:], np.array(rows))
+        elif key.startswith("ATOMS"):
+            self.columns = key.split()[1:]
+            return True
+        else:
+            _line(file)  # an item of a later LAMMPS
+        return False
+
+    def _set_box(self, words: list[str], rows: Floats) -> None:
+        """Box bounds as https://docs.lammps.org/Howto_triclinic.html defines them."""
+        signs = words[-3:]
+        self.periodic = np.array([sign.startswith("p") for sign in signs]) if len(signs) == 3 else self.periodic
+        if words[:1] == ["abc"]:  # general triclinic: vectors and origin
+            self.cell, self.origin = rows[:, :3], rows[:, 3]
+            return
+        low, high = rows[:, 0].copy(), rows[:, 1].copy()
+        xy, xz, yz = rows[:, 2] if rows.shape[1] > 2 else (0.0, 0.0, 0.0)
+        low -= [min(0.0, xy, xz, xy + xz), min(0.0, yz), 0.0]
+        high -= [max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0]
+        lx, ly, lz = high - low
+        self.cell, self.origin = np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]), low
+
+
+def factor(quantity: str, units: str) -> float:
+    """What a quantity of a LAMMPS unit system is multiplied by to be in metal units (Å, ps, eV, g/mol).
+
+    Raises:
+        TrajectoryError: the unit system is not known, or has no sizes (lj).
+    """
+    if units == "metal":
+        return 1.0
+    if units not in UNIT_STYLES:
+        raise TrajectoryError(f"units {units!r} cannot be converted; known are {', '.join(UNIT_STYLES)}")
+    return float(convert(1.0, quantity, units, "metal"))
+
+
+def _rows(file: io.BufferedReader, header: _Header, where: str) -> NDArray[np.str_]:
+    """The words of all atoms, shape (n, columns)."""
+    n, width = header.n_atoms or 0, len(header.columns)
+    lines = [file.readline() for _ in range(n)]
+    if n and not lines[-1].endswith(b"\n"):
+        raise _CutOff
+    words = b"".join(lines).decode("ascii", errors="replace").split()
+    if len(words) != n * width:
+        raise TrajectoryError(
+            f"{where} is damaged: {n} atoms with {width} columns are {n * width} words, and {len(words)} are there"
+        )
+    return np.array(words, dtype=np.str_).reshape(n, width)
+
+
+def _line(file: io.BufferedReader) -> str:
+    return _whole(file.readline())
+
+
+def _whole(line: bytes) -> str:
+    if not line.endswith(b"\n"):
+        raise _CutOff
+    return line.decode("ascii", errors="replace").rstrip("\r\n")
+
+
+def _each(words: NDArray[np.str_], number: Callable[[str], int]) -> Integers:
+    """A number for each word, found once for each different word."""
+    names, inverse = np.unique(words, return_inverse=True)
+    found = [number(str(name)) for name in names]
+    return np.array(found, dtype=np.int64)[inverse]
+
+
+def _number_of_type(name: str, elements: Mapping[int, str], where: str) -> int:
+    if not name.isdigit() or int(name) not in elements:
+        raise TrajectoryError(
+            f"{where} has atoms of type {name}, and {len(elements)} elements are given "
+            f"({' '.join(elements.values())}); give one for each atom type, in order"
+        )
+    return _NUMBER_OF[elements[int(name)]]
+
+
+def _number_of_symbol(name: str, where: str) -> int:
+    if name not in _NUMBER_OF:
+        raise TrajectoryError(f"{where}: {name!r} is not a chemical element; give --elements, one for each atom type")
+    return _NUMBER_OF[name]

@@ -1,0 +1,327 @@
+"""Trajectories of any kind, read one frame at a time: LAMMPS dumps, (extended) XYZ, what ASE or MDAnalysis read."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import ase.io
+import numpy as np
+from ase import Atoms, units
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from lamplighter.errors import StructureError, TrajectoryError
+from lamplighter.structures import lammps_data
+from lamplighter.structures.compressed import damage_of, open_as_far_as_it_goes
+from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
+from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
+
+_PS = 1e3 * units.fs  # in ASE's unit of time
+_EV_PER_KJ_MOL = units.kJ / units.mol
+_DATA_COLUMNS = {  # of LAMMPS atom styles, for MDAnalysis
+    "atomic": "id type x y z",
+    "charge": "id type charge x y z",
+    "bond": "id resid type x y z",
+    "angle": "id resid type x y z",
+    "molecular": "id resid type x y z",
+    "full": "id resid type charge x y z",
+}
+_NEEDS_TOPOLOGY = {".dcd", ".xtc", ".trr", ".ncdf", ".nc", ".h5md", ".trz", ".tng"}
+
+
+class Trajectory(Protocol):
+    """Frames, and after they were read what was left out of a file that is cut off (empty: nothing)."""
+
+    dropped: str
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+def open_trajectory(
+    path: Path, *, topology: Path | None = None, types: AtomTypes | None = None, units: str | None = None
+) -> Trajectory:
+    """A trajectory, by its content: a LAMMPS dump, XYZ, with a topology what MDAnalysis reads, else what ASE does.
+
+    Args:
+        path: The file; dumps and XYZ files may be gzipped, and cut off.
+        topology: A file that MDAnalysis takes as the topology of the trajectory.
+        types: Elements and masses of the atom types of a LAMMPS dump or data file.
+        units: Unit system of a LAMMPS dump; None: as it says itself, else metal.
+
+    Raises:
+        TrajectoryError: there is no such file, it is empty, or its format needs a topology; reading raises it too.
+    """
+    for each in (path, *([topology] if topology else [])):
+        if not each.exists():
+            raise TrajectoryError(f"{each} does not exist")
+    if path.is_file() and path.stat().st_size == 0:
+        raise TrajectoryError(f"{path} is empty")
+    if topology is not None:
+        return _MDAnalysisTrajectory(path, topology, types)
+    if _begins_like_a_dump(path):
+        return LammpsDump(path, types, units)
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    if suffixes[-1:] in ([".xyz"], [".extxyz"]):
+        return XyzFile(path)
+    if suffixes[-1:] and suffixes[-1] in _NEEDS_TOPOLOGY:
+        raise TrajectoryError(f"{path} holds no elements: give --topology FILE, a file of the same atoms that has them")
+    return _AseTrajectory(path)
+
+
+def read_start(path: Path, types: AtomTypes) -> Frame:
+    """A single structure: a LAMMPS data file, or the last frame of what ASE reads.
+
+    Raises:
+        TrajectoryError: it cannot be read, or holds no atoms.
+    """
+    if not path.is_file():
+        raise TrajectoryError(f"{path} does not exist")
+    try:
+        if lammps_data.looks_like_data(path):
+            header = lammps_data.read_header(path)
+            elements = [types.elements[number] for number in sorted(types.elements)] or None
+            symbols = lammps_data.elements_of_types(header, elements)
+            numbers = {number: chemical_symbols.index(symbol) for number, symbol in enumerate(symbols, start=1)}
+            atoms = ase.io.read(
+                path, format="lammps-data", Z_of_type=numbers, atom_style=header.atom_style, parallel=False
+            )
+            if header.masses:
+                atoms.set_masses([header.masses[number] for number in atoms.arrays["type"]])
+        else:
+            atoms = ase.io.read(path, parallel=False)
+    except StructureError as problem:
+        raise TrajectoryError(f"{path} cannot be used: {problem}") from None
+    except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
+        raise TrajectoryError(f"{path} cannot be read ({type(problem).__name__}: {problem})") from problem
+    if len(atoms) == 0:
+        raise TrajectoryError(f"{path} holds no atoms")
+    return frame_of_atoms(atoms, 0)
+
+
+def types_of_data(path: Path) -> AtomTypes:
+    """Elements and masses of the atom types that a LAMMPS data file gives.
+
+    Raises:
+        StructureError: it cannot be read.
+    """
+    header = lammps_data.read_header(path)
+    return AtomTypes({}, dict(header.masses))
+
+
+def frame_of_atoms(atoms: Atoms, index: int) -> Frame:
+    """A frame from ASE's atoms; ids from the array `id`, the step from `info["step"]`, the time from `info["time_ps"]`.
+
+    Raises:
+        TrajectoryError: two atoms have the same id.
+    """
+    ids = np.asarray(atoms.arrays.get("id", np.arange(1, len(atoms) + 1)), dtype=np.int64)
+    order = np.argsort(ids, kind="stable")
+    if len(np.unique(ids)) != len(ids):
+        raise TrajectoryError(f"frame {index} has two atoms of the same id")
+    numbers = np.asarray(atoms.numbers, dtype=np.int64)[order]
+    results = getattr(atoms.calc, "results", {})
+    forces, energy = results.get("forces"), results.get("energy", results.get("free_energy"))
+    step = atoms.info.get("step", atoms.info.get("timestep"))
+    time = atoms.info.get("time_ps")
+    masses = (
+        np.asarray(atoms.get_masses(), dtype=np.float64)[order] if atoms.has("masses") else standard_masses(numbers)
+    )
+    return Frame(
+        index=index,
+        step=None if step is None else int(step),
+        time_ps=None if time is None else float(time),
+        ids=ids[order],
+        numbers=numbers,
+        positions=atoms.positions[order],
+        cell=np.asarray(atoms.cell.array),
+        periodic=np.asarray(atoms.pbc),
+        masses=masses,
+        velocities=atoms.get_velocities()[order] * _PS if atoms.has("momenta") else None,
+        forces=None if forces is None else np.asarray(forces, dtype=np.float64)[order],
+        potential_energy=None if energy is None else float(energy),
+    )
+
+
+class XyzFile:
+    """The frames of an XYZ or extended XYZ file, plain or gzipped; one that is cut off is read as far as it goes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dropped = ""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Raises TrajectoryError: the file cannot be opened, or a frame in it is damaged."""
+        self.dropped = ""
+        try:
+            file = open_as_far_as_it_goes(self.path)
+        except OSError as problem:
+            raise TrajectoryError(f"{self.path} cannot be read: {problem.strerror or problem}") from problem
+        with file:
+            index = 0
+            while head := file.readline():
+                if not head.strip():
+                    continue
+                if not head.strip().isdigit():
+                    text = head.decode("utf-8", errors="replace").strip()
+                    raise TrajectoryError(
+                        f"{self.path}, frame {index} is damaged: expected its number of atoms, got {text[:60]!r}"
+                    )
+                lines = [head, *(file.readline() for _ in range(int(head) + 1))]
+                if not lines[-1].endswith(b"\n"):
+                    self.dropped = f"frame {index}, which is cut off, was left out"
+                    break
+                yield self._frame(b"".join(lines).decode("utf-8", errors="replace"), index)
+                index += 1
+            if damage := damage_of(file):
+                self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
+
+    def _frame(self, text: str, index: int) -> Frame:
+        try:
+            atoms = ase.io.read(io.StringIO(text), format="extxyz", parallel=False)
+        except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
+            raise TrajectoryError(
+                f"{self.path}, frame {index} is damaged ({type(problem).__name__}: {problem})"
+            ) from problem
+        return frame_of_atoms(atoms, index)
+
+
+class _AseTrajectory:
+    """Whatever else ASE reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dropped = ""
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        try:
+            for index, atoms in enumerate(ase.io.iread(self.path, index=":", parallel=False)):
+                yield frame_of_atoms(atoms, index)
+        except TrajectoryError:
+            raise
+        except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
+            raise TrajectoryError(
+                f"ASE cannot read {self.path} ({type(problem).__name__}: {problem}), at or after frame {index}; for a "
+                "format that MDAnalysis reads give --topology FILE"
+            ) from problem
+
+
+class _MDAnalysisTrajectory:
+    """What MDAnalysis reads with a topology: DCD, XTC, TRR, NetCDF and others."""
+
+    def __init__(self, path: Path, topology: Path, types: AtomTypes | None) -> None:
+        self.path = path
+        self.topology = topology
+        self.dropped = ""
+        self._elements = dict(types.elements) if types else {}
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Raises TrajectoryError: MDAnalysis is missing, or cannot read the files; the elements are not known."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            universe = self._universe()
+            ids, numbers, masses = self._atoms(universe)
+            order = np.argsort(ids, kind="stable")
+            frames = iter(universe.trajectory)
+            index = 0
+            while True:
+                try:
+                    given = next(frames)
+                except StopIteration:
+                    return
+                except Exception as problem:  # its readers raise whatever they stumble over
+                    raise TrajectoryError(
+                        f"MDAnalysis cannot read frame {index} of {self.path} ({type(problem).__name__}: {problem})"
+                    ) from problem
+                frame = _frame_of_timestep(given, index, ids[order], numbers[order], masses, order)
+                # programs disagree about the unit of time in a DCD header, and about its first step
+                yield replace(frame, step=None, time_ps=None) if universe.trajectory.format == "DCD" else frame
+                index += 1
+
+    def _universe(self) -> Any:
+        try:
+            import MDAnalysis
+        except ImportError:
+            raise TrajectoryError("--topology needs MDAnalysis: pip install MDAnalysis") from None
+        options = {}
+        if lammps_data.looks_like_data(self.topology):
+            header = lammps_data.read_header(self.topology)
+            columns = _DATA_COLUMNS.get(header.atom_style or "atomic")
+            options = {"topology_format": "DATA", "atom_style": columns} if columns else {"topology_format": "DATA"}
+            if not self._elements:
+                self._elements = dict(enumerate(lammps_data.elements_of_types(header, None), start=1))
+        try:
+            return MDAnalysis.Universe(str(self.topology), str(self.path), **options)
+        except Exception as problem:
+            raise TrajectoryError(
+                f"MDAnalysis cannot read {self.path} with the topology {self.topology} "
+                f"({type(problem).__name__}: {problem})"
+            ) from problem
+
+    def _atoms(self, universe: Any) -> tuple[Integers, Integers, Floats | None]:
+        """Ids, atomic numbers and masses, in the order of the file."""
+        atoms = universe.atoms
+        ids = np.asarray(atoms.ids if hasattr(atoms, "ids") else np.arange(1, len(atoms) + 1), dtype=np.int64)
+        masses = np.asarray(atoms.masses, dtype=np.float64) if hasattr(atoms, "masses") else None
+        if masses is not None and not masses.all():
+            masses = None
+        given = self._elements
+        for attribute in ("types",) if given else ("elements", "types"):
+            words = [str(word) for word in getattr(atoms, attribute, [])]
+            symbols = [
+                given.get(int(word) if word.isdigit() else 0, "") if given else word.capitalize() for word in words
+            ]
+            if symbols and all(symbol in chemical_symbols[1:] for symbol in symbols):
+                numbers = np.array([chemical_symbols.index(symbol) for symbol in symbols], dtype=np.int64)
+                return ids, numbers, masses if masses is not None else standard_masses(numbers)
+        if masses is None or given:
+            raise TrajectoryError(
+                f"{self.topology} names no elements; give a topology that does, or --elements, one for each of its "
+                "numbered atom types"
+            )
+        return ids, np.array([number_of_mass(mass) for mass in masses], dtype=np.int64), masses
+
+
+def _frame_of_timestep(
+    given: Any, index: int, ids: Integers, numbers: Integers, masses: Floats | None, order: NDArray[np.intp]
+) -> Frame:
+    """A frame from MDAnalysis' units: Å, Å/ps, kJ/(mol Å), ps."""
+    cell = given.triclinic_dimensions
+    forces = np.asarray(given.forces, dtype=np.float64)[order] * _EV_PER_KJ_MOL if given.has_forces else None
+    step = given.data.get("step")
+    return Frame(
+        index=index,
+        step=None if step is None else int(step),
+        time_ps=_time_of(given),
+        ids=ids,
+        numbers=numbers,
+        positions=np.asarray(given.positions, dtype=np.float64)[order],
+        cell=np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=np.float64),
+        periodic=np.full(3, cell is not None),
+        masses=None if masses is None else masses[order],
+        velocities=np.asarray(given.velocities, dtype=np.float64)[order] if given.has_velocities else None,
+        forces=forces,
+    )
+
+
+def _time_of(given: Any) -> float | None:
+    """The time (ps) where the file knows it; MDAnalysis takes 1 ps between frames where it does not, with a warning."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        time = float(given.time)
+    return None if any("1.0 ps" in str(each.message) for each in said) else time
+
+
+def _begins_like_a_dump(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with open_as_far_as_it_goes(path) as file:
+            return file.read(6) == b"ITEM: "
+    except OSError as problem:
+        raise TrajectoryError(f"{path} cannot be read: {problem.strerror or problem}") from problem
