@@ -312,7 +312,7 @@ Pair *FixGuard::committee_pair() const
 {
   int dim = 0;
   // a hybrid hands out its parts' numbers, but not what they know of each atom
-  Pair *part = force->pair ? force->pair_match("lamplighter", 1) : nullptr;
+  Pair *part = force->pair ? force->pair_match("lamplighter", 0) : nullptr;
   if (part && part->extract("committee", dim)) return part;
   return force->pair;
 }

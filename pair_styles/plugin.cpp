@@ -11,6 +11,7 @@
 
 #include "fix_carry.h"
 #include "fix_guard.h"
+#include "pair_committee.h"
 #include "pair_lamplighter.h"
 
 #include <cstdio>
@@ -56,6 +57,11 @@ void *pair_lamplighter(void *lammps)
   return static_cast<Pair *>(new PairLamplighter(static_cast<LAMMPS *>(lammps)));
 }
 
+void *pair_committee(void *lammps)
+{
+  return static_cast<Pair *>(new PairCommittee(static_cast<LAMMPS *>(lammps)));
+}
+
 // LAMMPS declares what creates a fix as (LAMMPS *, int, char **)
 void *fix_guard(void *lammps, int narg, char **arg)
 {
@@ -99,6 +105,11 @@ extern "C" void lammpsplugin_init(void *lammps, void *handle, void *register_plu
   style.name = "lamplighter";
   style.info = "pair style lamplighter: machine-learned interatomic potentials";
   style.creator.v1 = pair_lamplighter;
+  register_style(&style, lammps);
+
+  style.name = "lamplighter/committee";
+  style.info = "pair style lamplighter/committee: how far several pair styles disagree";
+  style.creator.v1 = pair_committee;
   register_style(&style, lammps);
 
   style.style = "fix";

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_PAIR_COMMITTEE_H
+#define LAMPLIGHTER_PAIR_COMMITTEE_H
+
+#include "committee.h"
+#include "pair.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+/* pair_style lamplighter/committee: several pair styles of LAMMPS on the same atoms, one of which
+   (or a weighted sum) moves them. Each keeps its own neighbour list request and cutoff. */
+class PairCommittee : public Pair {
+ public:
+  PairCommittee(class LAMMPS *);
+  ~PairCommittee() override;
+
+  void settings(int, char **) override;
+  void coeff(int, char **) override;
+  void init_style() override;
+  double init_one(int, int) override;
+  void setup() override;
+  void reset_dt() override;
+  void compute(int, int) override;
+  double memory_usage() override;
+  void *extract(const char *, int &) override;
+  void *extract_peratom(const char *, int &) override;
+  int pack_reverse_comm(int, int, double *) override;
+  void unpack_reverse_comm(int, int *, double *) override;
+
+ private:
+  std::unique_ptr<Committee> committee;
+  std::vector<std::unique_ptr<Pair>> members;
+  std::vector<std::string> names;
+  class FixCarry *carry;    // the variance of each atom
+  std::string carry_id;
+  std::vector<double> others_f, member_f, rows;
+
+  void allocate();
+  void add_member(const std::string &name, int narg, char **arg);
+  void evaluate(Pair &, int eflag, int vflag, double *f);
+  void add_results(const Pair &, const double *f, double weight);
+  void find_spread();
+};
+
+}    // namespace LAMMPS_NS
+
+#endif
