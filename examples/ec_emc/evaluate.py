@@ -172,7 +172,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    files = sorted(arguments.models.glob("ec_emc_*.model"))
+    files = sorted(arguments.models.glob("*.model"))
     models = {f.stem: torch.load(f, map_location="cpu", weights_only=False) for f in files}
     results: dict = {}
     for name, path in TEST_SETS.items():

@@ -2,10 +2,13 @@
 
 Every member has its own seed and its own random subset of the training frames; the frames that it
 does not see are its validation set. All members share architecture, loss and schedule. Training
-runs in float32, the saved model is float64. Written for member k:
+runs in float32, the saved model is float64. Written for member k, in `models` beside the YAML file:
 
-    models/ec_emc_<k>.model   torch pickle of the MACE module, float64, on the CPU, no gradients kept
-    models/ec_emc_<k>.json    seed, frames seen, epochs, CPU time, versions
+    ec_emc_<k>.model   torch pickle of the MACE module, float64, on the CPU, no gradients kept
+    ec_emc_<k>.json    seed, frames seen, epochs, CPU time, versions
+
+The YAML file may give another name than `ec_emc`, and may ask for a few frames of the files only, as
+`failures/few_clusters.yaml` does: `keep: {frames: 20, seed: 1}`.
 
 Example:  python train.py                  # all members, one after the other
           python train.py --members 0 1    # some of them; run several at once on several cores
@@ -31,6 +34,15 @@ from mace.tools import build_default_arg_parser
 from mace.tools.scripts_utils import extract_config_mace_model
 
 HERE = Path(__file__).parent
+
+
+def training_frames(plan: dict, folder: Path) -> list[Atoms]:
+    """The frames of the plan's files (relative to `folder`); of those with several atoms, what `keep` leaves."""
+    frames = [a for name in plan["train_files"] for a in read(folder / name, ":")]
+    if "keep" not in plan:
+        return frames
+    clusters = sum(a.info.get("config_type") != "IsolatedAtom" for a in frames)
+    return split(frames, plan["keep"]["frames"] / clusters, plan["keep"]["seed"])[0]
 
 
 def split(frames: list[Atoms], fraction: float, seed: int) -> tuple[list[Atoms], list[Atoms]]:
@@ -60,15 +72,14 @@ def freeze_in_double(trained: torch.nn.Module, frames: list[Atoms]) -> torch.nn.
     return model
 
 
-def train_member(number: int, plan: dict, folder: Path, models: Path) -> None:
-    """Train member `number` of `plan` (the parsed YAML) in `folder`; write its model and record."""
+def train_member(number: int, plan: dict, frames: list[Atoms], folder: Path, models: Path) -> None:
+    """Train member `number` of `plan` (the parsed YAML) on `frames` in `folder`; write its model and record."""
     member = plan["members"][number]
-    frames = [a for name in plan["train_files"] for a in read(HERE / name, ":")]
     seen, unseen = split(frames, member["fraction"], member["seed"])
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "train.xyz", seen, format="extxyz")
     write(folder / "valid.xyz", unseen, format="extxyz")
-    name = f"ec_emc_{number}"
+    name = f"{plan.get('name', 'ec_emc')}_{number}"
     options = plan["mace"] | {
         "name": name,
         "seed": member["seed"],
@@ -103,17 +114,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--committee", type=Path, default=HERE / "committee.yaml")
     parser.add_argument("--members", type=int, nargs="+", help="default: all")
-    parser.add_argument("--models", type=Path, default=HERE / "models", help="where models go")
+    parser.add_argument("--models", type=Path, help="where models go (default: models beside the YAML file)")
     parser.add_argument("--work", type=Path, help="checkpoints and logs (default: a temporary folder)")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
     plan = yaml.safe_load(arguments.committee.read_text())
+    frames = training_frames(plan, arguments.committee.parent)
+    models = arguments.models or arguments.committee.parent / "models"
     with tempfile.TemporaryDirectory() as scratch:
         work = (arguments.work or Path(scratch)).resolve()
         for number in arguments.members or range(len(plan["members"])):
-            train_member(number, plan, work / f"member_{number}", arguments.models)
+            train_member(number, plan, frames, work / f"member_{number}", models)
 
 
 if __name__ == "__main__":
