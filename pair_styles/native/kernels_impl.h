@@ -94,21 +94,21 @@ void geometry(Edges<T> &edges, int l_max, double start, double spacing, int inte
     k = k > intervals - 1 ? intervals - 1 : k;
     edges.interval[e] = k;
     const T t = (T) (position - k);
-    const T t2 = t * t, t3 = t2 * t, t4 = t2 * t2, t5 = t4 * t;
+    const T u = 1 - t, t2 = t * t, t3 = t2 * t, t4 = t2 * t2, u2 = u * u, u4 = u2 * u2;
+    const T c = (T) (1.0 / 120.0), s = slope_scale * (T) (1.0 / 24.0);
     T *w = edges.weights + e, *d = edges.slopes + e;
-    w[0] = 1 - 10 * t3 + 15 * t4 - 6 * t5;
-    w[stride] = t - 6 * t3 + 8 * t4 - 3 * t5;
-    w[2 * stride] = (T) 0.5 * (t2 - 3 * t3 + 3 * t4 - t5);
-    w[3 * stride] = 10 * t3 - 15 * t4 + 6 * t5;
-    w[4 * stride] = -4 * t3 + 7 * t4 - 3 * t5;
-    w[5 * stride] = (T) 0.5 * (t3 - 2 * t4 + t5);
-    const T s = 30 * t2 - 60 * t3 + 30 * t4;
-    d[0] = -s * slope_scale;
-    d[stride] = (1 - 18 * t2 + 32 * t3 - 15 * t4) * slope_scale;
-    d[2 * stride] = (T) 0.5 * (2 * t - 9 * t2 + 12 * t3 - 5 * t4) * slope_scale;
-    d[3 * stride] = s * slope_scale;
-    d[4 * stride] = (-12 * t2 + 28 * t3 - 15 * t4) * slope_scale;
-    d[5 * stride] = (T) 0.5 * (3 * t2 - 8 * t3 + 5 * t4) * slope_scale;
+    w[0] = c * u4 * u;
+    w[stride] = c * (26 - 50 * t + 20 * (t2 + t3) - 20 * t4 + 5 * t4 * t);
+    w[2 * stride] = c * (66 - 60 * t2 + 30 * t4 - 10 * t4 * t);
+    w[3 * stride] = c * (26 + 50 * t + 20 * (t2 - t3) - 20 * t4 + 10 * t4 * t);
+    w[4 * stride] = c * (1 + 5 * (t + t4) + 10 * (t2 + t3) - 5 * t4 * t);
+    w[5 * stride] = c * t4 * t;
+    d[0] = -s * u4;
+    d[stride] = s * (-10 + 8 * t + 12 * t2 - 16 * t3 + 5 * t4);
+    d[2 * stride] = s * (-24 * t + 24 * t3 - 10 * t4);
+    d[3 * stride] = s * (10 + 8 * t - 12 * t2 - 16 * t3 + 10 * t4);
+    d[4 * stride] = s * (1 + 4 * (t + t3) + 6 * t2 - 5 * t4);
+    d[5 * stride] = s * t4;
   }
   harmonics_up_to(l_max, n, stride, edges.ux, edges.uy, edges.uz, edges.harmonics);
 }
@@ -119,18 +119,19 @@ template <class T, bool SLOPES> INLINE void radial_rows(Edges<T> &edges, int wid
   constexpr int W = Vector<T>::lanes;
   const int stride = edges.capacity;
   for (int e = 0; e < edges.count; e++) {
-    const T *a = edges.table[e] + (long) edges.interval[e] * node_size, *b = a + node_size;
+    const T *a = edges.table[e] + (long) edges.interval[e] * node_size;
     const T *w = edges.weights + e, *d = edges.slopes + e;
     const T w0 = w[0], w1 = w[stride], w2 = w[2 * stride], w3 = w[3 * stride], w4 = w[4 * stride],
             w5 = w[5 * stride];
     const T d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride], d4 = d[4 * stride],
             d5 = d[5 * stride];
     T *value = edges.radial + (long) e * width, *slope = edges.radial_slope + (long) e * width;
-    for (int c = 0; c < width; c += W, a += 3 * W, b += 3 * W) {
-      const V a0 = load(a), a1 = load(a + W), a2 = load(a + 2 * W);
-      const V b0 = load(b), b1 = load(b + W), b2 = load(b + 2 * W);
-      store(value + c, (w0 * a0 + w1 * a1 + w2 * a2) + (w3 * b0 + w4 * b1 + w5 * b2));
-      if (SLOPES) store(slope + c, (d0 * a0 + d1 * a1 + d2 * a2) + (d3 * b0 + d4 * b1 + d5 * b2));
+    for (int c = 0; c < width; c += W, a += W) {
+      const V a0 = load(a), a1 = load(a + node_size), a2 = load(a + 2 * node_size),
+              a3 = load(a + 3 * node_size), a4 = load(a + 4 * node_size),
+              a5 = load(a + 5 * node_size);
+      store(value + c, (w0 * a0 + w1 * a1 + w2 * a2) + (w3 * a3 + w4 * a4 + w5 * a5));
+      if (SLOPES) store(slope + c, (d0 * a0 + d1 * a1 + d2 * a2) + (d3 * a3 + d4 * a4 + d5 * a5));
     }
   }
 }

@@ -61,7 +61,7 @@ template <class T> class Array {
   }
 };
 
-constexpr double TOLERANCE = 1e-10, TOLERANCE_FLOAT = 1e-7;    // of the radial tables, relative
+constexpr double TOLERANCE = 1e-8, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
@@ -531,10 +531,10 @@ template <class T>
 void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to)
 {
   const int nspecies = (int) mace.numbers.size();
-  const int sent = layer.edge_channels, lanes = kernels_.lanes;
+  const int sent = layer.edge_channels;
   const bool same = mace.basis.transform == RadialBasis::NONE;
   const int n = intervals_;
-  to.node_size = 3 * to.radial_width;
+  to.node_size = to.radial_width;
   to.table_of_pair.resize((size_t) nspecies * nspecies);
   to.density_of_pair.resize((size_t) nspecies * nspecies);
   for (int a = 0; a < nspecies; a++)
@@ -550,20 +550,16 @@ void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, Prepared
       table_error_ = std::max(table_error_,
                               table.error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
       auto packed = std::make_shared<Array<T>>();
-      packed->resize((size_t) (n + 1) * to.node_size);
+      packed->resize((size_t) (n + 5) * to.node_size);
       auto density = std::make_shared<std::vector<double>>();
       const int nradial = to.radial_width / to.sent_channels;
-      for (int k = 0; k <= n; k++)
-        for (int q = 0; q < 3; q++) {
-          const double *row = &table.nodes[((size_t) k * 3 + q) * table.width];
-          for (int p = 0; p < nradial; p++)
-            for (int c = 0; c < sent; c++) {
-              const int column = p * to.sent_channels + c;
-              (*packed)[(size_t) k * to.node_size + (size_t) (column / lanes) * 3 * lanes +
-                        (size_t) q * lanes + column % lanes] = (T) row[p * sent + c];
-            }
-          if (to.has_density) density->push_back(row[table.width - 1]);
-        }
+      for (int k = 0; k < n + 5; k++) {
+        const double *row = &table.coefficients[(size_t) k * table.width];
+        for (int p = 0; p < nradial; p++)
+          for (int c = 0; c < sent; c++)
+            (*packed)[(size_t) k * to.node_size + p * to.sent_channels + c] = (T) row[p * sent + c];
+        if (to.has_density) density->push_back(row[table.width - 1]);
+      }
       to.table_of_pair[ab] = to.table_of_pair[ba] = packed;
       to.density_of_pair[ab] = to.density_of_pair[ba] = density;
     }
@@ -735,7 +731,7 @@ double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i
     for (int e = 0; e < edges.count; e++) {
       const std::vector<double> &table =
           *layer.density_of_pair[(size_t) species * nspecies + near.species[e]];
-      const double *a = &table[3 * (size_t) near.interval[e]];
+      const double *a = &table[near.interval[e]];
       const T *w = edges.weights + e;
       for (int q = 0; q < 6; q++) density += a[q] * w[(size_t) q * edges.capacity];
     }
@@ -908,7 +904,7 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i,
     for (int e = 0; e < edges.count; e++) {
       const std::vector<double> &table =
           *layer.density_of_pair[(size_t) species * nspecies + near.species[e]];
-      const double *a = &table[3 * (size_t) near.interval[e]];
+      const double *a = &table[near.interval[e]];
       const T *w = edges.slopes + e;
       double slope = 0.0;
       for (int q = 0; q < 6; q++) slope += a[q] * w[(size_t) q * edges.capacity];
