@@ -23,15 +23,17 @@ template <class T> struct Edges {
   int count, capacity;
   double *dx, *dy, *dz;    // x_j - x_i, Angstrom
   T *ux, *uy, *uz, *inverse_r;
-  int *interval;       // of the radial tables
-  int stride;          // numbers in a row of factors
-  T *factors;          // [edge][stride]
-  T *gradient;         // [edge][16] out of the backward pass: dE/dr, and dE/dY_lm from lm = 1 on
-  const T **table;     // [group][coefficient][l][GROUP] of the edge's species, at its interval
+  int *interval;    // of the radial tables
+  int stride;       // numbers in a row of factors
+  T *factors;       // [edge][stride]
+  T *gradient;      // [edge][16] out of the backward pass: dE/dr, and dE/dY_lm from lm = 1 on
+  // Where the edge finds its own in the arrays below: its species' table at its interval, for paths
+  // from scalars ([group][coefficient][l][GROUP]) and from vectors ([coefficient][paths *
+  // channels]), and its neighbour's features. The same for all members of a committee.
+  long *table_at, *vector_table_at, *sent_at;
   long table_group;    // from one group to the next
-  const T **vector_table;    // [coefficient][paths * channels], the same for paths from vectors
-  const T **sent;            // features of each neighbour
-  T **sent_gradient;
+  const T *tables, *sent;
+  T *sent_gradient;
   T *radial, *radial_slope;           // [edge][paths * channels] of paths from vectors
   T *coupling, *coupling_gradient;    // [edge][nonscalar couplings]
   double *fx, *fy, *fz;               // out: dE / d(x_j - x_i)

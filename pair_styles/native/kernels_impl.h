@@ -177,7 +177,7 @@ template <class T, bool SLOPES_TOO> INLINE void radial_rows(Edges<T> &edges, int
   for (int e = 0; e < edges.count; e++) {
     const T *w = edges.factors + (long) e * edges.stride + WEIGHTS, *d = w + SLOPES - WEIGHTS;
     T *value = edges.radial + (long) e * width, *slope = edges.radial_slope + (long) e * width;
-    const T *a = edges.vector_table[e];
+    const T *a = edges.tables + edges.vector_table_at[e];
     for (int c = 0; c < width; c += W, a += W) {
       V v{}, s{};
       for (int q = 0; q < 6; q++) {
@@ -212,7 +212,8 @@ INLINE void sum_vectors(const Edges<T> &edges, int first, long table_offset, int
     for (int u = 0; u < U; u++) sum[m][u] = V{};
   const T *factors = edges.factors;
   for (int e = 0; e < edges.count; e++, factors += edges.stride) {
-    const T *table = edges.table[e] + table_offset + L * GROUP, *sent = edges.sent[e] + first;
+    const T *table = edges.tables + edges.table_at[e] + table_offset + L * GROUP,
+            *sent = edges.sent + edges.sent_at[e] + first;
     V x[U];
     for (int u = 0; u < U; u++) x[u] = factors[WEIGHTS] * load(table + u * W);
     for (int q = 1; q < 6; q++)
@@ -318,8 +319,9 @@ void degrees_backward(Edges<T> &edges, const int *row, const int *step, int firs
   const T *factors = edges.factors;
   T *gradient = edges.gradient;
   for (int e = 0; e < edges.count; e++, factors += edges.stride, gradient += 16) {
-    const T *table = edges.table[e] + group, *h = edges.sent[e] + first;
-    T *dh = SENT ? edges.sent_gradient[e] + first : nullptr;
+    const T *table = edges.tables + edges.table_at[e] + group,
+            *h = edges.sent + edges.sent_at[e] + first;
+    T *dh = SENT ? edges.sent_gradient + edges.sent_at[e] + first : nullptr;
     V d[16];
     for (int k = 0; k < 16; k++) d[k] = V{};
     for (int c = 0; c < GROUP; c += U * W) {
@@ -392,7 +394,7 @@ void sum_vector(const Edges<T> &edges, const VectorPath *paths, int npaths, int 
     for (int p = 0; p < npaths; p++) {
       const VectorPath &path = paths[p];
       const T *R = edges.radial + (long) e * width + path.radial_row * channels;
-      const T *h = edges.sent[e] + (long) path.sent_row * channels;
+      const T *h = edges.sent + edges.sent_at[e] + (long) path.sent_row * channels;
       T *sum = sums + (long) path.sum_row * channels;
       const long step = (long) path.step * channels;
       for (int c = 0; c < channels; c += W) {
@@ -423,8 +425,8 @@ void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
       const VectorPath &path = paths[p];
       const T *R = edges.radial + (long) e * width + path.radial_row * channels;
       const T *S = edges.radial_slope + (long) e * width + path.radial_row * channels;
-      const T *h = edges.sent[e] + (long) path.sent_row * channels;
-      T *dh = edges.sent_gradient[e] + (long) path.sent_row * channels;
+      const T *h = edges.sent + edges.sent_at[e] + (long) path.sent_row * channels;
+      T *dh = edges.sent_gradient + edges.sent_at[e] + (long) path.sent_row * channels;
       const T *sum = sums_gradient + (long) path.sum_row * channels;
       const long step = (long) path.step * channels;
       for (int m1 = 0; m1 < path.n1; m1++) {

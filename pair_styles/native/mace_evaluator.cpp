@@ -195,10 +195,12 @@ template <class T> struct PreparedLayer {
   std::vector<CouplingTerm> coupling_terms;
   int ncouplings;
   bool has_density, keep_gradient, linear_per_species;
-  std::vector<std::shared_ptr<Array<T>>> table_of_pair;    // [species i][species j]
-  std::vector<std::shared_ptr<std::vector<double>>> density_of_pair;
-  Array<T> sent;                // first layer: [species][sent channels]
-  std::vector<Matrix<T>> up;    // later layers
+  std::vector<int> table_of_pair;    // [species i][species j]
+  Array<T> tables;                   // [table][table_size + vectors' coefficients]
+  size_t tables_step;                // from one to the next
+  std::vector<double> densities;     // [table][coefficient]
+  Array<T> sent;                     // first layer: [species][sent channels]
+  std::vector<Matrix<T>> up;         // later layers
   std::vector<Matrix<T>> linear, product, residual;
   Array<T> residual_constant;
   std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
@@ -229,8 +231,7 @@ template <class T> struct Neighbourhood {
   Array<double> vectors;
   Array<T> geometry;
   std::vector<int> interval, neighbour, species;
-  std::vector<const T *> table, vector_table, sent;
-  std::vector<T *> sent_gradient;
+  std::vector<long> table_at, vector_table_at, sent_at;
   Edges<T> edges;
 };
 
@@ -285,11 +286,13 @@ template <class T> class Evaluator : public MaceEvaluator {
                                   const std::vector<std::string> &elements);
   void prepare_layer(const Mace &, const Layer &, PreparedLayer<T> &, int t);
   void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &);
+  void pack_table(const RadialTable &, int channels, PreparedLayer<T> &, T *to);
   void reserve_atoms(Member<T> &, const Atoms &);
   void reserve_edges(Neighbourhood<T> &, int wanted);
   Block take_block(const Atoms &, int begin);
   void find_edges(const Atoms &, int i, Neighbourhood<T> &);
-  void describe_edges(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, bool gradients);
+  void describe_edges(const PreparedLayer<T> &, int t, const Atoms &, const Block &);
+  void use_arrays(Member<T> &, int t, const Block &);
   void describe_vectors(const PreparedLayer<T> &, Edges<T> &, bool gradients);
   template <class In, class Out>
   void multiply(const Matrix<T> &, bool transposed, const Block &, int l, In in, Out out, bool add);
@@ -299,7 +302,7 @@ template <class T> class Evaluator : public MaceEvaluator {
   void density_backward(const PreparedLayer<T> &, int species, Neighbourhood<T> &, double seed);
   void contract(Member<T> &, int t, const Block &);
   void contract_backward(Member<T> &, int t, const Block &);
-  void forward(Member<T> &, int t, const Atoms &, const Block &, bool last, double *energies);
+  void forward(Member<T> &, int t, const Block &, bool last, double *energies);
   void backward(Member<T> &, int t, const Block &, Results &);
   // the last layer goes forward and back for one block at a time and keeps only that
   T *sums(Member<T> &member, int t, const Block &block, int a) const
@@ -307,7 +310,7 @@ template <class T> class Evaluator : public MaceEvaluator {
     return member.kept[t].sums.data() +
         (t == nlayers_ - 1 ? (size_t) a : (size_t) block.i[a]) * nlm_ * C_;
   }
-  void return_through(Member<T> &, int t, const Atoms &, const Block &, Results &);
+  void return_through(Member<T> &, int t, const Block &, Results &);
   void send(Member<T> &, int t, const Block &);
   void collect(Member<T> &, int t, const Block &);
   double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
@@ -554,46 +557,45 @@ template <class T>
 void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to)
 {
   const int nspecies = (int) mace.numbers.size();
-  const int sent = layer.edge_channels;
   const bool same = mace.basis.transform == RadialBasis::NONE;
-  const int n = intervals_;
-  to.table_group = (n + 5) * (l_max_ + 1) * GROUP;
+  const int rows = intervals_ + 5;
+  to.table_group = rows * (l_max_ + 1) * GROUP;
   to.table_size = to.table_group * (to.sent_channels / GROUP);
-  to.table_of_pair.resize((size_t) nspecies * nspecies);
-  to.density_of_pair.resize((size_t) nspecies * nspecies);
+  to.tables_step = (size_t) to.table_size + (size_t) rows * to.vector_width;
+  to.tables.resize(to.tables_step * (same ? 1 : nspecies * (nspecies + 1) / 2));
+  to.table_of_pair.assign((size_t) nspecies * nspecies, 0);
+  int count = 0;
   for (int a = 0; a < nspecies; a++)
     for (int b = a; b < nspecies; b++) {
-      const size_t ab = (size_t) a * nspecies + b, ba = (size_t) b * nspecies + a;
-      if (same && ab > 0) {
-        to.table_of_pair[ab] = to.table_of_pair[ba] = to.table_of_pair[0];
-        to.density_of_pair[ab] = to.density_of_pair[ba] = to.density_of_pair[0];
-        continue;
-      }
+      if (same && count > 0) continue;
       const RadialFunction function(mace, layer, a, b);
-      const RadialTable table(function, cutoff_, n);
+      const RadialTable table(function, cutoff_, intervals_);
       table_error_ = std::max(table_error_,
                               table.error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
-      auto packed = std::make_shared<Array<T>>();
-      packed->resize((size_t) to.table_size + (size_t) (n + 5) * to.vector_width);
-      auto density = std::make_shared<std::vector<double>>();
-      const int nvector = to.vector_width / to.sent_channels;
-      for (int k = 0; k < n + 5; k++) {
-        const double *row = &table.coefficients[(size_t) k * table.width];
-        for (int l = 0; l <= l_max_; l++)
-          for (int c = 0; c < sent; c++)
-            (*packed)[(size_t) (c / GROUP) * to.table_group +
-                      ((size_t) k * (l_max_ + 1) + l) * GROUP + c % GROUP] = (T) row[l * sent + c];
-        row += (size_t) (l_max_ + 1) * sent;
-        T *vector_row = packed->data() + to.table_size + (size_t) k * to.vector_width;
-        for (int p = 0; p < nvector; p++)
-          for (int c = 0; c < sent; c++)
-            vector_row[p * to.sent_channels + c] = (T) row[p * sent + c];
-        if (to.has_density)
-          density->push_back(table.coefficients[(size_t) (k + 1) * table.width - 1]);
-      }
-      to.table_of_pair[ab] = to.table_of_pair[ba] = packed;
-      to.density_of_pair[ab] = to.density_of_pair[ba] = density;
+      pack_table(table, layer.edge_channels, to, to.tables.data() + count * to.tables_step);
+      to.table_of_pair[(size_t) a * nspecies + b] = to.table_of_pair[(size_t) b * nspecies + a] =
+          count++;
     }
+}
+
+/* A table in the order of the kernels, its density function aside. */
+
+template <class T>
+void Evaluator<T>::pack_table(const RadialTable &table, int channels, PreparedLayer<T> &layer,
+                              T *to)
+{
+  const int nvector = layer.vector_width / layer.sent_channels;
+  for (int k = 0; k < table.intervals + 5; k++) {
+    const double *row = &table.coefficients[(size_t) k * table.width];
+    if (layer.has_density) layer.densities.push_back(row[table.width - 1]);
+    for (int l = 0; l <= l_max_; l++, row += channels)
+      for (int c = 0; c < channels; c++)
+        to[(size_t) (c / GROUP) * layer.table_group + ((size_t) k * (l_max_ + 1) + l) * GROUP +
+           c % GROUP] = (T) row[c];
+    T *vector_row = to + layer.table_size + (size_t) k * layer.vector_width;
+    for (int p = 0; p < nvector; p++, row += channels)
+      for (int c = 0; c < channels; c++) vector_row[p * layer.sent_channels + c] = (T) row[c];
+  }
 }
 
 template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int wanted)
@@ -617,10 +619,9 @@ template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int 
   near.interval.resize(n);
   near.neighbour.resize(n);
   near.species.resize(n);
-  near.table.resize(n);
-  near.vector_table.resize(n);
-  near.sent.resize(n);
-  near.sent_gradient.resize(n);
+  near.table_at.resize(n);
+  near.vector_table_at.resize(n);
+  near.sent_at.resize(n);
   int row = 0;
   for (double **p : {&edges.dx, &edges.dy, &edges.dz, &edges.fx, &edges.fy, &edges.fz})
     *p = near.vectors.data() + (size_t) n * row++;
@@ -632,10 +633,9 @@ template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int 
   edges.uz = next += n;
   edges.inverse_r = next += n;
   edges.interval = near.interval.data();
-  edges.table = near.table.data();
-  edges.vector_table = near.vector_table.data();
-  edges.sent = near.sent.data();
-  edges.sent_gradient = near.sent_gradient.data();
+  edges.table_at = near.table_at.data();
+  edges.vector_table_at = near.vector_table_at.data();
+  edges.sent_at = near.sent_at.data();
 }
 
 /* The neighbours of local atom i that are within the cutoff. */
@@ -683,31 +683,38 @@ template <class T> Block Evaluator<T>::take_block(const Atoms &atoms, int begin)
   return block;
 }
 
-/* Where the kernels find what they need to know of these neighbours in layer t of a member. */
+/* Where the edges find their tables and features in layer t of any member. */
 
 template <class T>
-void Evaluator<T>::describe_edges(Member<T> &member, int t, const Atoms &atoms, int i,
-                                  Neighbourhood<T> &near, bool gradients)
+void Evaluator<T>::describe_edges(const PreparedLayer<T> &layer, int t, const Atoms &atoms,
+                                  const Block &block)
+{
+  const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
+  for (int a = 0; a < block.count; a++) {
+    Neighbourhood<T> &near = near_[a];
+    const int *table = layer.table_of_pair.data() + (size_t) block.species[a] * numbers_.size();
+    for (int e = 0; e < near.edges.count; e++) {
+      const size_t start = table[near.species[e]] * layer.tables_step;
+      near.table_at[e] = (long) (start + (size_t) near.interval[e] * (l_max_ + 1) * GROUP);
+      near.vector_table_at[e] = (long) (start + layer.table_size +
+                                        (size_t) near.interval[e] * layer.vector_width);
+      near.sent_at[e] = t ? (long) (atoms.feature_row[near.neighbour[e]] * row)
+                          : (long) near.species[e] * layer.sent_channels;
+    }
+  }
+}
+
+/* The arrays of a member in which they find them. */
+
+template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const Block &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
-  Kept<T> &kept = member.kept[t];
-  const int nspecies = (int) numbers_.size();
-  const int si = species_of_type_[atoms.type[i]];
-  const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
-  near.edges.table_group = layer.table_group;
-  for (int e = 0; e < near.edges.count; e++) {
-    const int sj = near.species[e];
-    const T *table = layer.table_of_pair[(size_t) si * nspecies + sj]->data();
-    near.table[e] = table + (size_t) near.interval[e] * (l_max_ + 1) * GROUP;
-    near.vector_table[e] = table + layer.table_size +
-        (size_t) near.interval[e] * layer.vector_width;
-    if (t == 0) {
-      near.sent[e] = layer.sent.data() + (size_t) sj * layer.sent_channels;
-    } else {
-      const size_t at = atoms.feature_row[near.neighbour[e]] * row;
-      near.sent[e] = kept.sent.data() + at;
-      if (gradients) near.sent_gradient[e] = kept.sent_gradient.data() + at;
-    }
+  for (int a = 0; a < block.count; a++) {
+    Edges<T> &edges = near_[a].edges;
+    edges.table_group = layer.table_group;
+    edges.tables = layer.tables.data();
+    edges.sent = t ? member.kept[t].sent.data() : layer.sent.data();
+    edges.sent_gradient = t ? member.kept[t].sent_gradient.data() : nullptr;
   }
 }
 
@@ -796,10 +803,11 @@ template <class T>
 double Evaluator<T>::density(const PreparedLayer<T> &layer, int species,
                              const Neighbourhood<T> &near)
 {
-  const size_t pairs = (size_t) species * numbers_.size();
+  const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
   double sum = 0.0;
   for (int e = 0; e < near.edges.count; e++) {
-    const double *a = layer.density_of_pair[pairs + near.species[e]]->data() + near.interval[e];
+    const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
+        near.interval[e];
     const T *w = near.edges.factors + (size_t) e * near.edges.stride + WEIGHTS;
     for (int q = 0; q < 6; q++) sum += a[q] * w[q];
   }
@@ -810,9 +818,10 @@ template <class T>
 void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
                                     Neighbourhood<T> &near, double seed)
 {
-  const size_t pairs = (size_t) species * numbers_.size();
+  const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
   for (int e = 0; e < near.edges.count; e++) {
-    const double *a = layer.density_of_pair[pairs + near.species[e]]->data() + near.interval[e];
+    const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
+        near.interval[e];
     const T *d = near.edges.factors + (size_t) e * near.edges.stride + SLOPES;
     double slope = 0.0;
     for (int q = 0; q < 6; q++) slope += a[q] * d[q];
@@ -885,15 +894,14 @@ void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &bloc
  */
 
 template <class T>
-void Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, const Block &block,
-                           bool last, double *energies)
+void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool last,
+                           double *energies)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
   const size_t message_size = (size_t) nlm_ * C_, out_size = (size_t) layer.out_rows * C_;
 
-  for (int a = 0; a < block.count; a++)
-    describe_edges(member, t, atoms, block.i[a], near_[a], last);
+  use_arrays(member, t, block);
   sum_edges(layer, block);
   const auto message = [&](int a) {
     return layer.keep_gradient ? message_.data() + a * message_size : sums(member, t, block, a);
@@ -1222,16 +1230,14 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
 /* The way back through a layer that is not the last. */
 
 template <class T>
-void Evaluator<T>::return_through(Member<T> &member, int t, const Atoms &atoms, const Block &block,
-                                  Results &results)
+void Evaluator<T>::return_through(Member<T> &member, int t, const Block &block, Results &results)
 {
   const size_t width = (size_t) member.layers[t].out_rows * C_;
   collect(member, t + 1, block);
-  for (int a = 0; a < block.count; a++) {
+  for (int a = 0; a < block.count; a++)
     memcpy((void *) (output_gradient_.data() + a * width),
            member.kept[t + 1].gradient.data() + block.i[a] * width, sizeof(T) * width);
-    describe_edges(member, t, atoms, block.i[a], near_[a], true);
-  }
+  use_arrays(member, t, block);
   backward(member, t, block, results);
 }
 
@@ -1248,10 +1254,11 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
     const bool last = t == nlayers_ - 1;
     for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
       const Block block = take_block(atoms, begin);
+      describe_edges(members_[first].layers[t], t, atoms, block);
       for (int k = 0; k < nmembers; k++) {
         Member<T> &member = members_[first + k];
         double energies[BLOCK] = {};
-        forward(member, t, atoms, block, last, energies);
+        forward(member, t, block, last, energies);
         for (int a = 0; a < block.count; a++) {
           if (t == 0 && !repulsion_.empty())
             energies[a] += repulsion(member, atoms, block.i[a], near_[a], results[k]);
@@ -1279,8 +1286,8 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
     }
     for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
       const Block block = take_block(atoms, begin);
-      for (int k = 0; k < nmembers; k++)
-        return_through(members_[first + k], t, atoms, block, results[k]);
+      describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++) return_through(members_[first + k], t, block, results[k]);
     }
   }
   return overlap_;
@@ -1306,14 +1313,7 @@ template <class T> double Evaluator<T>::memory() const
     for (const Kept<T> &kept : member.kept)
       numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
           kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
-    for (const auto &layer : member.layers) {
-      std::vector<const void *> counted;
-      for (const auto &table : layer.table_of_pair)
-        if (std::find(counted.begin(), counted.end(), table.get()) == counted.end()) {
-          counted.push_back(table.get());
-          numbers += table->size();
-        }
-    }
+    for (const auto &layer : member.layers) numbers += layer.tables.size();
   }
   return (double) numbers * sizeof(T);
 }
