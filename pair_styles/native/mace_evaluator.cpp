@@ -61,7 +61,7 @@ template <class T> class Array {
   }
 };
 
-constexpr double TOLERANCE = 1e-8, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
+constexpr double TOLERANCE = 5e-10, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
@@ -352,7 +352,8 @@ int choose_intervals(const Mace &mace, double tolerance)
 {
   const double from = std::min(CLOSEST_OF_INTEREST, mace.basis.r_max / 2);
   const int nspecies = (int) mace.numbers.size();
-  for (int n = 64; n < MOST_INTERVALS; n *= 2) {
+  // 64, 96, 128, 192, 256 and so on
+  for (int n = 64; n < MOST_INTERVALS; n = n & (n - 1) ? n / 3 * 4 : n / 2 * 3) {
     double worst = 0.0;
     for (const Layer &layer : mace.layers)
       for (int a = 0; a < nspecies && (a == 0 || mace.basis.transform != RadialBasis::NONE); a++) {
