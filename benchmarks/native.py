@@ -260,25 +260,33 @@ def measure_tables(given: argparse.Namespace, folder: Path, say: Callable[[str],
     return rows
 
 
-def measure_committee(given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Five members of one architecture in one pass against one of them: 640 atoms as a cluster."""
+def compiled_committee(name: str, folder: Path) -> Path:
+    """Five models of one shape, their weights 10 % apart, in one file."""
     import torch
 
-    from lamplighter.potentials.native import NativeMace, compile_files
+    from lamplighter.potentials.native import compile_files
+
+    files = []
+    for number in range(5):
+        model = torch.load(build_model(name, folder), weights_only=False)
+        torch.manual_seed(number)
+        for parameter in model.parameters():
+            parameter.data.mul_(1.0 + 0.1 * torch.randn_like(parameter))
+        files.append(folder / f"{name}-{number}.model")
+        torch.save(model, files[-1])
+    compile_files(files, folder / f"{name}-five.lamp")
+    return folder / f"{name}-five.lamp"
+
+
+def measure_committee(given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Five members of one architecture in one pass against one of them: 640 atoms as a cluster."""
+    from lamplighter.potentials.native import NativeMace
 
     rows, atoms = [], liquid.build(640)
     for name in MODELS:
-        files = []
-        for number in range(5):
-            model = torch.load(build_model(name, folder), weights_only=False)
-            torch.manual_seed(number)
-            for parameter in model.parameters():
-                parameter.data.mul_(1.0 + 0.1 * torch.randn_like(parameter))
-            files.append(folder / f"{name}-{number}.model")
-            torch.save(model, files[-1])
-        compile_files(files, folder / "five.lamp")
+        five = compiled_committee(name, folder)
         for dtype in ("float64", "float32"):
-            native = NativeMace(folder / "five.lamp", dtype=dtype)
+            native = NativeMace(five, dtype=dtype)
             turns = [(seconds(native, atoms, 1, 1), seconds(native, atoms, 5, 1)) for _ in range(given.repeats)]
             row = {
                 "model": name,

@@ -25,8 +25,8 @@ int32_t lamplighter_mace_members(void *evaluator);
 void lamplighter_mace_summary(void *evaluator, char *text, int32_t size);
 
 /* The first `nmembers` models. `x`: [n][3], `type`: [n] from 1. Out, for each model: `energy`,
-   `f` [n][3], `eatoms` [n], `virial` [6]; `seconds` spent in the evaluator, without the search for
-   neighbours. */
+   `f` [n][3], `eatoms` [n], `virial` [6]; `seconds` of processor time spent in the evaluator,
+   without the search for neighbours. */
 int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, const double *x,
                               const int32_t *type, double *energy, double *f, double *eatoms,
                               double *virial, double *seconds, char *message, int32_t size);

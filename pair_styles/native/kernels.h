@@ -11,20 +11,30 @@ namespace lamplighter {
 
 constexpr int ALIGNMENT = 64;    // bytes
 
+/* Channels that are treated together; rows are padded to a multiple of it. */
+constexpr int GROUP = 16;
+
+/* What an edge needs to know, in rows of its own: weights of the spline's coefficients for value
+   and slope of the radial functions, 1 / r, spherical harmonics (component normalised). */
+constexpr int WEIGHTS = 0, SLOPES = 6, INVERSE_R = 12, HARMONICS = 13;
+
 /* The neighbours of one atom. Arrays have room for `capacity` edges (a multiple of 16). */
 template <class T> struct Edges {
   int count, capacity;
   double *dx, *dy, *dz;    // x_j - x_i, Angstrom
   T *ux, *uy, *uz, *inverse_r;
-  T *harmonics;             // [lm][capacity] real spherical harmonics, component normalised
-  T *harmonics_gradient;    // [lm][capacity] out of the backward pass: dE / dY_lm
-  T *weights, *slopes;      // [6][capacity] of the quintic interpolation
-  int *interval;
-  const T **table;    // the radial table of each edge's pair of species
-  const T **sent;     // features of each neighbour
-  T **sent_gradient;
-  T *radial, *radial_slope;           // [edge][paths * channels]
-  T *radial_gradient;                 // out: dE/dr through the radial functions
+  int *interval;    // of the radial tables
+  int stride;       // numbers in a row of factors
+  T *factors;       // [edge][stride]
+  T *gradient;      // [edge][16] out of the backward pass: dE/dr, and dE/dY_lm from lm = 1 on
+  // Where the edge finds its own in the arrays below: its species' table at its interval, for paths
+  // from scalars ([group][coefficient][l][GROUP]) and from vectors ([coefficient][paths *
+  // channels]), and its neighbour's features. The same for all members of a committee.
+  long *table_at, *vector_table_at, *sent_at;
+  long table_group;    // from one group to the next
+  const T *tables, *sent;
+  T *sent_gradient;
+  T *radial, *radial_slope;           // [edge][paths * channels] of paths from vectors
   T *coupling, *coupling_gradient;    // [edge][nonscalar couplings]
   double *fx, *fy, *fz;               // out: dE / d(x_j - x_i)
 };
@@ -33,7 +43,7 @@ template <class T> struct Edges {
 struct VectorPath {
   int n1, n3;           // 2 l1 + 1, 2 l3 + 1
   int sent_row;         // first row of the features
-  int radial_row;       // which radial function
+  int radial_row;       // which of their radial functions
   int sum_row, step;    // first row of the sums, and rows between one m3 and the next
   int coupling;         // first number of its matrix [n1][n3]
 };
@@ -47,23 +57,25 @@ struct CouplingTerm {
 template <class T> struct Kernels {
   int lanes;    // numbers in a vector
 
-  /* Unit vectors, harmonics up to l_max and interpolation weights of all edges. */
+  /* Unit vectors, harmonics up to l_max and weights of the splines of all edges. */
   void (*geometry)(Edges<T> &, int l_max, double start, double spacing, int intervals);
 
-  /* The first `width` radial functions; `slopes` too if wanted. A table's node holds, for every
-     vector of channels, values, slopes and curvatures: [3][lanes]. */
-  void (*radial)(Edges<T> &, int width, int node_size, bool slopes);
+  /* Radial functions of the paths from vectors; their slopes too if wanted. */
+  void (*radial)(Edges<T> &, int width, bool slopes);
 
-  /* sums[lm][channels] = sum over edges of radial[l] * sent * Y_lm, for scalar features. `row`
-     gives where the rows of degree l begin, `step` the rows between one m and the next. */
-  void (*sum_scalar)(const Edges<T> &, int l_max, const int *row, const int *step, int width,
+  /* sums[lm][channels] = sum over edges of radial[l] * sent * Y_lm, for scalar features and the
+     GROUP of channels that begins at `first`. `row` gives where the rows of degree l begin, `step`
+     the rows between one m and the next. */
+  void (*sum_scalar)(const Edges<T> &, int l_max, const int *row, const int *step, int first,
                      int channels, T *sums);
-  void (*sum_scalar_backward)(Edges<T> &, int l_max, const int *row, const int *step, int width,
+  /* Sets the edges' gradients at the first group and adds to them at the others. */
+  void (*sum_scalar_backward)(Edges<T> &, int l_max, const int *row, const int *step, int first,
                               int channels, const T *sums_gradient, bool sent_wanted);
 
-  /* The same for features of any degree, added to what is there. */
-  void (*sum_vector)(Edges<T> &, const VectorPath *, int npaths, const CouplingTerm *, int nterms,
-                     int ncouplings, int width, int channels, T *sums);
+  /* The same for features of any degree and all channels, added to what is there. */
+  void (*couplings)(Edges<T> &, const CouplingTerm *, int nterms, int ncouplings);
+  void (*sum_vector)(const Edges<T> &, const VectorPath *, int npaths, int ncouplings, int width,
+                     int channels, T *sums);
   void (*sum_vector_backward)(Edges<T> &, const VectorPath *, int npaths, const CouplingTerm *,
                               int nterms, int ncouplings, int width, int channels,
                               const T *sums_gradient);
@@ -71,9 +83,10 @@ template <class T> struct Kernels {
   /* dE / d(x_j - x_i) of all edges from the gradients of harmonics and radial functions. */
   void (*forces)(Edges<T> &, int l_max);
 
-  /* out[m][n] (+)= sum over k of in[m][k] * matrix[k][n], `nout` a multiple of the lanes. */
-  void (*linear)(int nrows, int nin, int nout, const T *in, int in_stride, const T *matrix, T *out,
-                 int out_stride, bool add);
+  /* out[m][n] (+)= sum over k of in[m][k] * matrix[k][n], `nout` a multiple of the lanes; rows may
+     lie anywhere. */
+  void (*linear)(int nrows, int nin, int nout, const T *const *in, const T *matrix, T *const *out,
+                 bool add);
 
   /* A polynomial of the rows of x for one vector of channels: its value and, if `gradient` is not
      null, seed times its derivative with respect to each row, added. */

@@ -30,6 +30,41 @@ template <class T> INLINE T sum_of_lanes(typename Vector<T>::V v)
   return total;
 }
 
+/* Lane k of the result is the sum of the lanes of v[k]: half of the vectors, and half of each, at a
+   time. Spoils v. */
+template <class T> INLINE typename Vector<T>::V sums_of_lanes(typename Vector<T>::V *v)
+{
+  constexpr int W = Vector<T>::lanes;
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define LAMPLIGHTER_SHUFFLE
+#endif
+#endif
+#ifdef LAMPLIGHTER_SHUFFLE
+  if constexpr (W == 2) {
+    return __builtin_shufflevector(v[0], v[1], 0, 2) + __builtin_shufflevector(v[0], v[1], 1, 3);
+  } else if constexpr (W == 4) {
+    for (int k = 0; k < 2; k++)
+      v[k] = __builtin_shufflevector(v[k], v[k + 2], 0, 1, 4, 5) +
+          __builtin_shufflevector(v[k], v[k + 2], 2, 3, 6, 7);
+    return __builtin_shufflevector(v[0], v[1], 0, 4, 2, 6) +
+        __builtin_shufflevector(v[0], v[1], 1, 5, 3, 7);
+  } else if constexpr (W == 8) {
+    for (int k = 0; k < 4; k++)
+      v[k] = __builtin_shufflevector(v[k], v[k + 4], 0, 1, 2, 3, 8, 9, 10, 11) +
+          __builtin_shufflevector(v[k], v[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    for (int k = 0; k < 2; k++)
+      v[k] = __builtin_shufflevector(v[k], v[k + 2], 0, 1, 8, 9, 4, 5, 12, 13) +
+          __builtin_shufflevector(v[k], v[k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    return __builtin_shufflevector(v[0], v[1], 0, 8, 2, 10, 4, 12, 6, 14) +
+        __builtin_shufflevector(v[0], v[1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+#endif
+  typename Vector<T>::V total{};
+  for (int k = 0; k < W; k++) total[k] = sum_of_lanes<T>(v[k]);
+  return total;
+}
+
 /* ---------------------------------------------------------------------- */
 
 /* Real spherical harmonics of the unit vector (x, y, z), normalised to a mean square of 1 per
@@ -74,182 +109,292 @@ INLINE void harmonics_up_to(int l_max, int n, int stride, const T *__restrict ux
   }
 }
 
+/* Loops over FEW edges at a time keep one quantity of several edges side by side; the kernels want
+   all quantities of one edge side by side. */
+constexpr int FEW = 16;
+
 template <class T>
 void geometry(Edges<T> &edges, int l_max, double start, double spacing, int intervals)
 {
-  const int n = edges.count, stride = edges.capacity;
   const double per_spacing = 1.0 / spacing;
-  const T slope_scale = (T) per_spacing;
-  for (int e = 0; e < n; e++) {
-    const double dx = edges.dx[e], dy = edges.dy[e], dz = edges.dz[e];
-    const double r = __builtin_sqrt(dx * dx + dy * dy + dz * dz);
-    const double inverse = 1.0 / r;
-    edges.ux[e] = (T) (dx * inverse);
-    edges.uy[e] = (T) (dy * inverse);
-    edges.uz[e] = (T) (dz * inverse);
-    edges.inverse_r[e] = (T) inverse;
-    const double position = (r - start) * per_spacing;
-    int k = (int) position;
-    k = k < 0 ? 0 : k;
-    k = k > intervals - 1 ? intervals - 1 : k;
-    edges.interval[e] = k;
-    const T t = (T) (position - k);
-    const T t2 = t * t, t3 = t2 * t, t4 = t2 * t2, t5 = t4 * t;
-    T *w = edges.weights + e, *d = edges.slopes + e;
-    w[0] = 1 - 10 * t3 + 15 * t4 - 6 * t5;
-    w[stride] = t - 6 * t3 + 8 * t4 - 3 * t5;
-    w[2 * stride] = (T) 0.5 * (t2 - 3 * t3 + 3 * t4 - t5);
-    w[3 * stride] = 10 * t3 - 15 * t4 + 6 * t5;
-    w[4 * stride] = -4 * t3 + 7 * t4 - 3 * t5;
-    w[5 * stride] = (T) 0.5 * (t3 - 2 * t4 + t5);
-    const T s = 30 * t2 - 60 * t3 + 30 * t4;
-    d[0] = -s * slope_scale;
-    d[stride] = (1 - 18 * t2 + 32 * t3 - 15 * t4) * slope_scale;
-    d[2 * stride] = (T) 0.5 * (2 * t - 9 * t2 + 12 * t3 - 5 * t4) * slope_scale;
-    d[3 * stride] = s * slope_scale;
-    d[4 * stride] = (-12 * t2 + 28 * t3 - 15 * t4) * slope_scale;
-    d[5 * stride] = (T) 0.5 * (3 * t2 - 8 * t3 + 5 * t4) * slope_scale;
-  }
-  harmonics_up_to(l_max, n, stride, edges.ux, edges.uy, edges.uz, edges.harmonics);
-}
-
-template <class T, bool SLOPES> INLINE void radial_rows(Edges<T> &edges, int width, int node_size)
-{
-  typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes;
-  const int stride = edges.capacity;
-  for (int e = 0; e < edges.count; e++) {
-    const T *a = edges.table[e] + (long) edges.interval[e] * node_size, *b = a + node_size;
-    const T *w = edges.weights + e, *d = edges.slopes + e;
-    const T w0 = w[0], w1 = w[stride], w2 = w[2 * stride], w3 = w[3 * stride], w4 = w[4 * stride],
-            w5 = w[5 * stride];
-    const T d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride], d4 = d[4 * stride],
-            d5 = d[5 * stride];
-    T *value = edges.radial + (long) e * width, *slope = edges.radial_slope + (long) e * width;
-    for (int c = 0; c < width; c += W, a += 3 * W, b += 3 * W) {
-      const V a0 = load(a), a1 = load(a + W), a2 = load(a + 2 * W);
-      const V b0 = load(b), b1 = load(b + W), b2 = load(b + 2 * W);
-      store(value + c, (w0 * a0 + w1 * a1 + w2 * a2) + (w3 * b0 + w4 * b1 + w5 * b2));
-      if (SLOPES) store(slope + c, (d0 * a0 + d1 * a1 + d2 * a2) + (d3 * b0 + d4 * b1 + d5 * b2));
+  const int nlm = (l_max + 1) * (l_max + 1);
+  alignas(64) T rows[HARMONICS + 16][FEW], in_interval[FEW], x[FEW], y[FEW], z[FEW];
+  for (int begin = 0; begin < edges.count; begin += FEW) {
+    const double *dx = edges.dx + begin, *dy = edges.dy + begin, *dz = edges.dz + begin;
+    alignas(64) double position[FEW];
+    for (int k = 0; k < FEW; k++) {
+      const double r = __builtin_sqrt(dx[k] * dx[k] + dy[k] * dy[k] + dz[k] * dz[k]);
+      const double inverse = 1.0 / r;
+      x[k] = (T) (dx[k] * inverse);
+      y[k] = (T) (dy[k] * inverse);
+      z[k] = (T) (dz[k] * inverse);
+      rows[INVERSE_R][k] = (T) inverse;
+      position[k] = (r - start) * per_spacing;
+    }
+    int *interval = edges.interval + begin;
+    for (int k = 0; k < FEW; k++) {
+      const int here = (int) position[k];
+      interval[k] = here < 0 ? 0 : here > intervals - 1 ? intervals - 1 : here;
+      in_interval[k] = (T) (position[k] - interval[k]);
+    }
+    for (int k = 0; k < FEW; k++) {
+      edges.ux[begin + k] = x[k];
+      edges.uy[begin + k] = y[k];
+      edges.uz[begin + k] = z[k];
+      edges.inverse_r[begin + k] = rows[INVERSE_R][k];
+    }
+    for (int k = 0; k < FEW; k++) {
+      const T t = in_interval[k];
+      const T u = 1 - t, t2 = t * t, t3 = t2 * t, t4 = t2 * t2, u2 = u * u, u4 = u2 * u2;
+      const T c = (T) (1.0 / 120.0), s = (T) (per_spacing / 24.0);
+      rows[WEIGHTS][k] = c * u4 * u;
+      rows[WEIGHTS + 1][k] = c * (26 - 50 * t + 20 * (t2 + t3) - 20 * t4 + 5 * t4 * t);
+      rows[WEIGHTS + 2][k] = c * (66 - 60 * t2 + 30 * t4 - 10 * t4 * t);
+      rows[WEIGHTS + 3][k] = c * (26 + 50 * t + 20 * (t2 - t3) - 20 * t4 + 10 * t4 * t);
+      rows[WEIGHTS + 4][k] = c * (1 + 5 * (t + t4) + 10 * (t2 + t3) - 5 * t4 * t);
+      rows[WEIGHTS + 5][k] = c * t4 * t;
+      rows[SLOPES][k] = -s * u4;
+      rows[SLOPES + 1][k] = s * (-10 + 8 * t + 12 * t2 - 16 * t3 + 5 * t4);
+      rows[SLOPES + 2][k] = s * (-24 * t + 24 * t3 - 10 * t4);
+      rows[SLOPES + 3][k] = s * (10 + 8 * t - 12 * t2 - 16 * t3 + 10 * t4);
+      rows[SLOPES + 4][k] = s * (1 + 4 * (t + t3) + 6 * t2 - 5 * t4);
+      rows[SLOPES + 5][k] = s * t4;
+    }
+    harmonics_up_to(l_max, FEW, FEW, x, y, z, &rows[HARMONICS][0]);
+    const int n = edges.count - begin < FEW ? edges.count - begin : FEW;
+    for (int k = 0; k < n; k++) {
+      T *to = edges.factors + (long) (begin + k) * edges.stride;
+      for (int q = 0; q < HARMONICS + nlm; q++) to[q] = rows[q][k];
     }
   }
 }
 
-template <class T> void radial(Edges<T> &edges, int width, int node_size, bool slopes)
+/* Radial functions of the paths from vectors and tensors. */
+template <class T, bool SLOPES_TOO> INLINE void radial_rows(Edges<T> &edges, int width)
+{
+  typedef typename Vector<T>::V V;
+  constexpr int W = Vector<T>::lanes;
+  for (int e = 0; e < edges.count; e++) {
+    const T *w = edges.factors + (long) e * edges.stride + WEIGHTS, *d = w + SLOPES - WEIGHTS;
+    T *value = edges.radial + (long) e * width, *slope = edges.radial_slope + (long) e * width;
+    const T *a = edges.tables + edges.vector_table_at[e];
+    for (int c = 0; c < width; c += W, a += W) {
+      V v{}, s{};
+      for (int q = 0; q < 6; q++) {
+        const V x = load(a + (long) q * width);
+        v += w[q] * x;
+        if (SLOPES_TOO) s += d[q] * x;
+      }
+      store(value + c, v);
+      if (SLOPES_TOO) store(slope + c, s);
+    }
+  }
+}
+
+template <class T> void radial(Edges<T> &edges, int width, bool slopes)
 {
   if (slopes)
-    radial_rows<T, true>(edges, width, node_size);
+    radial_rows<T, true>(edges, width);
   else
-    radial_rows<T, false>(edges, width, node_size);
+    radial_rows<T, false>(edges, width);
 }
 
 /* ---------------------------------------------------------------------- */
 
-template <class T, int L>
-INLINE void sum_degree(const Edges<T> &edges, int row, int step, int width, int channels, T *sums)
+/* The sums of U vectors of one degree; the radial function is made on the spot. */
+template <class T, int L, int LMAX, int U>
+INLINE void sum_vectors(const Edges<T> &edges, int first, long table_offset, int step, T *sums)
 {
   typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes, M = 2 * L + 1;
-  const int stride = edges.capacity;
-  const T *Y = edges.harmonics + (long) L * L * stride;
-  for (int c = 0; c < channels; c += W) {
-    V sum[M];
-    for (int m = 0; m < M; m++) sum[m] = V{};
-    const T *R = edges.radial + L * channels + c;
-    for (int e = 0; e < edges.count; e++, R += width) {
-      const V x = load(R) * load(edges.sent[e] + c);
-      for (int m = 0; m < M; m++) sum[m] += x * Y[m * stride + e];
-    }
-    for (int m = 0; m < M; m++) store(sums + (long) (row + m * step) * channels + c, sum[m]);
+  constexpr int W = Vector<T>::lanes, M = 2 * L + 1, ROW = (LMAX + 1) * GROUP;
+  V sum[M][U];
+  for (int m = 0; m < M; m++)
+    for (int u = 0; u < U; u++) sum[m][u] = V{};
+  const T *factors = edges.factors;
+  for (int e = 0; e < edges.count; e++, factors += edges.stride) {
+    const T *table = edges.tables + edges.table_at[e] + table_offset + L * GROUP,
+            *sent = edges.sent + edges.sent_at[e] + first;
+    V x[U];
+    for (int u = 0; u < U; u++) x[u] = factors[WEIGHTS] * load(table + u * W);
+    for (int q = 1; q < 6; q++)
+      for (int u = 0; u < U; u++) x[u] += factors[WEIGHTS + q] * load(table + q * ROW + u * W);
+    for (int u = 0; u < U; u++) x[u] *= load(sent + u * W);
+    for (int m = 0; m < M; m++)
+      for (int u = 0; u < U; u++) sum[m][u] += x[u] * factors[HARMONICS + L * L + m];
   }
+  for (int m = 0; m < M; m++)
+    for (int u = 0; u < U; u++) store(sums + (long) m * step + u * W, sum[m][u]);
+}
+
+template <class T, int L, int LMAX>
+INLINE void sum_degree(const Edges<T> &edges, int row, int step, int first, int channels, T *sums)
+{
+  constexpr int W = Vector<T>::lanes, MOST = GROUP / W, WANTED = L < 2 ? 4 : 2,
+                U = WANTED < MOST ? WANTED : MOST;
+  const long group = edges.table_group * (first / GROUP);
+  for (int c = 0; c < GROUP; c += U * W)
+    sum_vectors<T, L, LMAX, U>(edges, first + c, group + c, step * channels,
+                               sums + (long) row * channels + first + c);
+}
+
+template <class T, int LMAX>
+void sum_degrees(const Edges<T> &edges, const int *row, const int *step, int first, int channels,
+                 T *sums)
+{
+  sum_degree<T, 0, LMAX>(edges, row[0], step[0], first, channels, sums);
+  if constexpr (LMAX > 0) sum_degree<T, 1, LMAX>(edges, row[1], step[1], first, channels, sums);
+  if constexpr (LMAX > 1) sum_degree<T, 2, LMAX>(edges, row[2], step[2], first, channels, sums);
+  if constexpr (LMAX > 2) sum_degree<T, 3, LMAX>(edges, row[3], step[3], first, channels, sums);
 }
 
 template <class T>
-void sum_scalar(const Edges<T> &edges, int l_max, const int *row, const int *step, int width,
+void sum_scalar(const Edges<T> &edges, int l_max, const int *row, const int *step, int first,
                 int channels, T *sums)
 {
-  sum_degree<T, 0>(edges, row[0], step[0], width, channels, sums);
-  if (l_max > 0) sum_degree<T, 1>(edges, row[1], step[1], width, channels, sums);
-  if (l_max > 1) sum_degree<T, 2>(edges, row[2], step[2], width, channels, sums);
-  if (l_max > 2) sum_degree<T, 3>(edges, row[3], step[3], width, channels, sums);
+  switch (l_max) {
+  case 0:
+    return sum_degrees<T, 0>(edges, row, step, first, channels, sums);
+  case 1:
+    return sum_degrees<T, 1>(edges, row, step, first, channels, sums);
+  case 2:
+    return sum_degrees<T, 2>(edges, row, step, first, channels, sums);
+  default:
+    return sum_degrees<T, 3>(edges, row, step, first, channels, sums);
+  }
 }
 
-/* One degree of one edge. Returns the part of dE/dr, one number a lane. */
-template <class T, int L, bool SENT>
-INLINE typename Vector<T>::V degree_backward(const Edges<T> &edges, int e, int row, int step,
-                                             int width, int channels, const T *sums_gradient)
+/* One degree of one edge and U vectors of channels. Adds to d[lm] what dE/dY_lm gains, one number a
+   lane, and to d[0], where dE/dY would be of no use, what dE/dr gains, with the harmonics taken for
+   solid ones of degree l (see forces). */
+template <class T, int L, int LMAX, int U, bool SENT>
+INLINE void degree_backward(const T *factors, const T *table, const T *sent, T *sent_gradient,
+                            const T *sums_gradient, long step, typename Vector<T>::V *d)
 {
   typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes, M = 2 * L + 1;
-  const int stride = edges.capacity;
-  const T *R = edges.radial + (long) e * width + L * channels;
-  const T *S = edges.radial_slope + (long) e * width + L * channels;
-  const T *h = edges.sent[e];
-  T *h_gradient = SENT ? edges.sent_gradient[e] : nullptr;
-  T Y[M];
-  for (int m = 0; m < M; m++) Y[m] = edges.harmonics[(L * L + m) * stride + e];
-  V along{}, dY[M];
-  for (int m = 0; m < M; m++) dY[m] = V{};
-  for (int c = 0; c < channels; c += W) {
-    const V r = load(R + c), f = load(h + c), x = r * f;
-    V g{};
-    for (int m = 0; m < M; m++) {
-      const V a = load(sums_gradient + (long) (row + m * step) * channels + c);
-      g += a * Y[m];
-      dY[m] += a * x;
+  constexpr int W = Vector<T>::lanes, M = 2 * L + 1, ROW = (LMAX + 1) * GROUP;
+  V r[U], s[U], f[U], x[U], g[U];
+  for (int u = 0; u < U; u++) r[u] = s[u] = g[u] = V{};
+  for (int q = 0; q < 6; q++)
+    for (int u = 0; u < U; u++) {
+      const V a = load(table + q * ROW + L * GROUP + u * W);
+      r[u] += factors[WEIGHTS + q] * a;
+      s[u] += factors[SLOPES + q] * a;
     }
-    along += load(S + c) * f * g;
-    if (SENT) store(h_gradient + c, load(h_gradient + c) + r * g);
+  for (int u = 0; u < U; u++) {
+    f[u] = load(sent + u * W);
+    x[u] = r[u] * f[u];
+    s[u] *= f[u];
+    if (L > 0) s[u] -= (L * factors[INVERSE_R]) * x[u];
   }
-  for (int m = 0; m < M; m++)
-    edges.harmonics_gradient[(L * L + m) * stride + e] = sum_of_lanes<T>(dY[m]);
-  return along;
+  for (int m = 0; m < M; m++) {
+    const T y = factors[HARMONICS + L * L + m];
+    V across{};
+    for (int u = 0; u < U; u++) {
+      const V a = load(sums_gradient + m * step + u * W);
+      g[u] += a * y;
+      if (L > 0) across += a * x[u];
+    }
+    if (L > 0) d[L * L + m] += across;
+  }
+  for (int u = 0; u < U; u++) {
+    d[0] += s[u] * g[u];
+    if (SENT) store(sent_gradient + u * W, load(sent_gradient + u * W) + r[u] * g[u]);
+  }
+}
+
+template <class T, int LMAX, bool SENT>
+void degrees_backward(Edges<T> &edges, const int *row, const int *step, int first, int channels,
+                      const T *sums_gradient)
+{
+  typedef typename Vector<T>::V V;
+  constexpr int W = Vector<T>::lanes, MOST = GROUP / W, U = MOST < 4 ? MOST : 4;
+  constexpr int NLM = (LMAX + 1) * (LMAX + 1);
+  const long group = edges.table_group * (first / GROUP);
+  const T *g[LMAX + 1];
+  long steps[LMAX + 1];
+  for (int l = 0; l <= LMAX; l++) {
+    g[l] = sums_gradient + (long) row[l] * channels + first;
+    steps[l] = (long) step[l] * channels;
+  }
+  const T *factors = edges.factors;
+  T *gradient = edges.gradient;
+  for (int e = 0; e < edges.count; e++, factors += edges.stride, gradient += 16) {
+    const T *table = edges.tables + edges.table_at[e] + group,
+            *h = edges.sent + edges.sent_at[e] + first;
+    T *dh = SENT ? edges.sent_gradient + edges.sent_at[e] + first : nullptr;
+    V d[16];
+    for (int k = 0; k < 16; k++) d[k] = V{};
+    for (int c = 0; c < GROUP; c += U * W) {
+      degree_backward<T, 0, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[0] + c, steps[0],
+                                           d);
+      if constexpr (LMAX > 0)
+        degree_backward<T, 1, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[1] + c, steps[1],
+                                             d);
+      if constexpr (LMAX > 1)
+        degree_backward<T, 2, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[2] + c, steps[2],
+                                             d);
+      if constexpr (LMAX > 2)
+        degree_backward<T, 3, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[3] + c, steps[3],
+                                             d);
+    }
+    for (int k = 0; k < NLM; k += W) {
+      const V total = sums_of_lanes<T>(d + k);
+      store(gradient + k, first ? load(gradient + k) + total : total);
+    }
+  }
 }
 
 template <class T, bool SENT>
-INLINE void all_degrees_backward(Edges<T> &edges, int l_max, const int *row, const int *step,
-                                 int width, int channels, const T *g)
+INLINE void scalar_backward(Edges<T> &edges, int l_max, const int *row, const int *step, int first,
+                            int channels, const T *sums_gradient)
 {
-  for (int e = 0; e < edges.count; e++) {
-    auto along = degree_backward<T, 0, SENT>(edges, e, row[0], step[0], width, channels, g);
-    if (l_max > 0)
-      along += degree_backward<T, 1, SENT>(edges, e, row[1], step[1], width, channels, g);
-    if (l_max > 1)
-      along += degree_backward<T, 2, SENT>(edges, e, row[2], step[2], width, channels, g);
-    if (l_max > 2)
-      along += degree_backward<T, 3, SENT>(edges, e, row[3], step[3], width, channels, g);
-    edges.radial_gradient[e] = sum_of_lanes<T>(along);
+  switch (l_max) {
+  case 0:
+    return degrees_backward<T, 0, SENT>(edges, row, step, first, channels, sums_gradient);
+  case 1:
+    return degrees_backward<T, 1, SENT>(edges, row, step, first, channels, sums_gradient);
+  case 2:
+    return degrees_backward<T, 2, SENT>(edges, row, step, first, channels, sums_gradient);
+  default:
+    return degrees_backward<T, 3, SENT>(edges, row, step, first, channels, sums_gradient);
   }
 }
 
 template <class T>
-void sum_scalar_backward(Edges<T> &edges, int l_max, const int *row, const int *step, int width,
+void sum_scalar_backward(Edges<T> &edges, int l_max, const int *row, const int *step, int first,
                          int channels, const T *sums_gradient, bool sent_wanted)
 {
   if (sent_wanted)
-    all_degrees_backward<T, true>(edges, l_max, row, step, width, channels, sums_gradient);
+    scalar_backward<T, true>(edges, l_max, row, step, first, channels, sums_gradient);
   else
-    all_degrees_backward<T, false>(edges, l_max, row, step, width, channels, sums_gradient);
+    scalar_backward<T, false>(edges, l_max, row, step, first, channels, sums_gradient);
 }
 
 /* ---------------------------------------------------------------------- */
 
 template <class T>
-void sum_vector(Edges<T> &edges, const VectorPath *paths, int npaths, const CouplingTerm *terms,
-                int nterms, int ncouplings, int width, int channels, T *sums)
+void couplings(Edges<T> &edges, const CouplingTerm *terms, int nterms, int ncouplings)
+{
+  for (int e = 0; e < edges.count; e++) {
+    const T *Y = edges.factors + (long) e * edges.stride + HARMONICS;
+    T *P = edges.coupling + (long) e * ncouplings;
+    for (int k = 0; k < ncouplings; k++) P[k] = 0;
+    for (int k = 0; k < nterms; k++) P[terms[k].target] += (T) terms[k].value * Y[terms[k].lm];
+  }
+}
+
+template <class T>
+void sum_vector(const Edges<T> &edges, const VectorPath *paths, int npaths, int ncouplings,
+                int width, int channels, T *sums)
 {
   typedef typename Vector<T>::V V;
   constexpr int W = Vector<T>::lanes;
-  const int stride = edges.capacity;
   for (int e = 0; e < edges.count; e++) {
-    T *P = edges.coupling + (long) e * ncouplings;
-    for (int k = 0; k < ncouplings; k++) P[k] = 0;
-    for (int k = 0; k < nterms; k++)
-      P[terms[k].target] += (T) terms[k].value * edges.harmonics[terms[k].lm * stride + e];
+    const T *P = edges.coupling + (long) e * ncouplings;
     for (int p = 0; p < npaths; p++) {
       const VectorPath &path = paths[p];
       const T *R = edges.radial + (long) e * width + path.radial_row * channels;
-      const T *h = edges.sent[e] + (long) path.sent_row * channels;
+      const T *h = edges.sent + edges.sent_at[e] + (long) path.sent_row * channels;
       T *sum = sums + (long) path.sum_row * channels;
       const long step = (long) path.step * channels;
       for (int c = 0; c < channels; c += W) {
@@ -272,7 +417,6 @@ void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
 {
   typedef typename Vector<T>::V V;
   constexpr int W = Vector<T>::lanes;
-  const int stride = edges.capacity;
   for (int e = 0; e < edges.count; e++) {
     const T *P = edges.coupling + (long) e * ncouplings;
     T *dP = edges.coupling_gradient + (long) e * ncouplings;
@@ -281,8 +425,8 @@ void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
       const VectorPath &path = paths[p];
       const T *R = edges.radial + (long) e * width + path.radial_row * channels;
       const T *S = edges.radial_slope + (long) e * width + path.radial_row * channels;
-      const T *h = edges.sent[e] + (long) path.sent_row * channels;
-      T *dh = edges.sent_gradient[e] + (long) path.sent_row * channels;
+      const T *h = edges.sent + edges.sent_at[e] + (long) path.sent_row * channels;
+      T *dh = edges.sent_gradient + edges.sent_at[e] + (long) path.sent_row * channels;
       const T *sum = sums_gradient + (long) path.sum_row * channels;
       const long step = (long) path.step * channels;
       for (int m1 = 0; m1 < path.n1; m1++) {
@@ -304,120 +448,120 @@ void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
           dP[path.coupling + m1 * path.n3 + m3] = sum_of_lanes<T>(d[m3]);
       }
     }
-    for (int k = 0; k < nterms; k++)
-      edges.harmonics_gradient[terms[k].lm * stride + e] += (T) terms[k].value *
-          dP[terms[k].target];
-    edges.radial_gradient[e] += sum_of_lanes<T>(along);
+    T *gradient = edges.gradient + (long) e * 16;
+    const T *factors = edges.factors + (long) e * edges.stride;
+    T radial = sum_of_lanes<T>(along);
+    for (int k = 0; k < nterms; k++) {
+      const int lm = terms[k].lm;
+      if (lm == 0) continue;
+      const T a = (T) terms[k].value * dP[terms[k].target];
+      const int l = lm < 4 ? 1 : lm < 9 ? 2 : 3;
+      gradient[lm] += a;
+      radial -= l * factors[INVERSE_R] * a * factors[HARMONICS + lm];
+    }
+    gradient[0] += radial;
   }
 }
 
 /* ---------------------------------------------------------------------- */
 
 /* The harmonics are homogeneous polynomials p_lm of degree l on the unit sphere, so
-   r dY_lm/dx = grad p_lm(u) - l p_lm(u) u. */
+   r dY_lm/dx = grad p_lm(u) - l p_lm(u) u. The second term is along the edge: the backward passes
+   have put it into dE/dr. */
 template <class T> void forces(Edges<T> &edges, int l_max)
 {
-  const int n = edges.count, stride = edges.capacity;
   const T s3 = (T) 1.7320508075688772, s5 = (T) 2.23606797749979, s15 = (T) 3.872983346207417;
   const T s7 = (T) 2.6457513110645907, s21_8 = (T) 1.620185174601965, s35_8 = (T) 2.091650066335189,
           s105 = (T) 10.246950765959598;
-  const T *__restrict d = edges.harmonics_gradient;
-  const T *__restrict Y = edges.harmonics;
-  for (int e = 0; e < n; e++) {
-    const T x = edges.ux[e], y = edges.uy[e], z = edges.uz[e];
-    T gx = 0, gy = 0, gz = 0, radial = 0;
-    if (l_max > 0) {
-      const T *a = d + stride + e, *b = Y + stride + e;
-      gx += s3 * a[0];
-      gy += s3 * a[stride];
-      gz += s3 * a[2 * stride];
-      radial += a[0] * b[0] + a[stride] * b[stride] + a[2 * stride] * b[2 * stride];
+  const int nlm = (l_max + 1) * (l_max + 1);
+  alignas(64) T d[16][FEW], gx[FEW], gy[FEW], gz[FEW];
+  for (int begin = 0; begin < edges.count; begin += FEW) {
+    const int n = edges.count - begin < FEW ? edges.count - begin : FEW;
+    for (int k = 0; k < n; k++)
+      for (int lm = 0; lm < nlm; lm++) d[lm][k] = edges.gradient[(long) (begin + k) * 16 + lm];
+    const T *ux = edges.ux + begin, *uy = edges.uy + begin, *uz = edges.uz + begin;
+    for (int k = 0; k < FEW; k++) {
+      gx[k] = l_max > 0 ? s3 * d[1][k] : 0;
+      gy[k] = l_max > 0 ? s3 * d[2][k] : 0;
+      gz[k] = l_max > 0 ? s3 * d[3][k] : 0;
     }
-    if (l_max > 1) {
-      const T *a = d + 4 * stride + e, *b = Y + 4 * stride + e;
-      const T a0 = s15 * a[0], a1 = s15 * a[stride], a2 = s5 * a[2 * stride],
-              a3 = s15 * a[3 * stride], a4 = s15 * a[4 * stride];
-      gx += a0 * z + a1 * y - a2 * x - a4 * x;
-      gy += a1 * x + 2 * a2 * y + a3 * z;
-      gz += a0 * x - a2 * z + a3 * y + a4 * z;
-      T s = 0;
-      for (int m = 0; m < 5; m++) s += a[m * stride] * b[m * stride];
-      radial += 2 * s;
+    if (l_max > 1)
+      for (int k = 0; k < FEW; k++) {
+        const T x = ux[k], y = uy[k], z = uz[k];
+        const T a0 = s15 * d[4][k], a1 = s15 * d[5][k], a2 = s5 * d[6][k], a3 = s15 * d[7][k],
+                a4 = s15 * d[8][k];
+        gx[k] += a0 * z + a1 * y - a2 * x - a4 * x;
+        gy[k] += a1 * x + 2 * a2 * y + a3 * z;
+        gz[k] += a0 * x - a2 * z + a3 * y + a4 * z;
+      }
+    if (l_max > 2)
+      for (int k = 0; k < FEW; k++) {
+        const T x = ux[k], y = uy[k], z = uz[k];
+        const T x2 = x * x, y2 = y * y, z2 = z * z, q = 4 * y2 - x2 - z2;
+        const T a0 = s35_8 * d[9][k], a1 = s105 * d[10][k], a2 = s21_8 * d[11][k],
+                a3 = (T) 0.5 * s7 * d[12][k], a4 = s21_8 * d[13][k], a5 = (T) 0.5 * s105 * d[14][k],
+                a6 = s35_8 * d[15][k];
+        gx[k] += a0 * 3 * (z2 - x2) + a1 * y * z + a2 * (q - 2 * x2) - a3 * 6 * x * y -
+            a4 * 2 * x * z - a5 * 2 * x * y - a6 * 6 * x * z;
+        gy[k] += a1 * x * z + a2 * 8 * x * y + a3 * (6 * y2 - 3 * (x2 + z2)) + a4 * 8 * y * z +
+            a5 * (z2 - x2);
+        gz[k] += a0 * 6 * x * z + a1 * x * y - a2 * 2 * x * z - a3 * 6 * y * z + a4 * (q - 2 * z2) +
+            a5 * 2 * y * z + a6 * 3 * (z2 - x2);
+      }
+    for (int k = 0; k < FEW; k++) {
+      const int e = begin + k;
+      const T along = d[0][k], inverse = edges.inverse_r[e];
+      edges.fx[e] = (double) (along * ux[k] + inverse * gx[k]);
+      edges.fy[e] = (double) (along * uy[k] + inverse * gy[k]);
+      edges.fz[e] = (double) (along * uz[k] + inverse * gz[k]);
     }
-    if (l_max > 2) {
-      const T *a = d + 9 * stride + e, *b = Y + 9 * stride + e;
-      const T x2 = x * x, y2 = y * y, z2 = z * z, q = 4 * y2 - x2 - z2;
-      const T a0 = s35_8 * a[0], a1 = s105 * a[stride], a2 = s21_8 * a[2 * stride],
-              a3 = (T) 0.5 * s7 * a[3 * stride], a4 = s21_8 * a[4 * stride],
-              a5 = (T) 0.5 * s105 * a[5 * stride], a6 = s35_8 * a[6 * stride];
-      gx += a0 * 3 * (z2 - x2) + a1 * y * z + a2 * (q - 2 * x2) - a3 * 6 * x * y - a4 * 2 * x * z -
-          a5 * 2 * x * y - a6 * 6 * x * z;
-      gy += a1 * x * z + a2 * 8 * x * y + a3 * (6 * y2 - 3 * (x2 + z2)) + a4 * 8 * y * z +
-          a5 * (z2 - x2);
-      gz += a0 * 6 * x * z + a1 * x * y - a2 * 2 * x * z - a3 * 6 * y * z + a4 * (q - 2 * z2) +
-          a5 * 2 * y * z + a6 * 3 * (z2 - x2);
-      T s = 0;
-      for (int m = 0; m < 7; m++) s += a[m * stride] * b[m * stride];
-      radial += 3 * s;
-    }
-    const T inverse = edges.inverse_r[e];
-    const T along = edges.radial_gradient[e] - inverse * radial;
-    edges.fx[e] = (double) (along * x + inverse * gx);
-    edges.fy[e] = (double) (along * y + inverse * gy);
-    edges.fz[e] = (double) (along * z + inverse * gz);
   }
 }
 
 /* ---------------------------------------------------------------------- */
 
 template <class T, int M, int U>
-INLINE void linear_block(int nin, const T *in, int in_stride, const T *matrix, int nout, T *out,
-                         int out_stride, bool add)
+INLINE void linear_block(int nin, const T *const *in, const T *matrix, int nout, T *const *out,
+                         int n, bool add)
 {
   typedef typename Vector<T>::V V;
   constexpr int W = Vector<T>::lanes;
+  const T *x[M];
+  for (int m = 0; m < M; m++) x[m] = in[m];
   V sum[M][U];
   for (int m = 0; m < M; m++)
-    for (int u = 0; u < U; u++) sum[m][u] = add ? load(out + (long) m * out_stride + u * W) : V{};
+    for (int u = 0; u < U; u++) sum[m][u] = add ? load(out[m] + n + u * W) : V{};
+  matrix += n;
   for (int k = 0; k < nin; k++, matrix += nout) {
     V b[U];
     for (int u = 0; u < U; u++) b[u] = load(matrix + u * W);
-    for (int m = 0; m < M; m++) {
-      const T a = in[(long) m * in_stride + k];
-      for (int u = 0; u < U; u++) sum[m][u] += a * b[u];
-    }
+    for (int m = 0; m < M; m++)
+      for (int u = 0; u < U; u++) sum[m][u] += x[m][k] * b[u];
   }
   for (int m = 0; m < M; m++)
-    for (int u = 0; u < U; u++) store(out + (long) m * out_stride + u * W, sum[m][u]);
+    for (int u = 0; u < U; u++) store(out[m] + n + u * W, sum[m][u]);
 }
 
-template <class T, int M, int U>
-INLINE void linear_rows(int nin, int nout, const T *in, int in_stride, const T *matrix, T *out,
-                        int out_stride, bool add)
+/* U vectors of columns of all rows: that part of the matrix stays in the first-level cache. */
+template <class T, int U>
+INLINE void linear_columns(int nrows, int nin, int nout, const T *const *in, const T *matrix,
+                           T *const *out, int n, bool add)
 {
-  constexpr int W = Vector<T>::lanes;
-  int n = 0;
-  for (; n + U * W <= nout; n += U * W)
-    linear_block<T, M, U>(nin, in, in_stride, matrix + n, nout, out + n, out_stride, add);
-  for (; n < nout; n += W)
-    linear_block<T, M, 1>(nin, in, in_stride, matrix + n, nout, out + n, out_stride, add);
+  int m = 0;
+  for (; m + 6 <= nrows; m += 6) linear_block<T, 6, U>(nin, in + m, matrix, nout, out + m, n, add);
+  for (; m + 3 <= nrows; m += 3) linear_block<T, 3, U>(nin, in + m, matrix, nout, out + m, n, add);
+  for (; m < nrows; m++) linear_block<T, 1, U>(nin, in + m, matrix, nout, out + m, n, add);
 }
 
 template <class T>
-void linear(int nrows, int nin, int nout, const T *in, int in_stride, const T *matrix, T *out,
-            int out_stride, bool add)
+void linear(int nrows, int nin, int nout, const T *const *in, const T *matrix, T *const *out,
+            bool add)
 {
-  if (nrows == 1) {
-    linear_rows<T, 1, 4>(nin, nout, in, in_stride, matrix, out, out_stride, add);
-    return;
-  }
-  int m = 0;
-  for (; m + 3 <= nrows; m += 3)
-    linear_rows<T, 3, 2>(nin, nout, in + (long) m * in_stride, in_stride, matrix,
-                         out + (long) m * out_stride, out_stride, add);
-  for (; m < nrows; m++)
-    linear_rows<T, 1, 4>(nin, nout, in + (long) m * in_stride, in_stride, matrix,
-                         out + (long) m * out_stride, out_stride, add);
+  constexpr int W = Vector<T>::lanes;
+  int n = 0;
+  for (; n + 2 * W <= nout; n += 2 * W)
+    linear_columns<T, 2>(nrows, nin, nout, in, matrix, out, n, add);
+  for (; n < nout; n += W) linear_columns<T, 1>(nrows, nin, nout, in, matrix, out, n, add);
 }
 
 /* sum_a x_a (k_a + sum_b x_b (k_ab + sum_c x_c k_abc)), a <= b <= c. The program lists the number
@@ -487,6 +631,7 @@ template <class T> const Kernels<T> *table()
                                      radial<T>,
                                      sum_scalar<T>,
                                      sum_scalar_backward<T>,
+                                     couplings<T>,
                                      sum_vector<T>,
                                      sum_vector_backward<T>,
                                      forces<T>,

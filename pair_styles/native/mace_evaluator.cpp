@@ -61,13 +61,13 @@ template <class T> class Array {
   }
 };
 
-constexpr double TOLERANCE = 1e-10, TOLERANCE_FLOAT = 1e-7;    // of the radial tables, relative
+constexpr double TOLERANCE = 5e-10, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
 int padded(int channels)
 {
-  return (channels + 15) / 16 * 16;
+  return (channels + GROUP - 1) / GROUP * GROUP;
 }
 
 template <class T>
@@ -186,7 +186,8 @@ void build_polynomial(Polynomial<T> &polynomial, const Contraction &contraction,
 
 template <class T> struct PreparedLayer {
   int sent_channels, sent_rows, out_rows;    // channels padded
-  int radial_width;                          // paths * sent channels
+  int vector_width;                          // paths from vectors * sent channels
+  int table_size, table_group;               // of the paths from scalars: coefficients, of a group
   int sum_rows;                              // rows of the neighbour sums
   int scalar_row[4], scalar_step[4];         // of the paths from scalars
   int degree_row[5], degree_paths[4];
@@ -194,11 +195,12 @@ template <class T> struct PreparedLayer {
   std::vector<CouplingTerm> coupling_terms;
   int ncouplings;
   bool has_density, keep_gradient, linear_per_species;
-  int node_size;
-  std::vector<std::shared_ptr<Array<T>>> table_of_pair;    // [species i][species j]
-  std::vector<std::shared_ptr<std::vector<double>>> density_of_pair;
-  Array<T> sent;                // first layer: [species][sent channels]
-  std::vector<Matrix<T>> up;    // later layers
+  std::vector<int> table_of_pair;    // [species i][species j]
+  Array<T> tables;                   // [table][table_size + vectors' coefficients]
+  size_t tables_step;                // from one to the next
+  std::vector<double> densities;     // [table][coefficient]
+  Array<T> sent;                     // first layer: [species][sent channels]
+  std::vector<Matrix<T>> up;         // later layers
   std::vector<Matrix<T>> linear, product, residual;
   Array<T> residual_constant;
   std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
@@ -223,17 +225,25 @@ template <class T> struct Member {
   std::vector<Kept<T>> kept;
 };
 
-/* The neighbours of one atom within the cutoff, and what follows from their positions alone. */
+/* The neighbours of one atom within the cutoff, what follows from their positions alone, and where
+   the member and layer at hand have what the kernels need to know of them. */
 template <class T> struct Neighbourhood {
   Array<double> vectors;
   Array<T> geometry;
   std::vector<int> interval, neighbour, species;
+  std::vector<long> table_at, vector_table_at, sent_at;
   Edges<T> edges;
 };
 
-/* Members take turns at this many atoms: few enough for the atoms' geometry, enough for a member's
-   tables and matrices, to stay in the caches. */
+/* Atoms are treated this many at a time: enough to use a part of a table or matrix many times while
+   it is in the first-level cache, few enough for their own data to stay in the second. */
 constexpr int BLOCK = 16;
+
+/* The atoms at hand. */
+struct Block {
+  int count;
+  int i[BLOCK], species[BLOCK];
+};
 
 template <class T> class Evaluator : public MaceEvaluator {
  public:
@@ -257,34 +267,55 @@ template <class T> class Evaluator : public MaceEvaluator {
   std::vector<double> radii_, repulsion_;
   std::vector<Member<T>> members_;
 
-  std::vector<Neighbourhood<T>> block_;    // of the atoms at hand
-  int capacity_;
+  // of the atoms at hand
+  Neighbourhood<T> near_[BLOCK];
 
-  // of the atom and the member at hand
-  Array<double> forces_;
-  Array<T> gradients_, radial_, radial_slope_, coupling_, raw_, raw_gradient_, message_,
-      message_gradient_, product_, product_gradient_, output_, output_gradient_;
-  std::vector<const T *> table_, sent_;
-  std::vector<T *> sent_gradient_;
+  // of the atoms and the member at hand, a row for every atom of the block
+  int raw_size_;
+  Array<T> raw_, raw_gradient_, message_, message_gradient_, product_, product_gradient_, output_,
+      output_gradient_;
+  // of one atom
+  Array<T> radial_, radial_slope_, coupling_;
+  std::vector<double> hidden_;
+  // rows of a linear layer
+  std::vector<const T *> rows_in_;
+  std::vector<T *> rows_out_;
   Overlap overlap_;
 
   std::vector<int> choose_species(const std::string &path, const Mace &,
                                   const std::vector<std::string> &elements);
   void prepare_layer(const Mace &, const Layer &, PreparedLayer<T> &, int t);
   void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &);
+  void pack_table(const RadialTable &, int channels, PreparedLayer<T> &, T *to);
   void reserve_atoms(Member<T> &, const Atoms &);
-  void reserve_edges(int capacity);
+  void reserve_edges(Neighbourhood<T> &, int wanted);
+  Block take_block(const Atoms &, int begin);
   void find_edges(const Atoms &, int i, Neighbourhood<T> &);
-  void describe_edges(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, bool gradients);
-  double forward(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, bool last);
-  void backward(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, Results &);
-  // the last layer goes forward and back for one atom at a time and keeps only that
-  size_t kept_row(int t, int i) const { return t == nlayers_ - 1 ? 0 : (size_t) i; }
-  void return_through(Member<T> &, int t, const Atoms &, int i, Neighbourhood<T> &, Results &);
-  void send(Member<T> &, int t, int i);
-  void collect(Member<T> &, int t, int i);
+  void describe_edges(const PreparedLayer<T> &, int t, const Atoms &, const Block &);
+  void use_arrays(Member<T> &, int t, const Block &);
+  void describe_vectors(const PreparedLayer<T> &, Edges<T> &, bool gradients);
+  template <class In, class Out>
+  void multiply(const Matrix<T> &, bool transposed, const Block &, int l, In in, Out out, bool add);
+  void sum_edges(const PreparedLayer<T> &, const Block &);
+  void sum_edges_backward(const PreparedLayer<T> &, const Block &, bool sent_wanted);
+  double density(const PreparedLayer<T> &, int species, const Neighbourhood<T> &);
+  void density_backward(const PreparedLayer<T> &, int species, Neighbourhood<T> &, double seed);
+  void contract(Member<T> &, int t, const Block &);
+  void contract_backward(Member<T> &, int t, const Block &);
+  void forward(Member<T> &, int t, const Block &, bool last, double *energies);
+  void backward(Member<T> &, int t, const Block &, Results &);
+  // the last layer goes forward and back for one block at a time and keeps only that
+  T *sums(Member<T> &member, int t, const Block &block, int a) const
+  {
+    return member.kept[t].sums.data() +
+        (t == nlayers_ - 1 ? (size_t) a : (size_t) block.i[a]) * nlm_ * C_;
+  }
+  void return_through(Member<T> &, int t, const Block &, Results &);
+  void send(Member<T> &, int t, const Block &);
+  void collect(Member<T> &, int t, const Block &);
   double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
   double repulsion(const Member<T> &, const Atoms &, int i, const Neighbourhood<T> &, Results &);
+  void add_edge_forces(int i, const Neighbourhood<T> &, Results &);
   void add_edge_force(int i, int j, const double *r, const double *f, Results &);
 };
 
@@ -321,7 +352,8 @@ int choose_intervals(const Mace &mace, double tolerance)
 {
   const double from = std::min(CLOSEST_OF_INTEREST, mace.basis.r_max / 2);
   const int nspecies = (int) mace.numbers.size();
-  for (int n = 64; n < MOST_INTERVALS; n *= 2) {
+  // 64, 96, 128, 192, 256 and so on
+  for (int n = 64; n < MOST_INTERVALS; n = n & (n - 1) ? n / 3 * 4 : n / 2 * 3) {
     double worst = 0.0;
     for (const Layer &layer : mace.layers)
       for (int a = 0; a < nspecies && (a == 0 || mace.basis.transform != RadialBasis::NONE); a++) {
@@ -365,22 +397,17 @@ Evaluator<T>::Evaluator(const std::string &path, const std::vector<Mace> &member
       prepare_layer(used[k], used[k].layers[t], member.layers[t], t);
   }
 
-  int raw_rows = 0, out_rows = 0;
+  raw_size_ = 0;
+  int out_rows = 0;
   for (const auto &layer : members_[0].layers) {
-    raw_rows = std::max(raw_rows, layer.sum_rows * layer.sent_channels);
+    raw_size_ = std::max(raw_size_, layer.sum_rows * layer.sent_channels);
     out_rows = std::max(out_rows, layer.out_rows);
   }
-  raw_.resize((size_t) raw_rows);
-  raw_gradient_.resize((size_t) raw_rows);
-  message_.resize((size_t) nlm_ * C_);
-  message_gradient_.resize((size_t) nlm_ * C_);
-  product_.resize((size_t) out_rows * C_);
-  product_gradient_.resize((size_t) out_rows * C_);
-  output_.resize((size_t) out_rows * C_);
-  output_gradient_.resize((size_t) out_rows * C_);
-  block_.resize(members.size() > 1 ? BLOCK : 1);
-  capacity_ = 0;
-  reserve_edges(64);
+  for (Array<T> *array : {&raw_, &raw_gradient_}) array->resize((size_t) BLOCK * raw_size_);
+  for (Array<T> *array : {&message_, &message_gradient_}) array->resize((size_t) BLOCK * nlm_ * C_);
+  for (Array<T> *array : {&product_, &product_gradient_, &output_, &output_gradient_})
+    array->resize((size_t) BLOCK * out_rows * C_);
+  for (Neighbourhood<T> &near : near_) reserve_edges(near, 64);
 }
 
 /* Which species of the model are used, in the order of the first type that is of them. */
@@ -434,7 +461,7 @@ void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, PreparedL
   std::vector<double> scale_of_path(layer.paths.size(), 1.0);
   std::vector<int> place_of_path(layer.paths.size());
   std::vector<int> seen(4, 0);
-  int nradial = l_max_ + 1;
+  int nradial = l_max_ + 1;    // those of vectors after them
   for (int l = 0; l <= 3; l++) to.scalar_row[l] = to.scalar_step[l] = 0;
   std::vector<bool> scalar_found(l_max_ + 1, false);
   to.ncouplings = 0;
@@ -454,7 +481,7 @@ void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, PreparedL
     vector.n1 = 2 * path.l1 + 1;
     vector.n3 = 2 * path.l3 + 1;
     vector.sent_row = path.l1 * path.l1;
-    vector.radial_row = radial_of_path[p];
+    vector.radial_row = radial_of_path[p] - (l_max_ + 1);
     vector.sum_row = to.degree_row[path.l3] + place;
     vector.step = to.degree_paths[path.l3];
     vector.coupling = to.ncouplings;
@@ -473,7 +500,7 @@ void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, PreparedL
   for (int l = 0; l <= l_max_; l++)
     if (!scalar_found[l])
       throw std::runtime_error("The native engine needs a path from scalars to every degree");
-  to.radial_width = nradial * to.sent_channels;
+  to.vector_width = (nradial - (l_max_ + 1)) * to.sent_channels;
 
   // the perceptron's outputs in the order of the radial functions, coupling constants inside
   Layer ordered = layer;
@@ -531,116 +558,85 @@ template <class T>
 void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to)
 {
   const int nspecies = (int) mace.numbers.size();
-  const int sent = layer.edge_channels, lanes = kernels_.lanes;
   const bool same = mace.basis.transform == RadialBasis::NONE;
-  const int n = intervals_;
-  to.node_size = 3 * to.radial_width;
-  to.table_of_pair.resize((size_t) nspecies * nspecies);
-  to.density_of_pair.resize((size_t) nspecies * nspecies);
+  const int rows = intervals_ + 5;
+  to.table_group = rows * (l_max_ + 1) * GROUP;
+  to.table_size = to.table_group * (to.sent_channels / GROUP);
+  to.tables_step = (size_t) to.table_size + (size_t) rows * to.vector_width;
+  to.tables.resize(to.tables_step * (same ? 1 : nspecies * (nspecies + 1) / 2));
+  to.table_of_pair.assign((size_t) nspecies * nspecies, 0);
+  int count = 0;
   for (int a = 0; a < nspecies; a++)
     for (int b = a; b < nspecies; b++) {
-      const size_t ab = (size_t) a * nspecies + b, ba = (size_t) b * nspecies + a;
-      if (same && ab > 0) {
-        to.table_of_pair[ab] = to.table_of_pair[ba] = to.table_of_pair[0];
-        to.density_of_pair[ab] = to.density_of_pair[ba] = to.density_of_pair[0];
-        continue;
-      }
+      if (same && count > 0) continue;
       const RadialFunction function(mace, layer, a, b);
-      const RadialTable table(function, cutoff_, n);
+      const RadialTable table(function, cutoff_, intervals_);
       table_error_ = std::max(table_error_,
                               table.error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
-      auto packed = std::make_shared<Array<T>>();
-      packed->resize((size_t) (n + 1) * to.node_size);
-      auto density = std::make_shared<std::vector<double>>();
-      const int nradial = to.radial_width / to.sent_channels;
-      for (int k = 0; k <= n; k++)
-        for (int q = 0; q < 3; q++) {
-          const double *row = &table.nodes[((size_t) k * 3 + q) * table.width];
-          for (int p = 0; p < nradial; p++)
-            for (int c = 0; c < sent; c++) {
-              const int column = p * to.sent_channels + c;
-              (*packed)[(size_t) k * to.node_size + (size_t) (column / lanes) * 3 * lanes +
-                        (size_t) q * lanes + column % lanes] = (T) row[p * sent + c];
-            }
-          if (to.has_density) density->push_back(row[table.width - 1]);
-        }
-      to.table_of_pair[ab] = to.table_of_pair[ba] = packed;
-      to.density_of_pair[ab] = to.density_of_pair[ba] = density;
+      pack_table(table, layer.edge_channels, to, to.tables.data() + count * to.tables_step);
+      to.table_of_pair[(size_t) a * nspecies + b] = to.table_of_pair[(size_t) b * nspecies + a] =
+          count++;
     }
 }
 
-template <class T> void Evaluator<T>::reserve_edges(int wanted)
+/* A table in the order of the kernels, its density function aside. */
+
+template <class T>
+void Evaluator<T>::pack_table(const RadialTable &table, int channels, PreparedLayer<T> &layer,
+                              T *to)
 {
-  if (wanted <= capacity_) return;
-  const int n = capacity_ = padded(wanted + wanted / 4);
+  const int nvector = layer.vector_width / layer.sent_channels;
+  for (int k = 0; k < table.intervals + 5; k++) {
+    const double *row = &table.coefficients[(size_t) k * table.width];
+    if (layer.has_density) layer.densities.push_back(row[table.width - 1]);
+    for (int l = 0; l <= l_max_; l++, row += channels)
+      for (int c = 0; c < channels; c++)
+        to[(size_t) (c / GROUP) * layer.table_group + ((size_t) k * (l_max_ + 1) + l) * GROUP +
+           c % GROUP] = (T) row[c];
+    T *vector_row = to + layer.table_size + (size_t) k * layer.vector_width;
+    for (int p = 0; p < nvector; p++, row += channels)
+      for (int c = 0; c < channels; c++) vector_row[p * layer.sent_channels + c] = (T) row[c];
+  }
+}
+
+template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int wanted)
+{
+  if ((int) near.interval.size() >= wanted) return;
+  const int n = padded(wanted + wanted / 4);
   int width = 0, ncouplings = 0;
   for (const auto &layer : members_[0].layers) {
-    width = std::max(width, layer.radial_width);
+    width = std::max(width, layer.vector_width);
     ncouplings = std::max(ncouplings, layer.ncouplings);
   }
-  forces_.resize(3 * (size_t) n);
-  gradients_.resize((size_t) (nlm_ + 1) * n);
   radial_.resize((size_t) n * width);
   radial_slope_.resize((size_t) n * width);
-  coupling_.resize(2 * (size_t) n * ncouplings + 1);
-  table_.resize(n);
-  sent_.resize(n);
-  sent_gradient_.resize(n);
+  coupling_.resize(2 * (size_t) n * ncouplings);
 
-  for (Neighbourhood<T> &near : block_) {
-    // atoms of the block that have been looked at keep what was found
-    Neighbourhood<T> old;
-    old.edges = near.edges;
-    old.edges.count = near.vectors.size() ? near.edges.count : 0;
-    std::swap(old.vectors, near.vectors);
-    std::swap(old.geometry, near.geometry);
-    near.vectors.resize(3 * (size_t) n);
-    near.geometry.resize((size_t) (4 + nlm_ + 12) * n);
-    near.interval.resize(n);
-    near.neighbour.resize(n);
-    near.species.resize(n);
-    Edges<T> &edges = near.edges;
-    edges.capacity = n;
-    edges.count = old.edges.count;
-    edges.dx = near.vectors.data();
-    edges.dy = edges.dx + n;
-    edges.dz = edges.dy + n;
-    T *next = near.geometry.data();
-    const auto take = [&](int rows) {
-      T *here = next;
-      next += (size_t) rows * n;
-      return here;
-    };
-    edges.ux = take(1);
-    edges.uy = take(1);
-    edges.uz = take(1);
-    edges.inverse_r = take(1);
-    edges.harmonics = take(nlm_);
-    edges.weights = take(6);
-    edges.slopes = take(6);
-    edges.interval = near.interval.data();
-    for (int row = 0; row < 3; row++)
-      if (old.edges.count)
-        memcpy(edges.dx + (size_t) row * n, old.edges.dx + (size_t) row * old.edges.capacity,
-               sizeof(double) * old.edges.count);
-    for (int row = 0; row < 4 + nlm_ + 12; row++)
-      if (old.edges.count)
-        memcpy((void *) (edges.ux + (size_t) row * n),
-               old.edges.ux + (size_t) row * old.edges.capacity, sizeof(T) * old.edges.count);
-
-    edges.fx = forces_.data();
-    edges.fy = edges.fx + n;
-    edges.fz = edges.fy + n;
-    edges.harmonics_gradient = gradients_.data();
-    edges.radial_gradient = gradients_.data() + (size_t) nlm_ * n;
-    edges.table = table_.data();
-    edges.sent = sent_.data();
-    edges.sent_gradient = sent_gradient_.data();
-    edges.radial = radial_.data();
-    edges.radial_slope = radial_slope_.data();
-    edges.coupling = coupling_.data();
-    edges.coupling_gradient = coupling_.data() + (size_t) n * ncouplings;
-  }
+  Edges<T> &edges = near.edges;
+  edges.capacity = n;
+  edges.stride = (HARMONICS + nlm_ + 7) / 8 * 8;
+  near.vectors.resize(6 * (size_t) n);
+  near.geometry.resize((size_t) (4 + edges.stride + 16) * n);
+  near.interval.resize(n);
+  near.neighbour.resize(n);
+  near.species.resize(n);
+  near.table_at.resize(n);
+  near.vector_table_at.resize(n);
+  near.sent_at.resize(n);
+  int row = 0;
+  for (double **p : {&edges.dx, &edges.dy, &edges.dz, &edges.fx, &edges.fy, &edges.fz})
+    *p = near.vectors.data() + (size_t) n * row++;
+  T *next = near.geometry.data();
+  edges.factors = next;
+  edges.gradient = next += (size_t) edges.stride * n;
+  edges.ux = next += (size_t) 16 * n;
+  edges.uy = next += n;
+  edges.uz = next += n;
+  edges.inverse_r = next += n;
+  edges.interval = near.interval.data();
+  edges.table_at = near.table_at.data();
+  edges.vector_table_at = near.vector_table_at.data();
+  edges.sent_at = near.sent_at.data();
 }
 
 /* The neighbours of local atom i that are within the cutoff. */
@@ -652,7 +648,7 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i, Neig
   const double *x = atoms.x;
   const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
   const double cutsq = cutoff_ * cutoff_;
-  reserve_edges(most);
+  reserve_edges(near, most);
   Edges<T> &edges = near.edges;
   int n = 0;
   for (int k = 0; k < most; k++) {
@@ -674,115 +670,294 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i, Neig
                     intervals_);
 }
 
-/* What the kernels need to know of these neighbours in layer t of a member. */
+/* The next atoms of the list and their neighbours. */
 
-template <class T>
-void Evaluator<T>::describe_edges(Member<T> &member, int t, const Atoms &atoms, int i,
-                                  Neighbourhood<T> &near, bool gradients)
+template <class T> Block Evaluator<T>::take_block(const Atoms &atoms, int begin)
 {
-  const PreparedLayer<T> &layer = member.layers[t];
-  Kept<T> &kept = member.kept[t];
-  const int nspecies = (int) numbers_.size();
-  const int si = species_of_type_[atoms.type[i]];
-  const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
-  for (int e = 0; e < near.edges.count; e++) {
-    const int sj = near.species[e];
-    table_[e] = layer.table_of_pair[(size_t) si * nspecies + sj]->data();
-    if (t == 0) {
-      sent_[e] = layer.sent.data() + (size_t) sj * layer.sent_channels;
-    } else {
-      const size_t at = atoms.feature_row[near.neighbour[e]] * row;
-      sent_[e] = kept.sent.data() + at;
-      if (gradients) sent_gradient_[e] = kept.sent_gradient.data() + at;
-    }
+  Block block;
+  block.count = std::min(BLOCK, atoms.nlist - begin);
+  for (int a = 0; a < block.count; a++) {
+    block.i[a] = atoms.list[begin + a];
+    block.species[a] = species_of_type_[atoms.type[block.i[a]]];
+    find_edges(atoms, block.i[a], near_[a]);
   }
-  kernels_.radial(near.edges, layer.radial_width, layer.node_size, gradients);
+  return block;
 }
 
-/* One interaction, product and readout of atom i. Leaves what the way back needs in kept_, and for
-   the last layer the gradient of its output. Returns its energy in units of the scale. */
+/* Where the edges find their tables and features in layer t of any member. */
 
 template <class T>
-double Evaluator<T>::forward(Member<T> &member, int t, const Atoms &atoms, int i,
-                             Neighbourhood<T> &near, bool last)
+void Evaluator<T>::describe_edges(const PreparedLayer<T> &layer, int t, const Atoms &atoms,
+                                  const Block &block)
+{
+  const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
+  for (int a = 0; a < block.count; a++) {
+    Neighbourhood<T> &near = near_[a];
+    const int *table = layer.table_of_pair.data() + (size_t) block.species[a] * numbers_.size();
+    for (int e = 0; e < near.edges.count; e++) {
+      const size_t start = table[near.species[e]] * layer.tables_step;
+      near.table_at[e] = (long) (start + (size_t) near.interval[e] * (l_max_ + 1) * GROUP);
+      near.vector_table_at[e] = (long) (start + layer.table_size +
+                                        (size_t) near.interval[e] * layer.vector_width);
+      near.sent_at[e] = t ? (long) (atoms.feature_row[near.neighbour[e]] * row)
+                          : (long) near.species[e] * layer.sent_channels;
+    }
+  }
+}
+
+/* The arrays of a member in which they find them. */
+
+template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const Block &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
-  Kept<T> &kept = member.kept[t];
-  const int species = species_of_type_[atoms.type[i]];
-  const int lanes = kernels_.lanes;
+  for (int a = 0; a < block.count; a++) {
+    Edges<T> &edges = near_[a].edges;
+    edges.table_group = layer.table_group;
+    edges.tables = layer.tables.data();
+    edges.sent = t ? member.kept[t].sent.data() : layer.sent.data();
+    edges.sent_gradient = t ? member.kept[t].sent_gradient.data() : nullptr;
+  }
+}
 
-  Edges<T> &edges = near.edges;
-  describe_edges(member, t, atoms, i, near, last);
-  memset((void *) raw_.data(), 0, sizeof(T) * layer.sum_rows * layer.sent_channels);
-  kernels_.sum_scalar(edges, l_max_, layer.scalar_row, layer.scalar_step, layer.radial_width,
-                      layer.sent_channels, raw_.data());
+/* Radial functions and couplings of the paths from vectors, for one atom. */
+
+template <class T>
+void Evaluator<T>::describe_vectors(const PreparedLayer<T> &layer, Edges<T> &edges, bool gradients)
+{
+  edges.radial = radial_.data();
+  edges.radial_slope = radial_slope_.data();
+  edges.coupling = coupling_.data();
+  edges.coupling_gradient = edges.coupling + (size_t) edges.capacity * layer.ncouplings;
+  kernels_.radial(edges, layer.vector_width, gradients);
+  kernels_.couplings(edges, layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
+                     layer.ncouplings);
+}
+
+/* A linear layer for component m of degree l of all atoms of the block: in(a, m) and out(a, m) are
+   the rows of atom a. */
+
+template <class T>
+template <class In, class Out>
+void Evaluator<T>::multiply(const Matrix<T> &matrix, bool transposed, const Block &block, int l,
+                            In in, Out out, bool add)
+{
+  const int nspecies = matrix.per_species ? (int) numbers_.size() : 1;
+  for (int s = 0; s < nspecies; s++) {
+    rows_in_.clear();
+    rows_out_.clear();
+    for (int a = 0; a < block.count; a++)
+      for (int m = 0; m < 2 * l + 1; m++)
+        if (!matrix.per_species || block.species[a] == s) {
+          rows_in_.push_back(in(a, m));
+          rows_out_.push_back(out(a, m));
+        }
+    kernels_.linear((int) rows_in_.size(), transposed ? matrix.nout : matrix.nin,
+                    transposed ? matrix.nin : matrix.nout, rows_in_.data(),
+                    transposed ? matrix.transpose(s) : matrix.matrix(s), rows_out_.data(), add);
+  }
+}
+
+/* The sums over the neighbours of every atom, in raw_. */
+
+template <class T> void Evaluator<T>::sum_edges(const PreparedLayer<T> &layer, const Block &block)
+{
+  // other paths than the scalar ones add to what is there
   if (!layer.vector_paths.empty())
-    kernels_.sum_vector(edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
-                        layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
-                        layer.ncouplings, layer.radial_width, layer.sent_channels, raw_.data());
+    memset((void *) raw_.data(), 0, sizeof(T) * block.count * raw_size_);
+  for (int first = 0; first < layer.sent_channels; first += GROUP)
+    for (int a = 0; a < block.count; a++)
+      kernels_.sum_scalar(near_[a].edges, l_max_, layer.scalar_row, layer.scalar_step, first,
+                          layer.sent_channels, raw_.data() + (size_t) a * raw_size_);
+  if (layer.vector_paths.empty()) return;
+  for (int a = 0; a < block.count; a++) {
+    describe_vectors(layer, near_[a].edges, false);
+    kernels_.sum_vector(near_[a].edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
+                        layer.ncouplings, layer.vector_width, layer.sent_channels,
+                        raw_.data() + (size_t) a * raw_size_);
+  }
+}
 
-  T *message = layer.keep_gradient ? message_.data()
-                                   : kept.sums.data() + kept_row(t, i) * nlm_ * C_;
-  for (int l = 0; l <= l_max_; l++) {
-    const int width = layer.degree_paths[l] * layer.sent_channels;
-    kernels_.linear(2 * l + 1, width, C_,
-                    raw_.data() + (size_t) layer.degree_row[l] * layer.sent_channels, width,
-                    layer.linear[l].matrix(species), message + (size_t) l * l * C_, C_, false);
-  }
-  if (layer.has_density) {
-    const int nspecies = (int) numbers_.size();
-    double density = 0.0;
-    for (int e = 0; e < edges.count; e++) {
-      const std::vector<double> &table =
-          *layer.density_of_pair[(size_t) species * nspecies + near.species[e]];
-      const double *a = &table[3 * (size_t) near.interval[e]];
-      const T *w = edges.weights + e;
-      for (int q = 0; q < 6; q++) density += a[q] * w[(size_t) q * edges.capacity];
-    }
-    kept.density[i] = (T) (1.0 / (1.0 + density));
-    for (int k = 0; k < nlm_ * C_; k++) message[k] *= kept.density[i];
-  }
+/* Its adjoint: from raw_gradient_ to the gradients of edges and sent features. */
 
-  T *gradient = nullptr;
-  if (layer.keep_gradient) {
-    gradient = kept.sums.data() + kept_row(t, i) * nlm_ * C_;
-    memset((void *) gradient, 0, sizeof(T) * nlm_ * C_);
+template <class T>
+void Evaluator<T>::sum_edges_backward(const PreparedLayer<T> &layer, const Block &block,
+                                      bool sent_wanted)
+{
+  for (int first = 0; first < layer.sent_channels; first += GROUP)
+    for (int a = 0; a < block.count; a++)
+      kernels_.sum_scalar_backward(near_[a].edges, l_max_, layer.scalar_row, layer.scalar_step,
+                                   first, layer.sent_channels,
+                                   raw_gradient_.data() + (size_t) a * raw_size_, sent_wanted);
+  if (layer.vector_paths.empty()) return;
+  for (int a = 0; a < block.count; a++) {
+    describe_vectors(layer, near_[a].edges, true);
+    kernels_.sum_vector_backward(
+        near_[a].edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
+        layer.coupling_terms.data(), (int) layer.coupling_terms.size(), layer.ncouplings,
+        layer.vector_width, layer.sent_channels, raw_gradient_.data() + (size_t) a * raw_size_);
   }
+}
+
+/* The sum of the density function over the neighbours of an atom. */
+
+template <class T>
+double Evaluator<T>::density(const PreparedLayer<T> &layer, int species,
+                             const Neighbourhood<T> &near)
+{
+  const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
+  double sum = 0.0;
+  for (int e = 0; e < near.edges.count; e++) {
+    const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
+        near.interval[e];
+    const T *w = near.edges.factors + (size_t) e * near.edges.stride + WEIGHTS;
+    for (int q = 0; q < 6; q++) sum += a[q] * w[q];
+  }
+  return sum;
+}
+
+template <class T>
+void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
+                                    Neighbourhood<T> &near, double seed)
+{
+  const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
+  for (int e = 0; e < near.edges.count; e++) {
+    const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
+        near.interval[e];
+    const T *d = near.edges.factors + (size_t) e * near.edges.stride + SLOPES;
+    double slope = 0.0;
+    for (int q = 0; q < 6; q++) slope += a[q] * d[q];
+    near.edges.gradient[(size_t) e * 16] += (T) (seed * slope);
+  }
+}
+
+/* The symmetric contraction of the block's messages, in product_, and the gradient of a scalar one.
+ */
+
+template <class T> void Evaluator<T>::contract(Member<T> &member, int t, const Block &block)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  const int lanes = kernels_.lanes;
+  const size_t message_size = (size_t) nlm_ * C_, product_size = (size_t) layer.out_rows * C_;
+  if (layer.keep_gradient)
+    for (int a = 0; a < block.count; a++)
+      memset((void *) sums(member, t, block, a), 0, sizeof(T) * message_size);
   int row = 0;
   for (const auto &of_degree : layer.contraction)
     for (const auto &polynomial : of_degree) {
       for (int v = 0; v < nvectors_; v++)
-        kernels_.polynomial(polynomial.program.data(), polynomial.of(species, v, nvectors_, lanes),
-                            nlm_, message + v * lanes, C_,
-                            product_.data() + (size_t) row * C_ + v * lanes, nullptr,
-                            gradient ? gradient + v * lanes : nullptr);
+        for (int a = 0; a < block.count; a++) {
+          T *kept = sums(member, t, block, a) + v * lanes;
+          kernels_.polynomial(
+              polynomial.program.data(), polynomial.of(block.species[a], v, nvectors_, lanes), nlm_,
+              layer.keep_gradient ? message_.data() + a * message_size + v * lanes : kept, C_,
+              product_.data() + a * product_size + (size_t) row * C_ + v * lanes, nullptr,
+              layer.keep_gradient ? kept : nullptr);
+        }
       row++;
     }
+}
 
-  T *output = output_.data();
+/* Its adjoint: from product_gradient_ to message_gradient_. */
+
+template <class T>
+void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &block)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  const int lanes = kernels_.lanes;
+  const size_t message_size = (size_t) nlm_ * C_, product_size = (size_t) layer.out_rows * C_;
+  if (layer.keep_gradient) {
+    for (int a = 0; a < block.count; a++) {
+      const T *gradient = sums(member, t, block, a);
+      const T *seed = product_gradient_.data() + a * product_size;
+      T *to = message_gradient_.data() + a * message_size;
+      for (int m = 0; m < nlm_; m++)
+        for (int c = 0; c < C_; c++) to[m * C_ + c] = gradient[m * C_ + c] * seed[c];
+    }
+    return;
+  }
+  memset((void *) message_gradient_.data(), 0, sizeof(T) * block.count * message_size);
+  int row = 0;
+  for (const auto &of_degree : layer.contraction)
+    for (const auto &polynomial : of_degree) {
+      for (int v = 0; v < nvectors_; v++)
+        for (int a = 0; a < block.count; a++)
+          kernels_.polynomial(
+              polynomial.program.data(), polynomial.of(block.species[a], v, nvectors_, lanes), nlm_,
+              sums(member, t, block, a) + v * lanes, C_, nullptr,
+              product_gradient_.data() + a * product_size + (size_t) row * C_ + v * lanes,
+              message_gradient_.data() + a * message_size + v * lanes);
+      row++;
+    }
+}
+
+/* One interaction, product and readout of the block. Leaves what the way back needs in kept, and
+   for the last layer the gradients of its outputs. Adds the atoms' energies in units of the scale.
+ */
+
+template <class T>
+void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool last,
+                           double *energies)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  const size_t message_size = (size_t) nlm_ * C_, out_size = (size_t) layer.out_rows * C_;
+
+  use_arrays(member, t, block);
+  sum_edges(layer, block);
+  const auto message = [&](int a) {
+    return layer.keep_gradient ? message_.data() + a * message_size : sums(member, t, block, a);
+  };
+  for (int l = 0; l <= l_max_; l++) {
+    const int width = layer.degree_paths[l] * layer.sent_channels;
+    multiply(
+        layer.linear[l], false, block, l,
+        [&](int a, int m) {
+          return raw_.data() + (size_t) a * raw_size_ +
+              (size_t) layer.degree_row[l] * layer.sent_channels + (size_t) m * width;
+        },
+        [&](int a, int m) { return message(a) + (size_t) (l * l + m) * C_; }, false);
+  }
+  if (layer.has_density)
+    for (int a = 0; a < block.count; a++) {
+      const double sum = density(layer, block.species[a], near_[a]);
+      const T factor = kept.density[block.i[a]] = (T) (1.0 / (1.0 + sum));
+      T *row = message(a);
+      for (size_t k = 0; k < message_size; k++) row[k] *= factor;
+    }
+  contract(member, t, block);
+
+  const auto row_of = [&](Array<T> &array, int l) {
+    return [&array, out_size, l, this](int a, int m) {
+      return array.data() + a * out_size + (size_t) (l * l + m) * C_;
+    };
+  };
   for (int l = 0; l < (int) layer.product.size(); l++) {
-    const size_t at = (size_t) l * l * C_;
-    kernels_.linear(2 * l + 1, C_, C_, product_.data() + at, C_, layer.product[l].matrix(0),
-                    output + at, C_, false);
+    multiply(layer.product[l], false, block, l, row_of(product_, l), row_of(output_, l), false);
     if (l < (int) layer.residual.size()) {
-      const size_t rows_in = (size_t) (t ? member.layers[t - 1].out_rows : 1);
-      kernels_.linear(2 * l + 1, C_, C_, kept.features.data() + (size_t) i * rows_in * C_ + at, C_,
-                      layer.residual[l].matrix(species), output + at, C_, true);
+      const size_t in_size = (size_t) (t ? member.layers[t - 1].out_rows : 1) * C_;
+      multiply(
+          layer.residual[l], false, block, l,
+          [&](int a, int m) {
+            return kept.features.data() + block.i[a] * in_size + (size_t) (l * l + m) * C_;
+          },
+          row_of(output_, l), true);
     }
   }
-  if (layer.residual_constant.size())
-    for (int c = 0; c < C_; c++) output[c] += layer.residual_constant[(size_t) species * C_ + c];
-
-  T *output_gradient = last ? output_gradient_.data()
-                            : member.kept[t + 1].gradient.data() + (size_t) i * layer.out_rows * C_;
-  memset((void *) output_gradient, 0, sizeof(T) * layer.out_rows * C_);
-  const double energy = read(member, layer, output, output_gradient);
-  if (!last) {
-    memcpy((void *) (member.kept[t + 1].features.data() + (size_t) i * layer.out_rows * C_), output,
-           sizeof(T) * layer.out_rows * C_);
-    send(member, t + 1, i);
+  for (int a = 0; a < block.count; a++) {
+    T *output = output_.data() + a * out_size;
+    if (layer.residual_constant.size()) {
+      const T *constant = layer.residual_constant.data() + (size_t) block.species[a] * C_;
+      for (int c = 0; c < C_; c++) output[c] += constant[c];
+    }
+    T *gradient = last ? output_gradient_.data() + a * out_size
+                       : member.kept[t + 1].gradient.data() + block.i[a] * out_size;
+    memset((void *) gradient, 0, sizeof(T) * out_size);
+    energies[a] += read(member, layer, output, gradient);
+    if (!last)
+      memcpy((void *) (member.kept[t + 1].features.data() + block.i[a] * out_size), output,
+             sizeof(T) * out_size);
   }
-  return energy;
+  if (!last) send(member, t + 1, block);
 }
 
 /* The readout's energy in units of the scale, and its gradient times the scale. */
@@ -797,130 +972,172 @@ double Evaluator<T>::read(const Member<T> &member, const PreparedLayer<T> &layer
       energy += layer.readout[c] * features[c];
       gradient[c] += (T) (member.scale * layer.readout[c]);
     }
-  for (int k = 0; k < layer.readout_width; k++) {
-    const double *column = layer.readout_hidden.data() + k;
-    double a = 0.0;
-    for (int c = 0; c < channels_; c++) a += column[(size_t) c * layer.readout_width] * features[c];
-    const double s = 1.0 / (1.0 + std::exp(-a));
+  const int width = layer.readout_width;
+  if (!width) return energy;
+  hidden_.assign(width, 0.0);
+  for (int c = 0; c < channels_; c++) {
+    const double *row = layer.readout_hidden.data() + (size_t) c * width;
+    for (int k = 0; k < width; k++) hidden_[k] += row[k] * features[c];
+  }
+  for (int k = 0; k < width; k++) {
+    const double a = hidden_[k], s = 1.0 / (1.0 + std::exp(-a));
     energy += layer.readout_out[k] * a * s;
-    const double slope = member.scale * layer.readout_out[k] * (s + a * s * (1.0 - s));
-    for (int c = 0; c < channels_; c++)
-      gradient[c] += (T) (slope * column[(size_t) c * layer.readout_width]);
+    hidden_[k] = member.scale * layer.readout_out[k] * (s + a * s * (1.0 - s));
+  }
+  for (int c = 0; c < channels_; c++) {
+    const double *row = layer.readout_hidden.data() + (size_t) c * width;
+    double sum = 0.0;
+    for (int k = 0; k < width; k++) sum += row[k] * hidden_[k];
+    gradient[c] += (T) sum;
   }
   return energy;
 }
 
-/* What atom i sends to its neighbours in layer t. */
+/* What the block's atoms send to their neighbours in layer t. */
 
-template <class T> void Evaluator<T>::send(Member<T> &member, int t, int i)
+template <class T> void Evaluator<T>::send(Member<T> &member, int t, const Block &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
-  const T *from = member.kept[t].features.data() + (size_t) i * member.layers[t - 1].out_rows * C_;
-  T *to = member.kept[t].sent.data() + (size_t) i * layer.sent_rows * layer.sent_channels;
+  Kept<T> &kept = member.kept[t];
+  const int sent = layer.sent_channels;
+  const size_t in_size = (size_t) member.layers[t - 1].out_rows * C_;
   for (int l = 0; l < (int) layer.up.size(); l++)
-    kernels_.linear(2 * l + 1, C_, layer.sent_channels, from + (size_t) l * l * C_, C_,
-                    layer.up[l].matrix(0), to + (size_t) l * l * layer.sent_channels,
-                    layer.sent_channels, false);
+    multiply(
+        layer.up[l], false, block, l,
+        [&](int a, int m) {
+          return kept.features.data() + block.i[a] * in_size + (size_t) (l * l + m) * C_;
+        },
+        [&](int a, int m) {
+          return kept.sent.data() + ((size_t) block.i[a] * layer.sent_rows + l * l + m) * sent;
+        },
+        false);
 }
 
 /* Its adjoint. */
 
-template <class T> void Evaluator<T>::collect(Member<T> &member, int t, int i)
-{
-  const PreparedLayer<T> &layer = member.layers[t];
-  const T *from = member.kept[t].sent_gradient.data() +
-      (size_t) i * layer.sent_rows * layer.sent_channels;
-  T *to = member.kept[t].gradient.data() + (size_t) i * member.layers[t - 1].out_rows * C_;
-  for (int l = 0; l < (int) layer.up.size(); l++)
-    kernels_.linear(2 * l + 1, layer.sent_channels, C_, from + (size_t) l * l * layer.sent_channels,
-                    layer.sent_channels, layer.up[l].transpose(0), to + (size_t) l * l * C_, C_,
-                    true);
-}
-
-/* The way back through layer t for atom i, whose edges are described, from the gradient of its
-   output in output_gradient_. */
-
-template <class T>
-void Evaluator<T>::backward(Member<T> &member, int t, const Atoms &atoms, int i,
-                            Neighbourhood<T> &near, Results &results)
+template <class T> void Evaluator<T>::collect(Member<T> &member, int t, const Block &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
-  const int species = species_of_type_[atoms.type[i]];
-  const int lanes = kernels_.lanes;
-  Edges<T> &edges = near.edges;
+  const int sent = layer.sent_channels;
+  const size_t in_size = (size_t) member.layers[t - 1].out_rows * C_;
+  for (int l = 0; l < (int) layer.up.size(); l++)
+    multiply(
+        layer.up[l], true, block, l,
+        [&](int a, int m) {
+          return kept.sent_gradient.data() +
+              ((size_t) block.i[a] * layer.sent_rows + l * l + m) * sent;
+        },
+        [&](int a, int m) {
+          return kept.gradient.data() + block.i[a] * in_size + (size_t) (l * l + m) * C_;
+        },
+        true);
+}
 
+/* The way back through layer t for the block, whose edges are described, from the gradients of its
+   outputs in output_gradient_. */
+
+template <class T>
+void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Results &results)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  const size_t message_size = (size_t) nlm_ * C_, out_size = (size_t) layer.out_rows * C_;
+
+  const auto row_of = [&](Array<T> &array, int l) {
+    return [&array, out_size, l, this](int a, int m) {
+      return array.data() + a * out_size + (size_t) (l * l + m) * C_;
+    };
+  };
   for (int l = 0; l < (int) layer.product.size(); l++) {
-    const size_t at = (size_t) l * l * C_;
-    kernels_.linear(2 * l + 1, C_, C_, output_gradient_.data() + at, C_,
-                    layer.product[l].transpose(0), product_gradient_.data() + at, C_, false);
-    if (t > 0 && l < (int) layer.residual.size())
-      kernels_.linear(
-          2 * l + 1, C_, C_, output_gradient_.data() + at, C_, layer.residual[l].transpose(species),
-          kept.gradient.data() + (size_t) i * member.layers[t - 1].out_rows * C_ + at, C_, true);
-  }
-
-  T *message_gradient = message_gradient_.data();
-  const T *sums = kept.sums.data() + kept_row(t, i) * nlm_ * C_;
-  if (layer.keep_gradient) {
-    for (int m = 0; m < nlm_; m++)
-      for (int c = 0; c < C_; c++)
-        message_gradient[m * C_ + c] = sums[m * C_ + c] * product_gradient_[c];
-  } else {
-    memset((void *) message_gradient, 0, sizeof(T) * nlm_ * C_);
-    int row = 0;
-    for (const auto &of_degree : layer.contraction)
-      for (const auto &polynomial : of_degree) {
-        for (int v = 0; v < nvectors_; v++)
-          kernels_.polynomial(polynomial.program.data(),
-                              polynomial.of(species, v, nvectors_, lanes), nlm_, sums + v * lanes,
-                              C_, nullptr, product_gradient_.data() + (size_t) row * C_ + v * lanes,
-                              message_gradient + v * lanes);
-        row++;
-      }
-  }
-
-  double density_gradient = 0.0;
-  if (layer.has_density) {
-    for (int k = 0; k < nlm_ * C_; k++) {
-      density_gradient -= (double) message_gradient[k] * sums[k];
-      message_gradient[k] *= kept.density[i];
+    multiply(layer.product[l], true, block, l, row_of(output_gradient_, l),
+             row_of(product_gradient_, l), false);
+    if (t > 0 && l < (int) layer.residual.size()) {
+      const size_t in_size = (size_t) member.layers[t - 1].out_rows * C_;
+      multiply(
+          layer.residual[l], true, block, l, row_of(output_gradient_, l),
+          [&](int a, int m) {
+            return kept.gradient.data() + block.i[a] * in_size + (size_t) (l * l + m) * C_;
+          },
+          true);
     }
-    density_gradient *= kept.density[i];
   }
+  contract_backward(member, t, block);
+
+  double density_gradient[BLOCK];
+  if (layer.has_density)
+    for (int a = 0; a < block.count; a++) {
+      T *gradient = message_gradient_.data() + a * message_size;
+      const T *message = sums(member, t, block, a);
+      const T factor = kept.density[block.i[a]];
+      double sum = 0.0;
+      for (size_t k = 0; k < message_size; k++) {
+        sum -= (double) gradient[k] * message[k];
+        gradient[k] *= factor;
+      }
+      density_gradient[a] = sum * factor;
+    }
   for (int l = 0; l <= l_max_; l++) {
     const int width = layer.degree_paths[l] * layer.sent_channels;
-    kernels_.linear(2 * l + 1, C_, width, message_gradient + (size_t) l * l * C_, C_,
-                    layer.linear[l].transpose(species),
-                    raw_gradient_.data() + (size_t) layer.degree_row[l] * layer.sent_channels,
-                    width, false);
+    multiply(
+        layer.linear[l], true, block, l,
+        [&](int a, int m) {
+          return message_gradient_.data() + a * message_size + (size_t) (l * l + m) * C_;
+        },
+        [&](int a, int m) {
+          return raw_gradient_.data() + (size_t) a * raw_size_ +
+              (size_t) layer.degree_row[l] * layer.sent_channels + (size_t) m * width;
+        },
+        false);
   }
-  kernels_.sum_scalar_backward(edges, l_max_, layer.scalar_row, layer.scalar_step,
-                               layer.radial_width, layer.sent_channels, raw_gradient_.data(),
-                               t > 0);
-  if (!layer.vector_paths.empty())
-    kernels_.sum_vector_backward(edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
-                                 layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
-                                 layer.ncouplings, layer.radial_width, layer.sent_channels,
-                                 raw_gradient_.data());
-  if (layer.has_density) {
-    const int nspecies = (int) numbers_.size();
+  sum_edges_backward(layer, block, t > 0);
+  for (int a = 0; a < block.count; a++) {
+    if (layer.has_density) density_backward(layer, block.species[a], near_[a], density_gradient[a]);
+    kernels_.forces(near_[a].edges, l_max_);
+    add_edge_forces(block.i[a], near_[a], results);
+  }
+}
+
+/* The forces of all edges of atom i, and their virial: see add_edge_force. */
+
+template <class T>
+void Evaluator<T>::add_edge_forces(int i, const Neighbourhood<T> &near, Results &results)
+{
+  const Edges<T> &edges = near.edges;
+  if (results.vatom) {
     for (int e = 0; e < edges.count; e++) {
-      const std::vector<double> &table =
-          *layer.density_of_pair[(size_t) species * nspecies + near.species[e]];
-      const double *a = &table[3 * (size_t) near.interval[e]];
-      const T *w = edges.slopes + e;
-      double slope = 0.0;
-      for (int q = 0; q < 6; q++) slope += a[q] * w[(size_t) q * edges.capacity];
-      edges.radial_gradient[e] += (T) (density_gradient * slope);
+      const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
+      const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
+      add_edge_force(i, near.neighbour[e], r, f, results);
     }
+    return;
   }
-  kernels_.forces(edges, l_max_);
+  double fx = 0.0, fy = 0.0, fz = 0.0;
   for (int e = 0; e < edges.count; e++) {
-    const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
-    const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
-    add_edge_force(i, near.neighbour[e], r, f, results);
+    double *fj = results.f + 3 * (size_t) near.neighbour[e];
+    fx += edges.fx[e];
+    fy += edges.fy[e];
+    fz += edges.fz[e];
+    fj[0] -= edges.fx[e];
+    fj[1] -= edges.fy[e];
+    fj[2] -= edges.fz[e];
   }
+  double *fi = results.f + 3 * (size_t) i;
+  fi[0] += fx;
+  fi[1] += fy;
+  fi[2] += fz;
+  if (!results.virial) return;
+  double v[6] = {};
+  for (int e = 0; e < edges.count; e++) {
+    const double x = edges.dx[e], y = edges.dy[e], z = edges.dz[e];
+    v[0] += x * edges.fx[e];
+    v[1] += y * edges.fy[e];
+    v[2] += z * edges.fz[e];
+    v[3] += x * edges.fy[e] + y * edges.fx[e];
+    v[4] += x * edges.fz[e] + z * edges.fx[e];
+    v[5] += y * edges.fz[e] + z * edges.fy[e];
+  }
+  for (int k = 0; k < 6; k++) results.virial[k] -= (k < 3 ? 1.0 : 0.5) * v[k];
 }
 
 /* f = dE / d(x_j - x_i): the force on i, and its opposite on j. The two atoms take half of the
@@ -998,7 +1215,7 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
   for (int t = 0; t < nlayers_; t++) {
     const PreparedLayer<T> &layer = member.layers[t];
     Kept<T> &kept = member.kept[t];
-    kept.sums.resize((t == nlayers_ - 1 ? 1 : nlocal) * nlm_ * C_);
+    kept.sums.resize((t == nlayers_ - 1 ? (size_t) BLOCK : nlocal) * nlm_ * C_);
     if (layer.has_density) kept.density.resize(nlocal);
     if (t == 0) continue;
     const size_t width = (size_t) member.layers[t - 1].out_rows * C_;
@@ -1014,20 +1231,15 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
 /* The way back through a layer that is not the last. */
 
 template <class T>
-void Evaluator<T>::return_through(Member<T> &member, int t, const Atoms &atoms, int i,
-                                  Neighbourhood<T> &near, Results &results)
+void Evaluator<T>::return_through(Member<T> &member, int t, const Block &block, Results &results)
 {
-  const PreparedLayer<T> &layer = member.layers[t];
-  const size_t width = (size_t) layer.out_rows * C_;
-  collect(member, t + 1, i);
-  memcpy((void *) output_gradient_.data(), member.kept[t + 1].gradient.data() + i * width,
-         sizeof(T) * width);
-  describe_edges(member, t, atoms, i, near, true);
-  if (!layer.vector_paths.empty())    // the couplings of these edges, and nothing else
-    kernels_.sum_vector(near.edges, layer.vector_paths.data(), 0, layer.coupling_terms.data(),
-                        (int) layer.coupling_terms.size(), layer.ncouplings, layer.radial_width,
-                        layer.sent_channels, raw_.data());
-  backward(member, t, atoms, i, near, results);
+  const size_t width = (size_t) member.layers[t].out_rows * C_;
+  collect(member, t + 1, block);
+  for (int a = 0; a < block.count; a++)
+    memcpy((void *) (output_gradient_.data() + a * width),
+           member.kept[t + 1].gradient.data() + block.i[a] * width, sizeof(T) * width);
+  use_arrays(member, t, block);
+  backward(member, t, block, results);
 }
 
 /* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
@@ -1038,28 +1250,26 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
 {
   overlap_.found = false;
   for (int k = 0; k < nmembers; k++) reserve_atoms(members_[first + k], atoms);
-  const int block = nmembers > 1 ? (int) block_.size() : 1;
 
   for (int t = 0; t < nlayers_; t++) {
     const bool last = t == nlayers_ - 1;
-    for (int begin = 0; begin < atoms.nlist; begin += block) {
-      const int end = std::min(begin + block, atoms.nlist);
-      for (int ii = begin; ii < end; ii++) find_edges(atoms, atoms.list[ii], block_[ii - begin]);
-      for (int k = 0; k < nmembers; k++)
-        for (int ii = begin; ii < end; ii++) {
-          const int i = atoms.list[ii];
-          Member<T> &member = members_[first + k];
-          Neighbourhood<T> &near = block_[ii - begin];
-          double energy = member.scale * forward(member, t, atoms, i, near, last);
-          if (t == 0) {
-            energy += member.energies[species_of_type_[atoms.type[i]]];
-            if (!repulsion_.empty())
-              energy += member.scale * repulsion(member, atoms, i, near, results[k]);
-          }
-          if (last) backward(member, t, atoms, i, near, results[k]);
-          results[k].energy += energy;
-          if (results[k].eatoms) results[k].eatoms[i] += energy;
+    for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
+      const Block block = take_block(atoms, begin);
+      describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++) {
+        Member<T> &member = members_[first + k];
+        double energies[BLOCK] = {};
+        forward(member, t, block, last, energies);
+        for (int a = 0; a < block.count; a++) {
+          if (t == 0 && !repulsion_.empty())
+            energies[a] += repulsion(member, atoms, block.i[a], near_[a], results[k]);
+          energies[a] *= member.scale;
+          if (t == 0) energies[a] += member.energies[block.species[a]];
+          results[k].energy += energies[a];
+          if (results[k].eatoms) results[k].eatoms[block.i[a]] += energies[a];
         }
+        if (last) backward(member, t, block, results[k]);
+      }
     }
     if (!last)
       for (int k = 0; k < nmembers; k++) {
@@ -1075,13 +1285,10 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       exchange.reverse(members_[first + k].kept[t + 1].sent_gradient.data(),
                        next.sent_rows * next.sent_channels, sizeof(T));
     }
-    for (int begin = 0; begin < atoms.nlist; begin += block) {
-      const int end = std::min(begin + block, atoms.nlist);
-      for (int ii = begin; ii < end; ii++) find_edges(atoms, atoms.list[ii], block_[ii - begin]);
-      for (int k = 0; k < nmembers; k++)
-        for (int ii = begin; ii < end; ii++)
-          return_through(members_[first + k], t, atoms, atoms.list[ii], block_[ii - begin],
-                         results[k]);
+    for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
+      const Block block = take_block(atoms, begin);
+      describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++) return_through(members_[first + k], t, block, results[k]);
     }
   }
   return overlap_;
@@ -1100,20 +1307,14 @@ template <class T> std::string Evaluator<T>::summary() const
 
 template <class T> double Evaluator<T>::memory() const
 {
-  size_t numbers = radial_.size() + radial_slope_.size() + gradients_.size() + coupling_.size();
-  for (const Neighbourhood<T> &near : block_) numbers += near.geometry.size();
+  size_t numbers = radial_.size() + radial_slope_.size() + coupling_.size() + raw_.size() +
+      raw_gradient_.size() + message_.size() + message_gradient_.size();
+  for (const Neighbourhood<T> &near : near_) numbers += near.geometry.size();
   for (const Member<T> &member : members_) {
     for (const Kept<T> &kept : member.kept)
       numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
           kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
-    for (const auto &layer : member.layers) {
-      std::vector<const void *> counted;
-      for (const auto &table : layer.table_of_pair)
-        if (std::find(counted.begin(), counted.end(), table.get()) == counted.end()) {
-          counted.push_back(table.get());
-          numbers += table->size();
-        }
-    }
+    for (const auto &layer : member.layers) numbers += layer.tables.size();
   }
   return (double) numbers * sizeof(T);
 }

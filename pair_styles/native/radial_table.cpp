@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 using namespace lamplighter;
 
@@ -17,10 +18,6 @@ struct Jet {
 Jet operator+(const Jet &a, const Jet &b)
 {
   return {a.v + b.v, a.d + b.d, a.c + b.c};
-}
-Jet operator-(const Jet &a, const Jet &b)
-{
-  return {a.v - b.v, a.d - b.d, a.c - b.c};
 }
 Jet operator*(const Jet &a, const Jet &b)
 {
@@ -155,36 +152,113 @@ void RadialFunction::evaluate(double distance, double *value, double *slope,
   }
 }
 
-RadialTable::RadialTable(const RadialFunction &function, double cutoff, int n) :
-    intervals(n), width(function.width()), start(SHORTEST_DISTANCE),
-    spacing((cutoff - SHORTEST_DISTANCE) / n), nodes((size_t) (n + 1) * 3 * function.width())
-{
-  for (int k = 0; k <= intervals; k++) {
-    double *row = &nodes[(size_t) k * 3 * width];
-    // at the cutoff all functions end with zero value, slope and curvature
-    if (k < intervals) function.evaluate(start + k * spacing, row, row + width, row + 2 * width);
-    for (int c = 0; c < width; c++) {
-      row[width + c] *= spacing;
-      row[2 * width + c] *= spacing * spacing;
+namespace {
+
+constexpr int BAND = 4;    // coefficients beside the diagonal, before rows are exchanged
+
+/* Solves a banded system for all columns of `right`, [n][columns], in place. Row i of the matrix
+   holds its coefficients of unknowns i - BAND to i + 2 BAND. Gaussian elimination with row
+   exchanges. */
+class BandedSystem {
+ public:
+  explicit BandedSystem(int n) : n_(n), rows_((size_t) n * WIDTH, 0.0) {}
+  double &operator()(int row, int column)
+  {
+    return rows_[(size_t) row * WIDTH + column - row + BAND];
+  }
+  void solve(std::vector<double> &right, int columns)
+  {
+    for (int i = 0; i < n_; i++) {
+      bring_pivot(right, columns, i);
+      for (int k = i + 1; k <= std::min(i + BAND, n_ - 1); k++) {
+        const double factor = (*this)(k, i) / (*this)(i, i);
+        if (factor == 0.0) continue;
+        for (int j = i; j <= last(i); j++) (*this)(k, j) -= factor * (*this)(i, j);
+        for (int c = 0; c < columns; c++)
+          right[(size_t) k * columns + c] -= factor * right[(size_t) i * columns + c];
+      }
+    }
+    for (int i = n_ - 1; i >= 0; i--) {
+      for (int j = i + 1; j <= last(i); j++)
+        for (int c = 0; c < columns; c++)
+          right[(size_t) i * columns + c] -= (*this)(i, j) * right[(size_t) j * columns + c];
+      for (int c = 0; c < columns; c++) right[(size_t) i * columns + c] /= (*this)(i, i);
     }
   }
+
+ private:
+  static constexpr int WIDTH = 3 * BAND + 1;
+  int n_;
+  std::vector<double> rows_;
+
+  int last(int row) const { return std::min(row + 2 * BAND, n_ - 1); }
+  void bring_pivot(std::vector<double> &right, int columns, int i)
+  {
+    int best = i;
+    for (int k = i + 1; k <= std::min(i + BAND, n_ - 1); k++)
+      if (std::fabs((*this)(k, i)) > std::fabs((*this)(best, i))) best = k;
+    if (best == i) return;
+    for (int j = i; j <= last(i); j++) std::swap((*this)(i, j), (*this)(best, j));
+    std::swap_ranges(right.begin() + (std::ptrdiff_t) i * columns,
+                     right.begin() + (std::ptrdiff_t) (i + 1) * columns,
+                     right.begin() + (std::ptrdiff_t) best * columns);
+  }
+};
+
+}    // namespace
+
+/* At a node, five coefficients give value (1 26 66 26 1) / 120, slope (-1 -10 0 10 1) / 24 and
+   curvature (1 2 -6 2 1) / 6 in units of the spacing. Values at all nodes, and slope and curvature
+   at both ends, determine the spline. */
+RadialTable::RadialTable(const RadialFunction &function, double cutoff, int n) :
+    intervals(n), width(function.width()), start(SHORTEST_DISTANCE),
+    spacing((cutoff - SHORTEST_DISTANCE) / n), coefficients((size_t) (n + 5) * function.width())
+{
+  const double value[5] = {1.0 / 120.0, 26.0 / 120.0, 66.0 / 120.0, 26.0 / 120.0, 1.0 / 120.0};
+  const double slope[5] = {-1.0 / 24.0, -10.0 / 24.0, 0.0, 10.0 / 24.0, 1.0 / 24.0};
+  const double curvature[5] = {1.0 / 6.0, 2.0 / 6.0, -1.0, 2.0 / 6.0, 1.0 / 6.0};
+  BandedSystem system(n + 5);
+  std::vector<double> ignored(2 * (size_t) width);
+  const auto right = [&](int row) { return &coefficients[(size_t) row * width]; };
+  for (int c = 0; c < 5; c++) {
+    system(0, c) = value[c];
+    system(1, c) = slope[c];
+    system(2, c) = curvature[c];
+    for (int k = 1; k <= n; k++) system(k + 2, k + c) = value[c];
+    system(n + 3, n + c) = slope[c];
+    system(n + 4, n + c) = curvature[c];
+  }
+  // at the cutoff all functions end with zero value, slope and curvature
+  function.evaluate(start, right(0), right(1), right(2));
+  for (int c = 0; c < width; c++) {
+    right(1)[c] *= spacing;
+    right(2)[c] *= spacing * spacing;
+  }
+  for (int k = 1; k < n; k++)
+    function.evaluate(start + k * spacing, right(k + 2), ignored.data(), ignored.data() + width);
+  system.solve(coefficients, width);
 }
 
 double RadialTable::error(const RadialFunction &function, double from) const
 {
+  // of the six coefficients around the middle of an interval
+  const double at_middle[6] = {1.0 / 3840.0,    237.0 / 3840.0, 1682.0 / 3840.0,
+                               1682.0 / 3840.0, 237.0 / 3840.0, 1.0 / 3840.0};
+  const double tilt_at_middle[6] = {-1.0 / 384.0,  -75.0 / 384.0, -154.0 / 384.0,
+                                    154.0 / 384.0, 75.0 / 384.0,  1.0 / 384.0};
   std::vector<double> value(width), slope(width), curvature(width);
   double value_error = 0.0, slope_error = 0.0, largest_value = 1e-300, largest_slope = 1e-300;
   for (int k = 0; k < intervals; k++) {
     const double r = start + (k + 0.5) * spacing;
     if (r < from) continue;
     function.evaluate(r, value.data(), slope.data(), curvature.data());
-    const double *a = &nodes[(size_t) k * 3 * width], *b = a + 3 * width;
+    const double *a = &coefficients[(size_t) k * width];
     for (int c = 0; c < width; c++) {
-      const double middle = 0.5 * (a[c] + b[c]) + 5.0 / 32.0 * (a[width + c] - b[width + c]) +
-          (a[2 * width + c] + b[2 * width + c]) / 64.0;
-      const double tilt = (1.875 * (b[c] - a[c]) - 0.4375 * (a[width + c] + b[width + c]) +
-                           (b[2 * width + c] - a[2 * width + c]) / 32.0) /
-          spacing;
+      double middle = 0.0, tilt = 0.0;
+      for (int q = 0; q < 6; q++) {
+        middle += at_middle[q] * a[q * width + c];
+        tilt += tilt_at_middle[q] * a[q * width + c] / spacing;
+      }
       value_error = std::max(value_error, std::fabs(middle - value[c]));
       slope_error = std::max(slope_error, std::fabs(tilt - slope[c]));
       largest_value = std::max(largest_value, std::fabs(value[c]));

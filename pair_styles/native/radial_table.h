@@ -27,14 +27,14 @@ class RadialFunction {
   int width_;
 };
 
-/* Radial functions at evenly spaced distances between SHORTEST_DISTANCE and the cutoff; quintic
-   Hermite interpolation between them has an error that falls with the sixth power of the spacing.
- */
+/* Radial functions as quintic splines with evenly spaced nodes between SHORTEST_DISTANCE and the
+   cutoff: an error that falls with the sixth power of the spacing, one number for each node, and
+   six of them to a value or slope. */
 struct RadialTable {
   int intervals, width;
   double start, spacing;
-  // [intervals + 1][3][width]: value, spacing * slope, spacing^2 * curvature
-  std::vector<double> nodes;
+  // [intervals + 5][width] of the basis splines; interval k needs rows k to k + 5
+  std::vector<double> coefficients;
 
   RadialTable(const RadialFunction &function, double cutoff, int intervals);
   /* The largest error of value and of spacing-free slope halfway between nodes beyond `from`,

@@ -129,7 +129,7 @@ class NativeMace:
         self.cutoff = cutoff.value
         """Å"""
         self.seconds = 0.0
-        """Spent in the evaluator at the last evaluation, without the search for neighbours."""
+        """Processor time of the evaluator at the last evaluation, without the search for neighbours."""
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
