@@ -20,7 +20,7 @@ using namespace LAMMPS_NS;
 
 static constexpr int ENERGY_OF_ALL = 1;    // bit of eflag: the global energy is wanted
 
-PairCommittee::PairCommittee(LAMMPS *lmp) : Pair(lmp), carry(nullptr)
+PairCommittee::PairCommittee(LAMMPS *lmp) : Pair(lmp), carry(nullptr), members_ready(false)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -48,7 +48,8 @@ void PairCommittee::allocate()
 }
 
 /* pair_style lamplighter/committee KEYWORDS STYLE_1 args ... STYLE_2 args ...: a word that is the
-   name of a pair style begins the next member. */
+   name of a pair style begins the next member. A hybrid, which reads its own line in the same way,
+   would take these names for parts of its own: there they are written with a leading `=`. */
 
 void PairCommittee::settings(int narg, char **arg)
 {
@@ -63,15 +64,18 @@ void PairCommittee::settings(int narg, char **arg)
       break;
   if (!committee->wanted())
     error->all(FLERR, "pair_style lamplighter/committee needs 'committee every N'");
-  if (iarg < narg && !force->pair_map->count(arg[iarg]))
+  const auto is_name = [&](const char *word) {
+    return force->pair_map->count(word + (word[0] == '=')) > 0;
+  };
+  if (iarg < narg && !is_name(arg[iarg]))
     error->all(FLERR,
                "pair_style lamplighter/committee: '{}' is neither {} nor a pair style of this "
                "LAMMPS",
                arg[iarg], Committee::keywords());
   while (iarg < narg) {
     int end = iarg + 1;
-    while (end < narg && !force->pair_map->count(arg[end])) end++;
-    add_member(arg[iarg], end - iarg - 1, arg + iarg + 1);
+    while (end < narg && !is_name(arg[end])) end++;
+    add_member(arg[iarg] + (arg[iarg][0] == '='), end - iarg - 1, arg + iarg + 1);
     iarg = end;
   }
   committee->set_up((int) members.size(), members.empty() ? "nothing" : names[0]);
@@ -127,11 +131,17 @@ void PairCommittee::init_style()
     carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
   }
-  for (const auto &member : members) member->init();
+  members_ready = false;
 }
+
+/* Members are made ready here, and not in init_style: by now a hybrid has left out what it takes
+   for none of its own from all lists that were asked for. */
 
 double PairCommittee::init_one(int i, int j)
 {
+  if (!members_ready)
+    for (const auto &member : members) member->init();
+  members_ready = true;
   double longest = 0.0;
   for (const auto &member : members)
     longest = std::max(longest, std::sqrt(member->cutsq[std::min(i, j)][std::max(i, j)]));

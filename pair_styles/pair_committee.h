@@ -37,6 +37,7 @@ class PairCommittee : public Pair {
   std::vector<std::string> names;
   class FixCarry *carry;    // the variance of each atom
   std::string carry_id;
+  bool members_ready;
   std::vector<double> others_f, member_f, rows;
 
   void allocate();
