@@ -33,12 +33,14 @@ from lamplighter.engine import provenance
 
 PARTS = ("lj", "mace", "committee")
 # Limits that nothing reaches: the cost of finding nothing is what is asked for.
+_BONDS = "bond stretch 4 bond ratio 2.5"
+_CHEAP = f"{_BONDS} density 0.01 20 temperature 1e6 force 1e6"
 CRITERIA = {
-    "bonds": "bond stretch 5 bond ratio 2.5",
-    "bonds, density, temperature, force": "bond stretch 5 bond ratio 2.5 density 0.01 20 temperature 1e6 force 1e6",
-    "all": "bond stretch 5 bond ratio 2.5 density 0.01 20 temperature 1e6 force 1e6 energy 1e6",
-    "all, snapshots": "bond stretch 5 bond ratio 2.5 density 0.01 20 temperature 1e6 force 1e6 energy 1e6 "
-    "snapshot failure.xyz before 5 every 20",
+    "bonds": _BONDS,
+    "bonds, density, temperature, force": _CHEAP,
+    "all, energy every 20 steps": f"{_CHEAP} energy 1e6 every 20",
+    "all": f"{_CHEAP} energy 1e6",
+    "all, snapshots": f"{_CHEAP} energy 1e6 snapshot failure.xyz before 5 every 20",
 }
 
 

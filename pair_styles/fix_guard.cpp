@@ -147,6 +147,7 @@ void FixGuard::parse(int narg, char **arg)
     wanted[criterion] = true;
   };
 
+  energy_every = nevery;
   while (k < narg) {
     const std::string key = arg[k++];
     if (key == "bond") {
@@ -192,9 +193,19 @@ void FixGuard::parse(int narg, char **arg)
       maximum(TEMPERATURE, key);
     else if (key == "force")
       maximum(FORCE, key);
-    else if (key == "energy")
+    else if (key == "energy") {
       maximum(ENERGY, key);
-    else if (key == "variance")
+      if (k < narg && strcmp(arg[k], "every") == 0) {
+        k++;
+        energy_every = (int) number_of("energy ... every");
+        if (energy_every < 1 || energy_every % nevery)
+          error->all(
+              FLERR,
+              "fix guard: 'energy DRIFT every M' needs M steps, a multiple of the {} between "
+              "checks, got {}",
+              nevery, energy_every);
+      }
+    } else if (key == "variance")
       maximum(VARIANCE, key);
     else if (key == "deviation")
       maximum(DEVIATION, key);
@@ -344,7 +355,7 @@ void FixGuard::setup(int)
   for (int k = 0; k < NCRITERIA; k++) violated[k] = false;
   first_criterion = NONE;
   first_step = -1;
-  if (wanted[ENERGY]) modify->get_compute_by_id(id_energy)->addstep(update->ntimestep + nevery);
+  if (wanted[ENERGY]) modify->get_compute_by_id(id_energy)->addstep(next_energy_step());
   check();
 }
 
@@ -696,6 +707,13 @@ void FixGuard::list_bonds()
     }
 }
 
+/* The step at which the pair style is to tally its energy next. */
+
+bigint FixGuard::next_energy_step() const
+{
+  return (update->ntimestep / energy_every + 1) * energy_every;
+}
+
 /* The largest stretch and ratio of all bonds. Roots are taken of the few that are longer than all
    before, images of the few that reach across a boundary without a ghost of their own. */
 
@@ -774,7 +792,7 @@ void FixGuard::check()
         ? temperature->scalar
         : temperature->compute_scalar();
   }
-  if (wanted[ENERGY]) {
+  if (wanted[ENERGY] && (update->setupflag || update->ntimestep % energy_every == 0)) {
     Compute *potential = modify->get_compute_by_id(id_energy);
     Compute *temperature = modify->get_compute_by_id(id_temperature);
     if (!potential || !temperature)
@@ -792,7 +810,7 @@ void FixGuard::check()
     }
     found[ENERGY] = energy - energy_at_start;
     if (!std::isfinite(energy)) found[FINITE] = 1.0;
-    potential->addstep(update->ntimestep + nevery);
+    potential->addstep(next_energy_step());
   }
   if (wanted[VARIANCE]) found[VARIANCE] = committee_number("committee_variance_max");
   if (wanted[DEVIATION]) found[DEVIATION] = committee_number("committee_deviation_max");
@@ -811,11 +829,11 @@ void FixGuard::check()
   }
 }
 
-/* The atoms of this rank that violate a criterion. */
+/* The atoms of this rank that violate a criterion, worst first. */
 
-std::vector<tagint> FixGuard::offenders(Criterion criterion, double &reference_length) const
+std::vector<FixGuard::Offence> FixGuard::offences(Criterion criterion) const
 {
-  std::vector<std::pair<double, std::vector<tagint>>> worst;
+  std::vector<Offence> found_here;
   if (criterion == STRETCH || criterion == RATIO) {
     for (int i = 0; i < atom->nlocal; i++)
       for (int k = 0; k < nbonds[i]; k++) {
@@ -823,10 +841,9 @@ std::vector<tagint> FixGuard::offenders(Criterion criterion, double &reference_l
         const double value = r < 0.0 ? 1e30
             : criterion == STRETCH   ? (r - length[i][k]) / force->angstrom
                                      : r / length[i][k];
-        if (value > limit[criterion]) {
-          worst.push_back({value, {atom->tag[i], partner[i][k]}});
-          reference_length = length[i][k];
-        }
+        if (value > limit[criterion])
+          found_here.push_back(
+              {value, (double) atom->tag[i], (double) partner[i][k], length[i][k]});
       }
   } else if (criterion == FORCE || criterion == FINITE) {
     double **x = atom->x, **f = atom->f;
@@ -835,23 +852,44 @@ std::vector<tagint> FixGuard::offenders(Criterion criterion, double &reference_l
       const double size = std::sqrt(f[i][0] * f[i][0] + f[i][1] * f[i][1] + f[i][2] * f[i][2]);
       const bool finite = std::isfinite(size + x[i][0] + x[i][1] + x[i][2]);
       if (criterion == FINITE ? !finite : !(size <= limit[FORCE]))
-        worst.push_back({finite ? size : 1e300, {atom->tag[i]}});
+        found_here.push_back({finite ? size : 1e300, (double) atom->tag[i], 0.0, 0.0});
     }
   } else if (criterion == VARIANCE || criterion == DEVIATION) {
     if (const double *variance = committee_variances())
       for (int i = 0; i < atom->nlocal; i++) {
         const double value = criterion == VARIANCE ? variance[i] : std::sqrt(variance[i]);
-        if (value > limit[criterion]) worst.push_back({value, {atom->tag[i]}});
+        if (value > limit[criterion])
+          found_here.push_back({value, (double) atom->tag[i], 0.0, 0.0});
       }
   }
-  std::sort(worst.begin(), worst.end(),
-            [](const auto &a, const auto &b) { return a.first > b.first; });
-  std::vector<tagint> atoms;
-  for (const auto &[value, ids] : worst) {
-    if ((int) atoms.size() >= LONGEST_LIST) break;
-    atoms.insert(atoms.end(), ids.begin(), ids.end());
-  }
-  return atoms;
+  keep_worst(found_here);
+  return found_here;
+}
+
+/* Sorted, ties by atom, so that the list does not depend on how atoms are spread over ranks. */
+
+void FixGuard::keep_worst(std::vector<Offence> &offences)
+{
+  std::sort(offences.begin(), offences.end(), [](const Offence &a, const Offence &b) {
+    return a.value != b.value ? a.value > b.value : a.atom < b.atom;
+  });
+  if (offences.size() > LONGEST_LIST) offences.resize(LONGEST_LIST);
+}
+
+/* Those of all ranks. Collective. */
+
+std::vector<FixGuard::Offence> FixGuard::all_offences(Criterion criterion) const
+{
+  const std::vector<Offence> mine = offences(criterion);
+  std::vector<double> flat;
+  for (const Offence &each : mine)
+    flat.insert(flat.end(), {each.value, each.atom, each.partner, each.reference});
+  const std::vector<double> gathered = gather_all(flat, MPI_DOUBLE, world);
+  std::vector<Offence> all;
+  for (size_t k = 0; k < gathered.size(); k += 4)
+    all.push_back({gathered[k], gathered[k + 1], gathered[k + 2], gathered[k + 3]});
+  keep_worst(all);
+  return all;
 }
 
 double FixGuard::now() const
@@ -880,9 +918,13 @@ void FixGuard::report(Criterion criterion)
     return;
   }
 
-  double reference_length = 0.0;
-  const std::vector<tagint> ids = gather_all(offenders(criterion, reference_length), MPI_LMP_TAGINT,
-                                             world);
+  const std::vector<Offence> worst = all_offences(criterion);
+  const double reference_length = worst.empty() ? 0.0 : worst[0].reference;
+  std::vector<tagint> ids;
+  for (const Offence &each : worst) {
+    ids.push_back((tagint) each.atom);
+    if (each.partner > 0.0) ids.push_back((tagint) each.partner);
+  }
   std::vector<int> types(ids.size(), 0), all_types(ids.size(), 0);
   std::vector<int> ranks(ids.size(), -1), all_ranks(ids.size(), -1);
   for (size_t k = 0; k < ids.size(); k++)
@@ -895,9 +937,6 @@ void FixGuard::report(Criterion criterion)
     MPI_Allreduce(types.data(), all_types.data(), (int) ids.size(), MPI_INT, MPI_MAX, world);
     MPI_Allreduce(ranks.data(), all_ranks.data(), (int) ids.size(), MPI_INT, MPI_MAX, world);
   }
-  double all_reference;
-  MPI_Allreduce(&reference_length, &all_reference, 1, MPI_DOUBLE, MPI_MAX, world);
-
   if (comm->me == 0) {
     const auto join = [&](const auto &text_of) {
       std::string text;
@@ -938,7 +977,7 @@ void FixGuard::report(Criterion criterion)
               ? fmt::format("[{}, {}]", number(low[criterion]), number(limit[criterion]))
               : number(limit[criterion]));
       if (criterion == STRETCH || criterion == RATIO)
-        line += fmt::format(", \"reference_length\": {}", number(all_reference));
+        line += fmt::format(", \"reference_length\": {}", number(reference_length));
       line += fmt::format(
           ", \"action\": \"{}\", \"atoms\": [{}], \"elements\": [{}], \"ranks\": [{}]",
           stop ? "stop" : "record", join([&](size_t k) { return std::to_string(ids[k]); }),

@@ -71,6 +71,7 @@ class FixGuard : public Fix {
   std::string reference_file, bonds_file, event_file, snapshot_file;
   bool stop;
   int frames_before, frames_every;
+  int energy_every;            // steps between checks of the energy
   std::vector<int> numbers;    // atomic number of each type, from 1
   std::string id_temperature, id_energy;
 
@@ -131,12 +132,20 @@ class FixGuard : public Fix {
   void check_lengths();
   double bond_length(int i, int bond) const;
   void check();
+  bigint next_energy_step() const;
   void list_bonds();
   void measure_bonds(double &stretch, double &ratio) const;
   void measure_local(double *largest) const;
   void report(Criterion);
   void stop_run();
-  std::vector<tagint> offenders(Criterion, double &reference_length) const;
+  struct Offence {
+    double value;
+    double atom, partner;    // IDs; partner 0: there is none
+    double reference;        // length of the bond
+  };
+  std::vector<Offence> offences(Criterion) const;
+  std::vector<Offence> all_offences(Criterion) const;
+  static void keep_worst(std::vector<Offence> &);
   Frame take_frame() const;
   void write_snapshot(const std::vector<tagint> &);
   void write_frame(FILE *, const Frame &, const std::vector<tagint> &, const char *note) const;

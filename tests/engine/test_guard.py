@@ -30,6 +30,7 @@ def test_presets_are_those_of_the_protocols() -> None:
     assert parsed("active-learning").criteria == ["bond ratio 2", "density 0.2 1.2"]
     assert parsed({"preset": "stability", "density": [0.5, 1.5]}).criteria == ["bond stretch 0.5", "density 0.5 1.5"]
     assert parsed({}).criteria == []
+    assert parsed({"every": 2, "energy": 0.1, "energy_every": 20}).criteria == ["energy 0.1 every 20"]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,10 @@ def test_presets_are_those_of_the_protocols() -> None:
         ({"density": [2.0, 0.2]}, r"guard\.density.*lower and a higher bound"),
         ({"bond_ratio": 0.5}, r"guard\.bond_ratio"),
         ({"bond_stretch": "0.5 K"}, r"guard\.bond_stretch"),
+        (
+            {"every": 3, "energy": 0.1, "energy_every": 20},
+            r"guard\.energy_every.*multiple of guard\.every",
+        ),
         ({"bonds": 3}, r"guard\.bonds.*unknown key"),
         ("stable", r"guard\.preset"),
     ],

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import lamplighter
-from lamplighter.engine.resume import step_of_restart
+from lamplighter.engine.resume import cut_outputs, step_of_restart
+from lamplighter.engine.script import Restart
 from lamplighter.engine.trajectory import step_of, whole_frames
 from lamplighter.errors import RunFolderError
 
@@ -53,6 +54,19 @@ def numbers(row: list[str]) -> list[float]:
 
 def steps_of_frames(folder: Path) -> list[int]:
     return [step_of(frame) for frame in whole_frames(folder / "trajectory.lammpstrj.gz")]
+
+
+def test_what_was_written_after_the_restart_file_is_dropped(tmp_path: Path) -> None:
+    """Tables and events; a line that was broken off goes, too."""
+    events = "".join(f'{{"step": {step}, "criterion": "force"}}\n' for step in (10, 199, 200, 240))
+    (tmp_path / "events.jsonl").write_text(events + '{"step": 2')
+    rows = "".join(f"2,{step},0.1,0.02\n" for step in (190, 200, 210))
+    (tmp_path / "committee.csv").write_text("stage,step,time_ps,variance\n1,40,0.1,0.02\n" + rows + "2,21")
+    cut_outputs(tmp_path, Restart("restart.a.bin", 2, 200, False))
+    kept = [json.loads(line)["step"] for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert kept == [10, 199]
+    lines = (tmp_path / "committee.csv").read_text().splitlines()
+    assert lines == ["stage,step,time_ps,variance", "1,40,0.1,0.02", "2,190,0.1,0.02"]
 
 
 def test_a_killed_run_goes_on_from_its_newest_restart_file(write_run_file: Callable[..., Path], tmp_path: Path) -> None:

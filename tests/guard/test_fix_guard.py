@@ -142,6 +142,7 @@ def test_force_temperature_and_energy(run: Run, tmp_path: Path, ranks: int) -> N
         "fix a all guard 1 force 1.0 action record event force.jsonl\n"
         "fix b all guard 1 temperature 100 action record event temperature.jsonl\n"
         "fix c all guard 1 energy 0.01 action record event energy.jsonl\n"
+        "fix d all guard 1 energy 0.01 every 30 action record event seldom.jsonl\n"
         "variable e equal ke/atoms\nfix p all print 1 '$(step) $(temp:%.12g) $(v_e:%.12g)' file series.txt screen no\n"
         "run 100\n"
     )
@@ -152,7 +153,10 @@ def test_force_temperature_and_energy(run: Run, tmp_path: Path, ranks: int) -> N
     force, temperature, energy = (events(tmp_path, f"{name}.jsonl") for name in ("force", "temperature", "energy"))
     assert [(e["step"], e["atoms"], e["value"]) for e in force] == [(0, [2], pytest.approx(2.0))]
     assert [e["step"] for e in temperature] == [series[series[:, 1] > 100][0, 0]]
-    assert [e["step"] for e in energy] == [series[series[:, 2] > 0.01][0, 0]]
+    first = series[series[:, 2] > 0.01][0, 0]
+    assert [e["step"] for e in energy] == [first]
+    assert first % 30 != 0
+    assert [e["step"] for e in events(tmp_path, "seldom.jsonl")] == [30 * np.ceil(first / 30)]
     assert force[0]["action"] == "record"
 
 
@@ -276,6 +280,7 @@ def test_topology_and_files_give_bonds(run: Run, tmp_path: Path) -> None:
         ("1 bond stretch 0.5 bonds wrong.txt", "names the atoms 1 and 77, and there is no atom 77"),
         ("1 bond stretch 0.5 bonds topology", "needs an atom style with bonds"),
         ("1 bond stretch 8.0", "more than half of the box"),
+        ("2 energy 0.1 every 3", "a multiple of the 2 between checks, got 3"),
         ("1 temperature", "keyword 'temperature' lacks its value"),
         ("1 colour 3", "unknown keyword 'colour'"),
         ("1 action explode", "action must be stop or record, got 'explode'"),

@@ -34,6 +34,7 @@ class Guard(Section):
     temperature: Temperature | None = None
     force: Force | None = None
     energy: Positive | None = None
+    energy_every: int | None = Field(default=None, ge=1)
     variance: Positive | None = None
     deviation: Positive | None = None
     action: Literal["stop", "record"] = "stop"
@@ -56,6 +57,13 @@ class Guard(Section):
             raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "density"})
         return self
 
+    @model_validator(mode="after")
+    def _energy_is_checked_when_all_is(self) -> Guard:
+        if self.energy_every is not None and self.energy_every % self.every:
+            problem = f"must be a multiple of guard.every ({self.every}), got {self.energy_every}"
+            raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "energy_every"})
+        return self
+
     @property
     def of_committee(self) -> list[str]:
         """The keys given that only a committee can serve."""
@@ -76,7 +84,7 @@ class Guard(Section):
         if self.force is not None:
             words.append(f"force {self.force.metal:.12g}")
         if self.energy is not None:
-            words.append(f"energy {self.energy:.12g}")
+            words.append(f"energy {self.energy:.12g}" + (f" every {self.energy_every}" if self.energy_every else ""))
         if self.variance is not None:
             words.append(f"variance {self.variance:.12g}")
         if self.deviation is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,7 @@ def step_of_restart(path: Path) -> int | None:
 
 
 def cut_outputs(folder: Path, restart: Restart) -> None:
-    """Drop what the run wrote after the restart file: later lines of its tables, later frames of the trajectory.
+    """Drop what the run wrote after the restart file: lines of its tables and events, frames of its trajectory.
 
     Raises:
         RunFolderError: the folder cannot be written.
@@ -72,6 +74,8 @@ def cut_outputs(folder: Path, restart: Restart) -> None:
             _cut_table(folder / run_folder.THERMO, restart)
         if (folder / COMMITTEE).exists():
             _cut_table(folder / COMMITTEE, restart)
+        if (folder / EVENTS).exists():
+            _cut_events(folder / EVENTS, restart)
         if (folder / run_folder.TRAJECTORY).exists():
             trajectory.keep_frames_until(folder / run_folder.TRAJECTORY, restart.step)
     except OSError as problem:
@@ -85,6 +89,16 @@ def _cut_table(path: Path, restart: Restart) -> None:
         values = line.split(",")
         if len(values) == header.count(",") + 1 and _belongs(int(values[0]), int(values[1]), restart):
             kept.append(line)
+    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def _cut_events(path: Path, restart: Restart) -> None:
+    """The guard checks the restart's own step again. A line that was broken off goes, too."""
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if json.loads(line)["step"] < restart.step:
+                kept.append(line)
     path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
