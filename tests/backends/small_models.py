@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lamplighter.conformance import Subject
@@ -14,6 +15,14 @@ from lamplighter.conformance import Subject
 ELEMENTS = ("H", "C", "O")
 #: Large, so that an atom that loses its energy is noticed. eV
 ATOMIC_ENERGIES = {"H": -13.6, "C": -1028.0, "O": -2042.0}
+
+
+def forces_of(data: Any) -> np.ndarray:
+    """Forces on atoms, (n, 3) eV/Å, from those of the pairs."""
+    forces = np.zeros((data.nlocal, 3))
+    np.add.at(forces, data.pair_i.numpy(), data.pair_forces.numpy())
+    np.add.at(forces, data.pair_j.numpy(), -data.pair_forces.numpy())
+    return forces
 
 
 def require(module: str) -> None:

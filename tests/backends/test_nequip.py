@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_models import ELEMENTS, build_allegro, build_nequip, nequip_calculator, require
+from small_models import ELEMENTS, build_allegro, build_nequip, forces_of, nequip_calculator, require
 
 from lamplighter.conformance import structures
-from lamplighter.conformance.checks import _forces, _pairs
+from lamplighter.conformance.checks import evaluated
 from lamplighter.errors import ModelError, UntrustedModelError
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
@@ -31,7 +31,7 @@ def allegro(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def exchanges(path: Path) -> list[str]:
     potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
-    _, calls = _pairs(potential, structures.liquid(ELEMENTS), potential.cutoff)
+    _, calls = evaluated(potential, structures.liquid(ELEMENTS), potential.cutoff)
     return [call.direction for call in calls]
 
 
@@ -60,8 +60,8 @@ def test_the_ml_iap_file_gives_the_same_as_the_package(package: Path, tmp_path: 
     found = []
     for path in (package, packed):
         potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
-        data, _ = _pairs(potential, structures.liquid(ELEMENTS), potential.cutoff)
-        found.append(_forces(data))
+        data, _ = evaluated(potential, structures.liquid(ELEMENTS), potential.cutoff)
+        found.append(forces_of(data))
     np.testing.assert_array_equal(found[0], found[1])
 
 
@@ -76,10 +76,10 @@ def test_a_float32_model_is_its_own_calculator_within_rounding(tmp_path: Path) -
     atoms = structures.liquid(ELEMENTS)
     potential = registry.recognise(single).load(single, LoadOptions(elements=ELEMENTS))
     assert potential.dtype == torch.float32
-    data, _ = _pairs(potential, atoms, potential.cutoff)
+    data, _ = evaluated(potential, atoms, potential.cutoff)
     atoms.calc = nequip_calculator(single)
     expected = atoms.get_forces()
-    np.testing.assert_allclose(_forces(data), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(forces_of(data), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_package_is_a_program_and_needs_trust_in_strict_runs(
@@ -105,10 +105,27 @@ def test_a_compiled_model_is_refused_with_the_remedy(package: Path, tmp_path: Pa
 def test_torch_keeps_its_default_precision(package: Path) -> None:
     before = torch.get_default_dtype()
     potential = registry.recognise(package).load(package, LoadOptions(elements=ELEMENTS))
-    _pairs(potential, structures.dimer_across_ranks(ELEMENTS), potential.cutoff)
+    evaluated(potential, structures.dimer_across_ranks(ELEMENTS), potential.cutoff)
     assert torch.get_default_dtype() == before
 
 
 def test_an_unknown_model_of_the_file_is_refused(package: Path) -> None:
     with pytest.raises(ModelError, match="no model 'other'; its models: sole_model"):
         read_network(package, "other")
+
+
+def test_pairs_beyond_the_cutoff_of_their_elements_change_nothing(tmp_path: Path) -> None:
+    require("allegro")
+    cutoffs = {"H": 2.5, "C": {"H": 3.0, "C": 4.0, "O": 3.5}, "O": 3.2}
+    path = build_allegro(tmp_path / "cutoffs.nequip.zip", per_edge_type_cutoff=cutoffs)
+    potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
+    atoms = structures.liquid(ELEMENTS)
+    within, _ = evaluated(potential, atoms, 4.0)
+    beyond, _ = evaluated(potential, atoms, 6.0)
+    assert beyond.npairs > within.npairs
+    np.testing.assert_allclose(forces_of(beyond), forces_of(within), rtol=0, atol=1e-10)
+    symbols = np.array(ELEMENTS)[within.elems.numpy()]
+    lengths = within.rij.norm(dim=1).numpy()
+    hydrogens = (symbols[within.pair_i.numpy()] == "H") & (lengths > 2.5)
+    assert hydrogens.any()
+    assert not within.pair_forces.numpy()[hydrogens].any()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from ase.units import bar
@@ -33,8 +34,8 @@ def _loaded(subject: Subject) -> Potential:
     return registry.recognise(subject.model).load(subject.model, options)
 
 
-def _pairs(potential: Potential, atoms, longest: float):
-    """Pairs of a structure as one rank would give them, up to any distance, and which exchanges they cause."""
+def evaluated(potential: Potential, atoms: Atoms, longest: float) -> tuple[PairData, list[ExchangeCall]]:
+    """Pairs of a structure as one rank would give them, up to any distance (Å), evaluated; and the exchanges made."""
     i, j, vectors = neighbor_list("ijD", atoms, longest)
     recording = Recording()
     data = PairData(
@@ -51,13 +52,6 @@ def _pairs(potential: Potential, atoms, longest: float):
     )
     potential.compute(data)
     return data, recording.calls
-
-
-def _forces(data: PairData) -> np.ndarray:
-    forces = torch.zeros(data.nlocal, 3, dtype=torch.float64)
-    forces.index_add_(0, data.pair_i, data.pair_forces)
-    forces.index_add_(0, data.pair_j, -data.pair_forces)
-    return forces.numpy()
 
 
 @pytest.mark.parametrize("name", structures.COMPARED)
@@ -146,22 +140,12 @@ def test_variances_of_a_committee_are_those_of_its_members(
     np.testing.assert_allclose(found["forces"], members[0], rtol=0, atol=subject.force)
 
 
-def test_pairs_beyond_the_cutoff_change_nothing(subject: Subject) -> None:
-    potential = _loaded(subject)
-    atoms = structures.liquid(subject.elements)
-    within, _ = _pairs(potential, atoms, potential.cutoff)
-    beyond, _ = _pairs(potential, atoms, 1.3 * potential.cutoff)
-    assert beyond.npairs > within.npairs
-    np.testing.assert_allclose(beyond.eatoms.numpy(), within.eatoms.numpy(), rtol=0, atol=subject.own_force)
-    np.testing.assert_allclose(_forces(beyond), _forces(within), rtol=0, atol=subject.own_force)
-
-
 def test_exchanges_do_not_depend_on_the_pairs(subject: Subject) -> None:
     """All ranks make the same exchanges, or some wait for ever: also those with one atom, and no pair or one."""
     potential = _loaded(subject)
     schedules: list[list[ExchangeCall]] = []
     for build in (structures.liquid, structures.lone_atom, structures.dimer_across_ranks):
-        data, calls = _pairs(potential, build(subject.elements), potential.cutoff)
+        data, calls = evaluated(potential, build(subject.elements), potential.cutoff)
         assert torch.isfinite(data.eatoms).all()
         assert torch.isfinite(data.pair_forces).all()
         schedules.append(calls)

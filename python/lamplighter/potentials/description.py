@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -246,7 +248,8 @@ def _model_section(content: Any) -> dict[str, Any]:
 def _without_its_code(path: Path, description: Description) -> Any:
     """The content of a file that needs no code of its own to be loaded; None, with a note, of any other."""
     try:
-        with warnings.catch_warnings():
+        # importing a framework may print advice
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             return load_torch(path, strict=True).object
     except UntrustedModelError:
