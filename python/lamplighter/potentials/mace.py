@@ -20,6 +20,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper
 
 from lamplighter.errors import ModelError
+from lamplighter.potentials import recognition
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
@@ -53,11 +54,7 @@ class Mace(Potential):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        try:
-            names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-        except Exception:
-            return False
-        return any(name.startswith("mace.") for name in names)
+        return recognition.is_mace(path)
 
     @classmethod
     def load(cls, path: Path, options: LoadOptions) -> Mace:

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from lamplighter.errors import ModelError
+from lamplighter.potentials import recognition
 from lamplighter.potentials.interface import Potential
 
 GROUP = "lamplighter.potentials"
@@ -29,9 +30,9 @@ def load_kind(kind: str) -> type[Potential]:
     try:
         loaded: type[Potential] = points[kind].load()
     except ImportError as missing:
+        remedy = recognition.how_to_install(kind) if kind in recognition.FRAMEWORKS else f"install what {kind!r} needs"
         raise ModelError(
-            f"potential kind {kind!r} needs a package that is not installed ({missing}): "
-            f"pip install 'lamplighter[{kind}]'"
+            f"potential kind {kind!r} needs a package that is not installed ({missing}): {remedy}"
         ) from missing
     return loaded
 
@@ -40,8 +41,12 @@ def recognise(path: Path) -> type[Potential]:
     """The potential class whose models look like `path`.
 
     Raises:
-        ModelError: none recognises it; the message lists what was tried and why others were not.
+        ModelError: none recognises it, and the message lists what was tried; or one would, and its framework is not
+            installed.
     """
+    framework = recognition.framework_of(path)
+    if framework is not None and framework.kind in installed():
+        return load_kind(framework.kind)
     tried: list[str] = []
     for kind in installed():
         try:

@@ -1,0 +1,64 @@
+"""`lamplighter models`: what model files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lamplighter.potentials.description import Description
+
+_ELEMENTS_SHOWN = 24
+
+
+def models(
+    files: Annotated[list[Path], typer.Argument(help="Model files of any framework.", metavar="FILE…")],
+) -> None:
+    """Say what model files are: framework, elements, cutoff, precision, and what runs them.
+
+    No code that is in a file is run; what could be told only that way is left out, and said so.
+    """
+    from lamplighter.errors import LamplighterError, ModelError
+    from lamplighter.potentials.description import describe
+
+    refused = []
+    for number, path in enumerate(files):
+        try:
+            lines = _lines(describe(path))
+        except ModelError as problem:
+            refused.append(str(problem))
+            continue
+        print("\n" * (number > 0) + str(path))
+        print("\n".join(f"  {name:<16}{text}" for name, text in lines if text))
+    if refused:
+        raise LamplighterError("\n".join(refused))
+
+
+def _lines(found: Description) -> list[tuple[str, str]]:
+    exchanges = {
+        None: "",
+        True: "yes: ranks exchange node features at each layer",
+        False: "none: the model is strictly local",
+    }
+    shown = found.elements[:_ELEMENTS_SHOWN]
+    more = f" and {len(found.elements) - len(shown)} more" if len(found.elements) > len(shown) else ""
+    energies = ", ".join(
+        f"{symbol} {found.atomic_energies[symbol]:.6g}" for symbol in shown if symbol in found.atomic_energies
+    )
+    return [
+        ("framework", f"{found.framework}, {found.form}"),
+        ("version", found.version or ""),
+        ("elements", " ".join(shown) + more),
+        ("cutoff", f"{found.cutoff:g} Å" if found.cutoff is not None else ""),
+        ("layers", str(found.layers or "")),
+        ("precision", found.precision or ""),
+        ("parameters", str(found.parameters or "")),
+        ("atomic energies", f"{energies}{more} (eV)" if energies else ""),
+        ("heads", f"{', '.join(found.heads)} (a run uses the last)" if len(found.heads) > 1 else ""),
+        ("exchanges", exchanges[found.exchanges]),
+        ("needs", found.needs),
+        ("sha256", found.sha256),
+        *(("note", note) for note in found.notes),
+    ]

@@ -1,0 +1,264 @@
+"""What a model file is, as far as it can be told without running code that is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from ase.data import chemical_symbols
+
+from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.potentials import recognition
+from lamplighter.potentials.loading import load_torch, require_model_file
+from lamplighter.trust import sha256
+
+COMPILED = ".lamp"
+
+
+@dataclass
+class Description:
+    """What a file says about itself. What it does not say is None or empty.
+
+    Attributes:
+        path: The file.
+        sha256: Of its content.
+        framework: MACE, SevenNet, NequIP, Allegro, or how Lamplighter calls its own.
+        form: What kind of file of this framework it is.
+        needs: What runs it.
+        version: Of the framework that wrote it.
+        elements: Symbols of the elements that it knows, in its own order.
+        cutoff: Å.
+        layers: Interactions, convolutions or Allegro layers.
+        precision: float32 or float64.
+        parameters: How many numbers were fitted.
+        atomic_energies: eV, of the lone atoms or the shifts that stand for them, by element.
+        heads: Names of heads or modalities, of which a run uses the last.
+        exchanges: Whether ranks exchange node features in it.
+        notes: Lines on what could not be told, and why.
+    """
+
+    path: Path
+    sha256: str
+    framework: str
+    form: str
+    needs: str
+    version: str | None = None
+    elements: list[str] = field(default_factory=list)
+    cutoff: float | None = None
+    layers: int | None = None
+    precision: str | None = None
+    parameters: int | None = None
+    atomic_energies: dict[str, float] = field(default_factory=dict)
+    heads: list[str] = field(default_factory=list)
+    exchanges: bool | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def describe(path: Path) -> Description:
+    """What a model file is.
+
+    Raises:
+        ModelError: it cannot be read, or is of no kind that is known here.
+    """
+    if path.is_file() and path.suffix == COMPILED:
+        return _compiled(path)
+    require_model_file(path)
+    framework = recognition.framework_of(path)
+    if framework is None:
+        known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
+        raise ModelError(
+            f"{path} is a torch file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
+        )
+    describe_one = {"mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
+    description = describe_one(path)
+    if importlib.util.find_spec(framework.module) is None:
+        description.notes.append(
+            f"{framework.module} is not installed here; {recognition.how_to_install(framework.kind)}"
+        )
+    return description
+
+
+def _compiled(path: Path) -> Description:
+    import safetensors
+
+    try:
+        with safetensors.safe_open(str(path), "np") as file:
+            labels = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (OSError, safetensors.SafetensorError) as problem:
+        raise ModelError(f"{path} is not a compiled model, or it is damaged ({problem})") from problem
+    if labels.get("format") != "lamplighter-mace":
+        raise ModelError(f"{path} is not a compiled model: make one with `lamplighter compile`")
+    members = int(_first(arrays, "members", 1))
+    elements = [chemical_symbols[int(z)] for z in _member(arrays, "atomic_numbers", [])]
+    layers = int(_first(arrays, "member.0.layers", _first(arrays, "layers", 0)))
+    return Description(
+        path=path,
+        sha256=sha256(path),
+        framework="MACE",
+        form="compiled for the native engine" + (f", {members} models" if members > 1 else ""),
+        needs="LAMMPS with Lamplighter's plugin; no Python, no framework",
+        version=f"made with mace-torch {labels['mace']}" if "mace" in labels else None,
+        elements=elements,
+        cutoff=float(_member(arrays, "r_max", [np.nan])[0]),
+        layers=layers,
+        precision="float64 (arithmetic in float32 with dtype float32)",
+        atomic_energies=dict(zip(elements, map(float, _member(arrays, "energies", [])), strict=False)),
+        exchanges=layers > 1,
+    )
+
+
+def _member(arrays: Mapping[str, np.ndarray], name: str, default: Any) -> Any:
+    """An array of the first model of a compiled file."""
+    return arrays.get(f"member.0.{name}", arrays.get(name, default))
+
+
+def _first(arrays: Mapping[str, np.ndarray], name: str, default: Any) -> Any:
+    return arrays[name].reshape(-1)[0] if name in arrays else default
+
+
+def _mace(path: Path) -> Description:
+    mliap = any(name.startswith("mace.calculators.lammps_mliap") for name in recognition.pickled_names(path))
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="MACE",
+        form="ML-IAP object" if mliap else "model",
+        needs="the native engine on CPUs (lamplighter compile), or mace-torch",
+    )
+    model = _without_its_code(path, description)
+    model = getattr(getattr(model, "model", model), "model", getattr(model, "model", model))
+    if not isinstance(model, torch.nn.Module) or not hasattr(model, "atomic_numbers"):
+        return description
+    description.elements = [chemical_symbols[int(z)] for z in model.atomic_numbers]
+    description.cutoff = float(model.r_max)
+    description.layers = int(model.num_interactions)
+    description.exchanges = description.layers > 1
+    description.precision = _precision(next(model.parameters()).dtype)
+    description.parameters = sum(parameter.numel() for parameter in model.parameters())
+    description.heads = list(getattr(model, "heads", None) or [])
+    energies = np.atleast_2d(model.atomic_energies_fn.atomic_energies.numpy())[-1]
+    description.atomic_energies = dict(zip(description.elements, map(float, energies), strict=True))
+    return description
+
+
+def _sevennet(path: Path) -> Description:
+    description = Description(
+        path=path, sha256=sha256(path), framework="SevenNet", form="checkpoint", needs="sevenn", exchanges=True
+    )
+    content = _without_its_code(path, description)
+    if not isinstance(content, dict) or "config" not in content:
+        return description
+    config, state = content["config"], content.get("model_state_dict", {})
+    modalities = config.get("_modal_map") or config.get("modal_map") or {}
+    description.version = config.get("version")
+    numbers = config.get("_type_map") or {}
+    description.elements = [chemical_symbols[z] for z in numbers] or list(config["chemical_species"])
+    description.cutoff = float(config["cutoff"])
+    description.layers = int(config["num_convolution_layer"])
+    description.heads = list(modalities)
+    weights = [value for value in state.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
+    description.precision = _precision(weights[0].dtype) if weights else None
+    description.parameters = sum(value.numel() for name, value in state.items() if _is_weight(name))
+    description.atomic_energies = _shifts(state, numbers)
+    return description
+
+
+def _is_weight(name: str) -> bool:
+    """Constants of e3nn lie beside the weights."""
+    return not name.endswith(("output_mask", "_w3j")) and "_compiled_main" not in name
+
+
+def _shifts(state: Mapping[str, Any], numbers: Mapping[int, int]) -> dict[str, float]:
+    shift = state.get("rescale_atomic_energy.shift", state.get("rescale atomic energy.shift"))
+    if not isinstance(shift, torch.Tensor) or shift.ndim != 1 or len(shift) != len(numbers):
+        return {}
+    return {chemical_symbols[z]: float(shift[index]) for z, index in numbers.items()}
+
+
+def _nequip(path: Path) -> Description:
+    description = Description(
+        path=path, sha256=sha256(path), framework="NequIP or Allegro", form="checkpoint", needs="nequip"
+    )
+    if recognition.is_nequip_package(path):
+        _package(path, description)
+    elif recognition.is_nequip_mliap(path):
+        description.form = "ML-IAP object"
+        description.notes.append("the model is a package or checkpoint inside; describe the file that it was made from")
+    else:
+        description.notes.append("make a package of it (nequip-package build) to see what it holds")
+    if description.framework == "Allegro":
+        description.needs = "nequip and nequip-allegro"
+    return description
+
+
+def _package(path: Path, description: Description) -> None:
+    """A package says what it holds in two plain texts."""
+    labels = _yaml(recognition.member_text(path, "/model/package_metadata.txt"))
+    model = _model_section(_yaml(recognition.member_text(path, "/model/config.yaml")))
+    allegro = any("/allegro/" in name for name in recognition.members(path))
+    description.form = "package"
+    description.framework = "Allegro" if allegro else "NequIP"
+    description.exchanges = not allegro
+    versions = labels.get("versions") or {}
+    description.version = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()) if version)
+    types = labels.get("atom_types") or {}
+    description.elements = [str(types[index]) for index in sorted(types)]
+    description.cutoff = float(model["r_max"]) if "r_max" in model else None
+    description.layers = model.get("num_layers")
+    description.precision = model.get("model_dtype")
+    shifts = model.get("per_type_energy_shifts")
+    if isinstance(shifts, dict):
+        description.atomic_energies = {str(symbol): float(value) for symbol, value in shifts.items()}
+    description.notes.append("its parameters are not counted, since reading them runs code that is in the file")
+    if not allegro and description.layers == 1:
+        description.exchanges = False
+
+
+def _yaml(text: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _model_section(content: Any) -> dict[str, Any]:
+    """The innermost settings of the model, wherever a package's configuration has them."""
+    if isinstance(content, dict):
+        if "model_dtype" in content and "r_max" in content:
+            return content
+        content = list(content.values())
+    if isinstance(content, list):
+        for each in content:
+            if found := _model_section(each):
+                return found
+    return {}
+
+
+def _without_its_code(path: Path, description: Description) -> Any:
+    """The content of a file that needs no code of its own to be loaded; None, with a note, of any other."""
+    try:
+        # importing a framework may print advice
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            return load_torch(path, strict=True).object
+    except UntrustedModelError:
+        description.notes.append("more could be told only by running code that is in it (docs/model_files.md)")
+    except ModelError as problem:
+        if "not installed" not in str(problem):
+            raise
+    return None
+
+
+def _precision(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

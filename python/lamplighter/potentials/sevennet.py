@@ -1,0 +1,175 @@
+"""SevenNet: checkpoints (`.pth`), evaluated in the driving process.
+
+The network is SevenNet's own, built from the checkpoint by its own code. Around it, in place of its ML-IAP object: the
+network sees local atoms, and each convolution first fetches the features of ghosts; nothing returns early; pairs beyond
+the cutoff, for which SevenNet's cutoff function is not zero, are left out; and the checkpoint is read with the
+narrowest loader that works. SevenNet is imported when a model is loaded, not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from ase.data import atomic_numbers, chemical_symbols
+
+from lamplighter.errors import ModelError
+from lamplighter.potentials import recognition
+from lamplighter.potentials.edges import edges_within, fetch_ghosts, require_elements, write_result
+from lamplighter.potentials.interface import LoadOptions, PairData, Potential
+from lamplighter.potentials.loading import load_torch
+
+_DTYPES = {"auto": torch.float32, "float32": torch.float32, "float64": torch.float64}
+_PAIRS = "_lamplighter_pairs"
+
+
+class SevenNet(Potential):
+    """A SevenNet model.
+
+    Source: Park et al., J. Chem. Theory Comput. 2024, 20, 4857; the calling convention is that of sevenn 0.12 and 0.13.
+    """
+
+    kind: ClassVar[str] = "sevennet"
+
+    def __init__(self, network: Any, cutoff: float, device: torch.device, dtype: torch.dtype) -> None:
+        self.device = device
+        self.dtype = dtype
+        self.cutoff = cutoff
+        self.elements = [chemical_symbols[z] for z in sorted(network.type_map)]
+        self._network = _for_several_ranks(network, dtype).to(device=device, dtype=dtype).eval()
+        self._count = torch.zeros((), dtype=torch.int64, device=device)
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return recognition.is_sevennet(path)
+
+    @classmethod
+    def load(cls, path: Path, options: LoadOptions) -> SevenNet:
+        _require_framework(path)
+        config, network = read_checkpoint(path)
+        require_elements(path, [chemical_symbols[z] for z in sorted(network.type_map)], options.elements)
+        _choose_modality(path, network, options.head)
+        return cls(network, float(config["cutoff"]), options.device, _DTYPES[options.dtype])
+
+    def element_index(self, symbol: str) -> int:
+        return atomic_numbers[symbol]
+
+    def compute(self, data: PairData) -> None:
+        edges = edges_within(data, self.cutoff, self.dtype)
+        given = {
+            "edge_index": torch.stack((edges.receivers, edges.senders)),
+            "edge_vec": edges.vectors,
+            "atomic_numbers": data.elems[: data.nlocal],
+            "num_atoms": self._count.fill_(data.nlocal),
+            _PAIRS: data,
+        }
+        energies = self._network(given)["atomic_energy"].view(-1)
+        write_result(data, edges, energies)
+
+
+def _require_framework(path: Path) -> None:
+    try:
+        import sevenn  # noqa: F401
+    except ImportError as missing:
+        raise ModelError(
+            f"model file {path} is a SevenNet model, and SevenNet cannot be imported ({missing}): "
+            f"{recognition.how_to_install('sevennet')}"
+        ) from missing
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
+    """Configuration and network of a checkpoint.
+
+    Raises:
+        ModelError: the file is not a checkpoint of SevenNet, or its network cannot be built.
+    """
+    content = load_torch(path, map_location="cpu").object
+    if not isinstance(content, dict) or "config" not in content or "model_state_dict" not in content:
+        raise ModelError(
+            f"model file {path} holds a {type(content).__module__}.{type(content).__name__}, not a checkpoint of "
+            "SevenNet: give the checkpoint (.pth) that it was made from"
+        )
+    from sevenn.checkpoint import SevenNetCheckpoint
+
+    checkpoint = SevenNetCheckpoint(str(path))
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            _fill(checkpoint, content)
+            network = checkpoint.build_model(enable_cueq=False, enable_flash=False, enable_oeq=False)
+    except Exception as problem:
+        raise ModelError(
+            f"model file {path}: the installed SevenNet cannot build its network ({type(problem).__name__}: {problem})"
+        ) from problem
+    return checkpoint.config, network
+
+
+def _fill(checkpoint: Any, content: dict[str, Any]) -> None:
+    """What `SevenNetCheckpoint` would read by itself, with the full unpickler; here it is loaded already."""
+    from sevenn import checkpoint as source
+
+    own_loader = source.torch_load
+    source.torch_load = lambda *_, **__: content
+    try:
+        checkpoint._load()
+    finally:
+        source.torch_load = own_loader
+
+
+def _choose_modality(path: Path, network: Any, asked: str | None) -> None:
+    """Of a model trained on several kinds of data: the one that is asked for, or the last."""
+    known = list(network.modal_map or ())
+    if asked is not None and asked not in known:
+        raise ModelError(f"model file {path} has no modality {asked!r}; its modalities: {', '.join(known) or 'none'}")
+    if known:
+        network.prepare_modal_deploy(asked or known[-1])
+
+
+def _for_several_ranks(network: Any, dtype: torch.dtype) -> Any:
+    """Convolutions that fetch ghosts, and no derivatives of its own: they are taken outside."""
+    network.set_is_batch_data(False)
+    network.key_grad = None
+    network.delete_module_by_key("force_output")
+    for name, module in list(network.named_children()):
+        if name.endswith("_convolution"):
+            network.replace_module(name, _WithGhosts(module))
+        elif type(module).__name__ == "OnehotEmbedding":
+            network.replace_module(name, _InDtype(module, dtype))
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network
+
+
+class _WithGhosts(torch.nn.Module):
+    """A convolution from local atoms and ghosts to local atoms."""
+
+    def __init__(self, convolution: torch.nn.Module) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, data: dict[str, Any]) -> dict[str, Any]:
+        pairs = data[_PAIRS]
+        data["x"] = fetch_ghosts(data["x"], pairs)
+        data = self.convolution(data)
+        data["x"] = data["x"][: pairs.nlocal]
+        return data
+
+
+class _InDtype(torch.nn.Module):
+    """An embedding of elements or modalities, which SevenNet makes in float32, in the network's own precision."""
+
+    def __init__(self, embedding: Any, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.dtype = dtype
+
+    def forward(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = self.embedding(data)
+        for name in (self.embedding.key_output, self.embedding.key_additional_output):
+            if name is not None:
+                data[name] = data[name].to(self.dtype)
+        return data

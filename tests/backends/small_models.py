@@ -1,0 +1,215 @@
+"""Small models of each framework with random weights, saved as the framework saves its own, and its ASE calculator."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamplighter.conformance import Subject
+
+ELEMENTS = ("H", "C", "O")
+#: Large, so that an atom that loses its energy is noticed. eV
+ATOMIC_ENERGIES = {"H": -13.6, "C": -1028.0, "O": -2042.0}
+
+
+def forces_of(data: Any) -> np.ndarray:
+    """Forces on atoms, (n, 3) eV/Å, from those of the pairs."""
+    forces = np.zeros((data.nlocal, 3))
+    np.add.at(forces, data.pair_i.numpy(), data.pair_forces.numpy())
+    np.add.at(forces, data.pair_j.numpy(), -data.pair_forces.numpy())
+    return forces
+
+
+def require(module: str) -> None:
+    """Skip where a framework is not installed."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed in this environment")
+
+
+def build_nequip(path: Path, *, seed: int = 0, **options: Any) -> Path:
+    """A NequIP model, packaged as `nequip-package` does; three layers, so that features are exchanged twice."""
+    from nequip.model import NequIPGNNModel
+
+    settings = {
+        "num_layers": 3,
+        "l_max": 1,
+        "parity": True,
+        "num_features": 6,
+        "radial_mlp_width": 8,
+        "avg_num_neighbors": 12.0,
+    }
+    return _package(path, NequIPGNNModel, "nequip.model.NequIPGNNModel", seed, settings | options)
+
+
+def build_allegro(path: Path, *, seed: int = 0, **options: Any) -> Path:
+    """An Allegro model, packaged as `nequip-package` does."""
+    from allegro.model import AllegroModel
+
+    settings = {
+        "l_max": 1,
+        "num_layers": 2,
+        "num_scalar_features": 8,
+        "num_tensor_features": 4,
+        "allegro_mlp_hidden_layers_width": 8,
+        "radial_chemical_embed": {"_target_": "allegro.nn.TwoBodyBesselScalarEmbed", "num_bessels": 6},
+        "radial_chemical_embed_dim": 8,
+        "scalar_embed_mlp_hidden_layers_width": 8,
+        "readout_mlp_hidden_layers_width": 8,
+        "avg_num_neighbors": 12.0,
+    }
+    return _package(path, AllegroModel, "allegro.model.AllegroModel", seed, settings | options)
+
+
+def _package(path: Path, builder: Any, target: str, seed: int, settings: dict[str, Any]) -> Path:
+    """What `nequip-package build` writes, without a training run before it."""
+    import torch
+    import yaml
+    from nequip.scripts._package_utils import _EXTERNAL_MODULES, _INTERNAL_MODULES, _MOCK_MODULES
+    from nequip.utils.global_state import set_global_state
+    from nequip.utils.versions import get_current_code_versions
+
+    before = torch.get_default_dtype()
+    set_global_state()
+    torch.set_default_dtype(torch.float64)
+    settings = {
+        "model_dtype": "float64",
+        "type_names": list(ELEMENTS),
+        "r_max": 4.0,
+        "per_type_energy_shifts": ATOMIC_ENERGIES,
+        "per_type_energy_scales": 0.7,
+        **settings,
+    }
+    network = torch.nn.ModuleDict({"sole_model": builder(seed=seed, **settings).eval()})
+    labels = {
+        "versions": dict(get_current_code_versions(verbose=False)),
+        "package_version_id": 2,
+        "available_models": ["eager"],
+        "atom_types": dict(enumerate(ELEMENTS)),
+    }
+    config = {"training_module": {"model": {"_target_": target, "seed": seed, **settings}}}
+    with torch.package.PackageExporter(path) as package:
+        package.mock([f"{name}.**" for name in _MOCK_MODULES])
+        package.extern([f"{name}.**" for name in _EXTERNAL_MODULES])
+        package.intern([f"{name}.**" for name in _INTERNAL_MODULES])
+        package.save_text("model", "package_metadata.txt", yaml.dump(labels))
+        package.save_text("model", "config.yaml", yaml.dump(config))
+        package.save_pickle("model", "eager_model.pkl", network, dependencies=True)
+    torch.set_default_dtype(before)
+    return path
+
+
+def nequip_calculator(model: Path) -> Any:
+    """NequIP's own, which serves Allegro too."""
+    import torch
+    from nequip.integrations.ase import NequIPCalculator
+
+    before = torch.get_default_dtype()
+    calculator = NequIPCalculator._from_saved_model(str(model), chemical_species_to_atom_type_map=True)
+    torch.set_default_dtype(before)
+    return _with_default_dtype(calculator, torch.float64)
+
+
+def _with_default_dtype(calculator: Any, dtype: Any) -> Any:
+    """NequIP expects float64 as torch's default while it runs."""
+    import torch
+
+    calculate = calculator.calculate
+
+    def with_dtype(*arguments: Any, **options: Any) -> None:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            calculate(*arguments, **options)
+        finally:
+            torch.set_default_dtype(before)
+
+    calculator.calculate = with_dtype
+    return calculator
+
+
+def sevennet_checkpoint(name: str) -> Path:
+    """One of the checkpoints that come with SevenNet."""
+    import sevenn
+
+    folder = Path(sevenn.__file__).parent / "pretrained_potentials"
+    return next((folder / name).glob("*.pth"))
+
+
+def sevennet_calculator(model: Path) -> Any:
+    from sevenn.calculator import SevenNetCalculator
+
+    return SevenNetCalculator(str(model), device="cpu")
+
+
+def mace_calculator(model: Path) -> Any:
+    from mace.calculators import MACECalculator
+
+    return MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+
+
+def mace_subject(folder: Path) -> Subject:
+    require("mace")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
+    from conftest import build_mace  # type: ignore[import-not-found]
+
+    models = [
+        build_mace(folder / f"mace_{seed}.model", channels=4, hidden_ell=1, interactions=2, seed=seed)
+        for seed in (0, 1)
+    ]
+    return Subject("mace", *models, ELEMENTS, mace_calculator, words="dtype float64 engine bridge")
+
+
+def nequip_subject(folder: Path) -> Subject:
+    require("nequip")
+    models = [build_nequip(folder / f"nequip_{seed}.nequip.zip", seed=seed) for seed in (0, 1)]
+    return Subject("nequip", *models, ELEMENTS, nequip_calculator, ranks=(1, 2, 4))
+
+
+def allegro_subject(folder: Path) -> Subject:
+    """With a cutoff for each pair of elements."""
+    require("allegro")
+    cutoffs = {"H": 3.0, "C": {"H": 3.5, "C": 4.0, "O": 3.7}, "O": 3.9}
+    models = [
+        build_allegro(folder / f"allegro_{seed}.nequip.zip", seed=seed, per_edge_type_cutoff=cutoffs) for seed in (0, 1)
+    ]
+    return Subject("allegro", *models, ELEMENTS, nequip_calculator)
+
+
+def sevennet_subject(folder: Path) -> Subject:
+    """The pretrained 7net-0: float32, as its calculator has it; in float64 for what needs more digits."""
+    require("sevenn")
+    models = [sevennet_checkpoint(name) for name in ("SevenNet_0__11Jul2024", "SevenNet_0__22May2024")]
+    return Subject(
+        "sevennet",
+        *models,
+        ELEMENTS,
+        sevennet_calculator,
+        words="dtype float64",
+        reference_words="dtype float32",
+        force=1e-3,
+        energy=1e-4,
+        stress=1e-4,
+        slope=1e-4,
+    )
+
+
+SUBJECTS = {"mace": mace_subject, "nequip": nequip_subject, "allegro": allegro_subject, "sevennet": sevennet_subject}
+
+
+def all_subjects() -> list[Subject]:
+    """For `python -m lamplighter.conformance small_models:all_subjects`: those whose framework is installed."""
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())
+    found = []
+    for make in SUBJECTS.values():
+        try:
+            found.append(make(folder))
+        except pytest.skip.Exception as missing:
+            print(missing)
+    return found

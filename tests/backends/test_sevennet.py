@@ -1,0 +1,94 @@
+"""SevenNet's own checkpoints: what is special about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_models import forces_of, require, sevennet_checkpoint
+
+from lamplighter.conformance import structures
+from lamplighter.conformance.checks import evaluated
+from lamplighter.errors import ModelError
+from lamplighter.potentials import registry
+from lamplighter.potentials.interface import LoadOptions
+from lamplighter.potentials.loading import load_torch
+
+ELEMENTS = ("H", "C", "O")
+
+
+@pytest.fixture(autouse=True)
+def _sevennet() -> None:
+    require("sevenn")
+
+
+def test_the_pretrained_checkpoint_is_read_without_running_code() -> None:
+    assert load_torch(sevennet_checkpoint("SevenNet_0__11Jul2024"), strict=True).loader == "weights_only"
+
+
+def test_float32_is_the_default() -> None:
+    path = sevennet_checkpoint("SevenNet_0__11Jul2024")
+    potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
+    assert potential.dtype == torch.float32
+    assert potential.cutoff == 5.0
+    assert len(potential.elements) == 89
+
+
+def test_ghosts_are_exchanged_at_each_convolution() -> None:
+    """The features of the first come from elements alone and have no gradient."""
+    path = sevennet_checkpoint("SevenNet_0__11Jul2024")
+    potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
+    _, calls = evaluated(potential, structures.dimer_across_ranks(ELEMENTS), potential.cutoff)
+    assert [call.direction for call in calls] == ["forward"] * 5 + ["reverse"] * 4
+
+
+def test_a_model_of_several_modalities_runs_the_one_that_is_asked_for_or_the_last() -> None:
+    path = sevennet_checkpoint("SevenNet_MF_0")
+    atoms = structures.liquid(ELEMENTS)
+    found = {}
+    for head in ("PBE", "R2SCAN", None):
+        potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS, dtype="float64", head=head))
+        data, _ = evaluated(potential, atoms, potential.cutoff)
+        found[head] = forces_of(data)
+    names = list(potential._network.modal_map)  # type: ignore[attr-defined]
+    assert sorted(names) == ["PBE", "R2SCAN"]
+    np.testing.assert_array_equal(found[None], found[names[-1]])
+    assert np.abs(found["PBE"] - found["R2SCAN"]).max() > 1e-3
+    with pytest.raises(ModelError, match=r"no modality 'SCAN'.*PBE"):
+        registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS, head="SCAN"))
+
+
+@pytest.mark.parametrize("modality", ["PBE", "R2SCAN"])
+def test_modalities_are_those_of_its_own_calculator(modality: str) -> None:
+    from sevenn.calculator import SevenNetCalculator
+
+    path = sevennet_checkpoint("SevenNet_MF_0")
+    atoms = structures.liquid(ELEMENTS)
+    potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS, head=modality))
+    data, _ = evaluated(potential, atoms, potential.cutoff)
+    atoms.calc = SevenNetCalculator(str(path), device="cpu", modal=modality)
+    assert data.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-4 * len(atoms))
+    np.testing.assert_allclose(forces_of(data), atoms.get_forces(), rtol=0, atol=1e-3)
+
+
+def test_a_pickle_of_its_classes_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    from sevenn.checkpoint import SevenNetCheckpoint
+
+    path = tmp_path / "object.pt"
+    torch.save(SevenNetCheckpoint(str(sevennet_checkpoint("SevenNet_0__11Jul2024"))), path)
+    with pytest.raises(ModelError, match="not a checkpoint"):
+        registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
+
+
+def test_pairs_beyond_the_cutoff_change_nothing() -> None:
+    """SevenNet's own cutoff function would make nonsense of them."""
+    path = sevennet_checkpoint("SevenNet_0__11Jul2024")
+    potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS, dtype="float64"))
+    atoms = structures.liquid(ELEMENTS)
+    within, _ = evaluated(potential, atoms, potential.cutoff)
+    beyond, _ = evaluated(potential, atoms, 1.3 * potential.cutoff)
+    assert beyond.npairs > within.npairs
+    assert beyond.energy == pytest.approx(within.energy, abs=1e-9)
+    np.testing.assert_allclose(forces_of(beyond), forces_of(within), rtol=0, atol=1e-9)
