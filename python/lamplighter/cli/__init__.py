@@ -1,4 +1,5 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `compile`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`,
+`compile`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -16,6 +17,7 @@ COMMANDS = {
     "lmp": "Run a LAMMPS script with Lamplighter's styles, as `lmp` would.",
     "events": "Show what the guard of a run found, and how the run ended.",
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
+    "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "doctor": "Say what is installed, and what is wrong.",
     "trust": "Trust model files by their content.",
