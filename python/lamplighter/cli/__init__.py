@@ -1,4 +1,4 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`,
+"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`,
 `compile`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
     "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
+    "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "doctor": "Say what is installed, and what is wrong.",
     "trust": "Trust model files by their content.",
