@@ -23,6 +23,7 @@ NO_FAILURE_OF_THE_LIQUID = ("variance", "deviation")
 
 _LAMMPS_BROKE = (  # messages of LAMMPS for a system that has exploded
     (re.compile(r"Lost atoms|Out of range atoms", re.I), "lost"),
+    (re.compile(r"Atoms \d+ and \d+ overlap", re.I), "overlap"),
     (re.compile(r"Non-numeric|not finite|\bnan\b", re.I), "finite"),
 )
 
@@ -85,12 +86,16 @@ def read_lifetime(folder: Path) -> RunLifetime:
     end = _end_ps(run)
     cause = _broken(run)
     if cause is not None:
-        notes.append(f"LAMMPS ended it: {run.error}")
+        notes.append(f"LAMMPS ended it: {_first_line(run.error)}")
         return RunLifetime(folder, end, True, cause, "LAMMPS", criteria, system, notes)
     if run.status in ("failed", "running", "unknown"):
-        why = run.error or "it is still going on, or was killed"
+        why = _first_line(run.error) or "it is still going on, or was killed"
         notes.append(f"it did not come to its end ({why}): censored there")
     return RunLifetime(folder, end, False, None, "guard", criteria, system, notes)
+
+
+def _first_line(error: str | None) -> str:
+    return (error or "").strip().partition("\n")[0].removeprefix("LAMMPS: ")
 
 
 def _broken(run: RunRecord) -> str | None:

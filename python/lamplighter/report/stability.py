@@ -64,7 +64,7 @@ def stability_of_runs(
     if undecided:
         notes.append(f"{undecided} of {len(runs)} runs ended before {horizon_ps:g} ps without a failure")
     longest = max(times)
-    if longest < horizon_ps * (1.0 - 1e-9):
+    if undecided and longest < horizon_ps * (1.0 - 1e-9):
         notes.append(f"no run is known to {horizon_ps:g} ps: the probability there is that at {longest:g} ps at most")
     causes = Counter(str(run.cause) for run in runs if run.failed)
     return StabilityOfRuns(
