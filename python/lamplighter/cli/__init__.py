@@ -1,4 +1,5 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `compile`, `models`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
+`compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -16,6 +17,10 @@ COMMANDS = {
     "lmp": "Run a LAMMPS script with Lamplighter's styles, as `lmp` would.",
     "events": "Show what the guard of a run found, and how the run ended.",
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
+    "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
+    "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
+    "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
+    "quality": "The quality metric Q of a committee's runs against a reference.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",

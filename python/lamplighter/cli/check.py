@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lamplighter.cli.trajectory_source import TrajectorySource, open_source
 from lamplighter.errors import LamplighterError
 
 
@@ -91,7 +91,7 @@ def check(
     }
     try:
         asked = {name: _limit(name, text) for name, text in wanted.items() if text is not None}
-        source = _open(trajectory, topology, elements, units, timestep, dt)
+        source = open_source(trajectory, topology, elements, units, timestep, dt)
         made = _check(
             source, asked, preset, reference, bonds, _number("--tolerance", tolerance), start, every_violation
         )
@@ -108,36 +108,6 @@ def check(
 
 
 @dataclass
-class _Source:
-    """A trajectory with its times, and what is known of it from elsewhere.
-
-    Attributes:
-        frames: Read with `iter`; has `dropped`.
-        types: Elements and masses of atom types.
-        guard: Of a run folder: what its guard watched.
-        step_ps: Timestep of the simulation, ps.
-        frame_ps: Time between frames, ps.
-    """
-
-    path: Path
-    frames: Any
-    types: Any
-    guard: Any = None
-    step_ps: float | None = None
-    frame_ps: float | None = None
-
-    def __iter__(self) -> Iterator[Any]:
-        for frame in self.frames:
-            if self.frame_ps is not None:
-                frame = replace(frame, time_ps=frame.index * self.frame_ps)
-            elif self.step_ps is not None:
-                if frame.step is None:
-                    raise LamplighterError(f"{self.path} does not number its steps: give --dt in place of --timestep")
-                frame = replace(frame, time_ps=frame.step * self.step_ps)
-            yield frame
-
-
-@dataclass
 class _Made:
     """A check that was made; `criteria` in words, `reference` what bonds were compared with."""
 
@@ -146,27 +116,6 @@ class _Made:
     n_bonds: int | None
     reference: str
     notes: list[str] = field(default_factory=list)
-
-
-def _open(
-    path: Path, topology: Path | None, elements: str | None, units: str | None, timestep: str | None, dt: str | None
-) -> _Source:
-    from lamplighter.report.run_trajectory import RunTrajectory
-    from lamplighter.structures.lammps_dump import UNIT_STYLES, AtomTypes
-    from lamplighter.structures.trajectory import open_trajectory
-
-    if timestep is not None and dt is not None:
-        raise LamplighterError("give --timestep (of the simulation) or --dt (between frames), not both")
-    if units is not None and units not in UNIT_STYLES:
-        raise LamplighterError(f"--units must be one of {', '.join(UNIT_STYLES)}, got {units!r}")
-    types = AtomTypes(_elements(elements), {})
-    step_ps, frame_ps = _time("--timestep", timestep), _time("--dt", dt)
-    if path.is_dir():
-        run = RunTrajectory(path, dict(types.elements))
-        return _Source(path, run, types, run, step_ps, frame_ps)
-    return _Source(
-        path, open_trajectory(path, topology=topology, types=types, units=units), types, None, step_ps, frame_ps
-    )
 
 
 def _limit(name: str, text: str | tuple[str, str]) -> float | tuple[float, float]:
@@ -183,35 +132,8 @@ def _number(option: str, text: str) -> float:
         raise LamplighterError(f"{option}: {text!r} is not a number (its unit is in --help)") from None
 
 
-def _elements(text: str | None) -> dict[int, str]:
-    from ase.data import chemical_symbols
-
-    if text is None:
-        return {}
-    symbols = text.replace(",", " ").split()
-    for symbol in symbols:
-        if symbol not in chemical_symbols[1:]:
-            raise LamplighterError(f'--elements: {symbol!r} is not a chemical element (write e.g. --elements "H C O")')
-    if not symbols:
-        raise LamplighterError('--elements is empty; give one symbol for each atom type, e.g. "H C O"')
-    return dict(enumerate(symbols, start=1))
-
-
-def _time(option: str, text: str | None) -> float | None:
-    from pydantic_core import PydanticCustomError
-
-    from lamplighter.config.quantity import parse_quantity
-
-    if text is None:
-        return None
-    try:
-        return parse_quantity(text, "time", "positive").metal
-    except PydanticCustomError as problem:
-        raise LamplighterError(f"{option}: {problem.message()}") from None
-
-
 def _check(
-    source: _Source,
+    source: TrajectorySource,
     asked: dict[str, Any],
     preset: str | None,
     reference: str | None,
@@ -261,7 +183,7 @@ def _check(
 
 
 def _limits(
-    source: _Source, asked: dict[str, Any], preset: str | None, reference: str | None
+    source: TrajectorySource, asked: dict[str, Any], preset: str | None, reference: str | None
 ) -> tuple[Any, str, list[str]]:
     """The limits: those asked for, over those of the preset, else of the run's own guard."""
     from lamplighter.analysis.stability_check import Limits

@@ -32,6 +32,9 @@ class Frame:
         velocities: Å/ps, shape (n, 3).
         forces: eV/Å, shape (n, 3).
         potential_energy: eV, of the whole system.
+        images: How often each position was moved back into the cell, in cell vectors, shape (n, 3); positions +
+            images @ cell are unwrapped.
+        unwrapped: Whether the file says that positions are those of atoms that may have left the cell.
     """
 
     index: int
@@ -46,6 +49,8 @@ class Frame:
     velocities: Floats | None = None
     forces: Floats | None = None
     potential_energy: float | None = None
+    images: Integers | None = None
+    unwrapped: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)

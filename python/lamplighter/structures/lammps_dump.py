@@ -19,6 +19,8 @@ from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass
 UNIT_STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"))
 _SCALED = (("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
+_UNWRAPPED = {("xu", "yu", "zu"), ("xsu", "ysu", "zsu")}
+_IMAGES = ("ix", "iy", "iz")
 _VELOCITIES = ("vx", "vy", "vz")
 _FORCES = ("fx", "fy", "fz")
 _NUMBER_OF = {symbol: number for number, symbol in enumerate(chemical_symbols) if number}
@@ -109,12 +111,14 @@ class LammpsDump:
             return values * factor(quantity, header.units) if quantity else values
 
         scale = factor("distance", header.units)
-        positions = next((p for names in _POSITIONS if (p := numbers_in(names, "distance")) is not None), None)
-        if positions is None:
-            scaled = next((p for names in _SCALED if (p := numbers_in(names)) is not None), None)
-            if scaled is None:
-                raise TrajectoryError(f"{where} has no positions (x y z, xu yu zu, xs ys zs or xsu ysu zsu)")
-            positions = scale * (header.origin + scaled @ header.cell)
+        written = next((names for names in (*_POSITIONS, *_SCALED) if all(name in columns for name in names)), None)
+        if written is None:
+            raise TrajectoryError(f"{where} has no positions (x y z, xu yu zu, xs ys zs or xsu ysu zsu)")
+        positions = numbers_in(written)
+        assert positions is not None
+        positions = scale * (header.origin + positions @ header.cell if written in _SCALED else positions)
+        unwrapped = written in _UNWRAPPED
+        images = None if unwrapped else numbers_in(_IMAGES)
         elements = self._numbers(table, columns, where)
         return Frame(
             index=index,
@@ -128,6 +132,8 @@ class LammpsDump:
             masses=self._masses(table, columns, elements, numbers_in(["mass"], "mass")),
             velocities=numbers_in(_VELOCITIES, "velocity"),
             forces=numbers_in(_FORCES, "force"),
+            images=None if images is None else images.astype(np.int64),
+            unwrapped=unwrapped,
         )
 
     def _numbers(self, table: NDArray[np.str_], columns: Mapping[str, int], where: str) -> Integers:

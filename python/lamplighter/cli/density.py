@@ -1,0 +1,53 @@
+"""`lamplighter density`: the density of runs at constant pressure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def density(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")],
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Run folder, or a pattern of them, that P(ρ) is compared with; again for more.", metavar="RUN"
+        ),
+    ] = None,
+    discard: Annotated[
+        str, typer.Option(help="Left out from the beginning: a time, or auto (Chodera 2016).", metavar="auto|TIME")
+    ] = "auto",
+    stage: Annotated[
+        str | None, typer.Option(help="Name or index of the stage; default: the last npt.", metavar="STAGE")
+    ] = None,
+    bin_width: Annotated[
+        float | None,
+        typer.Option("--bin", help="Width of the bins of P(ρ), g/cm³; default: Scott's rule.", metavar="W"),
+    ] = None,
+    pseudo_count: Annotated[float, typer.Option(help="Added to each bin, so that none is empty.", metavar="N")] = 0.5,
+    figure: Annotated[Path | None, typer.Option(help="Draw series, P(ρ) and blocks.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Density of runs at constant pressure: mean with error, distribution, compressibility.
+
+    With --reference also how far the distribution is from that of other runs (Kullback-Leibler).
+    """
+    from lamplighter.cli.run_folders import matching_folders
+    from lamplighter.cli.trajectory_source import time_option
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.density import density_of_runs
+    from lamplighter.report.density_text import density_as_json, draw_density, format_density
+    from lamplighter.report.json_text import json_text
+
+    if not pseudo_count > 0.0:
+        raise LamplighterError(
+            f"--pseudo-count must be > 0, got {pseudo_count:g}: an empty bin would make D_KL infinite"
+        )
+    discard_ps = None if discard == "auto" else time_option("--discard", discard)
+    others = matching_folders("--reference", reference or [])
+    result = density_of_runs(runs, others, discard_ps, stage, bin_width, pseudo_count)
+    if figure is not None:
+        draw_density(result, figure)
+    print(json_text(density_as_json(result)) if as_json else format_density(result))

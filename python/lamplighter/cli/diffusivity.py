@@ -1,0 +1,107 @@
+"""`lamplighter diffusivity`: how fast molecules diffuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def diffusivity(
+    trajectories: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders, LAMMPS dumps, or trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"),
+    ],
+    discard: Annotated[str, typer.Option(help="Left out from the beginning.", metavar="TIME")] = "100 ps",
+    block: Annotated[str, typer.Option(help="Length of a block.", metavar="TIME")] = "100 ps",
+    block_spacing: Annotated[
+        str, typer.Option(help="Between the starts of overlapping blocks.", metavar="TIME")
+    ] = "10 ps",
+    ballistic: Annotated[str, typer.Option(help="Dropped from the beginning of each block.", metavar="TIME")] = "10 ps",
+    stage: Annotated[
+        str | None, typer.Option(help="Of a run: name or index; default: the last nvt or nve.", metavar="STAGE")
+    ] = None,
+    viscosity: Annotated[
+        float | None, typer.Option(help="mPa s; makes the finite-size correction (Yeh, Hummer).", metavar="ETA")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="K, for that correction; default: the run's own.", metavar="T")
+    ] = None,
+    vacf_length: Annotated[
+        str, typer.Option(help="Up to which the velocity autocorrelation is integrated.", metavar="TIME")
+    ] = "2 ps",
+    unwrap: Annotated[
+        bool, typer.Option("--unwrap", help="Positions are wrapped: follow atoms through the nearest image.")
+    ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
+    ] = 1.15,
+    elements: Annotated[
+        str | None, typer.Option(help='Of the atom types of a LAMMPS file, such as "H C O".', metavar="SYMBOLS")
+    ] = None,
+    topology: Annotated[
+        Path | None, typer.Option(help="Read the trajectory with MDAnalysis and this topology.", metavar="FILE")
+    ] = None,
+    units: Annotated[
+        str | None, typer.Option(help="Unit system of a LAMMPS dump; default: metal.", metavar="STYLE")
+    ] = None,
+    timestep: Annotated[str | None, typer.Option(help='Of the simulation, such as "0.5 fs".', metavar="TIME")] = None,
+    dt: Annotated[str | None, typer.Option(help='Between frames, such as "0.1 ps".', metavar="TIME")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the displacements into this file.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Self-diffusivity of each molecular species, from displacements at constant volume.
+
+    Molecules are those of the first frame, by covalent radii; the motion of the total centre of mass is removed.
+
+    Defaults are the protocol's: the first 100 ps discarded, blocks of 100 ps that start every 10 ps, their first 10 ps
+    dropped. The error bar comes from blocks that do not overlap.
+    """
+    from lamplighter.analysis.diffusivity import BlockPlan
+    from lamplighter.cli.trajectory_source import open_source, time_option, time_or_zero
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.diffusivity import Wanted, diffusivity_of_runs
+    from lamplighter.report.diffusivity_text import diffusivity_as_json, draw_diffusivity, format_diffusivity
+    from lamplighter.report.json_text import json_text
+
+    for option, value in (("--viscosity", viscosity), ("--temperature", temperature)):
+        if value is not None and not value > 0.0:
+            raise LamplighterError(f"{option} must be > 0, got {value:g}")
+    if not 0.5 < tolerance < 2.0:
+        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    wanted = Wanted(
+        discard=time_or_zero("--discard", discard),
+        plan=BlockPlan(
+            time_option("--block", block) or 0.0,
+            time_option("--block-spacing", block_spacing) or 0.0,
+            time_or_zero("--ballistic", ballistic),
+        ),
+        viscosity=viscosity,
+        temperature=temperature,
+        vacf_length=time_option("--vacf-length", vacf_length) or 0.0,
+        unwrap=unwrap,
+        tolerance=tolerance,
+    )
+    sources = [open_source(path, topology, elements, units, timestep, dt) for path in trajectories]
+    result = diffusivity_of_runs([_analysed(source, stage, wanted) for source in sources])
+    if figure is not None:
+        draw_diffusivity(result, figure)
+    print(json_text(diffusivity_as_json(result)) if as_json else format_diffusivity(result))
+
+
+def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
+    from dataclasses import replace
+
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.diffusivity import diffusivity_of_frames, diffusivity_of_run
+
+    if source.guard is not None and source.step_ps is None and source.frame_ps is None:
+        return diffusivity_of_run(source.frames, stage, wanted)
+    if stage is not None:
+        raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
+    made = diffusivity_of_frames(source.path, source, wanted)
+    if source.frames.dropped:
+        made = replace(made, notes=[*made.notes, f"{source.path.name}: {source.frames.dropped}"])
+    return made

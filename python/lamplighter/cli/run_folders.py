@@ -1,0 +1,31 @@
+"""Run folders that an option names, one by one or by a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamplighter.errors import LamplighterError
+
+
+def matching_folders(option: str, patterns: Sequence[str]) -> list[Path]:
+    """Folders by name or shell pattern (`runs/ref_*`), in order and each once.
+
+    Raises:
+        LamplighterError: a pattern matches nothing.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        paths = [path] if path.exists() else _matching(path)
+        if not paths:
+            raise LamplighterError(f"{option} {pattern}: there is no such run folder")
+        found += [path for path in paths if path not in found]
+    return found
+
+
+def _matching(pattern: Path) -> list[Path]:
+    if not pattern.name:
+        return []
+    anchor = Path(pattern.anchor or ".")
+    return sorted(path for path in anchor.glob(str(pattern.relative_to(pattern.anchor))) if path.is_dir())

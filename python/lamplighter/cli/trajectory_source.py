@@ -1,0 +1,102 @@
+"""The trajectory that a command was given: a run folder or a file, with its times and what options say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lamplighter.errors import LamplighterError
+
+
+@dataclass
+class TrajectorySource:
+    """A trajectory with its times, and what is known of it from elsewhere.
+
+    Attributes:
+        frames: Read with `iter`; has `dropped`.
+        types: Elements and masses of atom types.
+        guard: Of a run folder: what its guard watched.
+        step_ps: Timestep of the simulation, ps.
+        frame_ps: Time between frames, ps.
+    """
+
+    path: Path
+    frames: Any
+    types: Any
+    guard: Any = None
+    step_ps: float | None = None
+    frame_ps: float | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        for frame in self.frames:
+            if self.frame_ps is not None:
+                frame = replace(frame, time_ps=frame.index * self.frame_ps)
+            elif self.step_ps is not None:
+                if frame.step is None:
+                    raise LamplighterError(f"{self.path} does not number its steps: give --dt in place of --timestep")
+                frame = replace(frame, time_ps=frame.step * self.step_ps)
+            yield frame
+
+
+def open_source(
+    path: Path, topology: Path | None, elements: str | None, units: str | None, timestep: str | None, dt: str | None
+) -> TrajectorySource:
+    """Open what a command was given; the other arguments are its options, as they were typed.
+
+    Raises:
+        LamplighterError: an option or the file cannot be understood.
+    """
+    from lamplighter.report.run_trajectory import RunTrajectory
+    from lamplighter.structures.lammps_dump import UNIT_STYLES, AtomTypes
+    from lamplighter.structures.trajectory import open_trajectory
+
+    if timestep is not None and dt is not None:
+        raise LamplighterError("give --timestep (of the simulation) or --dt (between frames), not both")
+    if units is not None and units not in UNIT_STYLES:
+        raise LamplighterError(f"--units must be one of {', '.join(UNIT_STYLES)}, got {units!r}")
+    types = AtomTypes(elements_option(elements), {})
+    step_ps, frame_ps = time_option("--timestep", timestep), time_option("--dt", dt)
+    if path.is_dir():
+        run = RunTrajectory(path, dict(types.elements))
+        return TrajectorySource(path, run, types, run, step_ps, frame_ps)
+    return TrajectorySource(
+        path, open_trajectory(path, topology=topology, types=types, units=units), types, None, step_ps, frame_ps
+    )
+
+
+def elements_option(text: str | None) -> dict[int, str]:
+    """The elements of atom types 1, 2, … from `--elements "H C O"`; none where it was not given."""
+    from ase.data import chemical_symbols
+
+    if text is None:
+        return {}
+    symbols = text.replace(",", " ").split()
+    for symbol in symbols:
+        if symbol not in chemical_symbols[1:]:
+            raise LamplighterError(f'--elements: {symbol!r} is not a chemical element (write e.g. --elements "H C O")')
+    if not symbols:
+        raise LamplighterError('--elements is empty; give one symbol for each atom type, e.g. "H C O"')
+    return dict(enumerate(symbols, start=1))
+
+
+def time_option(option: str, text: str | None) -> float | None:
+    """A positive time in ps from an option's text; None where it was not given."""
+    return None if text is None else _time(option, text, "positive")
+
+
+def time_or_zero(option: str, text: str) -> float:
+    """A time in ps from an option's text; `0` needs no unit."""
+    return 0.0 if text.strip() == "0" else _time(option, text, "zero")
+
+
+def _time(option: str, text: str, minimum: str) -> float:
+    from pydantic_core import PydanticCustomError
+
+    from lamplighter.config.quantity import parse_quantity
+
+    try:
+        return parse_quantity(text, "time", minimum).metal
+    except PydanticCustomError as problem:
+        raise LamplighterError(f"{option}: {problem.message()}") from None

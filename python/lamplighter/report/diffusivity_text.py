@@ -1,0 +1,153 @@
+"""Diffusivities as text and as a figure."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from lamplighter.report.diffusivity import (
+    TO_1E6_CM2_S,
+    DiffusivityOfRuns,
+    SpeciesDiffusivity,
+    TrajectoryDiffusivity,
+)
+from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.text import format_with_error
+
+UNIT = "×10⁻⁶ cm²/s"
+
+
+def format_diffusivity(result: DiffusivityOfRuns) -> str:
+    """Each trajectory with its species; then the means where there are several."""
+    lines: list[str] = []
+    for each in result.trajectories:
+        lines += [*_trajectory(each), ""]
+    if len(result.trajectories) > 1:
+        lines.append(f"mean of {len(result.trajectories)} trajectories (error from their spread)")
+        width = max(len(name) for name in result.means)
+        for name, mean in result.means.items():
+            lines.append(f"  {name.ljust(width)}  {_scaled(mean.value, mean.standard_error)}")
+    return "\n".join(lines).rstrip()
+
+
+def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
+    """What `--json` prints: D in 10⁻⁶ cm²/s, curves in Å and ps."""
+
+    def species(each: SpeciesDiffusivity, correction: float | None) -> dict[str, Any]:
+        made, velocities = each.einstein, each.green_kubo
+        return {
+            "name": each.name,
+            "n_molecules": made.n_molecules,
+            "D_1e-6_cm2_s": made.value * TO_1E6_CM2_S,
+            "standard_error": made.standard_error * TO_1E6_CM2_S,
+            "protocol_error": made.protocol_error * TO_1E6_CM2_S,
+            "D_infinite_1e-6_cm2_s": None if correction is None else (made.value + correction) * TO_1E6_CM2_S,
+            "n_blocks": made.n_blocks,
+            "n_independent_blocks": made.n_independent,
+            "log_slope": made.slope,
+            "log_slope_error": made.slope_error,
+            "diffusive": made.diffusive,
+            "msd_lags_ps": each.msd_lags_ps,
+            "msd_A2": each.msd,
+            "green_kubo": None
+            if velocities is None
+            else {
+                "D_1e-6_cm2_s": velocities.value * TO_1E6_CM2_S,
+                "standard_error": velocities.standard_error * TO_1E6_CM2_S,
+                "n_pieces": velocities.n_pieces,
+                "lags_ps": velocities.lags_ps,
+                "vacf_A2_ps2": velocities.autocorrelation,
+            },
+        }
+
+    return {
+        "trajectories": [
+            {
+                "path": each.path,
+                "length_ps": each.length_ps,
+                "interval_ps": each.interval_ps,
+                "discarded_ps": each.discarded_ps,
+                "edge_A": each.edge,
+                "correction_1e-6_cm2_s": None if each.correction is None else each.correction * TO_1E6_CM2_S,
+                "species": [species(one, each.correction) for one in each.species],
+                "notes": each.notes,
+            }
+            for each in result.trajectories
+        ],
+        "means": {
+            name: {"D_1e-6_cm2_s": mean.value * TO_1E6_CM2_S, "standard_error": mean.standard_error * TO_1E6_CM2_S}
+            for name, mean in result.means.items()
+        },
+    }
+
+
+def draw_diffusivity(result: DiffusivityOfRuns, path: Path) -> None:
+    """MSD on logarithmic axes beside a line of slope 1; with velocities also the running integral.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    first = result.trajectories[0]
+    with_velocities = any(one.green_kubo for each in result.trajectories for one in each.species)
+    figure, axes = new_figure(1, 2 if with_velocities else 1)
+    for each in result.trajectories:
+        for place, one in enumerate(each.species):
+            colour = PALETTE[place % len(PALETTE)]
+            label = one.name if each is first else None
+            axes[0].loglog(one.msd_lags_ps[1:], one.msd[1:], color=colour, label=label)
+            if with_velocities and one.green_kubo is not None:
+                made = one.green_kubo
+                axes[1].plot(made.lags_ps, made.running * TO_1E6_CM2_S, color=colour, label=label)
+    last = first.mixture
+    ends = last.msd_lags_ps[[1, -1]]
+    line = last.msd[-1] * ends / ends[-1]
+    axes[0].loglog(ends, line, color="0.5", linestyle=(0, (3, 2)), label="slope 1")
+    axes[0].set(xlabel="t / ps", ylabel="MSD / Å²")
+    axes[0].legend(fontsize="small", frameon=False)
+    if with_velocities:
+        axes[1].set(xlabel="t / ps", ylabel=f"⅓ ∫ VACF / ({UNIT})")
+    save(figure, path)
+
+
+def _trajectory(made: TrajectoryDiffusivity) -> list[str]:
+    blocks = made.mixture.einstein
+    length = blocks.lags_ps[-1]
+    lines = [
+        f"{made.path.name or made.path}: {made.length_ps:.6g} ps of frames {made.interval_ps:.4g} ps apart, first "
+        f"{made.discarded_ps:.4g} ps discarded",
+        f"  {blocks.n_blocks} overlapping blocks of {length:.4g} ps, {blocks.n_independent} that do not overlap",
+    ]
+    rows: list[tuple[str, ...]] = [("", f"D / ({UNIT})", "error as in the protocol", "slope of log MSD")]
+    if made.correction is not None:
+        rows[0] = (*rows[0], "D∞")
+    for one in made.species:
+        each = one.einstein
+        slope = f"{each.slope:.2f}"
+        if math.isfinite(each.slope_error):
+            slope = format_with_error(each.slope, each.slope_error, "").rstrip()
+        row: tuple[str, ...] = (
+            f"{each.n_molecules} {one.name}" if one is not made.mixture or len(made.species) == 1 else one.name,
+            _scaled(each.value, each.standard_error),
+            f"± {each.protocol_error * TO_1E6_CM2_S:.2g}" if math.isfinite(each.protocol_error) else "–",
+            slope + ("" if each.diffusive else " (not yet diffusive)"),
+        )
+        if made.correction is not None:
+            row = (*row, _scaled(each.value + made.correction, each.standard_error))
+        rows.append(row)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines += ["  " + "  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    for one in made.species:
+        if one.green_kubo is not None:
+            kubo = one.green_kubo
+            lines.append(
+                f"  {one.name}, from velocities: {_scaled(kubo.value, kubo.standard_error)} "
+                f"(to {kubo.lags_ps[-1]:.4g} ps, {kubo.n_pieces} pieces)"
+            )
+    if made.correction is not None:
+        lines.append(f"  finite-size correction {made.correction * TO_1E6_CM2_S:.3g} {UNIT} (edge {made.edge:.4g} Å)")
+    return lines + [f"  Note: {note}" for note in made.notes]
+
+
+def _scaled(value: float, error: float) -> str:
+    return format_with_error(value * TO_1E6_CM2_S, error * TO_1E6_CM2_S, "").replace("  (", " (").rstrip()

@@ -1,0 +1,43 @@
+"""What figures of observables share: their look, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lamplighter.errors import LamplighterError
+
+# Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def new_figure(rows: int = 1, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    """A figure without a display, and its axes, row by row."""
+    figure = Figure(figsize=(4.6 * columns + 0.8, 3.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axis in axes:
+        axis.grid(color="0.9", linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of its suffix.
+
+    Raises:
+        LamplighterError: the format is not known, or the file cannot be written.
+    """
+    known = figure.canvas.get_supported_filetypes()
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in known:
+        raise LamplighterError(f"--figure {path}: the suffix must be one of {', '.join(sorted(known))}")
+    try:
+        figure.savefig(path, dpi=150, format=suffix)
+    except OSError as problem:
+        raise LamplighterError(f"--figure {path} cannot be written: {problem.strerror or problem}") from problem

@@ -1,0 +1,97 @@
+"""`lamplighter quality`: runs sorted by ensemble, against reference runs or stored numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Lamplighter
+from .runs import guard, stage, thermo_rows, write_run, write_trajectory
+from .test_diffusivity import liquid
+
+MASS = 104.148  # four H2O and two CH4
+OPTIONS = ["--horizon", "10 ps", "--discard", "1 ps", "--discard-nvt", "1 ps", "--block", "2 ps"]
+OPTIONS += ["--block-spacing", "0.5 ps", "--ballistic", "0.2 ps"]
+
+
+def npt(path: Path, seed: int, mean: float = 0.92, t_stab: float = 13.0, cause: str | None = None) -> Path:
+    density = mean + 0.01 * np.random.default_rng(seed).standard_normal(1300)
+    rows = thermo_rows(density, MASS)
+    status = "stopped" if cause else "completed"
+    return write_run(path, [stage(0, "npt", 13000)], thermo=rows, guard=guard(t_stab, cause), status=status, natoms=22)
+
+
+def nvt(path: Path, seed: int, step: float = 0.25) -> Path:
+    rows = thermo_rows(np.full(131, 0.5), MASS, every=100)
+    folder = write_run(path, [stage(0, "nvt", 13000)], thermo=rows, guard=guard(13.0), natoms=22)
+    write_trajectory(folder, liquid(seed=seed, step=step), 100)
+    return folder
+
+
+def test_a_committee_like_its_reference_comes_near_three(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    for k in range(3):
+        npt(tmp_path / f"npt_{k}", k)
+        npt(tmp_path / f"ref_npt_{k}", 10 + k)
+    nvt(tmp_path / "nvt_0", 0)
+    nvt(tmp_path / "ref_nvt_0", 0)
+    words = ["quality", "npt_0", "npt_1", "npt_2", "nvt_0", "--reference", "ref_*", *OPTIONS]
+    code, out, err = lamplighter(*words)
+    assert (code, err) == (0, "")
+    assert "diffusivity  1 (no error bar)  (1 of 1 runs)" in out  # the very same trajectory
+    made = json.loads(lamplighter(*words, "--json")[1])
+    assert made["quality"]["stability"]["value"] == 1.0
+    assert made["quality"]["value"] > 2.95
+    assert 0.0 < made["noise"] < 0.1  # of six pairs of references
+    assert made["quality"]["lower_bound"] is False
+
+
+def test_unstable_members_count_in_the_first_term_alone(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    npt(tmp_path / "good", 0)
+    npt(tmp_path / "bad", 1, mean=0.5, t_stab=4.0, cause="density")
+    words = ["quality", "good", "bad", "--reference-density", "0.92", "0.01", "--noise", "0.2", *OPTIONS]
+    code, out, _ = lamplighter(*words)
+    assert code == 0
+    made = json.loads(lamplighter(*words, "--json")[1])["quality"]
+    assert made["stability"]["value"] == pytest.approx(0.7)
+    assert (made["density"]["value"], made["density"]["n_included"]) == (1.0, 1)
+    assert made["diffusivity"]["value"] == 0.0
+    assert "4 (not stable)" in out
+    assert "no runs for the diffusivity: 0" in out
+
+
+def test_stored_numbers_of_a_reference(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    npt(tmp_path / "npt", 0, mean=0.93)
+    nvt(tmp_path / "nvt", 0)
+    words = ["quality", "npt", "nvt", "--reference-density", "0.92", "0.01", "--reference-diffusivity", "31.25"]
+    made = json.loads(lamplighter(*words, *OPTIONS, "--json")[1])
+    apart = made["members"][0]["divergence"]
+    assert apart == pytest.approx(0.5, abs=0.1)  # one standard deviation away
+    assert made["quality"]["density"]["value"] == pytest.approx(1.0 - math.tanh(apart))
+    moving = made["members"][1]["diffusivity"] * 100.0
+    expected = 1.0 - math.tanh(abs(moving - 31.25) / 31.25)
+    assert made["quality"]["diffusivity"]["value"] == pytest.approx(expected)
+    assert made["notes"] == [
+        "one reference alone says nothing of the noise between references: 0 was taken (or give --noise)"
+    ]
+
+
+def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    npt(tmp_path / "npt", 0)
+    nvt(tmp_path / "nvt", 0)
+    write_run(tmp_path / "other", [stage(0, "npt", 13000)], guard=guard(13.0), natoms=160)
+    for words, message in [
+        (["nvt", "--reference-density", "0.92", "0.01"], "at least one run whose last stage is npt"),
+        (["npt"], "Q needs a reference for the density"),
+        (["npt", "other"], "runs of different systems cannot be averaged: npt is 22 atoms, other is 160 atoms"),
+        (["npt", "--reference-density", "0.92", "0"], "--reference-density needs a mean and a standard deviation > 0"),
+        (["npt", "--reference-diffusivity", "-1"], "--reference-diffusivity must be > 0"),
+        (["npt", "--noise", "-1"], "--noise must not be negative"),
+        (["npt", "--reference", "gone*"], "--reference gone*: there is no such run folder"),
+    ]:
+        code, _, err = lamplighter("quality", *words, *OPTIONS)
+        assert code == 1
+        assert message in err, err
