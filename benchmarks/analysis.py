@@ -1,11 +1,11 @@
-"""Mean squared displacement of molecules by Fourier transforms: Lamplighter's and tidynamics' (MDAnalysis' `fft=True`).
+"""Mean squared displacement by Fourier transforms: Lamplighter's and tidynamics' (MDAnalysis' `fft=True`).
 
-    python benchmarks/analysis.py                                # 100 000 frames of 432 molecules, and half as many frames
+    python benchmarks/analysis.py                                # 100 000 frames of 432 molecules, and half of them
     python benchmarks/analysis.py --frames 20000 --molecules 50
 
-Both sides compute the same from the same random walk, in turn, in one process on one thread; needs `pip install tidynamics`.
-Printed: seconds of each turn, the ratio of each pair, their largest relative difference, and how the cost grows with the
-number of frames.
+Both sides compute the same from the same random walk, in turn, in one process on one thread; needs tidynamics (pip).
+Printed: seconds of each turn, the ratio of each pair, their largest relative difference, and how the cost grows with
+the number of frames.
 """
 
 from __future__ import annotations
