@@ -5,6 +5,7 @@
 #                  which are compiled again when LAMMPS is next started
 #   make lint      checks style and types
 #   make slow      runs the tests that take minutes
+#   make test-deepmd   adds DeePMD-kit (2.3 GB) and runs the tests that need it
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ TORCH ?= torch==2.13.0
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_inputs -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: liquid test install develop lint slow clean
+.PHONY: liquid test test-deepmd install develop lint slow clean
 .DELETE_ON_ERROR:
 
 # A folder of its own each time: a run never overwrites another.
@@ -26,6 +27,10 @@ test: install lint
 
 slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-deepmd: install
+	$(BIN)/pip install --quiet '.[deepmd]'
+	$(BIN)/python -m pytest tests/potentials/test_deepmd.py
 
 lint: install
 	$(BIN)/ruff check .

