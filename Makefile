@@ -6,6 +6,7 @@
 #                  which are compiled again when LAMMPS is next started
 #   make lint      checks style and types
 #   make slow      runs the tests that take minutes
+#   make test-deepmd   adds DeePMD-kit (2.3 GB) and runs the tests that need it
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,7 +20,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_
 NEQUIP_VENV ?= .venv-nequip
 NEQUIP_BIN := $(NEQUIP_VENV)/bin
 
-.PHONY: liquid test test-nequip install install-nequip develop lint slow clean
+.PHONY: liquid test test-nequip test-deepmd install install-nequip develop lint slow clean
 .DELETE_ON_ERROR:
 
 # A folder of its own each time: a run never overwrites another.
@@ -34,6 +35,10 @@ test-nequip: install-nequip
 
 slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-deepmd: install
+	$(BIN)/pip install --quiet '.[deepmd]'
+	$(BIN)/python -m pytest tests/potentials/test_deepmd.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@
 #include "force.h"
 #include "memory.h"
 #include "modify.h"
+#include "neighbor.h"
 #include "utils.h"
 
 #include <algorithm>
@@ -132,6 +133,7 @@ void PairCommittee::init_style()
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
   }
   members_ready = false;
+  lists_known.assign(members.size(), -1);
 }
 
 /* Members are made ready here, and not in init_style: by now a hybrid has left out what it takes
@@ -166,14 +168,14 @@ void PairCommittee::compute(int eflag, int vflag)
   ev_init(eflag, vflag);
   const size_t nall = (size_t) (atom->nlocal + atom->nghost);
   if (!committee->is_due()) {
-    Pair &driver = *members[committee->driver()];
+    const size_t driver = committee->driver();
     if (force->pair == this) {    // nobody else's forces are there yet
-      driver.compute(eflag, vflag);
-      add_results(driver, nullptr, 1.0);
+      compute_member(driver, eflag, vflag);
+      add_results(*members[driver], nullptr, 1.0);
     } else {
       member_f.resize(3 * nall);
       evaluate(driver, eflag, vflag, member_f.data());
-      add_results(driver, member_f.data(), 1.0);
+      add_results(*members[driver], member_f.data(), 1.0);
     }
     return;
   }
@@ -182,7 +184,7 @@ void PairCommittee::compute(int eflag, int vflag)
   member_f.resize(3 * nall * K);
   std::vector<double> energies(K);
   for (size_t k = 0; k < K; k++) {
-    evaluate(*members[k], eflag | ENERGY_OF_ALL, vflag, member_f.data() + 3 * nall * k);
+    evaluate(k, eflag | ENERGY_OF_ALL, vflag, member_f.data() + 3 * nall * k);
     energies[k] = members[k]->eng_vdwl + members[k]->eng_coul;
   }
   double excess;
@@ -195,15 +197,28 @@ void PairCommittee::compute(int eflag, int vflag)
     for (int i = 0; i < atom->nlocal; i++) eatom[i] += excess / (double) atom->natoms;
 }
 
+/* Styles keep what they derive from the neighbour lists for as long as `ago` is not 0. A member
+   that was left out when the lists were built (between evaluations of all) is told that they are
+   new. */
+
+void PairCommittee::compute_member(size_t k, int eflag, int vflag)
+{
+  const int ago = neighbor->ago;
+  if (lists_known[k] != neighbor->lastcall) neighbor->ago = 0;
+  members[k]->compute(eflag, vflag);
+  neighbor->ago = ago;
+  lists_known[k] = neighbor->lastcall;
+}
+
 /* The forces of one member alone, on local atoms and ghosts. */
 
-void PairCommittee::evaluate(Pair &member, int eflag, int vflag, double *f)
+void PairCommittee::evaluate(size_t k, int eflag, int vflag, double *f)
 {
   const size_t size = 3 * (size_t) (atom->nlocal + atom->nghost);
   double *all = size ? atom->f[0] : nullptr;
   others_f.assign(all, all + size);
   std::fill(all, all + size, 0.0);
-  member.compute(eflag, vflag);
+  compute_member(k, eflag, vflag);
   std::copy(all, all + size, f);
   std::copy(others_f.begin(), others_f.end(), all);
 }

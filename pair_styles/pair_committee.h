@@ -38,11 +38,13 @@ class PairCommittee : public Pair {
   class FixCarry *carry;    // the variance of each atom
   std::string carry_id;
   bool members_ready;
+  std::vector<bigint> lists_known;    // the step of the neighbour lists that each member last saw
   std::vector<double> others_f, member_f, rows;
 
   void allocate();
   void add_member(const std::string &name, int narg, char **arg);
-  void evaluate(Pair &, int eflag, int vflag, double *f);
+  void compute_member(size_t k, int eflag, int vflag);
+  void evaluate(size_t k, int eflag, int vflag, double *f);
   void add_results(const Pair &, const double *f, double weight);
   void find_spread();
 };

@@ -10,7 +10,9 @@ from pydantic import Field, PlainSerializer, PlainValidator, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.committee import Committee
+from lamplighter.config.corrections import Dispersion, Zbl
 from lamplighter.config.guard import VARIANCE_OF_ACTIVE_LEARNING, Guard
+from lamplighter.config.members import lines_of, parse_member, with_absolute_files
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
 from lamplighter.config.section import Section
 from lamplighter.config.stages import (
@@ -45,7 +47,7 @@ class Structure(Section):
 
 
 class Potential(Section):
-    """Model files for `pair_style lamplighter`, or the lines of any other LAMMPS pair style."""
+    """Model files, or pair styles of LAMMPS: one in its own words, or several that are the members of a committee."""
 
     kind: str = "auto"
     models: list[Path] = Field(default_factory=list)
@@ -53,6 +55,9 @@ class Potential(Section):
     device: str = "auto"
     engine: Literal["auto", "native", "bridge"] = "auto"
     strict: bool = False
+    members: list[list[str]] = Field(default_factory=list)
+    dispersion: Dispersion | None = None
+    zbl: Zbl | None = None
     lammps: list[str] = Field(default_factory=list)
 
     @field_validator("device")
@@ -72,15 +77,50 @@ class Potential(Section):
     def _block_of_lines(cls, given: Any) -> Any:
         return [line for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
 
+    @field_validator("members", mode="before")
+    @classmethod
+    def _blocks_of_lines(cls, given: Any) -> Any:
+        if not isinstance(given, list | tuple):
+            return given
+        return [lines_of(member) if isinstance(member, str | list | tuple) else member for member in given]
+
     @model_validator(mode="after")
-    def _models_or_lines(self) -> Potential:
-        if bool(self.models) == bool(self.lammps):
-            given = "both are given" if self.models else "neither is given"
+    def _one_of_three(self) -> Potential:
+        given = [key for key in ("models", "members", "lammps") if getattr(self, key)]
+        if len(given) != 1:
+            text = f"{' and '.join(given)} are given" if given else "none is given"
             raise _problem(
-                f"needs either `models` (files of a machine-learned potential) or `lammps` (lines of a LAMMPS pair "
-                f"style), and {given}"
+                "needs one of `models` (files of a machine-learned potential), `members` (pair styles of LAMMPS as a "
+                f"committee) and `lammps` (lines of one LAMMPS pair style), and {text}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _members_are_pair_styles(self) -> Potential:
+        for index, member in enumerate(self.members):
+            try:
+                parse_member(member)
+            except ValueError as problem:
+                raise _problem(str(problem), f"members[{index}]") from None
+        return self
+
+    @model_validator(mode="after")
+    def _keys_fit_the_kind(self) -> Potential:
+        if self.kind == "deepmd":
+            for key, default in (("dtype", "float64"), ("device", "auto"), ("engine", "auto")):
+                if getattr(self, key) != default:
+                    raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
+                                   "precision in which they were frozen", key)  # fmt: skip
+        for key in ("dispersion", "zbl"):
+            if self.lammps and getattr(self, key) is not None:
+                raise _problem("is added to `models` or `members`; beside `lammps`, write it into these lines", key)
+        return self
+
+    @property
+    def files(self) -> list[Path]:
+        """Model files, and the files that the members of a resolved run file name."""
+        words = [Path(word) for member in self.members for line in member for word in line.split()]
+        return [*self.models, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
 
 
 class Velocities(Section):
@@ -149,18 +189,24 @@ class RunFile(Section):
 
     @model_validator(mode="after")
     def _committee_has_members(self) -> RunFile:
+        models, members = self.potential.models, self.potential.members
         if self.committee is None:
             for key in self.guard.of_committee:
                 raise _problem("needs a committee: name several models and give `committee:`, too", f"guard.{key}")
+            if members:
+                raise _problem("is needed with `potential.members`; write e.g. `committee: 20`", "committee")
             return self
-        models = self.potential.models
         if self.potential.lammps:
-            raise _problem("is of `potential.models`, and `potential.lammps` is given", "committee")
-        if len(models) == 1 and models[0].suffix != ".lamp":
+            raise _problem("is of `potential.models` or `potential.members`, and `potential.lammps` is given",
+                           "committee")  # fmt: skip
+        if len(models) == 1 and (models[0].suffix != ".lamp" or self.potential.kind == "deepmd"):
             raise _problem("needs several files in `potential.models` (or one .lamp file of several models), and there "
                            f"is one: {models[0]}", "committee")  # fmt: skip
-        if isinstance(self.committee.drive, int) and 1 < len(models) < self.committee.drive:
-            raise _problem(f"asks for model {self.committee.drive} of {len(models)}", "committee.drive")
+        if len(members) == 1:
+            raise _problem("needs two members or more, and there is one", "potential.members")
+        number = len(models) + len(members)
+        if isinstance(self.committee.drive, int) and 1 < number < self.committee.drive:
+            raise _problem(f"asks for model {self.committee.drive} of {number}", "committee.drive")
         return self
 
     @model_validator(mode="after")
@@ -191,7 +237,11 @@ class RunFile(Section):
         base = folder_of_run_file.resolve()
         structure = self.structure.model_copy(update={"file": _absolute(self.structure.file, base)})
         potential = self.potential.model_copy(
-            update={"models": [_absolute(model, base) for model in self.potential.models]}
+            update={
+                "models": [_absolute(model, base) for model in self.potential.models],
+                "members": [with_absolute_files(member, base) for member in self.potential.members],
+                "lammps": with_absolute_files(self.potential.lammps, base),
+            }
         )
         folder = self.output.folder if self.output.folder is not None else Path(default_output)
         output = self.output.model_copy(update={"folder": _absolute(folder, base)})

@@ -65,6 +65,7 @@ def prepare(threads: int | None = None) -> Environment:
     node = comm.Split_type(mpi.COMM_TYPE_SHARED)
     cores = node.allgather(available_cores())
     chosen = threads_per_rank(_requested(threads), cores)
+    set_tensorflow_threads(chosen)
     return Environment(
         comm=comm,
         rank=comm.Get_rank(),
@@ -195,6 +196,16 @@ def set_model_threads(threads: int) -> None:
     torch.set_num_threads(threads)
     with contextlib.suppress(RuntimeError):  # too late once torch has run something in parallel
         torch.set_num_interop_threads(1)
+
+
+def set_tensorflow_threads(threads: int) -> None:
+    """Tell DeePMD-kit's `pair_style deepmd` its threads, by environment variables that it reads when it loads a model.
+
+    TensorFlow is told to report errors only. Settings of the user's own are kept.
+    """
+    os.environ.setdefault("DP_INTRA_OP_PARALLELISM_THREADS", str(threads))
+    os.environ.setdefault("DP_INTER_OP_PARALLELISM_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def _requested(threads: int | None) -> int | None:

@@ -15,7 +15,7 @@ from typing import Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.engine import provenance, run_folder, script
+from lamplighter.engine import deepmd, potential, provenance, run_folder, script
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
@@ -116,6 +116,8 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     restart = find_restart(folder, run_file) if resume else None
     if not resume:
         run_folder.require_unused(folder)
+    if potential.needs_deepmd(run_file.potential):
+        deepmd.require_installed()
     _require_models(run_file)
     blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
     name = run_folder.SCRIPT
@@ -194,10 +196,11 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
-    with_models = bool(plan.run.potential.models) or any("lamplighter" in line for line in plan.run.potential.lammps)
     log = ["-log", "none"] if plan.restart else ["-log", run_folder.LOG]
-    session = Session(env, ["-screen", "none", "-nocite", *log], with_models=with_models)
+    session = Session(env, ["-screen", "none", "-nocite", *log], with_models=potential.needs_models(plan.run.potential))
     try:
+        if potential.needs_deepmd(plan.run.potential):
+            deepmd.require_style(session.lammps)
         if plan.restart is not None:
             session.command(f"log {run_folder.LOG} append")
         if env.is_first:

@@ -16,6 +16,7 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
+from lamplighter.engine import potential
 from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
@@ -97,7 +98,8 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
 
     Raises:
         ConfigError: an NPT stage on a structure that is not periodic in all directions, or velocities wanted
-            from a structure that has none.
+            from a structure that has none, or an element that a correction of the potential does not know.
+        ModelError: a model does not cover the elements.
     """
     if run.velocities.from_structure and not structure.has_velocities:
         raise ConfigError(
@@ -195,16 +197,9 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
 
 
 def _potential(run: RunFile, structure: StartStructure) -> Block:
-    potential = run.potential
-    if potential.lammps:
-        return Block("the potential", tuple(potential.lammps))
-    committee = "" if run.committee is None else " " + run.committee.words(_first_timestep(run))
-    lines = [
-        f"pair_style lamplighter dtype {potential.dtype} device {potential.device} kind {potential.kind} "
-        f"engine {potential.engine}{committee}",
-        f"pair_coeff * * {' '.join(_quoted(model) for model in potential.models)} {' '.join(structure.elements)}",
-    ]
-    if structure.atom_style in BOND_STYLES:
+    committee = "" if run.committee is None else run.committee.words(_first_timestep(run))
+    lines = potential.lines(run.potential, committee, structure.elements)
+    if structure.atom_style in BOND_STYLES and not run.potential.lammps:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
     return Block("the potential", tuple(lines))
@@ -243,7 +238,7 @@ def _committee_table(
     row = f"$(v_stage),$(step),$(v_time_ps:%.10g),{numbers}"
     lines = [
         *_place(run, index, steps),
-        f"compute {COMMITTEE_COMPUTE} all pair lamplighter",
+        f"compute {COMMITTEE_COMPUTE} all pair {potential.committee_style(run.potential)}",
         f'variable committee_next equal "floor(step/{every} + 1)*{every}"',
         "# The first row is the title: the compute must have been asked for its numbers in a run before.",
         f'fix ask all print 1 "$(c_{COMMITTEE_COMPUTE}[1])" screen no',
@@ -393,7 +388,3 @@ def _equal(name: str, value: float) -> str:
 
 def _string(name: str, value: str) -> str:
     return f'variable {name} string "{value}"'
-
-
-def _quoted(path: Path) -> str:
-    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

@@ -1,0 +1,144 @@
+"""The potential of a run file in LAMMPS' words: `pair_style` and `pair_coeff`, with what is added to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ase.data import atomic_numbers
+
+from lamplighter.config.corrections import LAST_ELEMENT_OF_D3, Dispersion, Zbl
+from lamplighter.config.members import parse_member
+from lamplighter.config.run_file import Potential
+from lamplighter.engine import deepmd
+from lamplighter.errors import ConfigError
+
+MODELS = "lamplighter"
+COMMITTEE = "lamplighter/committee"
+
+
+@dataclass(frozen=True)
+class PairStyle:
+    """A pair style with its coefficients.
+
+    Attributes:
+        name, words: What follows `pair_style`.
+        coefficients: Of each `pair_coeff`: the two atom types, and what follows them.
+    """
+
+    name: str
+    words: str
+    coefficients: tuple[tuple[str, str], ...]
+
+
+def lines(potential: Potential, committee: str, elements: Sequence[str]) -> list[str]:
+    """The lines of the potential.
+
+    Args:
+        potential: A resolved section of the run file.
+        committee: Keywords of a committee, or nothing.
+        elements: Of each atom type.
+
+    Raises:
+        ConfigError: an element that a correction does not know.
+        ModelError: a DeePMD model that does not fit the elements.
+    """
+    if potential.lammps:
+        return list(potential.lammps)
+    corrected = potential.dispersion is not None or potential.zbl is not None
+    parts = [_main(potential, committee, elements, "=" if corrected else "")]
+    if potential.dispersion is not None:
+        parts.append(_dispersion(potential.dispersion, elements))
+    if potential.zbl is not None:
+        parts.append(_zbl(potential.zbl, elements))
+    return _alone(parts[0]) if len(parts) == 1 else _overlay(parts)
+
+
+def committee_style(potential: Potential) -> str:
+    """The pair style that has the numbers of the committee, for `compute pair`."""
+    return COMMITTEE if potential.members or potential.kind == deepmd.KIND else MODELS
+
+
+def needs_models(potential: Potential) -> bool:
+    """Whether a Python process evaluates, or compiles, models: whether torch is wanted."""
+    if potential.models:
+        return potential.kind != deepmd.KIND
+    every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
+    return any({MODELS, f"={MODELS}"} & set(line.split()) for line in every_line)
+
+
+def needs_deepmd(potential: Potential) -> bool:
+    """Whether `pair_style deepmd` is among what the run file asks for."""
+    return potential.kind == deepmd.KIND or any(parse_member(m).style == deepmd.KIND for m in potential.members)
+
+
+def _main(potential: Potential, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
+    if potential.members:
+        parsed = [parse_member(member) for member in potential.members]
+        return _committee(committee, [PairStyle(m.style, m.words, m.coefficients) for m in parsed], mark)
+    if potential.kind == deepmd.KIND:
+        return _deepmd(potential, committee, elements, mark)
+    models = " ".join(quoted(model) for model in potential.models)
+    words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
+    return PairStyle(MODELS, f"{words} {committee}".rstrip(), (("* *", f"{models} {' '.join(elements)}"),))
+
+
+def _deepmd(potential: Potential, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
+    for index, model in enumerate(potential.models):
+        deepmd.require_elements(model, elements, f"potential.models[{index}]")
+    each = [PairStyle(deepmd.KIND, quoted(model), (("* *", " ".join(elements)),)) for model in potential.models]
+    return _committee(committee, each, mark) if committee else each[0]
+
+
+def _committee(keywords: str, members: Sequence[PairStyle], mark: str) -> PairStyle:
+    """`mark` comes before the names of members: `=` in a hybrid, which takes bare names for styles of its own."""
+    return PairStyle(
+        COMMITTEE,
+        " ".join([keywords, *(f"{mark}{member.name} {member.words}".rstrip() for member in members)]),
+        tuple(
+            (types, f"{number} {rest}".rstrip())
+            for number, member in enumerate(members, start=1)
+            for types, rest in member.coefficients
+        ),
+    )
+
+
+def _dispersion(given: Dispersion, elements: Sequence[str]) -> PairStyle:
+    for element in elements:
+        if atomic_numbers[element] > LAST_ELEMENT_OF_D3:
+            raise ConfigError(f"potential.dispersion: D3 has no coefficients of {element}: they end at plutonium (94)")
+    damping = "original" if given.damping == "zero" else given.damping
+    words = f"{damping} {given.functional} {given.cutoff.metal:.12g} {given.coordination_cutoff.metal:.12g}"
+    return PairStyle("dispersion/d3", words, (("* *", " ".join(elements)),))
+
+
+def _zbl(given: Zbl, elements: Sequence[str]) -> PairStyle:
+    charges = [atomic_numbers[element] for element in elements]
+    pairs = [(i, j) for i in range(len(charges)) for j in range(i, len(charges))]
+    return PairStyle(
+        "zbl",
+        f"{given.inner.metal:.12g} {given.outer.metal:.12g}",
+        tuple((f"{i + 1} {j + 1}", f"{charges[i]} {charges[j]}") for i, j in pairs),
+    )
+
+
+def _alone(style: PairStyle) -> list[str]:
+    return [
+        f"pair_style {style.name} {style.words}",
+        *(f"pair_coeff {types} {rest}".rstrip() for types, rest in style.coefficients),
+    ]
+
+
+def _overlay(parts: Sequence[PairStyle]) -> list[str]:
+    """The sum of several styles."""
+    return [
+        f"pair_style hybrid/overlay {' '.join(f'{part.name} {part.words}' for part in parts)}",
+        *(f"pair_coeff {types} {part.name} {rest}".rstrip() for part in parts for types, rest in part.coefficients),
+    ]
+
+
+def quoted(path: Path) -> str:
+    """A path as one word of a LAMMPS script."""
+    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

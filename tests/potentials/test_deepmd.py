@@ -1,0 +1,158 @@
+"""DeePMD-kit's `pair_style deepmd` from the run file: against its own `DeepPot`, and its committees against its own."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from deepmd_structures import STRUCTURES
+from tests.conftest import PROGRAMS, Run
+
+import structures
+
+HERE = Path(__file__).parent
+MODELS = [str(structures.EXAMPLE / "deepmd" / "models" / f"ec_emc_dp_{k}.pb") for k in range(3)]
+LIQUID = str(structures.EXAMPLE / "structures" / "ec_emc_160.xyz")
+BAR_PER_EV_A3 = 1.602176634e6
+
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("deepmd") is None,
+    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make test-deepmd",
+)
+
+RunLiquid = Callable[..., Path]
+
+
+@pytest.fixture
+def run_liquid(mpirun: Run, tmp_path: Path) -> RunLiquid:
+    """`run_liquid(ranks, name, **sections)`: a run of 160 atoms, 0.012 ps unless told otherwise; returns its folder."""
+
+    def run(ranks: int, name: str, **sections: Any) -> Path:
+        content = {
+            "structure": LIQUID,
+            "velocities": "800 K",
+            "neighbour": {"skin": "0.05 A"},  # lists are built every few steps
+            "stages": [{"type": "nve", "length": "24 steps"}],
+            **sections,
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(content))
+        done = mpirun(ranks, [PROGRAMS / "lamplighter", "run", path, "--trust"], timeout=280)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return tmp_path / name
+
+    return run
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "committee.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    from tests.conftest import run_program
+
+    out = tmp_path_factory.mktemp("deepmd") / "reference.npz"
+    done = run_program([PROGRAMS / "python", HERE / "deepmd_reference.py", MODELS[0], out], timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(np.load(out))
+
+
+@installed
+@pytest.mark.mpi
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_energy_forces_and_virial_are_those_of_deep_pot(
+    mpirun: Run, python: Path, tmp_path: Path, reference: dict[str, np.ndarray], ranks: int
+) -> None:
+    out = tmp_path / "out.npz"
+    done = mpirun(ranks, [python, HERE / "deepmd_evaluation.py", MODELS[0], out], timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = np.load(out)
+    for name, build in STRUCTURES.items():
+        assert found[f"{name}/energy"] == pytest.approx(reference[f"{name}/energy"], abs=1e-6), name
+        np.testing.assert_allclose(found[f"{name}/forces"], reference[f"{name}/forces"], rtol=0, atol=1e-8)
+        pressure = reference[f"{name}/virial"] / build().get_volume() * BAR_PER_EV_A3
+        np.testing.assert_allclose(found[f"{name}/pressure_bar"], pressure, rtol=0, atol=1e-2)
+        assert found[f"{name}/energies"].sum() == pytest.approx(reference[f"{name}/energy"], abs=1e-6)
+
+
+@installed
+@pytest.mark.mpi
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_committee_agrees_with_deepmds_own_deviations(run_liquid: RunLiquid, ranks: int) -> None:
+    """Also at evaluations before which lists were built while only the first model was evaluated."""
+    ours = run_liquid(ranks, "ours", potential={"kind": "deepmd", "models": MODELS}, committee={"every": 8})
+    own = f"pair_style deepmd {' '.join(MODELS)} out_freq 8 out_file deviation.out\npair_coeff * * H C O"
+    theirs = np.loadtxt(run_liquid(ranks, "theirs", potential={"lammps": own}) / "deviation.out")
+    rows = rows_of(ours)
+    assert [int(row["step"]) for row in rows] == [0, 8, 16, 24]
+    # theirs has a line at the start of each `run` as well; columns: step, virial ×3, largest, least and mean force
+    for row in rows:
+        line = theirs[theirs[:, 0] == int(row["step"])][-1]
+        assert float(row["deviation_max_eV_A"]) == pytest.approx(line[4], rel=1e-6)
+        assert float(row["variance_max_eV2_A2"]) ** 0.5 == pytest.approx(line[4], rel=1e-6)
+        assert float(row["variance_min_eV2_A2"]) ** 0.5 == pytest.approx(line[5], rel=1e-6)
+        assert line[4] > 0.01
+    log = (ours / "log.lammps").read_text()
+    builds = int(log.split("Neighbor list builds =")[-1].split()[0])
+    assert builds > 3  # between the evaluations, too
+
+
+@installed
+@pytest.mark.mpi
+def test_the_guard_ends_a_run_on_the_variance(run_liquid: RunLiquid) -> None:
+    folder = run_liquid(
+        2,
+        "stopped",
+        potential={"kind": "deepmd", "models": MODELS},
+        committee={"every": 4, "drive": "mean"},
+        guard={"variance": 1e-4},
+    )
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "stopped"
+    assert summary["stability"]["cause"] == "variance"
+    assert summary["committee"]["models"] == 3
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert [model["path"] for model in provenance["models"]] == MODELS
+    assert "deepmd-kit" in provenance["versions"]
+
+
+@installed
+def test_torch_is_not_loaded(run: Run, python: Path, tmp_path: Path) -> None:
+    content = {
+        "structure": LIQUID,
+        "potential": {"kind": "deepmd", "models": MODELS[:1]},
+        "velocities": "300 K",
+        "stages": [{"type": "nve", "length": "2 steps"}],
+        "output": {"folder": str(tmp_path / "run")},
+    }
+    program = (
+        f"import lamplighter, sys\nresult = lamplighter.run({content!r}, progress=False, trust=True)\n"
+        "print(result.summary['status'], 'torch' in sys.modules)"
+    )
+    done = run([python, "-c", program])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split()[-2:] == ["completed", "False"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("deepmd") is not None, reason="DeePMD-kit is installed")
+def test_without_deepmd_kit_the_extra_is_named(run: Run, tmp_path: Path) -> None:
+    content = {
+        "structure": LIQUID,
+        "potential": {"kind": "deepmd", "models": MODELS[:1]},
+        "velocities": "300 K",
+        "stages": [{"type": "nve", "length": "2 steps"}],
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    done = run([PROGRAMS / "lamplighter", "run", tmp_path / "run.yaml"])
+    assert done.returncode == 1
+    assert "needs DeePMD-kit, which is not installed: pip install 'lamplighter[deepmd]'" in done.stderr
+    assert "Traceback" not in done.stderr
