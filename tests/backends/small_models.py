@@ -191,8 +191,8 @@ def sevennet_subject(folder: Path) -> Subject:
         sevennet_calculator,
         words="dtype float64",
         reference_words="dtype float32",
-        force=1e-3,
-        energy=1e-4,
+        force=1e-4,
+        energy=1e-5,
         stress=1e-4,
         slope=1e-4,
     )
