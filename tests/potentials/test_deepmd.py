@@ -135,7 +135,8 @@ def test_torch_is_not_needed(run: Run, python: Path, tmp_path: Path) -> None:
         "output": {"folder": str(tmp_path / "run")},
     }
     program = (
-        f"import lamplighter, sys\nsys.modules['torch'] = None  # importing it fails\nresult = lamplighter.run({content!r}, progress=False, trust=True)\n"
+        f"import lamplighter, sys\nsys.modules['torch'] = None  # importing it fails\n"
+        f"result = lamplighter.run({content!r}, progress=False, trust=True)\n"
         "print(result.summary['status'])"
     )
     done = run([python, "-c", program])
