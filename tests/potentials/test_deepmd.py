@@ -126,7 +126,7 @@ def test_the_guard_ends_a_run_on_the_variance(run_liquid: RunLiquid) -> None:
 
 
 @installed
-def test_torch_is_not_loaded(run: Run, python: Path, tmp_path: Path) -> None:
+def test_torch_is_not_needed(run: Run, python: Path, tmp_path: Path) -> None:
     content = {
         "structure": LIQUID,
         "potential": {"kind": "deepmd", "models": MODELS[:1]},
@@ -135,12 +135,13 @@ def test_torch_is_not_loaded(run: Run, python: Path, tmp_path: Path) -> None:
         "output": {"folder": str(tmp_path / "run")},
     }
     program = (
-        f"import lamplighter, sys\nresult = lamplighter.run({content!r}, progress=False, trust=True)\n"
-        "print(result.summary['status'], 'torch' in sys.modules)"
+        f"import lamplighter, sys\nsys.modules['torch'] = None  # importing it fails\n"
+        f"result = lamplighter.run({content!r}, progress=False, trust=True)\n"
+        "print(result.summary['status'])"
     )
     done = run([python, "-c", program])
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split()[-2:] == ["completed", "False"]
+    assert done.stdout.split()[-1] == "completed"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("deepmd") is not None, reason="DeePMD-kit is installed")
