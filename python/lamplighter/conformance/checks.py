@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,10 @@ def _loaded(subject: Subject) -> Potential:
     return registry.recognise(subject.model).load(subject.model, options)
 
 
+# each structure is a new neighbour list: models may keep what they derived from the last one
+_topologies = itertools.count(1)
+
+
 def evaluated(potential: Potential, atoms: Atoms, longest: float) -> tuple[PairData, list[ExchangeCall]]:
     """Pairs of a structure as one rank would give them, up to any distance (Å), evaluated; and the exchanges made."""
     i, j, vectors = neighbor_list("ijD", atoms, longest)
@@ -48,7 +53,7 @@ def evaluated(potential: Potential, atoms: Atoms, longest: float) -> tuple[PairD
         eatoms=torch.full((len(atoms),), torch.nan, dtype=torch.float64),
         pair_forces=torch.full((len(i), 3), torch.nan, dtype=torch.float64),
         exchange=recording,
-        topology=1,
+        topology=next(_topologies),
     )
     potential.compute(data)
     return data, recording.calls
