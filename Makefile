@@ -22,6 +22,8 @@ NEQUIP_BIN := $(NEQUIP_VENV)/bin
 
 .PHONY: liquid test test-nequip test-deepmd install install-nequip develop lint slow clean
 .DELETE_ON_ERROR:
+# make would take these for steps on the way, and remove them
+.PRECIOUS: %/.created %/.installed
 
 # A folder of its own each time: a run never overwrites another.
 liquid: install
