@@ -901,7 +901,6 @@ double FixGuard::now() const
 
 void FixGuard::report(Criterion criterion)
 {
-  nevents++;
   if (first_criterion == NONE) {
     first_criterion = criterion;
     first_step = update->ntimestep;
@@ -913,10 +912,10 @@ void FixGuard::report(Criterion criterion)
   reported_step[criterion] = update->ntimestep;
   reported_value[criterion] = value;
   if (told) {
-    nevents--;
     stop_run();
     return;
   }
+  nevents++;
 
   const std::vector<Offence> worst = all_offences(criterion);
   const double reference_length = worst.empty() ? 0.0 : worst[0].reference;

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lamplighter.cli import options
 from lamplighter.cli.trajectory_source import TrajectorySource, open_source
 from lamplighter.errors import LamplighterError
 
@@ -57,19 +58,13 @@ def check(
         Path | None,
         typer.Option(help="Structure that bonds are taken from; default: the first frame.", metavar="STRUCTURE"),
     ] = None,
-    elements: Annotated[
-        str | None, typer.Option(help='Of the atom types of a LAMMPS file, such as "H C O".', metavar="SYMBOLS")
-    ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="Read the trajectory with MDAnalysis and this topology.", metavar="FILE")
-    ] = None,
-    units: Annotated[
-        str | None, typer.Option(help="Unit system of a LAMMPS dump; default: metal.", metavar="STYLE")
-    ] = None,
-    timestep: Annotated[str | None, typer.Option(help='Of the simulation, such as "0.5 fs".', metavar="TIME")] = None,
-    dt: Annotated[str | None, typer.Option(help='Between frames, such as "0.1 ps".', metavar="TIME")] = None,
+    elements: options.Elements = None,
+    topology: options.Topology = None,
+    units: options.Units = None,
+    timestep: options.Timestep = None,
+    dt: options.Dt = None,
     every_violation: Annotated[bool, typer.Option("--all", help="Go on after the first violation.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Find the first frame of a trajectory at which it ceases to be physical.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lamplighter.cli import options
+
 
 def density(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")],
@@ -28,7 +30,7 @@ def density(
     ] = None,
     pseudo_count: Annotated[float, typer.Option(help="Added to each bin, so that none is empty.", metavar="N")] = 0.5,
     figure: Annotated[Path | None, typer.Option(help="Draw series, P(ρ) and blocks.", metavar="FILE")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Density of runs at constant pressure: mean with error, distribution, compressibility.
 

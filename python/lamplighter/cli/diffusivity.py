@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lamplighter.cli import options
+
 
 def diffusivity(
     trajectories: Annotated[
@@ -38,19 +40,13 @@ def diffusivity(
         float,
         typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
     ] = 1.15,
-    elements: Annotated[
-        str | None, typer.Option(help='Of the atom types of a LAMMPS file, such as "H C O".', metavar="SYMBOLS")
-    ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="Read the trajectory with MDAnalysis and this topology.", metavar="FILE")
-    ] = None,
-    units: Annotated[
-        str | None, typer.Option(help="Unit system of a LAMMPS dump; default: metal.", metavar="STYLE")
-    ] = None,
-    timestep: Annotated[str | None, typer.Option(help='Of the simulation, such as "0.5 fs".', metavar="TIME")] = None,
-    dt: Annotated[str | None, typer.Option(help='Between frames, such as "0.1 ps".', metavar="TIME")] = None,
+    elements: options.Elements = None,
+    topology: options.Topology = None,
+    units: options.Units = None,
+    timestep: options.Timestep = None,
+    dt: options.Dt = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the displacements into this file.", metavar="FILE")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Self-diffusivity of each molecular species, from displacements at constant volume.
 

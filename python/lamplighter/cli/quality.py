@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lamplighter.cli import options
+
 
 def quality(
     runs: Annotated[list[Path], typer.Argument(help="The committee's npt and nvt runs.", metavar="RUN…")],
@@ -37,7 +39,7 @@ def quality(
     block: Annotated[str, typer.Option(help="Length of a block for D.", metavar="TIME")] = "100 ps",
     block_spacing: Annotated[str, typer.Option(help="Between the starts of blocks.", metavar="TIME")] = "10 ps",
     ballistic: Annotated[str, typer.Option(help="Dropped from the beginning of each block.", metavar="TIME")] = "10 ps",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Quality metric Q of a committee: stable, of the right density, of the right mobility. 0 to 3.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lamplighter.cli import options
+
 
 def stability(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")],
@@ -17,7 +19,7 @@ def stability(
         float, typer.Option(help="Level of the band and of the median's interval.", metavar="P")
     ] = 0.95,
     figure: Annotated[Path | None, typer.Option(help="Draw the survival curve into this file.", metavar="FILE")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """How long runs are stable: t_stab of each, mean, median, survival curve, failures by cause.
 

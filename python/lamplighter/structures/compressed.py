@@ -6,6 +6,8 @@ import io
 import zlib
 from pathlib import Path
 
+from lamplighter.errors import TrajectoryError
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 16
 
@@ -62,13 +64,16 @@ def open_as_far_as_it_goes(path: Path) -> io.BufferedReader:
     """Open a plain or gzipped file (known by its first bytes) for reading bytes; see `damage_of`.
 
     Raises:
-        OSError: it cannot be opened.
+        TrajectoryError: it cannot be opened.
     """
-    file = path.open("rb")
-    if file.peek(2)[:2] != _GZIP_MAGIC:
-        return file
-    file.close()
-    return io.BufferedReader(PartialGzip(path), _CHUNK)
+    try:
+        file = path.open("rb")
+        if file.peek(2)[:2] != _GZIP_MAGIC:
+            return file
+        file.close()
+        return io.BufferedReader(PartialGzip(path), _CHUNK)
+    except OSError as problem:
+        raise TrajectoryError(f"{path} cannot be read: {problem.strerror or problem}") from problem
 
 
 def damage_of(file: io.BufferedReader) -> str:

@@ -60,11 +60,7 @@ class LammpsDump:
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, is no dump, or a frame in it is damaged."""
         self.dropped = ""
-        try:
-            file = open_as_far_as_it_goes(self.path)
-        except OSError as problem:
-            raise TrajectoryError(f"{self.path} cannot be read: {problem.strerror or problem}") from problem
-        with file:
+        with open_as_far_as_it_goes(self.path) as file:
             units = self._given_units or "metal"
             index = 0
             while True:

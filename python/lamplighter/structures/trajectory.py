@@ -157,11 +157,7 @@ class XyzFile:
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, or a frame in it is damaged."""
         self.dropped = ""
-        try:
-            file = open_as_far_as_it_goes(self.path)
-        except OSError as problem:
-            raise TrajectoryError(f"{self.path} cannot be read: {problem.strerror or problem}") from problem
-        with file:
+        with open_as_far_as_it_goes(self.path) as file:
             index = 0
             while head := file.readline():
                 if not head.strip():
@@ -320,8 +316,5 @@ def _time_of(given: Any) -> float | None:
 def _begins_like_a_dump(path: Path) -> bool:
     if not path.is_file():
         return False
-    try:
-        with open_as_far_as_it_goes(path) as file:
-            return file.read(6) == b"ITEM: "
-    except OSError as problem:
-        raise TrajectoryError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    with open_as_far_as_it_goes(path) as file:
+        return file.read(6) == b"ITEM: "

@@ -1,0 +1,19 @@
+"""Options that several commands have, described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Elements = Annotated[
+    str | None, typer.Option(help='Of the atom types of a LAMMPS file, such as "H C O".', metavar="SYMBOLS")
+]
+Topology = Annotated[
+    Path | None, typer.Option(help="Read the trajectory with MDAnalysis and this topology.", metavar="FILE")
+]
+Units = Annotated[str | None, typer.Option(help="Unit system of a LAMMPS dump; default: metal.", metavar="STYLE")]
+Timestep = Annotated[str | None, typer.Option(help='Of the simulation, such as "0.5 fs".', metavar="TIME")]
+Dt = Annotated[str | None, typer.Option(help='Between frames, such as "0.1 ps".', metavar="TIME")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
