@@ -50,7 +50,7 @@ lint: install
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: EXTRAS = mace,example,test
+$(VENV)/.installed: EXTRAS = mace,gap,analysis,example,test
 
 install-nequip: $(NEQUIP_VENV)/.installed
 
