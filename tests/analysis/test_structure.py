@@ -54,9 +54,7 @@ def test_radial_distributions_equal_those_of_mdanalysis(kind: str) -> None:
     from MDAnalysis.analysis.rdf import InterRDF
 
     n, frames = 40, water_boxes(6)
-    universe = MDAnalysis.Universe.empty(
-        3 * n, n_residues=n, atom_resindex=np.repeat(np.arange(n), 3), trajectory=True
-    )
+    universe = MDAnalysis.Universe.empty(3 * n, n_residues=n, atom_resindex=np.repeat(np.arange(n), 3), trajectory=True)
     universe.add_TopologyAttr("name", frames[0].get_chemical_symbols())
     universe.load_new(
         np.array([atoms.get_positions(wrap=True) for atoms in frames]),

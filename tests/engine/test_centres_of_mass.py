@@ -41,7 +41,9 @@ def hydrogen_chloride(path: Path) -> Path:
     lines += [f"0 {EDGE} {axis}lo {axis}hi" for axis in "xyz"]
     lines += ["", "Masses\n", "1 1.008", "2 35.45", "", "Atoms # bond\n"]
     for k, (xyz, image) in enumerate(zip(positions, images, strict=True)):
-        lines.append(f"{k + 1} {k // 2 + 1} {k % 2 + 1} " + " ".join(f"{x:.9f}" for x in xyz) + " %d %d %d" % tuple(image))
+        lines.append(
+            f"{k + 1} {k // 2 + 1} {k % 2 + 1} " + " ".join(f"{x:.9f}" for x in xyz) + " %d %d %d" % tuple(image)
+        )
     lines += ["", "Bonds\n", *(f"{k} 1 {2 * k - 1} {2 * k}" for k in range(1, 65))]
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -54,7 +56,12 @@ def write_hcl(tmp_path: Path) -> Callable[..., Path]:
 
     def write(stages: list[dict[str, Any]], **sections: Any) -> Path:
         structure = {"file": "hcl.data", **sections.pop("structure", {})}
-        lines = ["pair_style lj/cut 7.0", "pair_coeff 1 1 0.001 2.0", "pair_coeff 2 2 0.01 3.4", "special_bonds lj 0 1 1"]
+        lines = [
+            "pair_style lj/cut 7.0",
+            "pair_coeff 1 1 0.001 2.0",
+            "pair_coeff 2 2 0.01 3.4",
+            "special_bonds lj 0 1 1",
+        ]
         lines += ["pair_modify mix arithmetic", "bond_style harmonic", f"bond_coeff 1 15.0 {LENGTH}"]
         content = {
             "structure": structure, "potential": {"lammps": lines}, "timestep": "0.25 fs", "output": OUTPUT,

@@ -184,7 +184,11 @@ def first_shell(edges: Floats, g: Floats, coordination: Floats, coordination_err
         return Shell(float(centres[top]), float(g[top]), math.nan, math.nan, math.nan)
     low = first + int(np.argmin(smooth[first : peaks[1]]))
     return Shell(
-        float(centres[top]), float(g[top]), float(centres[low]), float(coordination[low]), float(coordination_error[low])
+        float(centres[top]),
+        float(g[top]),
+        float(centres[low]),
+        float(coordination[low]),
+        float(coordination_error[low]),
     )
 
 

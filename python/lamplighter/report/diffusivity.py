@@ -160,9 +160,7 @@ def diffusivity_of_frames(
         TrajectoryError: the frames cannot be used (`centres_of_mass.read_centres`), or are too few; the file is named.
     """
     try:
-        whole = read_centres(
-            frames, unwrap=wanted.unwrap, tolerance=wanted.tolerance, of_molecules=of_molecules
-        )
+        whole = read_centres(frames, unwrap=wanted.unwrap, tolerance=wanted.tolerance, of_molecules=of_molecules)
         centres = _production(whole, wanted)
         return _analysed(path, centres, whole.length_ps - centres.length_ps, wanted)
     except TrajectoryError as problem:

@@ -93,9 +93,7 @@ class StructureOfTrajectories:
     differences: list[list[BondDifference]]
 
 
-def compared(
-    trajectories: list[TrajectoryStructure], reference: TrajectoryStructure | None
-) -> StructureOfTrajectories:
+def compared(trajectories: list[TrajectoryStructure], reference: TrajectoryStructure | None) -> StructureOfTrajectories:
     """Put trajectories together with their reference.
 
     Raises:

@@ -234,7 +234,9 @@ def _integrity(integrity: Integrity) -> list[str]:
         return [*lines, f"    the same in all {integrity.n_frames} frames{bonds}"]
     lines.append(f"    first change at {_when(change)}: {_away(integrity, change)}")
     share = f"{integrity.n_changed_frames} of {integrity.n_frames} frames"
-    lines.append(f"    other molecules than at first in {share}; at the end: {_away(integrity, integrity.censuses[-1])}")
+    lines.append(
+        f"    other molecules than at first in {share}; at the end: {_away(integrity, integrity.censuses[-1])}"
+    )
     others = [each for each in integrity.censuses if each.frame > change.frame][:_MOST_CHANGES]
     lines += [f"    then at {_when(each)}: {_away(integrity, each)}" for each in others]
     return lines
@@ -250,9 +252,7 @@ def _away(integrity: Integrity, census: Census) -> str:
     return ", ".join(words) or "as at first"
 
 
-def _differences(
-    one: TrajectoryStructure, reference: TrajectoryStructure, made: Sequence[BondDifference]
-) -> list[str]:
+def _differences(one: TrajectoryStructure, reference: TrajectoryStructure, made: Sequence[BondDifference]) -> list[str]:
     rows: list[tuple[str, ...]] = [("  bonds", "longer by / Å", "σ / σ_ref", "k / k_ref")]
     for each in made:
         rows.append(
@@ -269,9 +269,7 @@ def _differences(
     return lines
 
 
-def _draw_distributions(
-    left: Axes, right: Axes, made: Sequence[PairDistribution], style: str, labelled: bool
-) -> None:
+def _draw_distributions(left: Axes, right: Axes, made: Sequence[PairDistribution], style: str, labelled: bool) -> None:
     for number, each in enumerate(made):
         colour = PALETTE[number % len(PALETTE)]
         left.plot(each.centres, each.g, style, color=colour, label=pair_name(each) if labelled else None, lw=1.2)

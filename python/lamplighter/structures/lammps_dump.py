@@ -128,7 +128,9 @@ class LammpsDump:
             positions=positions,
             cell=scale * header.cell,
             periodic=header.periodic,
-            masses=None if same.masses is None else same.masses * factor("mass", header.units)
+            masses=None
+            if same.masses is None
+            else same.masses * factor("mass", header.units)
             if "mass" in rows.columns
             else same.masses,
             velocities=numbers_in(_VELOCITIES, "velocity"),
