@@ -1,5 +1,5 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
-`compile`, `models`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`,
+`structure`, `quality`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -20,6 +20,7 @@ COMMANDS = {
     "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
+    "structure": "Radial distributions, bond lengths, and whether molecules hold.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",

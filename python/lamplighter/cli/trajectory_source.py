@@ -29,6 +29,12 @@ class TrajectorySource:
     step_ps: float | None = None
     frame_ps: float | None = None
 
+    @property
+    def fraction_read(self) -> float | None:
+        """How much of the file has been read, from 0 to 1; None: not known."""
+        fraction: float | None = getattr(self.frames, "fraction_read", None)
+        return fraction
+
     def __iter__(self) -> Iterator[Any]:
         for frame in self.frames:
             if self.frame_ps is not None:

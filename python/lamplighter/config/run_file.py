@@ -159,6 +159,7 @@ class Output(Section):
     folder: Path | None = None
     thermo: Duration = Quantity(10.0, "fs")
     trajectory: OptionalInterval = Quantity(0.1, "ps")
+    centres_of_mass: OptionalInterval = None
     restart: OptionalInterval = Quantity(1.0, "ps")
 
 

@@ -20,6 +20,8 @@ from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch
+from lamplighter.engine.molecules import molecules_of_start
+from lamplighter.engine.names import MOLECULES
 from lamplighter.engine.resume import cut_outputs, find_restart
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
@@ -167,7 +169,11 @@ def _fill_folder(plan: _Plan) -> None:
             text = script.text_of(plan.blocks, "Repeat the run in this folder with: lamplighter lmp -in in.lammps")
             inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
             run_folder.create(plan.folder, plan.run, text, inputs)
-            read_start_structure(plan.run.structure).write(plan.folder / run_folder.STRUCTURE)
+            structure = read_start_structure(plan.run.structure)
+            structure.write(plan.folder / run_folder.STRUCTURE)
+            if plan.run.output.centres_of_mass is not None:
+                found = molecules_of_start(plan.folder / run_folder.STRUCTURE, structure, plan.run.structure.replicate)
+                found.write(plan.folder / MOLECULES)
         else:
             cut_outputs(plan.folder, plan.restart)
             for name in script.included_files(plan.blocks, scripts):

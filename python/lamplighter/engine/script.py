@@ -17,7 +17,7 @@ from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
 from lamplighter.engine import potential
-from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE
+from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE, MOLECULES
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
@@ -118,6 +118,8 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
         inside = restart is not None and index == restart.stage and not restart.stage_is_over
         if not done:
             if not watched and not isinstance(stage, Minimise):
+                if run.output.centres_of_mass is not None:
+                    blocks.append(_centres())
                 if run.committee is not None:
                     blocks.append(_committee_table(run, structure, restart, index, placed[index]))
                 if run.guard.criteria:
@@ -182,7 +184,7 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
         return Block("the system", (_string("restart", restart.file), skin, "include inputs/resume.lmp"))
     tilted = any(isinstance(stage, Npt) and stage.barostat.type == "triclinic" for stage in run.stages)
     lines = (
-        "shell rm -f trajectory.lammpstrj.gz",
+        "shell rm -f trajectory.lammpstrj.gz centres_of_mass.lammpstrj.gz",
         f'print "{THERMO_COLUMNS}" file thermo.csv screen no',
         _string("data", "structure.data"),
         _string("atom_style", structure.atom_style),
@@ -217,6 +219,11 @@ def _guard(run: RunFile, structure: StartStructure) -> Block:
         f"before {guard.frames_before} every {guard.frames_every}",
     ]
     return Block("what ends the run", (" ".join(words),))
+
+
+def _centres() -> Block:
+    lines = (_string("molecules", MOLECULES), "include inputs/centres_of_mass.lmp")
+    return Block("the centres of mass of molecules", lines)
 
 
 def committee_columns(elements: Sequence[str]) -> str:
@@ -303,6 +310,7 @@ def _stage(
     lines += [
         _equal("step_end", steps.end),
         _equal("trajectory_every", _interval(run.output.trajectory, steps.timestep_ps)),
+        _equal("centres_every", _interval(run.output.centres_of_mass, steps.timestep_ps)),
         _equal("restart_every", _interval(run.output.restart, steps.timestep_ps)),
         _equal("first_frame", first_frame),
         _string("elements", " ".join(structure.elements)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
 
@@ -28,6 +29,10 @@ class PartialGzip(io.RawIOBase):
         self._waiting = b""
         self._inside = False  # a member has begun and not ended
         self.damage = ""
+
+    def fraction_read(self) -> float:
+        """How much of the file, as it lies on the disk, has been read, from 0 to 1."""
+        return _fraction(self._file)
 
     def readable(self) -> bool:
         return True
@@ -79,3 +84,15 @@ def open_as_far_as_it_goes(path: Path) -> io.BufferedReader:
 def damage_of(file: io.BufferedReader) -> str:
     """What was wrong with a file so far read; empty where nothing was."""
     return str(getattr(file.raw, "damage", ""))
+
+
+def fraction_read(file: io.BufferedReader | None) -> float:
+    """How much of such a file, as it lies on the disk, has been read, from 0 to 1; 1 where it is closed."""
+    if file is None or file.closed:
+        return 0.0 if file is None else 1.0
+    return file.raw.fraction_read() if isinstance(file.raw, PartialGzip) else _fraction(file.raw)
+
+
+def _fraction(file: io.RawIOBase | io.BufferedReader) -> float:
+    size = os.fstat(file.fileno()).st_size
+    return min(1.0, file.tell() / size) if size else 1.0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lamplighter.errors import StructureError, TrajectoryError
 from lamplighter.structures import lammps_data
-from lamplighter.structures.compressed import damage_of, open_as_far_as_it_goes
+from lamplighter.structures.compressed import damage_of, fraction_read, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
 
@@ -153,11 +153,18 @@ class XyzFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.dropped = ""
+        self._file: io.BufferedReader | None = None
+
+    @property
+    def fraction_read(self) -> float:
+        """As `LammpsDump.fraction_read`."""
+        return fraction_read(self._file)
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, or a frame in it is damaged."""
         self.dropped = ""
         with open_as_far_as_it_goes(self.path) as file:
+            self._file = file
             index = 0
             while head := file.readline():
                 if not head.strip():
