@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 from ase import Atoms
@@ -164,7 +165,13 @@ def open_evaluator(
     return FrameEvaluator(env, lines, elements, with_models=potential.needs_models(chosen))
 
 
-def evaluate_frames(evaluator: FrameEvaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:
+class Evaluator(Protocol):
+    """Whatever answers for a frame: a `FrameEvaluator`, or a `reference.CalculatorEvaluator`."""
+
+    def evaluate(self, atoms: Atoms) -> Labels: ...
+
+
+def evaluate_frames(evaluator: Evaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:
     """Frame by frame.
 
     Raises:
