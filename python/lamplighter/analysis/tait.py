@@ -32,6 +32,12 @@ IMPROBABLE = 0.01
 METHOD = "Tait equation, weighted least squares; error from the covariance"
 METHOD_UNWEIGHTED = "Tait equation, unweighted least squares; error from the scatter about the fit"
 
+FARTHEST_VOLUME = 1.25
+"""V₀ over the largest volume from which on p → 0 counts as far outside the data."""
+
+MOST_APART = 2.0
+"""Ratio of the two errors of κ_T from which on a note is made."""
+
 _PA_PER_BAR = 1e5
 N_BOOTSTRAP = 300
 """Fits of the bootstrap."""
@@ -91,9 +97,7 @@ class TaitFit:
                 both = [self._compressibility(self.parameters + sign * shift, pressure) for sign in (1, -1)]
                 gradient[k] = (both[0] - both[1]) / (2.0 * step)
         error = math.sqrt(max(0.0, float(gradient @ self.covariance @ gradient)))
-        return replace(
-            self.compressibility, value=value / _PA_PER_BAR, standard_error=error / _PA_PER_BAR
-        )
+        return replace(self.compressibility, value=value / _PA_PER_BAR, standard_error=error / _PA_PER_BAR)
 
     @staticmethod
     def _compressibility(parameters: Floats, pressure: float) -> float:
@@ -161,6 +165,14 @@ def fit_tait(
         note = "the volumes show no curvature: C and B are not determined, their ratio is"
         notes.append(note)
     gradient_of_c = np.array([0.0, 1.0 / b, -kappa / b**2]) if not note else np.zeros(3)
+    bootstrap = _bootstrap(p, parameters, sigma, n_bootstrap, seed)
+    if not 1.0 / MOST_APART < bootstrap / errors_of[1] < MOST_APART and n_bootstrap:
+        notes.append("bootstrap and covariance disagree about the error of κ_T(p→0): take the larger one")
+    if parameters[0] > FARTHEST_VOLUME * v.max():
+        notes.append(
+            f"the fit puts V₀ = {parameters[0]:.4g} Å³ far outside the data (largest {v.max():.4g} Å³): is there a "
+            "liquid at p = 0? Add lower pressures; until then only κ_T at the pressures themselves means something"
+        )
     return TaitFit(
         pressures=p,
         volumes=v,
@@ -171,7 +183,7 @@ def fit_tait(
         else estimate(kappa / b, math.sqrt(gradient_of_c @ covariance @ gradient_of_c), ""),
         b=estimate(math.nan, math.nan, "bar", note) if note else estimate(1.0 / b, float(errors_of[2]) / b**2, "bar"),
         compressibility=estimate(kappa / _PA_PER_BAR, float(errors_of[1]) / _PA_PER_BAR, "1/Pa"),
-        bootstrap_error=_bootstrap(p, parameters, sigma, n_bootstrap, seed) / _PA_PER_BAR,
+        bootstrap_error=bootstrap / _PA_PER_BAR,
         chi_squared=chi_squared if weighted else math.nan,
         degrees_of_freedom=freedom,
         probability=probability,

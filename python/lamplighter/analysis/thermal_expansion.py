@@ -132,4 +132,4 @@ def _check(t: Floats, rho: Floats) -> None:
     if len(bad):
         raise ValueError(f"the density at {t[bad[0]]:g} K must be finite and > 0 g/cm³, got {rho[bad[0]]:g}")
     if len(np.unique(t)) < 2:
-        raise ValueError(f"a slope needs at least two different temperatures, got {t[0] if len(t) else 'none'} alone")
+        raise ValueError(f"a slope needs at least two different temperatures, got {t[0]:g} K alone")

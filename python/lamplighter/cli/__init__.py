@@ -1,5 +1,5 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
-`compile`, `models`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `compression`, `expansion`,
+`diffusivity`, `quality`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -19,6 +19,8 @@ COMMANDS = {
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
     "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
+    "compression": "Isothermal compression: density at each pressure, Tait fit, compressibility.",
+    "expansion": "Thermal expansion: density at each temperature, slope, expansion coefficient.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lamplighter.analysis.tait import TaitFit, fit_tait
 from lamplighter.errors import LamplighterError
@@ -29,7 +30,7 @@ class CompressionOfRuns:
 
 
 def compression_of_runs(
-    folders: Sequence[Path], discard_ps: float | None = None, stages: Sequence[str] = ()
+    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
 ) -> CompressionOfRuns:
     """Read the stages of runs and fit the Tait equation to their volumes.
 
@@ -38,7 +39,7 @@ def compression_of_runs(
     Raises:
         LamplighterError: a run cannot be used, the stages are at several temperatures, or at fewer than four pressures.
     """
-    found = read_state_points(folders, discard_ps, stages)
+    found = read_state_points(folders, discard, stages)
     points = sorted(found.points, key=lambda point: point.pressure)
     where = ", ".join(str(folder) for folder in folders)
     if not points:

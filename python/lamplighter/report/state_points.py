@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.config.loading import load_run_file
@@ -48,13 +48,14 @@ class StatePoints:
 
 
 def read_state_points(
-    folders: Sequence[Path], discard_ps: float | None = None, stages: Sequence[str] = ()
+    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
 ) -> StatePoints:
     """The NPT stages at constant temperature and pressure of runs; of several in a row at one condition, the last.
 
     Args:
         folders: Run folders of one system.
-        discard_ps: What is left out from the beginning of each stage, ps; None: until equilibrated (Chodera 2016).
+        discard: What is left out from the beginning of each stage, ps; "auto": until equilibrated (Chodera 2016); None:
+            nothing where a stage at the same condition came before, else as "auto".
         stages: Names or indices of the stages of each run; none: as above.
 
     Raises:
@@ -77,7 +78,9 @@ def read_state_points(
             if record is None or len(run.thermo.stage(index)) < 2:
                 notes.append(f"{folder}: stage {index} ({planned[index].name}) has not run; it is left out")
                 continue
-            points.append(_point(run, record, planned[index], discard_ps, notes))
+            equilibrated = index > 0 and _constant(planned[index - 1]) == _constant(planned[index])
+            left_out = 0.0 if discard is None and equilibrated else discard
+            points.append(_point(run, record, planned[index], None if left_out == "auto" else left_out, notes))
     require_same_system((point.folder, point.density.system) for point in points)
     return StatePoints(points, notes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lamplighter.analysis.thermal_expansion import ThermalExpansion, thermal_expansion
 from lamplighter.errors import LamplighterError
@@ -29,7 +30,7 @@ class ThermalExpansionOfRuns:
 
 
 def thermal_expansion_of_runs(
-    folders: Sequence[Path], discard_ps: float | None = None, stages: Sequence[str] = ()
+    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
 ) -> ThermalExpansionOfRuns:
     """Read the stages of runs and fit a line to their densities.
 
@@ -38,7 +39,7 @@ def thermal_expansion_of_runs(
     Raises:
         LamplighterError: a run cannot be used, the stages are at several pressures, or at one temperature alone.
     """
-    found = read_state_points(folders, discard_ps, stages)
+    found = read_state_points(folders, discard, stages)
     points = sorted(found.points, key=lambda point: point.temperature)
     where = ", ".join(str(folder) for folder in folders)
     if not points:
