@@ -1,5 +1,5 @@
 """The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `compression`, `expansion`,
-`diffusivity`, `quality`, `compile`, `models`, `doctor`, `trust`, one file each.
+`scan`, `diffusivity`, `quality`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -21,6 +21,7 @@ COMMANDS = {
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
     "compression": "Isothermal compression: density at each pressure, Tait fit, compressibility.",
     "expansion": "Thermal expansion: density at each temperature, slope, expansion coefficient.",
+    "scan": "Volume scan: energies of a liquid expanded and compressed with rigid molecules.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
