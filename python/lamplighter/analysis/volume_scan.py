@@ -26,6 +26,9 @@ Floats = NDArray[np.float64]
 METHOD_WELL = "cubic spline through the five points around the lowest; error: its difference from the parabola"
 METHOD_WALL = "monotone cubic where E = 0 beyond the well; error: its difference from the straight line"
 
+POINTS_OF_WELL = 5
+"""Densities through which the spline goes."""
+
 _FINE = 2001  # points on which a spline is searched
 _ROUNDING = 1e-9  # eV
 
@@ -176,15 +179,17 @@ def _well(x: Floats, y: Floats) -> tuple[Estimate, Estimate, int]:
     elif place in (0, len(x) - 1):
         note = f"the lowest energy is at the end of the scan, {x[place]:.4g} g/cm³"
     else:
-        first = max(0, min(place - 2, len(x) - 5))
-        near = slice(first, first + 5)
+        first = max(0, min(place - 2, len(x) - POINTS_OF_WELL))
+        near = slice(first, first + POINTS_OF_WELL)
         fine = np.linspace(x[place - 1], x[place + 1], _FINE)
         smooth: Any = CubicSpline(x[near], y[near])
         bent = np.polyval(np.polyfit(x[place - 1 : place + 2], y[place - 1 : place + 2], 2), fine)
         values = smooth(fine)
         at, other = int(np.argmin(values)), int(np.argmin(bent))
-        density = estimate(float(fine[at]), abs(float(fine[at] - fine[other])), "g/cm³")
-        energy = estimate(float(values[at]), abs(float(values[at] - bent[other])), "eV/molecule")
+        # with fewer points the spline is the parabola and says nothing about the error
+        known = 1.0 if len(x) >= POINTS_OF_WELL else math.nan
+        density = estimate(float(fine[at]), known * abs(float(fine[at] - fine[other])), "g/cm³")
+        energy = estimate(float(values[at]), known * abs(float(values[at] - bent[other])), "eV/molecule")
         return density, energy, place
     nothing = math.nan
     return estimate(nothing, nothing, "g/cm³", note), estimate(nothing, nothing, "eV/molecule", note), place

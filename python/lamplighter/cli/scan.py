@@ -96,23 +96,22 @@ def scan(
 
         chosen = agree(comm, lambda: potentials(model or [], kind, dtype, engine))
         found = agree(comm, frames_of_scan)
-        models: dict[str, Energies] = {}
-        for name, potential in chosen.items():
-            models[name] = energies_of(found, potential, name, threads, trust)
         told: tuple[str, Energies] | None = None
         if is_file:
             told = (Path(str(reference)).stem, found.labels)
         elif reference is not None:
+            # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
             told = agree(comm, lambda: found.evaluated(open_calculator(reference, option or ()).evaluate, reference))
+        if write is not None:
+            agree(comm, lambda: found.write(write, told is not None))
+        models = {name: energies_of(found, potential, name, threads, trust) for name, potential in chosen.items()}
 
         def report() -> None:
-            if write is not None:
-                found.write(write, told is not None)
-            if models or told:
-                made = volume_scan(found.source, found.frames, found.molecules, models, told, found.notes)
-                _show(made, figure, csv, as_json)
+            made = volume_scan(found.source, found.frames, found.molecules, models, told, found.notes)
+            _show(made, figure, csv, as_json)
 
-        agree(comm, report)
+        if models or told:
+            agree(comm, report)
         return 0
 
     raise typer.Exit(end_together(comm, program))

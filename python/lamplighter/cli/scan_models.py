@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from lamplighter.config.loading import describe, load_run_file
 from lamplighter.config.run_file import Potential
+from lamplighter.engine import model_trust
 from lamplighter.engine.evaluation import open_evaluator
+from lamplighter.errors import ConfigError
 from lamplighter.report.scan_frames import ScanFrames
 from lamplighter.report.volume_scan import Energies
 
@@ -18,10 +20,8 @@ def potentials(files: Sequence[Path], kind: str, dtype: str, engine: str) -> dic
     """The potential of each file, by a name of its own: model files, or run files for their potentials.
 
     Raises:
-        ConfigError: an option or a run file is not valid.
+        ConfigError: an option or a run file is not valid. ModelError: a model file does not exist.
     """
-    from lamplighter.errors import ConfigError
-
     found: dict[str, Potential] = {}
     for path in files:
         if path.suffix in (".yaml", ".yml"):
@@ -32,6 +32,7 @@ def potentials(files: Sequence[Path], kind: str, dtype: str, engine: str) -> dic
                 potential = Potential.model_validate(words)
             except ValidationError as problem:
                 raise ConfigError(describe(problem, f"--model {path}")) from None
+        model_trust.require_files(potential)
         found[path.stem if path.stem not in found else str(path)] = potential
     return found
 
