@@ -36,7 +36,7 @@ class Contact:
 
     Attributes:
         first, second: Their places.
-        distance: Å; infinite where there is none within `FARTHEST_CONTACT_A`.
+        distance: Å; infinite where there is none as near as was looked for.
         ratio: The smallest distance over the sum of covalent radii, of all pairs of different molecules.
     """
 
@@ -87,7 +87,7 @@ def rigid_scan(atoms: Atoms, of_molecule: Integers, densities: Sequence[float]) 
     frames = []
     for density in densities:
         frame = scaled_rigidly(atoms, of_molecule, (given / density) ** (1.0 / 3.0))
-        closest = closest_contact(frame, of_molecule)
+        closest = closest_contact(frame, of_molecule, OVERLAP_A)
         if closest.distance < OVERLAP_A:
             i, j = closest.first, closest.second
             raise StructureError(
@@ -110,9 +110,12 @@ def isolated_molecules(atoms: Atoms, of_molecule: Integers) -> list[Atoms]:
     ]
 
 
-def closest_contact(atoms: Atoms, of_molecule: Integers) -> Contact:
-    """The closest atoms of different molecules, a molecule's own images among them. Arguments as `scaled_rigidly`."""
-    first, second, distance, shift = neighbor_list("ijdS", atoms, FARTHEST_CONTACT_A)
+def closest_contact(atoms: Atoms, of_molecule: Integers, farthest: float = FARTHEST_CONTACT_A) -> Contact:
+    """The closest atoms of different molecules within `farthest` (Å), a molecule's own images among them.
+
+    Other arguments as `scaled_rigidly`.
+    """
+    first, second, distance, shift = neighbor_list("ijdS", atoms, farthest)
     other = (of_molecule[first] != of_molecule[second]) | shift.any(axis=1)
     first, second, distance = first[other], second[other], distance[other]
     if len(distance) == 0:
