@@ -114,11 +114,11 @@ def test_a_molecule_touches_its_own_image() -> None:
 
 def test_what_cannot_be_scanned_is_refused(liquid: Atoms) -> None:
     whole, found = molecules_for_scan(liquid)
-    pair = Atoms("Ar2", [[0, 0, 0], [0.0, 0.0, 5.0]], cell=[10, 10, 10], pbc=True)
-    with pytest.raises(
-        StructureError, match=r"atoms \d \(Ar\) and \d \(Ar\) of .* molecules are 0\.05 Å apart.*at less"
-    ):
-        rigid_scan(pair, np.array([0, 1]), [0.1, density_of(pair) * 100.0**3])
+    pair = Atoms("H2", [[0, 0, 0], [0.0, 0.0, 0.5]], cell=[10, 10, 10], pbc=True)
+    with pytest.raises(StructureError, match=r"atoms \d \(H\) and \d \(H\) of .* molecules are 0\.05 Å apart.*at less"):
+        rigid_scan(pair, np.array([0, 1]), [0.01, density_of(pair) * 10.0**3])
+    with pytest.raises(StructureError, match=r"densities must lie between 0 and 25 g/cm³, got 30"):
+        rigid_scan(whole, found.of_atom, [1.0, 30.0])
     with pytest.raises(StructureError, match=r"no bonds were found.*--atomic"):
         molecules_for_scan(Atoms("Ar2", [[0, 0, 0], [5, 5, 5]], cell=[10, 10, 10], pbc=True))
     open_ = whole.copy()

@@ -27,6 +27,9 @@ OVERLAP_A = 0.1
 FARTHEST_CONTACT_A = 4.0
 """Up to which the closest contact between molecules is looked for, Å."""
 
+MOST_DENSE = 25.0
+"""g/cm³; osmium has 22.6. In a cell of less than an ångström everything takes for ever."""
+
 _GRAM_PER_CM3 = 1e24 / units.mol  # of g/mol per Å³
 
 
@@ -75,14 +78,17 @@ def rigid_scan(atoms: Atoms, of_molecule: Integers, densities: Sequence[float]) 
 
     Args:
         atoms, of_molecule: As `scaled_rigidly`; periodic in all directions.
-        densities: g/cm³, each > 0.
+        densities: g/cm³, each > 0 and at most 25.
 
     Raises:
-        StructureError: the frame is not periodic in all directions, or atoms of different molecules come closer than
+        StructureError: a density is impossible, the frame is not periodic in all directions, or atoms of different molecules come closer than
             0.1 Å at a density (it and the atoms are named).
     """
     if not all(atoms.pbc) or atoms.cell.rank < 3:
         raise StructureError("a volume scan needs a frame that is periodic in all three directions")
+    for density in densities:
+        if not 0.0 < density <= MOST_DENSE:
+            raise StructureError(f"densities must lie between 0 and {MOST_DENSE:g} g/cm³, got {density:g}")
     given = density_of(atoms)
     frames = []
     for density in densities:
