@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lamplighter.analysis.series import Estimate
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.stages import Npt, Stage
 from lamplighter.errors import LamplighterError, RunFolderError
@@ -127,11 +126,6 @@ def point_as_json(point: StatePoint) -> dict[str, Any]:
     }
 
 
-def error_of(estimate: Estimate) -> float:
-    """The standard error where there is one, else nan."""
-    return estimate.standard_error if estimate.standard_error > 0.0 else math.nan
-
-
 def _planned(folder: Path) -> list[Stage]:
     try:
         return load_run_file(folder / RUN_FILE).stages
@@ -186,6 +180,7 @@ def _point(
     if record.steps is not None and done < record.steps:
         notes.append(f"{point_name(point)} broke off after {done:.0f} of {record.steps} steps")
     measured = density.temperature
-    if abs(measured.value - condition[0]) > max(MOST_SIGMAS_APART * measured.standard_error, 0.01 * condition[0]):
+    # a standard error may be nan, which max() keeps only in the first place
+    if abs(measured.value - condition[0]) > max(0.01 * condition[0], MOST_SIGMAS_APART * measured.standard_error):
         notes.append(f"{point_name(point)} has a mean temperature of {measured.value:.4g} K, not {condition[0]:g} K")
     return point

@@ -81,8 +81,8 @@ def rigid_scan(atoms: Atoms, of_molecule: Integers, densities: Sequence[float]) 
         densities: g/cm³, each > 0 and at most 25.
 
     Raises:
-        StructureError: a density is impossible, the frame is not periodic in all directions, or atoms of different molecules come closer than
-            0.1 Å at a density (it and the atoms are named).
+        StructureError: a density is impossible, the frame is not periodic in all directions, or atoms of different
+            molecules come closer than 0.1 Å at a density (it and the atoms are named).
     """
     if not all(atoms.pbc) or atoms.cell.rank < 3:
         raise StructureError("a volume scan needs a frame that is periodic in all three directions")
