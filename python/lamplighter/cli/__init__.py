@@ -1,5 +1,4 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`,
-`structure`, `quality`, `compile`, `models`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter COMMAND`, one file each (`COMMANDS` lists them).
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -19,6 +18,9 @@ COMMANDS = {
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
     "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
+    "compression": "Isothermal compression: density at each pressure, Tait fit, compressibility.",
+    "expansion": "Thermal expansion: density at each temperature, slope, expansion coefficient.",
+    "scan": "Volume scan: energies of a liquid expanded and compressed with rigid molecules.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "structure": "Radial distributions, bond lengths, and whether molecules hold.",
     "quality": "The quality metric Q of a committee's runs against a reference.",

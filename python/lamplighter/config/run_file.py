@@ -25,6 +25,7 @@ from lamplighter.config.stages import (
     Stage,
     steps_of,
 )
+from lamplighter.config.workflow import Workflow
 
 
 class Structure(Section):
@@ -174,8 +175,20 @@ class RunFile(Section):
     velocities: Velocities = Velocities()
     neighbour: Neighbour = Neighbour()
     guard: Guard = Guard()
-    stages: list[Stage] = Field(min_length=1)
+    stages: list[Stage] = Field(default_factory=list)
+    workflow: Workflow | None = None
     output: Output = Output()
+
+    @model_validator(mode="after")
+    def _workflow_becomes_stages(self) -> RunFile:
+        """Its stages follow those of the run file; from here on there are stages alone."""
+        if self.workflow is not None:
+            # the model is frozen for everybody else
+            object.__setattr__(self, "stages", [*self.stages, *self.workflow.stages()])
+            object.__setattr__(self, "workflow", None)
+        elif not self.stages:
+            raise _problem("is required: at least one stage, or a workflow", "stages")
+        return self
 
     @model_validator(mode="after")
     def _each_stage_has_a_step(self) -> RunFile:

@@ -15,7 +15,7 @@ from typing import Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.engine import deepmd, potential, provenance, run_folder, script
+from lamplighter.engine import deepmd, model_trust, potential, provenance, run_folder, script
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
@@ -26,7 +26,6 @@ from lamplighter.engine.resume import cut_outputs, find_restart
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
-from lamplighter.errors import ModelError
 from lamplighter.structures import read_start_structure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
@@ -81,7 +80,7 @@ def run(
     """
     env = prepare(threads)
     plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume))
-    _check_trust(env, plan.run, trust)
+    model_trust.require_trusted(env, plan.run.potential, trust)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
     if env.is_first:
@@ -106,7 +105,7 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     Writes nothing and loads no model. Raises as `run`.
     """
     run_file = _resolved(source, output)
-    _require_models(run_file)
+    model_trust.require_files(run_file.potential)
     blocks = script.compose(run_file, read_start_structure(run_file.structure))
     return script.expanded(script.text_of(blocks), scripts_folder())
 
@@ -120,7 +119,7 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
         run_folder.require_unused(folder)
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
-    _require_models(run_file)
+    model_trust.require_files(run_file.potential)
     blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
     name = run_folder.SCRIPT
     if restart is not None:
@@ -139,26 +138,6 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
         return run_file
     folder = Path(output).expanduser().resolve()
     return run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": folder})})
-
-
-def _require_models(run_file: RunFile) -> None:
-    for index, model in enumerate(run_file.potential.models):
-        if not model.is_file():
-            raise ModelError(f"potential.models[{index}]: {model} does not exist")
-
-
-def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
-    # compiled models hold numbers only
-    models = [model for model in run_file.potential.models if model.suffix != ".lamp"]
-    if not models:
-        return
-    from lamplighter import trust as trusted
-
-    interactive = env.ranks == 1 and sys.stdin is not None and sys.stdin.isatty()
-    strict = run_file.potential.strict
-    agree(env.comm, lambda: trusted.check(models, strict=strict, trust=trust, interactive=interactive))
-    if not env.is_first:
-        trusted.check(models, strict=strict, trust=False, interactive=interactive, warn=lambda message: None)
 
 
 def _fill_folder(plan: _Plan) -> None:

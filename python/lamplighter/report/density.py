@@ -22,7 +22,7 @@ from lamplighter.analysis.distribution import (
 from lamplighter.analysis.equilibration import METHOD, detect_equilibration
 from lamplighter.analysis.series import Estimate, mean_with_error
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.report.run_folder import read_run
+from lamplighter.report.run_folder import RunRecord, StageRecord, read_run
 from lamplighter.report.run_system import require_same_system, system_of
 from lamplighter.report.stage_choice import chosen_stage
 from lamplighter.report.stage_summary import stage_time_ps
@@ -47,6 +47,7 @@ class RunDensity:
         start: Row at which production begins.
         discarded: How it was found, in words.
         mean: Of production, g/cm³.
+        volume: Of production, Å³.
         compressibility: 1/Pa.
         temperature: K.
         blocks: Block averaging of production.
@@ -61,6 +62,7 @@ class RunDensity:
     start: int
     discarded: str
     mean: Estimate
+    volume: Estimate
     compressibility: Estimate
     temperature: Estimate
     blocks: BlockErrors
@@ -114,7 +116,12 @@ def read_density(folder: Path, discard_ps: float | None = None, stage: str | Non
         RunFolderError: there is no run or no NPT stage, it has no rows, its volume is constant, or nothing is left.
     """
     run = read_run(folder)
-    record = chosen_stage(run, stage, ("npt",), "a density that fluctuates")
+    return density_of_stage(run, chosen_stage(run, stage, ("npt",), "a density that fluctuates"), discard_ps)
+
+
+def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | None = None) -> RunDensity:
+    """The same of one stage of a run that was read already. Raises as `read_density`."""
+    folder = run.folder
     rows = run.thermo.stage(record.index)
     density, volume, temperature = rows["density_g_cm3"], rows["volume_A3"], rows["temperature_K"]
     finite = np.isfinite(density) & np.isfinite(volume) & np.isfinite(temperature)
@@ -137,6 +144,7 @@ def read_density(folder: Path, discard_ps: float | None = None, stage: str | Non
         start=start,
         discarded=discarded,
         mean=mean_with_error(density[start:], "g/cm³"),
+        volume=mean_with_error(volume[start:], "Å³"),
         compressibility=compressibility(volume[start:], mean_temperature.value),
         temperature=mean_temperature,
         blocks=block_errors(density[start:]),

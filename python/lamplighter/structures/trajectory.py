@@ -162,6 +162,11 @@ class XyzFile:
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, or a frame in it is damaged."""
+        for index, atoms in enumerate(self.atoms()):
+            yield frame_of_atoms(atoms, index)
+
+    def atoms(self) -> Iterator[Atoms]:
+        """The frames with all that the file says of them. Raises as iteration over frames."""
         self.dropped = ""
         with open_as_far_as_it_goes(self.path) as file:
             self._file = file
@@ -178,19 +183,18 @@ class XyzFile:
                 if not lines[-1].endswith(b"\n"):
                     self.dropped = f"frame {index}, which is cut off, was left out"
                     break
-                yield self._frame(b"".join(lines).decode("utf-8", errors="replace"), index)
+                yield self._atoms(b"".join(lines).decode("utf-8", errors="replace"), index)
                 index += 1
             if damage := damage_of(file):
                 self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
 
-    def _frame(self, text: str, index: int) -> Frame:
+    def _atoms(self, text: str, index: int) -> Atoms:
         try:
-            atoms = ase.io.read(io.StringIO(text), format="extxyz", parallel=False)
+            return ase.io.read(io.StringIO(text), format="extxyz", parallel=False)
         except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
             raise TrajectoryError(
                 f"{self.path}, frame {index} is damaged ({type(problem).__name__}: {problem})"
             ) from problem
-        return frame_of_atoms(atoms, index)
 
 
 class _AseTrajectory:
