@@ -14,6 +14,7 @@ from typing import Any
 
 import lamplighter
 from lamplighter.config.run_file import RunFile
+from lamplighter.engine import other_python
 from lamplighter.engine.environment import Environment, import_mpi
 
 PACKAGES = (
@@ -41,6 +42,12 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
     return {
         "lamplighter": lamplighter.__version__,
         "versions": versions(lammps),
+        "environment": {
+            "python": sys.executable,
+            "prefix": sys.prefix,
+            "started_by": other_python.started_by(),
+            "lammps_library": lammps.lib._name,
+        },
         "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
         "models": [hashed(path) for path in run.potential.files],
         "structure": hashed(run.structure.file),

@@ -15,7 +15,7 @@ from typing import Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.engine import deepmd, potential, provenance, run_folder, script
+from lamplighter.engine import deepmd, environment, other_python, own_lammps, potential, provenance, run_folder, script
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
@@ -25,6 +25,7 @@ from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
 from lamplighter.errors import ModelError
+from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
@@ -78,7 +79,7 @@ def run(
         Interrupted: SIGINT or SIGTERM did.
     """
     env = prepare(threads)
-    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume))
+    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
     _check_trust(env, plan.run, trust)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
@@ -109,17 +110,18 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     return script.expanded(script.text_of(blocks), scripts_folder())
 
 
-def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool) -> _Plan:
+def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool, ranks: int) -> _Plan:
     run_file = _resolved(source, output)
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
     restart = find_restart(folder, run_file) if resume else None
     if not resume:
         run_folder.require_unused(folder)
+    other_python.require_this(run_file.potential.python)
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
     _require_models(run_file)
-    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
+    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart, ranks)
     name = run_folder.SCRIPT
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
@@ -141,13 +143,13 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
 
 def _require_models(run_file: RunFile) -> None:
     for index, model in enumerate(run_file.potential.models):
-        if not model.is_file():
+        if not (model.is_file() or (model.is_dir() and run_file.potential.by_own_lammps)):
             raise ModelError(f"potential.models[{index}]: {model} does not exist")
 
 
 def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
     # compiled models hold numbers only
-    models = [model for model in run_file.potential.models if model.suffix != ".lamp"]
+    models = [model for model in run_file.potential.model_files if model.suffix != ".lamp"]
     if not models:
         return
     from lamplighter import trust as trusted
@@ -197,10 +199,18 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
     log = ["-log", "none"] if plan.restart else ["-log", run_folder.LOG]
-    session = Session(env, ["-screen", "none", "-nocite", *log], with_models=potential.needs_models(plan.run.potential))
+    wanted = plan.run.potential
+    switches = ["-screen", "none", "-nocite", *log, *own_lammps.arguments(wanted, env.threads)]
+    if own_lammps.uses_python(wanted):
+        environment.import_torch_first()
+    session = Session(env, switches, with_models=potential.needs_models(wanted))
     try:
-        if potential.needs_deepmd(plan.run.potential):
+        if potential.needs_deepmd(wanted):
             deepmd.require_style(session.lammps)
+        if wanted.by_own_lammps:
+            own_lammps.prepare(session.lammps, wanted)
+            if plan.run.guard.criteria or plan.run.committee is not None:
+                load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {run_folder.LOG} append")
         if env.is_first:
