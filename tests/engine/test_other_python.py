@@ -134,6 +134,6 @@ def test_a_process_that_was_replaced_goes_on_by_itself(
     other_python.continue_in_python_of(written("/usr/bin/env"), ["run"])
     assert other_python.started_by() == "/usr/bin/python3"
     assert other_python.ORIGIN not in os.environ
+    monkeypatch.setattr(other_python, "_started_by", None)
     with pytest.raises(AssertionError, match="replaced again"):
-        monkeypatch.setattr(other_python, "_started_by", None)
         other_python.continue_in_python_of(written("/usr/bin/env"), ["run"])

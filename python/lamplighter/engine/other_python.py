@@ -1,8 +1,9 @@
 """Going on in the Python of another environment: `potential.python` of the run file.
 
-The process is replaced before MPI, torch or LAMMPS are loaded, with the same arguments. It keeps its process id and its open
-files, so that a rank that mpirun started is the same rank afterwards: MPICH's launcher is found by the variables `PMI_*`,
-one of which is the number of an open file. What mpirun itself is from does not matter, as long as it is MPICH's.
+The process is replaced before MPI, torch or LAMMPS are loaded, with the same arguments. It keeps its process id and
+its open files, so that a rank that mpirun started is the same rank afterwards: MPICH's launcher is found by the
+variables `PMI_*`, one of which is the number of an open file. Which environment mpirun is from does not matter, as long
+as it is MPICH's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import lamplighter
 from lamplighter.errors import EnvironmentProblem
 
 ORIGIN = "LAMPLIGHTER_STARTED_BY"
-"""Names the Python that was replaced, for the one that replaces it: it goes on by itself, whatever the run file says."""
+"""Names the Python that was replaced, for the one that replaces it, which then goes on by itself."""
 
 _started_by: str | None = None
 
@@ -39,7 +40,7 @@ except ImportError as missing:
     end(f"lamplighter cannot be imported by {sys.executable} ({missing}): install this version there, {wanted}, "
         f"with {sys.executable} -m pip install (docs/environments.md)")
 if lamplighter.__version__ != wanted:
-    end(f"{sys.executable} has lamplighter {lamplighter.__version__}, and this one is {wanted}: install the same version")
+    end(f"{sys.executable} has lamplighter {lamplighter.__version__}, and this one is {wanted}: install the same")
 from lamplighter.cli import main
 sys.argv[0] = "lamplighter"
 main()
@@ -87,15 +88,15 @@ def require_this(python: Path | None) -> None:
         return
     _require_program(python)
     raise EnvironmentProblem(
-        f"potential.python: the run is meant for {python}, and this is {sys.executable}: start it with `lamplighter run`, "
-        "which goes on in that Python, or start this program with it"
+        f"potential.python: the run is meant for {python}, and this is {sys.executable}: start it with `lamplighter "
+        "run`, which goes on in that Python, or start this program with it"
     )
 
 
 def is_this(python: Path) -> bool:
     """Whether a path is this process's Python. Links are not followed: they lead out of environments."""
     names = {Path(sys.prefix) / "bin" / "python", Path(sys.executable)}
-    if os.path.abspath(python) in {str(name) for name in names}:
+    if python.absolute() in names:
         return True
     return python.parent == Path(sys.prefix) / "bin" and python.resolve() == Path(sys.executable).resolve()
 

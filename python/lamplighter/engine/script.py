@@ -33,6 +33,7 @@ COMMITTEE_COMPUTE = "committee"
 BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 STOP_VARIABLE = "stop_requested"
 GUARD = "guard"  # ID of the fix
+POTENTIAL_TITLE = "the potential"
 _INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
 
 
@@ -205,7 +206,7 @@ def _potential(run: RunFile, structure: StartStructure, ranks: int) -> Block:
     if structure.atom_style in BOND_STYLES and not run.potential.lammps:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
-    return Block("the potential", tuple(lines))
+    return Block(POTENTIAL_TITLE, tuple(lines))
 
 
 def _guard(run: RunFile, structure: StartStructure) -> Block:

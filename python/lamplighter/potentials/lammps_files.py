@@ -1,9 +1,10 @@
-"""Model files in the forms that LAMMPS' own pair styles read: which style reads a file, told without running anything in it."""
+"""Model files in the forms that pair styles of LAMMPS read: which one reads a file, told without running any of it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from lamplighter.potentials import recognition
 
@@ -21,7 +22,7 @@ def recognise(model: Path) -> str | None:
         return "symmetrix/mace" if _is_symmetrix(model) else None
     names = recognition.members(model)
     if model.name.endswith(".nequip.pt2"):
-        return _compiled_nequip(model, names)
+        return _compiled_nequip(model)
     if _is_torchscript(names):
         return _torchscript(model, names)
     if any(name.startswith(_ML_IAP_CLASSES) for name in recognition.pickled_names(model)):
@@ -43,21 +44,22 @@ _ML_IAP_CLASSES = (
 
 _COMMANDS = {
     "mace": (
-        "`mace_create_lammps_model MODEL --format=mliap` makes a file for pair_style mliap unified, without --format one "
-        "for pair_style mace, and `symmetrix_extract_mace` one for pair_style symmetrix/mace"
+        "`mace_create_lammps_model MODEL --format=mliap` makes a file for pair_style mliap unified, without --format "
+        "one for pair_style mace, and `symmetrix_extract_mace` one for pair_style symmetrix/mace"
     ),
     "nequip": (
-        "`nequip-compile … --mode aotinductor --target pair_nequip` (or pair_allegro) makes a file for the pair style of "
-        "that name, `nequip-prepare-lmp-mliap` one for pair_style mliap unified"
+        "`nequip-compile … --mode aotinductor --target pair_nequip` (or pair_allegro) makes a file for the pair style "
+        "of that name, `nequip-prepare-lmp-mliap` one for pair_style mliap unified"
     ),
     "sevennet": (
-        "`sevenn get_model MODEL` makes a file for pair_style e3gnn, with --get_parallel a folder for e3gnn/parallel, with "
-        "--use_mliap a file for pair_style mliap unified"
+        "`sevenn get_model MODEL` makes a file for pair_style e3gnn, with --get_parallel a folder for e3gnn/parallel, "
+        "with --use_mliap a file for pair_style mliap unified"
     ),
 }
 _EVERY_COMMAND = (
-    "it is none of the forms of MACE (-lammps.pt, -mliap_lammps.pt, .json), NequIP and Allegro (.nequip.pt2, .nequip.pth, "
-    ".nequip.lmp.pt), SevenNet (deployed_serial.pt, the folder deployed_parallel, its ML-IAP file) or GAP (.xml)"
+    "it is none of the forms of MACE (-lammps.pt, -mliap_lammps.pt, .json), NequIP and Allegro (.nequip.pt2, "
+    ".nequip.pth, .nequip.lmp.pt), SevenNet (deployed_serial.pt, the folder deployed_parallel, its ML-IAP file) or GAP "
+    "(.xml)"
 )
 
 
@@ -85,15 +87,23 @@ def _torchscript(model: Path, names: list[str]) -> str | None:
     return NEQUIP_OR_ALLEGRO if model.name.endswith(".nequip.pth") else None
 
 
-def _compiled_nequip(model: Path, names: list[str]) -> str | None:
-    """The arguments that it was compiled for: pair_nequip gives the cell, pair_allegro does not."""
-    for name in names:
+def labels_of_compiled(model: Path) -> dict[str, Any]:
+    """What `nequip-compile` notes in a file beside the program; empty if there is nothing."""
+    for name in recognition.members(model):
         if not name.endswith(".json"):
             continue
         try:
             labels = json.loads(recognition.member_text(model, name))
         except ValueError:
             continue
-        if isinstance(labels, dict) and "nequip_aoti_inputs" in labels:
-            return "nequip" if "cell" in str(labels["nequip_aoti_inputs"]).split() else "allegro"
-    return NEQUIP_OR_ALLEGRO
+        if isinstance(labels, dict) and {"r_max", "nequip_aoti_inputs"} & labels.keys():
+            return labels
+    return {}
+
+
+def _compiled_nequip(model: Path) -> str:
+    """The arguments that it was compiled for: pair_nequip gives the cell, pair_allegro does not."""
+    inputs = str(labels_of_compiled(model).get("nequip_aoti_inputs", "")).split()
+    if not inputs:
+        return NEQUIP_OR_ALLEGRO
+    return "nequip" if "cell" in inputs else "allegro"
