@@ -39,9 +39,9 @@ FRAMEWORKS = {
     each.kind: each
     for each in (
         Framework("mace", "MACE", "mace", "mace", "install"),
-        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-nequip"),
-        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-nequip"),
-        Framework("deepmd", "DeePMD", "deepmd", "deepmd", "test-deepmd"),
+        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
+        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
+        Framework("deepmd", "DeePMD", "deepmd", "deepmd", "install-frameworks"),
     )
 }
 
