@@ -36,6 +36,8 @@ def test_a_package_of_a_newer_nequip(tmp_path: Path) -> None:
     with zipfile.ZipFile(package) as source, zipfile.ZipFile(newer, "w") as target:
         for name in source.namelist():
             content = source.read(name)
+            if name.endswith("/eager_model.pkl"):
+                continue  # as a later version may lay out its packages
             if name.endswith("/model/package_metadata.txt"):
                 labels = yaml.safe_load(content)
                 labels["versions"]["nequip"] = "99.0.0"

@@ -30,10 +30,11 @@ def test_the_graph_is_what_tensorflow_reads() -> None:
     assert found.cutoff == MakeNdarray(constants["descrpt_attr/rcut"]).item()
     energies = MakeNdarray(constants["fitting_attr/t_bias_atom_e"])
     np.testing.assert_array_equal(list(found.atomic_energies.values()), energies)
-    weights = [MakeNdarray(constant) for name, constant in constants.items() if "matrix" in name or "layer" in name]
-    biases = [MakeNdarray(constants[name]) for name in constants if name.startswith("filter_type_all/bias")]
-    assert found.parameters == sum(each.size for each in weights + biases)
-    assert found.precision == str(weights[0].dtype)
+    layers = ("layer_", "final_layer_", "filter_type_all/")
+    arrays = [MakeNdarray(constant) for name, constant in constants.items() if name.startswith(layers)]
+    weights = [array for array in arrays if array.dtype.kind == "f"]
+    assert found.parameters == sum(array.size for array in weights)
+    assert {found.precision} == {str(array.dtype) for array in weights}
 
 
 def test_only_graphs_look_like_graphs(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def _nequip_checkpoint(path: Path, description: Description) -> None:
 
 def _nequip_inside(path: Path, description: Description) -> Description:
     """An ML-IAP object of NequIP holds the bytes of the package or checkpoint that it was made from."""
-    inside = recognition.largest_bytes(path)
+    inside = recognition.archive_inside(path)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "inside"
         file.write_bytes(inside)

@@ -143,16 +143,18 @@ def pickled_strings(path: Path) -> set[str]:
     return _read(path).strings
 
 
-def largest_bytes(path: Path) -> bytes:
-    """The largest bytes object in the pickle of a torch file; empty if there is none."""
+def archive_inside(path: Path) -> bytes:
+    """The largest zip archive that is in the pickle of a torch file as an object; empty if there is none."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
             with archive.open(name) as file:
-                found = (value for _, value, _ in pickletools.genops(file) if isinstance(value, bytes))
-                return max(found, key=len, default=b"")
+                values = [value for _, value, _ in pickletools.genops(file) if isinstance(value, bytes | str)]
     except (OSError, ValueError, UnpicklingError, zipfile.BadZipFile, StopIteration):
         return b""
+    found: bytes | str = max((v for v in values if v[:2] in (b"PK", "PK")), key=len, default=b"")
+    # old protocols of pickle write bytes as text
+    return found.encode("latin-1", errors="replace") if isinstance(found, str) else found
 
 
 class _Pickle(NamedTuple):
