@@ -243,7 +243,6 @@ def _open_model(request: Request, model: Model) -> None:
 
     kind = request.kind.decode()
     potential_class = registry.recognise(files[0]) if kind == "auto" else registry.load_kind(kind)
-    _require_same_kind(request.pair, files[0], potential_class.kind)
     options = LoadOptions(
         elements=elements,
         dtype=request.dtype.decode(),
@@ -264,17 +263,6 @@ def _open_model(request: Request, model: Model) -> None:
     model.handle = handle
     model.cutoff = potential.cutoff
     model.host_pairs = int(opened.host_pairs)
-
-
-def _require_same_kind(pair: int, path: Path, kind: str) -> None:
-    """The models of a committee share neighbours and pairs, and so are of one framework."""
-    others = {opened.potential.kind for opened in _models.values() if opened.pair == pair} - {kind}
-    if others:
-        raise ModelError(
-            f"model file {path} is of kind {kind}, and the committee has models of kind {', '.join(sorted(others))}: "
-            "the models of one committee are of one framework; make each a member with a pair style of its own "
-            "(docs/pair_committee.md, `potential.members` of the run file)"
-        )
 
 
 def _exchange_schedule(potential: Potential, symbol: str) -> list[ExchangeCall]:

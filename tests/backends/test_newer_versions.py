@@ -1,17 +1,14 @@
-"""Models that cannot be together, and models of newer frameworks."""
+"""Models of newer frameworks than the installed ones: the message names both versions and the remedy."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
 
-import ase.io
 import pytest
 import yaml
-from small_models import build_nequip, require, sevennet_checkpoint
-from tests.conftest import PROGRAMS, Run
+from small_models import build_nequip, require
 
-from lamplighter.conformance import structures
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
 from lamplighter.potentials.nequip import read_network
@@ -46,21 +43,3 @@ def test_a_package_of_a_newer_nequip(tmp_path: Path) -> None:
             target.writestr(name, content)
     with pytest.raises(ModelError, match=r"written with nequip 99\.0\.0, and .* is installed: pip install"):
         read_network(newer)
-
-
-def test_a_committee_of_two_frameworks_is_refused(run: Run, tmp_path: Path) -> None:
-    require("nequip")
-    require("sevenn")
-    models = [build_nequip(tmp_path / "a.nequip.zip"), sevennet_checkpoint("SevenNet_0__11Jul2024")]
-    ase.io.write(tmp_path / "liquid.xyz", structures.liquid(("H", "C", "O")))
-    content = {
-        "structure": "liquid.xyz",
-        "potential": {"models": [str(model) for model in models], "engine": "bridge"},
-        "committee": 1,
-        "stages": [{"type": "minimise", "max_steps": 1}],
-    }
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
-    done = run([PROGRAMS / "lamplighter", "run", "run.yaml"], timeout=250)
-    assert done.returncode == 1
-    assert "is of kind sevennet, and the committee has models of kind nequip" in done.stderr
-    assert "potential.members" in done.stderr
