@@ -66,7 +66,106 @@ def test_a_model_whose_framework_is_not_installed(lamplighter: Lamplighter, monk
     found = said(out)
     assert code == 0
     assert found["framework"] == "MACE, model"
-    assert "pip install 'lamplighter[mace]'" in found["note"]
+    assert "ENV/bin/pip install 'lamplighter[mace]'" in found["note"]
+    assert "python: ENV/bin/python" in found["note"]
+
+
+def test_a_deepmd_model_without_tensorflow(lamplighter: Lamplighter) -> None:
+    """The number of parameters is that of its networks: embedding 10-20-40, fitting 64-64-64, for three elements."""
+    code, out, _ = lamplighter("models", MODELS.parent / "deepmd" / "models" / "ec_emc_dp_0.pb")
+    found = said(out)
+    assert code == 0
+    assert found["framework"] == "DeePMD, frozen TensorFlow graph, descriptor se_e2_a"
+    assert (found["elements"], found["cutoff"], found["precision"]) == ("H C O", "5 Å", "float64")
+    embedding = (1 * 10 + 10) + (10 * 20 + 20) + (20 * 40 + 40)
+    fitting = (
+        (40 * 6 * 64 + 64) + 2 * (64 * 64 + 64 + 64) + (64 + 1)
+    )  # the layers between have a timestep for each node
+    assert found["parameters"] == str(3 * embedding + 3 * fitting)
+    assert found["exchanges"].startswith("none")
+    assert "kind: deepmd" in found["needs"]
+    assert set(found["atomic energies"].split()[::2]) == {"H", "C", "O", "(eV)"}
+
+
+def test_a_checkpoint_of_nequip_is_read_without_running_it(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    """In the layout that training with nequip 0.19 writes."""
+    import torch
+
+    settings = {
+        "_target_": "allegro.model.AllegroModel",
+        "type_names": ["H", "C", "O"],
+        "r_max": 5.0,
+        "model_dtype": "float32",
+        "num_layers": 2,
+        "per_type_energy_shifts": {"C": -48.8, "H": -10.7, "O": -102.6},
+    }
+    moments = {0: {"exp_avg": torch.zeros(3, 16)}, 1: {"exp_avg": torch.zeros(7)}}
+    torch.save(
+        {
+            "pytorch-lightning_version": "2.6.6",
+            "hyper_parameters": {
+                "model": settings,
+                "info_dict": {"versions": {"nequip": "0.19.1"}},
+                "x": "nequip.train",
+            },
+            "optimizer_states": [{"state": moments}],
+        },
+        tmp_path / "best.ckpt",
+    )
+    code, out, _ = lamplighter("models", tmp_path / "best.ckpt")
+    found = said(out)
+    assert code == 0
+    assert (found["framework"], found["version"]) == ("Allegro, checkpoint", "nequip 0.19.1")
+    assert (found["elements"], found["cutoff"], found["layers"]) == ("H C O", "5 Å", "2")
+    assert (found["precision"], found["parameters"]) == ("float32", "55")
+    assert found["atomic energies"] == "H -10.7, C -48.8, O -102.6 (eV)"
+    assert found["exchanges"].startswith("none")
+    assert found["needs"] == "nequip and nequip-allegro"
+
+
+def test_files_for_pair_styles_of_lammps(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    import json
+    import zipfile
+
+    serial, compiled, symmetrix = (tmp_path / name for name in ("serial.pt", "a.nequip.pt2", "a.json"))
+    texts = {"version": "0.13.0", "chemical_symbols_to_index": "C H O", "cutoff": "5.0", "dtype": "single"}
+    with zipfile.ZipFile(serial, "w") as file:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__/sevenn/nn/sequential.py"):
+            file.writestr(f"serial/{name}", "")
+        for name, text in texts.items():
+            file.writestr(f"serial/extra/{name}", text)
+    labels = {"nequip_aoti_inputs": "pos edge_index atom_types", "type_names": "H C O", "r_max": "4.0"}
+    with zipfile.ZipFile(compiled, "w") as file:
+        file.writestr("model/data/aotinductor/model/metadata.json", json.dumps({**labels, "model_dtype": "float64"}))
+    symmetrix.write_text(json.dumps({"atomic_numbers": [1, 8], "r_cut": 6.0, "atomic_energies": [-13.6, -2042.0]}))
+    code, out, _ = lamplighter("models", serial, compiled, symmetrix)
+    first, second, third = (said(part) for part in out.split("\n\n"))
+    assert code == 0
+    assert first["framework"] == "SevenNet, for LAMMPS' pair_style e3gnn"
+    assert (first["elements"], first["cutoff"], first["precision"]) == ("C H O", "5 Å", "float32")
+    assert second["framework"] == "Allegro, for LAMMPS' pair_style allegro"
+    assert (second["elements"], second["cutoff"], second["precision"]) == ("H C O", "4 Å", "float64")
+    assert third["framework"] == "MACE, for LAMMPS' pair_style symmetrix/mace"
+    assert third["atomic energies"] == "H -13.6, O -2042 (eV)"
+    assert all("via: native" in each["needs"] for each in (first, second, third))
+
+
+def test_an_ml_iap_file_of_nequip_says_what_is_inside(lamplighter: Lamplighter, small_models, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    require("nequip")
+    import torch
+    from nequip.integrations.lammps_mliap.lmp_mliap_wrapper import NequIPLAMMPSMLIAPWrapper
+
+    package, packed = small_models.build_nequip(tmp_path / "a.nequip.zip"), tmp_path / "a.nequip.lmp.pt"
+    before = torch.get_default_dtype()
+    torch.save(NequIPLAMMPSMLIAPWrapper(str(package), model_key="sole_model", compile=False), packed)
+    torch.set_default_dtype(before)
+    code, out, _ = lamplighter("models", package, packed)
+    outside, inside = (said(part) for part in out.split("\n\n"))
+    assert code == 0
+    assert inside["framework"] == "NequIP, ML-IAP object of a package"
+    assert inside["sha256"] != outside["sha256"]
+    for label in ("version", "elements", "cutoff", "layers", "precision", "atomic energies", "exchanges"):
+        assert inside[label] == outside[label]
 
 
 def test_files_that_are_no_models(lamplighter: Lamplighter, tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ class Potential(Section):
     dtype: Literal["float64", "float32"] = "float64"
     device: str = "auto"
     engine: Literal["auto", "native", "bridge"] = "auto"
+    via: Literal["auto", "native"] = "auto"
+    kokkos: Annotated[int, Field(ge=0)] | None = None
+    python: Path | None = None
     strict: bool = False
     members: list[list[str]] = Field(default_factory=list)
     dispersion: Dispersion | None = None
@@ -107,21 +110,38 @@ class Potential(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_kind(self) -> Potential:
-        if self.kind == "deepmd":
-            for key, default in (("dtype", "float64"), ("device", "auto"), ("engine", "auto")):
-                if getattr(self, key) != default:
-                    raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
-                                   "precision in which they were frozen", key)  # fmt: skip
+        of_bridge = {"dtype": "float64", "device": "auto", "engine": "auto"}
+        given = [key for key, default in of_bridge.items() if getattr(self, key) != default]
+        if given and self.kind == "deepmd":
+            raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
+                           "precision in which they were frozen", given[0])  # fmt: skip
+        if given and self.via == "native":
+            raise _problem("is not of `via: native`: a pair style of LAMMPS evaluates the models as they were made "
+                           "for it", given[0])  # fmt: skip
+        if self.via == "native" and not self.models:
+            raise _problem("native is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
+        if self.kokkos is not None and self.models and self.via != "native":
+            raise _problem("is of pair styles of LAMMPS: `via: native`, `lammps` or `members`", "kokkos")
         for key in ("dispersion", "zbl"):
             if self.lammps and getattr(self, key) is not None:
                 raise _problem("is added to `models` or `members`; beside `lammps`, write it into these lines", key)
         return self
 
     @property
+    def by_own_lammps(self) -> bool:
+        """Whether a pair style of the user's own LAMMPS evaluates the models (DeePMD-kit brings its own)."""
+        return self.via == "native" and self.kind != "deepmd"
+
+    @property
+    def model_files(self) -> list[Path]:
+        """Model files; of a model that is a folder (`via: native`) those in it."""
+        return [file for model in self.models for file in (sorted(model.iterdir()) if model.is_dir() else [model])]
+
+    @property
     def files(self) -> list[Path]:
         """Model files, and the files that the members of a resolved run file name."""
         words = [Path(word) for member in self.members for line in member for word in line.split()]
-        return [*self.models, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
+        return [*self.model_files, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
 
 
 class Velocities(Section):
@@ -253,6 +273,7 @@ class RunFile(Section):
         potential = self.potential.model_copy(
             update={
                 "models": [_absolute(model, base) for model in self.potential.models],
+                "python": interpreter(self.potential.python, base),
                 "members": [with_absolute_files(member, base) for member in self.potential.members],
                 "lammps": with_absolute_files(self.potential.lammps, base),
             }
@@ -294,6 +315,11 @@ class RunFile(Section):
 
 def _multiple(timestep: Quantity, steps: int) -> Quantity:
     return Quantity(timestep.value * steps, timestep.unit)
+
+
+def interpreter(python: Path | None, base: Path) -> Path | None:
+    """`potential.python` as an absolute path. Links stay: that of an environment leads out of it."""
+    return None if python is None else (base / python.expanduser()).absolute()
 
 
 def _absolute(path: Path, base: Path) -> Path:

@@ -17,7 +17,7 @@ def require_files(potential: Potential) -> None:
         ModelError: one of them does not exist.
     """
     for index, model in enumerate(potential.models):
-        if not model.is_file():
+        if not (model.is_file() or (model.is_dir() and potential.by_own_lammps)):
             raise ModelError(f"potential.models[{index}]: {model} does not exist")
 
 
@@ -31,7 +31,7 @@ def require_trusted(env: Environment, potential: Potential, trust: bool) -> None
         UntrustedModelError: one is not trusted, and nobody can be asked.
     """
     # compiled models hold numbers only
-    models = [model for model in potential.models if model.suffix != ".lamp"]
+    models = [model for model in potential.model_files if model.suffix != ".lamp"]
     if not models:
         return
     from lamplighter import trust as trusted

@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from ase.data import atomic_numbers
 
 from lamplighter.config.corrections import LAST_ELEMENT_OF_D3, Dispersion, Zbl
 from lamplighter.config.members import parse_member
 from lamplighter.config.run_file import Potential
-from lamplighter.engine import deepmd
+from lamplighter.engine import deepmd, own_lammps
+from lamplighter.engine.pair_style import PairStyle, quoted
 from lamplighter.errors import ConfigError
 
 MODELS = "lamplighter"
 COMMITTEE = "lamplighter/committee"
 
 
-@dataclass(frozen=True)
-class PairStyle:
-    """A pair style with its coefficients.
-
-    Attributes:
-        name, words: What follows `pair_style`.
-        coefficients: Of each `pair_coeff`: the two atom types, and what follows them.
-    """
-
-    name: str
-    words: str
-    coefficients: tuple[tuple[str, str], ...]
-
-
-def lines(potential: Potential, committee: str, elements: Sequence[str]) -> list[str]:
+def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: int = 1) -> list[str]:
     """The lines of the potential.
 
     Args:
         potential: A resolved section of the run file.
         committee: Keywords of a committee, or nothing.
         elements: Of each atom type.
+        ranks: Of the run.
 
     Raises:
         ConfigError: an element that a correction does not know.
-        ModelError: a DeePMD model that does not fit the elements.
+        ModelError: a DeePMD model that does not fit the elements, or a model that no pair style of LAMMPS reads (on
+            that many ranks) where `via: native` asks for one.
     """
     if potential.lammps:
         return list(potential.lammps)
     corrected = potential.dispersion is not None or potential.zbl is not None
-    parts = [_main(potential, committee, elements, "=" if corrected else "")]
+    parts = [_main(potential, committee, elements, ranks, "=" if corrected else "")]
     if potential.dispersion is not None:
         parts.append(_dispersion(potential.dispersion, elements))
     if potential.zbl is not None:
@@ -58,15 +44,20 @@ def lines(potential: Potential, committee: str, elements: Sequence[str]) -> list
 
 def committee_style(potential: Potential) -> str:
     """The pair style that has the numbers of the committee, for `compute pair`."""
-    return COMMITTEE if potential.members or potential.kind == deepmd.KIND else MODELS
+    return MODELS if evaluates_models(potential) else COMMITTEE
 
 
 def needs_models(potential: Potential) -> bool:
     """Whether a Python process evaluates, or compiles, models: whether torch is wanted."""
     if potential.models:
-        return potential.kind != deepmd.KIND
+        return evaluates_models(potential)
     every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
     return any({MODELS, f"={MODELS}"} & set(line.split()) for line in every_line)
+
+
+def evaluates_models(potential: Potential) -> bool:
+    """Whether `pair_style lamplighter` evaluates the models: neither DeePMD-kit's pair style nor another of LAMMPS."""
+    return bool(potential.models) and potential.kind != deepmd.KIND and not potential.by_own_lammps
 
 
 def needs_deepmd(potential: Potential) -> bool:
@@ -74,12 +65,14 @@ def needs_deepmd(potential: Potential) -> bool:
     return potential.kind == deepmd.KIND or any(parse_member(m).style == deepmd.KIND for m in potential.members)
 
 
-def _main(potential: Potential, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
+def _main(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
     if potential.members:
         parsed = [parse_member(member) for member in potential.members]
         return _committee(committee, [PairStyle(m.style, m.words, m.coefficients) for m in parsed], mark)
     if potential.kind == deepmd.KIND:
         return _deepmd(potential, committee, elements, mark)
+    if potential.by_own_lammps:
+        return _native(potential, committee, elements, ranks, mark)
     models = " ".join(quoted(model) for model in potential.models)
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
     return PairStyle(MODELS, f"{words} {committee}".rstrip(), (("* *", f"{models} {' '.join(elements)}"),))
@@ -89,6 +82,14 @@ def _deepmd(potential: Potential, committee: str, elements: Sequence[str], mark:
     for index, model in enumerate(potential.models):
         deepmd.require_elements(model, elements, f"potential.models[{index}]")
     each = [PairStyle(deepmd.KIND, quoted(model), (("* *", " ".join(elements)),)) for model in potential.models]
+    return _committee(committee, each, mark) if committee else each[0]
+
+
+def _native(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
+    each = [
+        own_lammps.pair_style(model, potential.kind, elements, ranks, f"potential.models[{index}]")
+        for index, model in enumerate(potential.models)
+    ]
     return _committee(committee, each, mark) if committee else each[0]
 
 
@@ -126,7 +127,7 @@ def _zbl(given: Zbl, elements: Sequence[str]) -> PairStyle:
 
 def _alone(style: PairStyle) -> list[str]:
     return [
-        f"pair_style {style.name} {style.words}",
+        f"pair_style {style.name} {style.words}".rstrip(),
         *(f"pair_coeff {types} {rest}".rstrip() for types, rest in style.coefficients),
     ]
 
@@ -134,11 +135,6 @@ def _alone(style: PairStyle) -> list[str]:
 def _overlay(parts: Sequence[PairStyle]) -> list[str]:
     """The sum of several styles."""
     return [
-        f"pair_style hybrid/overlay {' '.join(f'{part.name} {part.words}' for part in parts)}",
+        f"pair_style hybrid/overlay {' '.join(f'{part.name} {part.words}'.rstrip() for part in parts)}",
         *(f"pair_coeff {types} {part.name} {rest}".rstrip() for part in parts for types, rest in part.coefficients),
     ]
-
-
-def quoted(path: Path) -> str:
-    """A path as one word of a LAMMPS script."""
-    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

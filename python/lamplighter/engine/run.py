@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -15,7 +16,17 @@ from typing import Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.engine import deepmd, model_trust, potential, provenance, run_folder, script
+from lamplighter.engine import (
+    deepmd,
+    environment,
+    model_trust,
+    other_python,
+    own_lammps,
+    potential,
+    provenance,
+    run_folder,
+    script,
+)
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
@@ -26,6 +37,7 @@ from lamplighter.engine.resume import cut_outputs, find_restart
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
+from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
@@ -79,7 +91,7 @@ def run(
         Interrupted: SIGINT or SIGTERM did.
     """
     env = prepare(threads)
-    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume))
+    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
     model_trust.require_trusted(env, plan.run.potential, trust)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
@@ -110,17 +122,18 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     return script.expanded(script.text_of(blocks), scripts_folder())
 
 
-def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool) -> _Plan:
+def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool, ranks: int) -> _Plan:
     run_file = _resolved(source, output)
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
     restart = find_restart(folder, run_file) if resume else None
     if not resume:
         run_folder.require_unused(folder)
+    other_python.require_this(run_file.potential.python)
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
     model_trust.require_files(run_file.potential)
-    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
+    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart, ranks)
     name = run_folder.SCRIPT
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
@@ -182,10 +195,18 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
     log = ["-log", "none"] if plan.restart else ["-log", run_folder.LOG]
-    session = Session(env, ["-screen", "none", "-nocite", *log], with_models=potential.needs_models(plan.run.potential))
+    wanted = plan.run.potential
+    switches = ["-screen", "none", "-nocite", *log, *own_lammps.arguments(wanted, env.threads)]
+    if own_lammps.uses_python(wanted):
+        environment.import_torch_first()
+    session = Session(env, switches, with_models=potential.needs_models(wanted))
     try:
-        if potential.needs_deepmd(plan.run.potential):
+        if potential.needs_deepmd(wanted):
             deepmd.require_style(session.lammps)
+        if wanted.by_own_lammps:
+            own_lammps.prepare(session.lammps, wanted)
+            if plan.run.guard.criteria or plan.run.committee is not None:
+                load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {run_folder.LOG} append")
         if env.is_first:
@@ -227,6 +248,8 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
                 if block.stage is not None:
                     _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
+            if env.is_first and block.title == script.POTENTIAL_TITLE:
+                _add_loaders(plan)
         except BaseException as problem:
             # on any rank: the failing one may be the only one that knows
             _record_failure(plan, status, problem, block.stage)
@@ -281,12 +304,22 @@ def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stag
         status.write(plan.folder)
 
 
+def _provenance_file(plan: _Plan) -> Path:
+    if plan.restart is not None:
+        return Path(f"provenance.resumed_at_{plan.restart.step}.json")
+    return Path(run_folder.PROVENANCE)
+
+
 def _write_provenance(plan: _Plan, env: Environment, session: Session, command_line: list[str]) -> None:
     content = provenance.collect(plan.run, env, session.lammps, provenance.gpu_names(), command_line)
-    name = run_folder.PROVENANCE
-    if plan.restart is not None:
-        name = f"provenance.resumed_at_{plan.restart.step}.json"
-    run_folder.write_json(Path(name), content)
+    run_folder.write_json(_provenance_file(plan), content)
+
+
+def _add_loaders(plan: _Plan) -> None:
+    """The models are loaded with the potential, after the rest is known."""
+    content = json.loads(_provenance_file(plan).read_text(encoding="utf-8"))
+    provenance.add_loaders(content, plan.run)
+    run_folder.write_json(_provenance_file(plan), content)
 
 
 @contextlib.contextmanager

@@ -86,11 +86,7 @@ def attach(lmp: Any, comm: Any = None) -> None:
         PluginError: the plugin is not loaded and cannot be.
     """
     global _library, _local_rank
-    path = plugin.require()
-    if not lmp.has_style("pair", "lamplighter"):
-        lmp.command(f'plugin load "{path}"')
-    if not lmp.has_style("pair", "lamplighter"):
-        raise PluginError(f"LAMMPS did not take the plugin {path}; see the lines that it printed above")
+    path = plugin.load_plugin(lmp)
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
     for name in ("lamplighter_forward_exchange", "lamplighter_reverse_exchange"):
         getattr(library, name).argtypes = [c_void_p, c_void_p, c_void_p, c_int32, c_int32]

@@ -6,7 +6,9 @@ few words of its plain-text parts, give the framework away.
 
 from __future__ import annotations
 
+import importlib.metadata
 import pickletools
+import re
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
@@ -39,17 +41,34 @@ FRAMEWORKS = {
         Framework("mace", "MACE", "mace", "mace", "install"),
         Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
         Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
+        Framework("deepmd", "DeePMD", "deepmd", "deepmd", "install-frameworks"),
     )
 }
 
 
 def how_to_install(kind: str) -> str:
-    """One line: the extra and the command that make an environment for a framework."""
+    """One line: the extra and the commands that make an environment for a framework, and how a run uses it."""
     framework = FRAMEWORKS[kind]
     return (
-        f"in an environment with torch: pip install 'lamplighter[{framework.extra}]'; in a clone: "
-        f"make {framework.make_target} (docs/install.md says which frameworks can be together)"
+        "make an environment that has it, `python -m venv ENV`, `ENV/bin/pip install torch`, "
+        f"`ENV/bin/pip install 'lamplighter[{framework.extra}]'` (in a clone: make {framework.make_target}), and name "
+        "its Python in the run file, `potential: {python: ENV/bin/python}` (docs/environments.md)"
     )
+
+
+def newer_than_installed(package: str, written: object) -> str:
+    """What to say of a file that a newer version of a package wrote than the installed one; nothing of any other."""
+    try:
+        installed = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    if not isinstance(written, str) or _numbers(written) <= _numbers(installed):
+        return ""
+    return f"it was written with {package} {written}, and {installed} is installed: pip install '{package}>={written}'"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version.partition("+")[0])]
 
 
 def framework_of(path: Path) -> Framework | None:
@@ -122,6 +141,20 @@ def pickled_names(path: Path) -> set[str]:
 def pickled_strings(path: Path) -> set[str]:
     """All texts in the pickle of a torch file."""
     return _read(path).strings
+
+
+def archive_inside(path: Path) -> bytes:
+    """The largest zip archive that is in the pickle of a torch file as an object; empty if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
+            with archive.open(name) as file:
+                values = [value for _, value, _ in pickletools.genops(file) if isinstance(value, bytes | str)]
+    except (OSError, ValueError, UnpicklingError, zipfile.BadZipFile, StopIteration):
+        return b""
+    found: bytes | str = max((v for v in values if v[:2] in (b"PK", "PK")), key=len, default=b"")
+    # old protocols of pickle write bytes as text
+    return found.encode("latin-1", errors="replace") if isinstance(found, str) else found
 
 
 class _Pickle(NamedTuple):

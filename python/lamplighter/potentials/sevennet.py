@@ -102,8 +102,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
             _fill(checkpoint, content)
             network = checkpoint.build_model(enable_cueq=False, enable_flash=False, enable_oeq=False)
     except Exception as problem:
+        newer = recognition.newer_than_installed("sevenn", content["config"].get("version"))
         raise ModelError(
-            f"model file {path}: the installed SevenNet cannot build its network ({type(problem).__name__}: {problem})"
+            f"model file {path}: the installed SevenNet cannot build its network{': ' if newer else ''}{newer} "
+            f"({type(problem).__name__}: {problem})"
         ) from problem
     return checkpoint.config, network
 
