@@ -1,5 +1,5 @@
 """The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
-`compile`, `models`, `doctor`, `trust`, one file each.
+`errors`, `decompose`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -21,6 +21,8 @@ COMMANDS = {
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
+    "errors": "Errors of models against reference labels, with error bars.",
+    "decompose": "Errors inside molecules, between them, and of what forces do to them.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",
