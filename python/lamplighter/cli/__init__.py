@@ -1,5 +1,5 @@
 """The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
-`errors`, `decompose`, `compile`, `models`, `doctor`, `trust`, one file each.
+`errors`, `decompose`, `transfer`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -23,6 +23,7 @@ COMMANDS = {
     "quality": "The quality metric Q of a committee's runs against a reference.",
     "errors": "Errors of models against reference labels, with error bars.",
     "decompose": "Errors inside molecules, between them, and of what forces do to them.",
+    "transfer": "Errors of models by composition, and what the data fix (N − M rule).",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",

@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 
 from lamplighter.analysis.bootstrap import RESAMPLES, Resampling, resampling
 from lamplighter.analysis.isolated_molecules import IsolatedMolecules, intermolecular, intramolecular
-from lamplighter.analysis.model_errors import Errors, LabelArrays, energy_errors, force_errors, label_arrays
+from lamplighter.analysis.model_errors import (
+    Errors,
+    LabelArrays,
+    energies_of_elements,
+    energy_errors,
+    force_errors,
+    label_arrays,
+)
 from lamplighter.analysis.molecular_forces import molecular_forces
 from lamplighter.errors import LamplighterError
 from lamplighter.report.predictions import Committee
 from lamplighter.structures.labelled_frames import LabelledFrames
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 ENERGY_PARTS = ("total", "intra", "inter")
 FORCE_PARTS = ("total", "intra", "inter", "translational", "rotational", "vibrational")
@@ -65,7 +73,7 @@ class Decomposition:
     path: Path
     found: IsolatedMolecules
     reference: Parts
-    n_atoms: NDArray[np.int64]
+    n_atoms: Integers
     method: str
     results: list[PartErrors]
     n_groups: int
@@ -150,27 +158,34 @@ def decomposition_of_models(
             for each in committee.members
         ]
         results += [
-            _errors(each.name, False, parts, reference, total, drawn)
+            _errors(each.name, False, parts, reference, total, given.numbers, drawn)
             for each, parts in zip(committee.members, members, strict=True)
         ]
         if len(members) > 1:
-            results.append(_errors(f"{committee.name}: mean", True, _mean(members), reference, total, drawn))
+            results.append(
+                _errors(f"{committee.name}: mean", True, _mean(members), reference, total, given.numbers, drawn)
+            )
     return Decomposition(
         given.path, found, reference, total.n_atoms, method, results, drawn.n_groups, drawn.what, notes
     )
 
 
 def _errors(
-    name: str, is_mean: bool, parts: Parts, reference: Parts, total: LabelArrays, drawn: Resampling
+    name: str, is_mean: bool, parts: Parts, reference: Parts, total: LabelArrays, numbers: Integers, drawn: Resampling
 ) -> PartErrors:
     def arrays(source: Parts, part: str) -> LabelArrays:
         energies = source.energies.get(part, total.energies)
         return LabelArrays(energies, total.n_atoms, source.forces[part], total.stresses, total.frame)
 
+    def energy(part: str) -> Errors:
+        right = arrays(reference, part)
+        base = 0.0 if part == "inter" else energies_of_elements(right, numbers)
+        return energy_errors(arrays(parts, part), right, drawn, base)
+
     return PartErrors(
         name,
         is_mean,
-        {part: energy_errors(arrays(parts, part), arrays(reference, part), drawn) for part in reference.energies},
+        {part: energy(part) for part in reference.energies},
         {part: force_errors(arrays(parts, part), arrays(reference, part), drawn) for part in reference.forces},
     )
 

@@ -90,7 +90,7 @@ def draw_decomposition(result: Decomposition, path: Path) -> None:
     )
     for axis, (kind, value, factor, label) in zip(axes, panels, strict=True):
         _bars(axis, result.results, kind, value, factor)
-        axis.set(ylabel=label)
+        axis.set(ylabel=label, ylim=(0.0, None))
     handles, names = axes[1].get_legend_handles_labels()
     figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center", ncols=3)
     save(figure, path)

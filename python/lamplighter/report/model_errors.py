@@ -179,7 +179,7 @@ def error_table(predicted: LabelArrays, reference: LabelArrays, numbers: Integer
         return analysis.force_errors(predicted, reference, drawn, **which)  # type: ignore[arg-type]
 
     return ErrorTable(
-        analysis.energy_errors(predicted, reference, drawn),
+        analysis.energy_errors(predicted, reference, drawn, analysis.energies_of_elements(reference, numbers)),
         force(),
         {name: force(component=axis) for axis, name in enumerate(("Fx", "Fy", "Fz"))},
         {str(chemical_symbols[n]): force(atoms=numbers == n) for n in np.unique(numbers)},

@@ -11,7 +11,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 
-from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Errors
+from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Errors, energies_of_elements
 from lamplighter.analysis.series import Estimate
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.model_errors import ErrorTable, ModelErrors, ModelResult
@@ -231,25 +231,11 @@ def _shown(result: ModelErrors) -> list[ModelResult]:
 def _energy_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
     # a line through all compositions would hide the errors: each frame against the mean of its elements' energies
     reference, predicted = result.reference.energies_per_atom, each.predicted.energies_per_atom
-    base = _baseline(result)
+    base = energies_of_elements(result.reference, result.numbers)
     axis.plot(reference - base, predicted - base, ".", color=PALETTE[0], markersize=4.0, alpha=0.7)
     _diagonal(axis)
     axis.set(xlabel="E − Σe, reference / (eV/atom)", ylabel="E − Σe, predicted / (eV/atom)")
     axis.set_title(f"{each.name}: {_short(each.table.energy.rmse)}", fontsize="small", loc="left")
-
-
-def _baseline(result: ModelErrors) -> np.ndarray:
-    """Least-squares energies of the elements, per atom of each frame: what any model has right."""
-    kinds = np.unique(result.numbers)
-    counts = np.stack(
-        [
-            np.bincount(result.reference.frame[result.numbers == kind], minlength=len(result.reference))
-            for kind in kinds
-        ],
-        axis=1,
-    )
-    shares = counts / result.reference.n_atoms[:, None]
-    return np.asarray(shares @ np.linalg.lstsq(shares, result.reference.energies_per_atom, rcond=None)[0])
 
 
 def _force_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
