@@ -20,8 +20,8 @@ def transfer(
     device: model_options.Device = "auto",
     trust: model_options.Trust = False,
     trained: Annotated[
-        list[Path] | None,
-        typer.Option(help="Training data: of all models, or again for each row.", metavar="FILE"),
+        list[str] | None,
+        typer.Option(help="Training data, of all models or of one row; again for more.", metavar="[ROW=]FILE"),
     ] = None,
     species: Annotated[
         str, typer.Option(help="What compositions are counted in.", metavar="molecules|elements")
@@ -48,14 +48,14 @@ def transfer(
 ) -> None:
     """Errors of models for each composition, and whether the data fix the energy of each species (N − M rule).
 
-    Compositions are told apart by their proportions. A committee that is named (--model NAME=PATTERN) is one row, its
-    mean.
+    Compositions are told apart by their proportions. Where molecules are named (--name), frames that hold others are
+    left out. A committee that is named (--model NAME=PATTERN) is one row, its mean.
     """
     from lamplighter.report.json_text import json_text
     from lamplighter.report.predictions import committees
-    from lamplighter.report.transfer import compositions_of, rows_of, transfer_of_models
+    from lamplighter.report.transfer import compositions_of, rows_of, transfer_of_models, without_unnamed
     from lamplighter.report.transfer_text import draw_transfer, format_transfer, transfer_as_json, write_transfer
-    from lamplighter.structures.labelled_frames import read_frames, read_labelled
+    from lamplighter.structures.labelled_frames import read_labelled
 
     if species not in ("molecules", "elements"):
         raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
@@ -69,17 +69,41 @@ def transfer(
     labels = [label for each in sets for label in each.labels]
     elements = list(dict.fromkeys(symbol for each in sets for symbol in each.elements))
     made_of = compositions_of(together, species, called, tolerance)
-    known = [set(compositions_of(read_frames(path)[0], species, called, tolerance).names) for path in trained or []]
+    notes = [note for each in sets for note in each.notes]
+    if called:
+        kept, made_of, others = without_unnamed(made_of, list(called.values()))
+        if not len(kept):
+            raise LamplighterError(f"no frame holds named molecules alone; without a name are {', '.join(others)}")
+        if others:
+            notes.append(
+                f"{len(together) - len(kept)} of {len(together)} frames were left out: they hold {', '.join(others)} "
+                "(broken or stretched molecules, or such without --name)"
+            )
+        together, labels = [together[k] for k in kept], [labels[k] for k in kept]
+    known = _training(trained or [], species, called, tolerance)
     constraints = [_coefficients(text, made_of.species) for text in constraint or []]
     predictions = model_options.predict(choice, together, elements)
     rows = rows_of(committees(predictions))
-    result = transfer_of_models(labels, made_of, rows, [sorted(each) for each in known], most, constraints)
-    result.notes.extend(note for each in sets for note in each.notes)
+    result = transfer_of_models(labels, made_of, rows, known, most, constraints)
+    result.notes.extend(notes)
     if figure is not None:
         draw_transfer(result, figure)
     if csv is not None:
         write_transfer(result, csv)
     print(json_text(transfer_as_json(result)) if as_json else format_transfer(result))
+
+
+def _training(given: list[str], species: str, called: dict[str, str], tolerance: float) -> dict[str, set[str]] | None:
+    """Compositions in the training data of each row; the empty name stands for all rows."""
+    from lamplighter.report.transfer import compositions_of
+    from lamplighter.structures.labelled_frames import read_frames
+
+    found: dict[str, set[str]] = {}
+    for text in given:
+        row, _, file = ("", "", text) if Path(text).exists() else text.rpartition("=")
+        made_of = compositions_of(read_frames(Path(file))[0], species, called, tolerance)
+        found[row] = found.get(row, set()) | set(made_of.names)
+    return found or None
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

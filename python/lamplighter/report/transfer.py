@@ -43,6 +43,18 @@ class Compositions:
         return [_name(self.species, row) for row in self.counts]
 
 
+def without_unnamed(made_of: Compositions, named: Sequence[str]) -> tuple[Integers, Compositions, list[str]]:
+    """Frames of which all species have a name, what these frames are made of, and the species of the others.
+
+    Where molecules are broken, or a bond is stretched beyond recognition, species appear that nobody meant.
+    """
+    meant = np.array([name in named for name in made_of.species])
+    kept = np.flatnonzero(made_of.counts[:, ~meant].sum(axis=1) == 0)
+    others = [name for name, known in zip(made_of.species, meant, strict=True) if not known]
+    species = [name for name, known in zip(made_of.species, meant, strict=True) if known]
+    return kept, Compositions(species, made_of.counts[kept][:, meant]), others
+
+
 @dataclass(frozen=True)
 class SpeciesEnergies:
     """Energies of the species by one source, eV, and the root mean square residual, eV per counted molecule or atom."""
@@ -108,7 +120,7 @@ def transfer_of_models(
     labels: Sequence[Labels],
     made_of: Compositions,
     rows: Sequence[tuple[str, LabelArrays]],
-    trained: Sequence[Sequence[str]] = (),
+    trained: Mapping[str, set[str]] | None = None,
     most: int = 24,
     constraints: Sequence[Sequence[int]] = (),
     groups: Sequence[object] | None = None,
@@ -120,13 +132,14 @@ def transfer_of_models(
         labels: The reference, one each frame.
         made_of: The compositions of these frames.
         rows: Names of models and what they say; see `rows_of`.
-        trained: Names of compositions in the training data: of each row, or one for all; empty: not known.
+        trained: Names of compositions in the training data, by row; under the empty name those of all rows; None: not
+            known.
         most: Columns, the most frequent compositions.
         constraints: As `compositions.determination`.
         groups, resamples: As `bootstrap.resampling`.
 
     Raises:
-        LamplighterError: a constraint does not hold, or lists of training data are neither one nor one for each row.
+        LamplighterError: a constraint does not hold, or training data are those of a row that is not there.
     """
     reference = label_arrays(labels)
     named = made_of.names
@@ -138,14 +151,14 @@ def transfer_of_models(
         notes.append(
             f"{len(frequent) - most} rarer compositions ({left_out} frames) are not columns (--most {len(frequent)})"
         )
-    if trained and len(trained) not in (1, len(rows)):
-        raise LamplighterError(
-            f"{len(trained)} files of training data are named for {len(rows)} rows: give one for all, or one for each"
-        )
     marked = np.zeros((len(rows), len(columns)), dtype=bool)
-    for row in range(len(rows)) if trained else ():
-        known = trained[row] if len(trained) > 1 else trained[0]
-        marked[row] = [column in known for column in columns]
+    for title, known in (trained or {}).items():
+        chosen_rows = [row for row, (name, _) in enumerate(rows) if not title or name.split(" (mean of")[0] == title]
+        if not chosen_rows:
+            raise LamplighterError(
+                f"--trained {title}=…: there is no such row; they are: {', '.join(name for name, _ in rows)}"
+            )
+        marked[chosen_rows] |= np.array([column in known for column in columns])
     try:
         fixed = determination(made_of.counts, made_of.species, constraints)
     except ValueError as problem:
