@@ -2,7 +2,7 @@
 
     RMSE      sqrt(⟨(x − x_ref)²⟩)
     MAE       ⟨|x − x_ref|⟩
-    relative  RMSE / sqrt(⟨x_ref²⟩ − ⟨x_ref⟩²)
+    relative  RMSE / sqrt(⟨x_ref²⟩ − ⟨x_ref⟩²), of energies after what the elements explain (`energies_of_elements`)
 
 Averages run over frames for energies per atom, over all Cartesian components of all atoms for forces, and over frames
 and the six components α ≤ β for stresses:
@@ -152,10 +152,29 @@ def errors(predicted: Floats, reference: Floats, frame: Integers, resampled: Res
     )
 
 
-def energy_errors(predicted: LabelArrays, reference: LabelArrays, resampled: Resampling) -> Errors:
-    """Of energies per atom, meV/atom."""
-    frames = np.arange(len(reference))
-    return errors(1e3 * predicted.energies_per_atom, 1e3 * reference.energies_per_atom, frames, resampled, "meV/atom")
+def energies_of_elements(labels: LabelArrays, numbers: Integers) -> Floats:
+    """What of each frame's energy per atom its composition explains: the elements' energies by least squares, eV/atom.
+
+    Args:
+        labels: Of frames.
+        numbers: Atomic number of each atom, shape (A,).
+    """
+    kinds = np.unique(numbers)
+    counts = [np.bincount(labels.frame[numbers == kind], minlength=len(labels)) for kind in kinds]
+    shares = np.stack(counts, axis=1) / labels.n_atoms[:, None]
+    return np.asarray(shares @ np.linalg.lstsq(shares, labels.energies_per_atom, rcond=None)[0])
+
+
+def energy_errors(
+    predicted: LabelArrays, reference: LabelArrays, resampled: Resampling, base: Floats | float = 0.0
+) -> Errors:
+    """Of energies per atom, meV/atom.
+
+    `base` (eV/atom, shape (F,)) is taken off both sides, so that the spread of the reference is not that of its
+    compositions: see `energies_of_elements`.
+    """
+    given, right = (1e3 * (each.energies_per_atom - base) for each in (predicted, reference))
+    return errors(given, right, np.arange(len(reference)), resampled, "meV/atom")
 
 
 def force_errors(

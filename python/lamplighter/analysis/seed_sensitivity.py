@@ -44,8 +44,14 @@ class SeedSensitivity:
     n: int
 
 
-def seed_sensitivity(values: Sequence[Estimate]) -> SeedSensitivity | None:
-    """Spread of a number over two models or more; None for fewer, or where a value is not finite."""
+def seed_sensitivity(values: Sequence[Estimate], independent: bool = True) -> SeedSensitivity | None:
+    """Spread of a number over two models or more; None for fewer, or where a value is not finite.
+
+    Args:
+        values: One each model.
+        independent: Whether the errors of the values are independent of each other. They are not where models were held
+            against the same frames; the spread is then not compared with them.
+    """
     x = np.array([each.value for each in values])
     n = len(x)
     if n < 2 or not np.isfinite(x).all():
@@ -54,7 +60,7 @@ def seed_sensitivity(values: Sequence[Estimate]) -> SeedSensitivity | None:
     unit = values[0].unit
     made = Estimate(spread, spread / math.sqrt(2.0 * (n - 1)), unit, METHOD_SPREAD, n, 1.0, float(n))
     e = np.array([each.standard_error for each in values])
-    if not (np.isfinite(e).all() and (e > 0.0).all()):
+    if not (independent and np.isfinite(e).all() and (e > 0.0).all()):
         return SeedSensitivity(made, math.nan, math.nan, math.nan, n)
     noise = math.sqrt(float(np.mean(e**2)))
     weighted = float(np.average(x, weights=e**-2.0))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
 from typing import Any
 
 # The help of each command, for the list that `lamplighter --help` shows.
@@ -24,6 +23,10 @@ COMMANDS = {
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "structure": "Radial distributions, bond lengths, and whether molecules hold.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
+    "errors": "Errors of models against reference labels, with error bars.",
+    "decompose": "Errors inside molecules, between them, and of what forces do to them.",
+    "transfer": "Errors of models by composition, and what the data fix (N − M rule).",
+    "extrapolation": "How far environments are from those of a training set: SOAP, PCA, Q-residuals.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",
@@ -61,7 +64,11 @@ def _app(chosen: str | None) -> Any:
     )
     for name, help_line in COMMANDS.items():
         if name == chosen:
-            app.command(name)(_load(name))
+            command = _load(name)
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name)
+            else:
+                app.command(name)(command)
         else:
             app.command(name, help=help_line)(_not_chosen)
 
@@ -76,9 +83,9 @@ def _app(chosen: str | None) -> Any:
     return app
 
 
-def _load(name: str) -> Callable[..., Any]:
-    command: Callable[..., Any] = getattr(importlib.import_module(f"lamplighter.cli.{name}"), name)
-    return command
+def _load(name: str) -> Any:
+    """The function of a command, or the Typer application of one that has commands of its own."""
+    return getattr(importlib.import_module(f"lamplighter.cli.{name}"), name)
 
 
 def _not_chosen() -> None:
