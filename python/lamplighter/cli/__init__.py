@@ -1,5 +1,5 @@
 """The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
-`compile`, `models`, `doctor`, `trust`, one file each.
+`report`, `compile`, `models`, `doctor`, `trust`, one file each.
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -21,6 +21,7 @@ COMMANDS = {
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
+    "report": "One page about runs: verdict, numbers, figures, failing frames; works offline.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,4 +56,4 @@ def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None,
         from lamplighter.report import format_summary
 
         print(format_summary(result.summary))
-        print(f"Run folder: {result.folder}")
+        print(f"Run folder: {result.folder} (a page about it: lamplighter report {shlex.quote(str(result.folder))})")
