@@ -16,7 +16,9 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The page; default: report.html in the run folder, of several in this one.",
+            "--output",
+            "-o",
+            help="The page; default: report.html in the run folder, of several in this one.",
             metavar="FILE",
         ),
     ] = None,

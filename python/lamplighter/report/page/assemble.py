@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lamplighter.errors import LamplighterError
@@ -61,7 +62,7 @@ def assemble(folders: Sequence[Path], sections: Sequence[Section], wishes: Wishe
     for run in runs:
         contents = []
         for section in sections:
-            content = _guarded(section, lambda section=section, run=run: section.make(run), run.label, faults)
+            content = _guarded(section, partial(section.make, run), run.label, faults)
             if content.kept is not None:
                 made[section.key].append(Made(run, content))
             contents.append((section, content))
@@ -73,9 +74,7 @@ def assemble(folders: Sequence[Path], sections: Sequence[Section], wishes: Wishe
             function, given = section.together, made[section.key]
             if function is None or not given:
                 continue
-            content = _guarded(
-                section, lambda function=function, given=given: function(given, wishes), "all runs", faults, False
-            )
+            content = _guarded(section, partial(function, given, wishes), "all runs", faults, False)
             if content.numbers or content.blocks:
                 together.append((section, content))
     return Report(parts, together, comparison, faults)

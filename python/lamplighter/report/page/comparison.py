@@ -61,7 +61,8 @@ def compare(runs: Sequence[ReportedRun], numbers: Sequence[Sequence[Number]]) ->
     spreads = {}
     if not refused:
         for name, unit in units.items():
-            counted = [each for found in by_name if (each := found.get(name)) and _has(each) and not each.bound]
+            there = [found[name] for found in by_name if name in found]
+            counted = [each for each in there if _has(each) and not each.bound]
             if len(counted) >= 2:
                 spreads[name] = _spread([each.value or 0.0 for each in counted], unit)
     return Comparison(_differences(runs), list(units.items()), by_name, spreads, refused)

@@ -32,7 +32,7 @@ def write_page(text: str, path: Path) -> None:
 
 
 def write_files(report: Report, folder: Path) -> list[Path]:
-    """`numbers.csv`, a CSV file for each table and a PNG and PDF file for each figure; with several runs, the run's name first.
+    """`numbers.csv`, a CSV file for each table, a PNG and a PDF file for each figure; of several runs, the name first.
 
     Raises:
         LamplighterError: they cannot be written.

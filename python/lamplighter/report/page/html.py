@@ -41,7 +41,7 @@ def page(report: Report, title: str) -> str:
         numbers[name].definition for numbers in found if name in numbers
     )
     environment.globals["svg"] = _Pictures()
-    script = _template("viewer.js")
+    script = _template("viewer.js") + _template("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return environment.get_template("report.html.j2").render(
         title=title,

@@ -6,6 +6,7 @@ import io
 import re
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 MOST_POINTS = 4000
@@ -21,6 +22,7 @@ _VARIABLES = {  # of the palette in drawing.py, and of greys; the page defines t
     "#000000": "ink",
     "#ffffff": "card",
     "#e5e5e5": "grid",
+    "#e6e6e6": "grid",
     "#808080": "grey",
     "#8c8c8c": "grey",
     "#595959": "soft",
@@ -41,7 +43,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     """
     for axis in figure.axes:
         for line in axis.lines:
-            if len(line.get_xdata()) > MOST_POINTS:
+            if len(np.asarray(line.get_xdata())) > MOST_POINTS:
                 line.set_rasterized(True)
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": name, "savefig.transparent": True}

@@ -52,9 +52,9 @@ def structure_view(
 ) -> dict[str, Any]:
     """What the viewer takes, ready for JSON.
 
-    Molecules are made whole by following their bonds through nearest images. In the frame that is shown first the marked
-    atoms (or the cell) are in the middle and each molecule is in the image nearest to it; in the others atoms are where
-    they have moved to from there.
+    Molecules are made whole by following their bonds through nearest images. In the frame that is shown first the
+    marked atoms (or the cell) are in the middle and each molecule is in the image nearest to it; in the others they are
+    where they have moved to from there.
 
     Args:
         shown: Frames in order of time.

@@ -47,7 +47,9 @@ def make(run: ReportedRun) -> Content:
     ]  # fmt: skip
     figure, (axis,) = new_figure()
     _draw(axis, table)
-    caption = "Force variance of the committee in each evaluation: the largest of all atoms, that of each element, the mean."
+    caption = (
+        "Force variance of the committee in each evaluation: the largest of all atoms, that of each element, the mean."
+    )
     blocks: list[Block] = [Picture("committee_variance", caption, figure, "variance")]
     spread = table["energy_std_eV_per_atom"]
     if np.isfinite(spread).any():
@@ -103,9 +105,9 @@ SECTION = Section(
             "variance",
             "Force variance of a committee, σ²<sub>i</sub>",
             "σ²<sub>i</sub> = (1/K) Σ<sub>k</sub> |F<sub>i</sub><sup>k</sup> − F̄<sub>i</sub>|²",
-            "Of atom i over K models, F̄ their mean; the divisor is K. “Largest” is over all atoms of a configuration. It shows"
-            " where models disagree, not where they err together. Active learning takes configurations above"
-            " 0.5 eV²/Å².",
+            "Of atom i over K models, F̄ their mean; the divisor is K. “Largest” is over all atoms of a"
+            " configuration. It shows where models disagree, not where they err together. Active learning takes"
+            " configurations above 0.5 eV²/Å².",
             "Niblett et al., section 3.3",
             "docs/pair_lamplighter.md",
         )

@@ -69,7 +69,9 @@ def describe(value: Any) -> str:
         return " → ".join(describe(each) for each in value)
     if isinstance(value, dict):
         words = [str(value["type"])] if "type" in value else []
-        words += [f"{name.replace('_', ' ')} {describe(each)}" for name, each in value.items() if name != "type" and each]
+        words += [
+            f"{name.replace('_', ' ')} {describe(each)}" for name, each in value.items() if name != "type" and each
+        ]
         return ", ".join(words)
     return str(value)
 

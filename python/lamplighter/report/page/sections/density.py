@@ -53,7 +53,9 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     blocks: list[Block] = []
     figure, (axis,) = new_figure()
     draw_series(axis, runs, labels)
-    blocks.append(Picture("all_density_series", "Density of each run; production begins at the line.", figure, "density"))
+    blocks.append(
+        Picture("all_density_series", "Density of each run; production begins at the line.", figure, "density")
+    )
     figure, (axis,) = new_figure()
     for place, run in enumerate(runs):
         one = density_together([run], bin_width=float(result.edges[1] - result.edges[0]))
@@ -78,10 +80,10 @@ SECTION = Section(
             "density",
             "Density, ρ and P(ρ)",
             "ρ = Σ<sub>i</sub> m<sub>i</sub> / V",
-            "Mean of the instantaneous density in the last stage at constant pressure. What comes before production is"
-            " discarded: the cut is the one that leaves the largest number of independent samples (J. D. Chodera, J."
-            " Chem. Theory Comput. 12, 1799 (2016)) unless a time was given. The error accounts for autocorrelation."
-            " P(ρ) is the histogram of production, half a count added to each bin.",
+            "Mean of the instantaneous density in the last stage at constant pressure. What comes before production"
+            " is discarded: the cut is the one that leaves the largest number of independent samples (J. D. Chodera,"
+            " J. Chem. Theory Comput. 12, 1799 (2016)) unless a time was given. The error accounts for"
+            " autocorrelation. P(ρ) is the histogram of production, half a count added to each bin.",
             "Niblett et al., section 3.2; U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
             "docs/density.md",
         ),
@@ -89,8 +91,8 @@ SECTION = Section(
             "compressibility",
             "Isothermal compressibility, κ<sub>T</sub>",
             "κ<sub>T</sub> = ⟨δV²⟩ / (k<sub>B</sub> T ⟨V⟩)",
-            "From the fluctuations of the volume at constant pressure, mended for the finite number of independent samples;"
-            " the error is that of the mean of δV².",
+            "From the fluctuations of the volume at constant pressure, mended for the finite number of independent"
+            " samples; the error is that of the mean of δV².",
             "M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.5",
             "docs/density.md",
         ),

@@ -29,7 +29,7 @@ from lamplighter.report.run_trajectory import RunTrajectory
 
 
 def make(run: ReportedRun) -> Content:
-    """Raises LamplighterError: as `diffusivity_of_run`, where the stage at constant volume is too short, for example."""
+    """Raises LamplighterError: as `diffusivity_of_run`, for example of a stage that is too short."""
     found = diffusivity_of_run(RunTrajectory(run.folder), None, run.wishes.observables.diffusivity)
     numbers: list[Number] = []
     for species in found.species:
@@ -114,10 +114,11 @@ SECTION = Section(
             "diffusivity",
             "Self-diffusivity, D",
             "D<sub>μ</sub> = ⟨|r<sub>μ</sub>(t) − r<sub>μ</sub>(0)|²⟩ / 6t",
-            "From displacements of molecular centres of mass at constant volume, without the motion of the total centre;"
-            " the slope of a line fitted to overlapping blocks without their ballistic beginning. The error comes from"
-            " blocks that do not overlap. Where log MSD against log t has not the slope 1, motion is not yet diffusive. “All"
-            " molecules” is the average in which each molecule counts once. Not corrected for the finite box.",
+            "From displacements of molecular centres of mass at constant volume, without the motion of the total"
+            " centre; the slope of a line fitted to overlapping blocks without their ballistic beginning. The error"
+            " comes from blocks that do not overlap. Where log MSD against log t has not the slope 1, motion is not"
+            " yet diffusive. “All molecules” is the average in which each molecule counts once. Not corrected for the"
+            " finite box.",
             "Niblett et al.; M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.7",
             "docs/diffusivity.md",
         ),
@@ -125,7 +126,7 @@ SECTION = Section(
             "green_kubo",
             "Self-diffusivity from velocities",
             "D = ⅓ ∫<sub>0</sub><sup>∞</sup> ⟨v(0) · v(t)⟩ dt",
-            "A check of the other: the integral of the velocity autocorrelation of centres of mass, up to a finite time.",
+            "A check of the other: the integral of the velocity autocorrelation of centres of mass, to a finite time.",
             "M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.7",
             "docs/diffusivity.md",
         ),

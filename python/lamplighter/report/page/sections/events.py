@@ -9,8 +9,8 @@ import numpy as np
 from lamplighter.analysis.stability import bonds_by_distance
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.report.events import Event
-from lamplighter.report.events_text import EVENT_COLUMNS, event_row, format_ending
-from lamplighter.report.page.content import Block, Content, Missing, Table, Text, View
+from lamplighter.report.events_text import EVENT_COLUMNS, event_row
+from lamplighter.report.page.content import Block, Content, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
 from lamplighter.report.run_trajectory import STRUCTURE
@@ -24,7 +24,7 @@ MOST_FRAMES = 40
 
 
 def make(run: ReportedRun) -> Content:
-    """A table of events, and the frames before and at the first of them."""
+    """A table of events, and the frames before and at the first of them; nothing where there are none."""
     events = run.record.events
     blocks: list[Block] = []
     if events:
@@ -35,11 +35,9 @@ def make(run: ReportedRun) -> Content:
             blocks.append(_view(run, events))
         except LamplighterError as problem:
             blocks.append(Missing("The failing frames", str(problem)))
-    else:
-        blocks.append(Text(" ".join(format_ending(run.record))))
-        if run.record.status == "failed":
-            why = "no frames were saved: the guard saw nothing, or there was none; trajectory.lammpstrj.gz has the last ones"
-            blocks.append(Missing("The failing frames", why))
+    elif run.record.status == "failed":
+        why = "none were saved: the guard saw nothing, or there was none; the trajectory has the last frames before"
+        blocks.append(Missing("The failing frames", why))
     return Content(blocks=blocks, data=[event.line for event in events])
 
 

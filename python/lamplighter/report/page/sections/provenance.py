@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Notes, Table
 from lamplighter.report.page.section import ReportedRun, Section
@@ -18,7 +18,10 @@ def make(run: ReportedRun) -> Content:
         blocks.append(Missing("Provenance", "provenance.json is missing or cannot be read"))
     machine = found.get("machine") or {}
     structure = found.get("structure") or {}
-    words = [PurePath(str(word)).name if place == 0 else str(word) for place, word in enumerate(found.get("command_line") or [])]
+    words = [
+        PurePath(str(word)).name if place == 0 else str(word)
+        for place, word in enumerate(found.get("command_line") or [])
+    ]
     walls = [stage.wall_s for stage in run.record.stages if stage.wall_s is not None]
     facts = [
         ("Run folder", run.folder.resolve().name),
@@ -35,7 +38,11 @@ def make(run: ReportedRun) -> Content:
     blocks.append(Facts([(name, value) for name, value in facts if value]))
     versions = {"lamplighter": found.get("lamplighter"), **(found.get("versions") or {})}
     named = [f"{name} {version}" for name, version in versions.items() if version]
-    hashed = [(model_name(each), str(each["sha256"])) for each in [structure, *(found.get("models") or [])] if each.get("sha256")]
+    hashed = [
+        (model_name(each), str(each["sha256"]))
+        for each in [structure, *(found.get("models") or [])]
+        if each.get("sha256")
+    ]
     blocks.append(Facts([*([("Versions", ", ".join(named))] if named else []), *hashed]))
     resumed = [_resumption(path) for path in sorted(run.folder.glob("provenance.resumed_at_*.json"))]
     if resumed:
@@ -45,11 +52,10 @@ def make(run: ReportedRun) -> Content:
     return Content(blocks=blocks, data=found)
 
 
-def _resumption(path: PurePath) -> tuple[str, str, str]:
+def _resumption(path: Path) -> tuple[str, str, str]:
     step = path.name.removeprefix("provenance.resumed_at_").removesuffix(".json")
     try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         content = {}
     return f"step {step}", str(content.get("started", "–")), str(content.get("ranks", "–"))

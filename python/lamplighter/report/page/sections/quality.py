@@ -25,7 +25,11 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     found = result.quality
     bound = "≥" if found.lower_bound else ""
     method = "error: jackknife over runs, that of the reference not included"
-    numbers = [Number("Q", found.value, found.standard_error, "", "Q", method, f"horizon {result.horizon_ps:g} ps", bound=bound)]
+    numbers = [
+        Number(
+            "Q", found.value, found.standard_error, "", "Q", method, f"horizon {result.horizon_ps:g} ps", bound=bound
+        )
+    ]
     for name, term in (("stability", found.stability), ("density", found.density), ("diffusivity", found.diffusivity)):
         detail = f"{term.n_included} of {term.n_runs} runs"
         numbers.append(Number(f"Q: {name}", term.value, term.standard_error, "", "Q", method, detail, term.note))
@@ -44,10 +48,11 @@ SECTION = Section(
         Definition(
             "Q",
             "Quality, Q",
-            "Q = ⟨min(1, t<sub>NPT</sub>/h)⟩ + {1 − tanh[max(0, D<sub>KL</sub>(P‖P<sub>ref</sub>) − noise)]}"
-            " + {1 − tanh(|D − D<sub>ref</sub>| / D<sub>ref</sub>)}",
-            "From 0 to 3: stable up to the horizon h, of the right density, of the right mobility. Only runs that reach"
-            " the horizon enter the second and third term. D<sub>KL</sub> = Σ P ln(P/P<sub>ref</sub>) over the bins of P(ρ).",
+            "Q = ⟨min(1, t<sub>NPT</sub>/h)⟩ + {1 − tanh[max(0, D<sub>KL</sub>(P‖P<sub>ref</sub>) − noise)]} + {1 −"
+            " tanh(|D − D<sub>ref</sub>| / D<sub>ref</sub>)}",
+            "From 0 to 3: stable up to the horizon h, of the right density, of the right mobility. Only runs that"
+            " reach the horizon enter the second and third term. D<sub>KL</sub> = Σ P ln(P/P<sub>ref</sub>) over the"
+            " bins of P(ρ).",
             "Niblett et al., equation 1",
             "docs/quality.md",
         )

@@ -42,11 +42,11 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     mean = number("mean t_stab", result.mean, "t_stab", detail=censored or f"over {len(lives)} runs")
     mean = Number(**{**mean.__dict__, "bound": "≥" if result.n_censored else ""})
     at, low, high = result.stable_at_horizon
-    failures = len(lives) - result.n_censored
+    failures, percent = len(lives) - result.n_censored, 100.0 * result.curve.confidence_level
     chance = Number(
         f"probability of being stable at {result.horizon_ps:g} ps", at, float("nan"), "", "survival",
         result.curve.method,
-        f"{100.0 * result.curve.confidence_level:g} % band {low:.2f} to {high:.2f}" if failures else "no failure was seen",
+        f"{percent:g} % band {low:.2f} to {high:.2f}" if failures else "no failure was seen",
         exact=True,
     )  # fmt: skip
     pictures: list[Block] = []
@@ -71,12 +71,12 @@ SECTION = Section(
         Definition(
             "t_stab",
             "Trajectory stability, t<sub>stab</sub>",
-            "t<sub>stab</sub> = min { t : r<sub>b</sub>(t) − r<sub>b,0</sub> &gt; 0.5 Å for a bond b,"
-            " or ρ(t) ∉ [0.2, 2.0] g/cm³ }",
-            "Simulated time to the first failure: one of the initial bonds is longer than the mean of its kind by more than"
-            " 0.5 Å, or (at constant pressure) the density leaves its bounds; or LAMMPS itself gives up. Where the run's own"
-            " guard watched something else, that counts. A run without a failure is censored: t_stab is at least its"
-            " length, and a mean over such runs is a lower bound.",
+            "t<sub>stab</sub> = min { t : r<sub>b</sub>(t) − r<sub>b,0</sub> &gt; 0.5 Å for a bond b, or ρ(t) ∉ [0.2,"
+            " 2.0] g/cm³ }",
+            "Simulated time to the first failure: one of the initial bonds is longer than the mean of its kind by"
+            " more than 0.5 Å, or (at constant pressure) the density leaves its bounds; or LAMMPS itself gives up."
+            " Where the run's own guard watched something else, that counts. A run without a failure is censored:"
+            " t_stab is at least its length, and a mean over such runs is a lower bound.",
             "Niblett, Kourtis, Magdău, Grey, Csányi, Transferability of datasets between machine-learning interaction"
             " potentials, section 3.2",
             "docs/stability.md",
@@ -86,8 +86,8 @@ SECTION = Section(
             "Survival probability, S(t)",
             "S(t) = ∏<sub>t<sub>i</sub> ≤ t</sub> (1 − d<sub>i</sub> / n<sub>i</sub>)",
             "Probability that a run of this kind has not failed by time t: d<sub>i</sub> runs failed at"
-            " t<sub>i</sub>, of n<sub>i</sub> that had come so far. Runs that ended without a failure count as long as"
-            " they ran.",
+            " t<sub>i</sub>, of n<sub>i</sub> that had come so far. Runs that ended without a failure count as long"
+            " as they ran.",
             "E. L. Kaplan, P. Meier, J. Am. Stat. Assoc. 53, 457 (1958)",
             "docs/stability.md",
         ),

@@ -53,9 +53,9 @@ SECTION = Section(
             "thermo_mean",
             "Mean of a correlated series, and its error",
             "σ² = (g/N) var x, &nbsp; g = 1 + 2 Σ<sub>t≥1</sub> Γ(t)/Γ(0)",
-            "Mean over the last stage of dynamics without its beginning: the first 100 ps where it is longer than that,"
-            " else the first half. Successive samples are correlated: only one in g of N counts. There is no error bar"
-            " with fewer than 10 independent samples.",
+            "Mean over the last stage of dynamics without its beginning: the first 100 ps where it is longer than"
+            " that, else the first half. Successive samples are correlated: only one in g of N counts. There is no"
+            " error bar with fewer than 10 independent samples.",
             "U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
             "docs/statistics.md",
         ),
@@ -63,8 +63,8 @@ SECTION = Section(
             "drift",
             "Drift of the total energy",
             "d(E<sub>total</sub>/N)/dt",
-            "Slope of a least-squares line in a stage at constant energy (NVE), widened by the autocorrelation of what"
-            " the line leaves over.",
+            "Slope of a least-squares line in a stage at constant energy (NVE), widened by the autocorrelation of"
+            " what the line leaves over.",
             "U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
             "docs/statistics.md",
         ),
