@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from lamplighter.report.diffusivity import (
     TO_1E6_CM2_S,
@@ -19,6 +20,8 @@ from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.text import format_with_error
 
 UNIT = "×10⁻⁶ cm²/s"
+
+_FEW_DECADES = 300.0  # from the first time to the last
 
 
 def format_diffusivity(result: DiffusivityOfRuns) -> str:
@@ -115,6 +118,10 @@ def draw_slope_one(axis: Axes, last: SpeciesDiffusivity) -> None:
     ends = last.msd_lags_ps[[1, -1]]
     axis.loglog(ends, last.msd[-1] * ends / ends[-1], color="0.5", linestyle=(0, (3, 2)), label="slope 1")
     axis.set(xlabel="t / ps", ylabel="MSD / Å²")
+    if ends[1] < _FEW_DECADES * ends[0]:  # decades alone would name too few times
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_integrals(axis: Axes, trajectories: Sequence[TrajectoryDiffusivity]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def compare(runs: Sequence[ReportedRun], numbers: Sequence[Sequence[Number]]) ->
             if each.value is not None or each.name not in units:
                 units[each.name] = each.unit
     units = {name: unit for name, unit in units.items() if any(_has(found.get(name)) for found in by_name)}
-    refused = refusal(runs) or _apart(by_name)
+    refused = refusal(runs) or _apart(runs, by_name)
     spreads = {}
     if not refused:
         for name, unit in units.items():
@@ -77,7 +78,12 @@ def refusal(runs: Sequence[ReportedRun]) -> str:
     return f"the runs are of different systems, which have no common mean ({which})"
 
 
-def _apart(by_name: Sequence[dict[str, Number]]) -> str:
+def _apart(runs: Sequence[ReportedRun], by_name: Sequence[dict[str, Number]]) -> str:
+    """Whether the runs were asked for different temperatures; where that is not recorded, whether they had them."""
+    asked = [str(temperature) if (temperature := _last(run).get("temperature")) else "" for run in runs]
+    if all(asked):
+        different = list(dict.fromkeys(asked))
+        return "" if len(different) == 1 else f"the runs are at different temperatures, {', '.join(different)}"
     found = [each.value for numbers in by_name if (each := numbers.get("temperature")) and each.value is not None]
     if len(found) < 2 or max(found) <= (1.0 + MOST_TEMPERATURES_APART) * min(found):
         return ""
@@ -112,8 +118,11 @@ def _models(run: ReportedRun) -> str:
 
 
 def _last_stage(run: ReportedRun) -> str:
-    stages = run.run_file.get("stages") or []
-    if not stages or not isinstance(stages[-1], dict):
-        return "–"
-    words = [stages[-1].get(key) for key in ("type", "temperature", "pressure", "length")]
-    return " ".join(describe(word) for word in words if word is not None)
+    words = [_last(run).get(key) for key in ("type", "temperature", "pressure", "length")]
+    return " ".join(describe(word) for word in words if word is not None) or "–"
+
+
+def _last(run: ReportedRun) -> dict[str, Any]:
+    """The last stage that the run file asked for; empty where it is not recorded."""
+    stages = run.run_file.get("stages") or [{}]
+    return stages[-1] if isinstance(stages[-1], dict) else {}

@@ -43,7 +43,7 @@ def page(report: Report, title: str) -> str:
     environment.globals["svg"] = _Pictures()
     script = _template("viewer.js") + _template("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("report.html.j2").render(
+    text = environment.get_template("report.html.j2").render(
         title=title,
         report=report,
         definitions=_definitions(report),
@@ -52,6 +52,7 @@ def page(report: Report, title: str) -> str:
         script_digest=digest,
         version=lamplighter.__version__,
     )
+    return text.lstrip() + "\n"
 
 
 def anchor(text: str) -> str:

@@ -47,7 +47,7 @@ def verdict_of(run: ReportedRun) -> Verdict:
         how = "" if life.source == "guard" else ", as far as the frames of its trajectory tell"
         return Verdict("held", f"Held for {reached}: {_nothing(life)}{how}.")
     if record.status == "running":
-        return Verdict("running", f"Still running, or killed: {reached} so far, and {_nothing(life)}.")
+        return Verdict("running", f"Still running, or killed: {reached} so far; {_nothing(life)}.")
     if record.status == "stopped":
         why = str((record.guard or {}).get("criterion") or "its guard")
         return Verdict("ended", f"Ended by its guard at {reached} because of {why}: models disagreed, nothing broke.")

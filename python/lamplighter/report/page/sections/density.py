@@ -46,10 +46,8 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     runs: list[RunDensity] = [each.content.kept for each in made]
     labels = [each.run.label for each in made]
     result = density_together(runs, bin_width=wishes.observables.bin_width)
-    numbers = [
-        number("mean density, runs counting alike", result.mean, "density"),
-        number("mean density, error within runs alone", result.within, "density"),
-    ]
+    detail = f"over {len(runs)} runs; where this error is much smaller than that from their spread, the runs differ"
+    numbers = [number("mean density, error within runs alone", result.within, "density", detail=detail)]
     blocks: list[Block] = []
     figure, (axis,) = new_figure()
     draw_series(axis, runs, labels)

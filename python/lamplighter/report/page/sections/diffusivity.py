@@ -23,7 +23,7 @@ from lamplighter.report.diffusivity_text import (
     draw_slope_one,
 )
 from lamplighter.report.drawing import PALETTE, new_figure
-from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, number
+from lamplighter.report.page.content import Block, Content, Notes, Number, Picture
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
 from lamplighter.report.run_trajectory import RunTrajectory
 
@@ -82,15 +82,11 @@ def _from_velocities(name: str, made: GreenKubo) -> Number:
 
 
 def together(made: Sequence[Made], wishes: Wishes) -> Content:
-    """Means over runs, and the displacement of all molecules of each run."""
+    """The displacement of all molecules of each run."""
     if len(made) < 2:
         return Content()
     found: list[TrajectoryDiffusivity] = [each.content.kept for each in made]
     result = diffusivity_of_runs(found)
-    numbers = [
-        number(f"mean diffusivity of {name}", mean, "diffusivity", unit=UNIT, factor=TO_1E6_CM2_S)
-        for name, mean in result.means.items()
-    ]
     figure, (axis,) = new_figure()
     for place, (each, one) in enumerate(zip(made, found, strict=True)):
         msd = one.mixture
@@ -99,7 +95,7 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     draw_slope_one(axis, found[0].mixture)
     axis.legend(fontsize="small", frameon=False)
     caption = "Mean squared displacement of all molecules of each run."
-    return Content(numbers, [Picture("all_msd", caption, figure, "diffusivity")], data=diffusivity_as_json(result))
+    return Content(blocks=[Picture("all_msd", caption, figure, "diffusivity")], data=diffusivity_as_json(result))
 
 
 SECTION = Section(

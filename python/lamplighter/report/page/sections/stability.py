@@ -53,9 +53,10 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     figure, (axis,) = new_figure()
     draw_survival(axis, result)
     pictures.append(Picture("survival", "Probability that a run has not failed by time t.", figure, "survival"))
-    figure, (axis,) = new_figure()
-    draw_causes(axis, result)
-    pictures.append(Picture("causes", "What the runs failed of.", figure, "t_stab"))
+    if failures:
+        figure, (axis,) = new_figure()
+        draw_causes(axis, result)
+        pictures.append(Picture("causes", "What the runs failed of.", figure, "t_stab"))
     notes: list[Block] = [Notes(result.notes)] if result.notes else []
     return Content([mean, chance], [*pictures, *notes], data=result)
 
