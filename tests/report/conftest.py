@@ -77,8 +77,8 @@ _CARRY_OUT = "import sys, lamplighter\nfor each in sys.argv[1:]: lamplighter.run
 
 @pytest.fixture(scope="session")
 def real_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Real runs of 160 atoms of EC:EMC with the example's models: two that hold, one whose bonds are ended by a guard that
-    is far too strict, with a committee.
+    """Real runs of 160 atoms of EC:EMC with the example's models: two that hold, one with a committee that is ended
+    by a guard of bonds that is far too strict.
     """
     folder = tmp_path_factory.mktemp("real")
     models = [str(EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2)]

@@ -1,5 +1,5 @@
-"""The page of `lamplighter report` in a browser, headless Chromium, on a desk and on a phone: nothing is fetched, nothing
-goes wrong, figures are seen, structures are drawn and can be turned.
+"""The page of `lamplighter report` in headless Chromium, on a desk and on a phone: nothing is fetched, nothing goes
+wrong, figures are seen, structures are drawn and can be turned.
 """
 
 from __future__ import annotations
