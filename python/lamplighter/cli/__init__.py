@@ -27,6 +27,7 @@ COMMANDS = {
     "decompose": "Errors inside molecules, between them, and of what forces do to them.",
     "transfer": "Errors of models by composition, and what the data fix (N − M rule).",
     "extrapolation": "How far environments are from those of a training set: SOAP, PCA, Q-residuals.",
+    "report": "One page about runs: verdict, numbers, figures, failing frames; works offline.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",

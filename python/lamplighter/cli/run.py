@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,4 +74,4 @@ def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None,
         from lamplighter.report import format_summary
 
         print(format_summary(result.summary))
-        print(f"Run folder: {result.folder}")
+        print(f"Run folder: {result.folder} (a page about it: lamplighter report {shlex.quote(str(result.folder))})")

@@ -172,8 +172,21 @@ def density_of_runs(
     Raises:
         LamplighterError: a run cannot be used, runs are of different systems, or the grid cannot be made.
     """
-    runs = [read_density(folder, discard_ps, stage) for folder in folders]
-    others = [read_density(folder, discard_ps, stage) for folder in references]
+    return density_together(
+        [read_density(folder, discard_ps, stage) for folder in folders],
+        [read_density(folder, discard_ps, stage) for folder in references],
+        bin_width,
+        pseudo_count,
+    )
+
+
+def density_together(
+    runs: Sequence[RunDensity],
+    others: Sequence[RunDensity] = (),
+    bin_width: float | None = None,
+    pseudo_count: float = PSEUDO_COUNT,
+) -> DensityOfRuns:
+    """Put runs, and `others` that are their reference, together; else as `density_of_runs`."""
     require_same_system((run.folder, run.system) for run in (*runs, *others))
     samples, reference = [run.production for run in runs], [run.production for run in others]
     try:
@@ -186,12 +199,12 @@ def density_of_runs(
     if max(temperatures) > (1.0 + MOST_TEMPERATURES_APART) * min(temperatures):
         notes.append(f"the runs are at different temperatures: {min(temperatures):.4g} to {max(temperatures):.4g} K")
     return DensityOfRuns(
-        runs=runs,
+        runs=list(runs),
         mean=mean_of_runs([run.mean for run in runs]),
         within=_mean_within([run.mean for run in runs]),
         edges=edges,
         probability=probabilities(samples, edges, pseudo_count),
-        references=others,
+        references=list(others),
         reference_probability=probabilities(reference, edges, pseudo_count) if others else None,
         divergence=apart,
         pseudo_count=pseudo_count,
