@@ -121,9 +121,17 @@ def deepmd(folder: Path) -> Subject:
     def lines(model: Path, elements: Sequence[str]) -> list[str]:
         return [f"pair_style deepmd {model}", f"pair_coeff * * {' '.join(elements)}"]
 
-    return Subject("deepmd", *models, ELEMENTS, small_models.deepmd_calculator, lines=lines, cutoff=5.0,
-        without={"virials_of_atoms_are_those_of_the_reference":
-            "pair_style deepmd has no virials of atoms for compute stress/atom, but for centroid/stress/atom alone"})
+    return Subject(
+        "deepmd",
+        *models,
+        ELEMENTS,
+        small_models.deepmd_calculator,
+        lines=lines,
+        cutoff=5.0,
+        without={
+            "virials_of_atoms_are_those_of_the_reference": "pair_style deepmd has no virials of atoms for compute stress/atom, but for centroid/stress/atom alone"
+        },
+    )
 
 
 def tersoff(folder: Path) -> Subject:

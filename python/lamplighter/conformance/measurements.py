@@ -123,9 +123,7 @@ def pressure_of(lmp: Any) -> np.ndarray:
     return full_tensor(np.array([lmp.get_thermo(name) for name in _PRESSURE]))
 
 
-def evaluate(
-    lmp: Any, atoms: Atoms, lines: Sequence[str], elements: Sequence[str], *, virials: bool = True
-) -> Arrays:
+def evaluate(lmp: Any, atoms: Atoms, lines: Sequence[str], elements: Sequence[str], *, virials: bool = True) -> Arrays:
     """Energy (eV), energies of atoms, forces (eV/Å), pressure tensor (bar) and virials of atoms (bar Å³)."""
     prism = load(lmp, atoms, lines, elements)
     script = "compute e all pe/atom\ncompute sum_e all reduce sum c_e\n"
@@ -203,9 +201,7 @@ def strains(lmp: Any, job: Job) -> Arrays:
 
 def _set_box(lmp: Any, origin: tuple[float, float, float], cell: np.ndarray) -> None:
     """Another cell, with the atoms at the same places relative to it."""
-    sides = " ".join(
-        f"{'xyz'[k]} final {origin[k]:.17g} {origin[k] + cell[k, k]:.17g}" for k in range(3)
-    )
+    sides = " ".join(f"{'xyz'[k]} final {origin[k]:.17g} {origin[k] + cell[k, k]:.17g}" for k in range(3))
     tilts = f"xy final {cell[1, 0]:.17g} xz final {cell[2, 0]:.17g} yz final {cell[2, 1]:.17g}"
     lmp.command(f"change_box all {sides} {tilts} remap units box")
 
@@ -229,7 +225,7 @@ def energy_in_time(lmp: Any, job: Job) -> Arrays:
 
 
 def across_cutoff(lmp: Any, job: Job) -> Arrays:
-    """Energy and forces with the last atom of `crossing` at distances within, beside (`ASIDE`) and beyond the cutoff."""
+    """Energy and forces with the last atom of `crossing` within, beside (`ASIDE`) and beyond the cutoff."""
     distances = [0.7 * job.cutoff]
     distances += [job.cutoff + side for aside in ASIDE for side in (-aside, aside)]
     distances += [job.cutoff + 0.4]
