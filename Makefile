@@ -44,7 +44,7 @@ test-main: install
 test-frameworks: $(FRAMEWORKS_VENV)/.installed
 	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py
 	$(MAKE) --no-print-directory install-frameworks
-	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py
+	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends -k deepmd
 
 slow: install
 	$(BIN)/python -m pytest -m slow

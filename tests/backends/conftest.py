@@ -16,7 +16,12 @@ from lamplighter.conformance import Subject  # noqa: E402
 from lamplighter.conformance.fixtures import evaluations, left_out  # noqa: E402, F401
 
 
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
 @pytest.fixture(scope="session", params=SUBJECTS)
-def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def subject(request: pytest.FixtureRequest, models: Path) -> Subject:
     """A potential under test, or a skip where its framework is not installed."""
-    return SUBJECTS[request.param](tmp_path_factory.mktemp(request.param))
+    return SUBJECTS[request.param](models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,12 @@ from lamplighter.conformance import Subject
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 
 
+def _mace(name: str, models: list[Path], engine: str, *ranks: int) -> Subject:
+    words = f"dtype float64 engine {engine}"
+    return Subject(name, *models, ELEMENTS, small_models.mace_calculator, words=words, single=2e-4, ranks=ranks)
+
+
+@functools.cache
 def _deep_mace(folder: Path) -> list[Path]:
     """Three interactions, vectors as node features: two exchanges a step, wider than one message."""
     require("mace")
@@ -22,33 +29,8 @@ def _deep_mace(folder: Path) -> list[Path]:
     from conftest import build_mace  # type: ignore[import-not-found]
 
     return [
-        build_mace(folder / f"mace_{seed}.model", channels=40, hidden_ell=1, interactions=3, seed=seed)
-        for seed in (0, 1)
+        build_mace(folder / f"{seed}.model", channels=40, hidden_ell=1, interactions=3, seed=seed) for seed in (0, 1)
     ]
-
-
-def mace(folder: Path) -> Subject:
-    return Subject(
-        "mace",
-        *_deep_mace(folder),
-        ELEMENTS,
-        small_models.mace_calculator,
-        words="dtype float64 engine bridge",
-        single=2e-4,
-        ranks=(1, 2, 4),
-    )
-
-
-def mace_native(folder: Path) -> Subject:
-    return Subject(
-        "mace native",
-        *_deep_mace(folder),
-        ELEMENTS,
-        small_models.mace_calculator,
-        words="dtype float64 engine native",
-        single=2e-4,
-        ranks=(1, 2, 4),
-    )
 
 
 def _trained_mace() -> list[Path]:
@@ -56,27 +38,20 @@ def _trained_mace() -> list[Path]:
     return [EXAMPLE / "models" / f"ec_emc_{number}.model" for number in (0, 1)]
 
 
+def mace(folder: Path) -> Subject:
+    return _mace("mace", _deep_mace(folder), "bridge", 1, 2, 4)
+
+
+def mace_native(folder: Path) -> Subject:
+    return _mace("mace native", _deep_mace(folder), "native", 1, 2, 4)
+
+
 def mace_trained(folder: Path) -> Subject:
-    return Subject(
-        "mace trained",
-        *_trained_mace(),
-        ELEMENTS,
-        small_models.mace_calculator,
-        words="dtype float64 engine bridge",
-        single=2e-4,
-    )
+    return _mace("mace trained", _trained_mace(), "bridge", 1, 2)
 
 
 def mace_trained_native(folder: Path) -> Subject:
-    return Subject(
-        "mace trained native",
-        *_trained_mace(),
-        ELEMENTS,
-        small_models.mace_calculator,
-        words="dtype float64 engine native",
-        single=2e-4,
-        ranks=(1, 2, 3),
-    )
+    return _mace("mace trained native", _trained_mace(), "native", 1, 2, 3)
 
 
 def nequip(folder: Path) -> Subject:
@@ -128,9 +103,7 @@ def deepmd(folder: Path) -> Subject:
         small_models.deepmd_calculator,
         lines=lines,
         cutoff=5.0,
-        without={
-            "virials_of_atoms_are_those_of_the_reference": "pair_style deepmd has no virials of atoms for compute stress/atom, but for centroid/stress/atom alone"
-        },
+        without={"virials_of_atoms_are_those_of_the_reference": "pair_style deepmd gives none to compute stress/atom"},
     )
 
 

@@ -25,8 +25,10 @@ def test_the_documented_example_runs_and_a_step_at_the_cutoff_is_found(run: Run,
     without_excuse = re.sub(r"fails=\{.*?\},", "", example, flags=re.DOTALL).replace('"lj/cut",', '"unexcused",')
     assert without_excuse != example
     (tmp_path / "unexcused.py").write_text(without_excuse)
-    both = "import lj_conformance, unexcused\n\ndef subjects():\n    return lj_conformance.subjects() + unexcused.subjects()\n"
-    (tmp_path / "both.py").write_text(both)
+    (tmp_path / "both.py").write_text(
+        "import lj_conformance, unexcused\n\n"
+        "def subjects():\n    return lj_conformance.subjects() + unexcused.subjects()\n"
+    )
     words = ["-v", "-k", "lj/cut or (unexcused and cutoff)"]
     done = run([python, "-m", "lamplighter.conformance", "both:subjects", *words], timeout=800)
     assert done.returncode == 1

@@ -14,8 +14,8 @@ from ase.neighborlist import neighbor_list
 from ase.units import bar
 
 from lamplighter.conformance import structures
-from lamplighter.conformance.fixtures import SINGLE, UNKNOWN, Evaluations, loaded
-from lamplighter.conformance.subject import Subject
+from lamplighter.conformance.fixtures import SINGLE, UNKNOWN, Evaluations
+from lamplighter.conformance.subject import RANKS_CHECK, Subject
 from lamplighter.errors import ModelError
 from lamplighter.potentials import registry
 from lamplighter.potentials.exchange import ExchangeCall, Recording
@@ -28,7 +28,8 @@ Arrays = dict[str, np.ndarray]
 
 def _require(subject: Subject, ranks: int) -> None:
     if ranks not in subject.ranks:
-        pytest.skip(f"{subject.name} is tested on {', '.join(map(str, subject.ranks))} ranks")
+        listed = f"{subject.name} is tested on {', '.join(map(str, subject.ranks))} ranks"
+        pytest.skip(subject.without.get(RANKS_CHECK, listed))
 
 
 def _require_model_file(subject: Subject) -> None:
@@ -232,10 +233,10 @@ def test_pairs_made_where_the_model_runs_give_the_same(subject: Subject, evaluat
         _is_reference(subject, found, expected, name)
 
 
-def test_exchanges_do_not_depend_on_the_pairs(subject: Subject) -> None:
+def test_exchanges_do_not_depend_on_the_pairs(subject: Subject, evaluations: Evaluations) -> None:
     """All ranks make the same exchanges, or some wait for ever: also those with one atom, and no pair or one."""
     _require_model_file(subject)
-    potential = loaded(subject)
+    potential = evaluations.loaded(subject)
     schedules: list[list[ExchangeCall]] = []
     for build in (structures.liquid, structures.lone_atom, structures.dimer_across_ranks):
         data, calls = evaluated(potential, build(subject.elements), potential.cutoff)
@@ -245,9 +246,9 @@ def test_exchanges_do_not_depend_on_the_pairs(subject: Subject) -> None:
     assert schedules[0] == schedules[1] == schedules[2]
 
 
-def test_the_file_is_recognised(subject: Subject) -> None:
+def test_the_file_is_recognised(subject: Subject, evaluations: Evaluations) -> None:
     _require_model_file(subject)
-    potential = loaded(subject)
+    potential = evaluations.loaded(subject)
     assert registry.recognise(subject.model).kind == potential.kind
     assert potential.kind in registry.installed()
 
@@ -256,9 +257,9 @@ def test_an_element_that_it_does_not_know_is_refused(subject: Subject, evaluatio
     assert UNKNOWN in str(evaluations.found(subject, min(subject.ranks), "refused")["message"])
 
 
-def test_the_refusal_names_the_element_and_the_file(subject: Subject) -> None:
+def test_the_refusal_names_the_element_and_the_file(subject: Subject, evaluations: Evaluations) -> None:
     _require_model_file(subject)
-    known = set(loaded(subject).elements)
+    known = set(evaluations.loaded(subject).elements)
     unknown = next(symbol for symbol in chemical_symbols[1:] if symbol not in known)
     with pytest.raises(ModelError) as refused:
         registry.recognise(subject.model).load(subject.model, LoadOptions(elements=(*subject.elements, unknown)))

@@ -40,7 +40,7 @@ def load_each_model_once() -> None:
         def load(path: Path, options: LoadOptions) -> Potential:
             return copy.copy(first(path, options))
 
-        potential_class.load = load  # type: ignore[method-assign, assignment]
+        potential_class.load = load  # type: ignore[method-assign]
         return potential_class
 
     registry.load_kind = load_kind

@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Evaluations:
         self._folder = folder
         self._starts: dict[tuple[str, int], _Start] = {}
         self._references: dict[tuple[str, int], Arrays] = {}
+        self._loaded: dict[str, Potential] = {}
 
     def found(self, subject: Subject, ranks: int, name: str) -> Arrays:
         """The result of a measurement in LAMMPS."""
@@ -53,6 +54,12 @@ class Evaluations:
         """`slab` with the second model."""
         return self._reference(subject, 1, ["slab"])
 
+    def loaded(self, subject: Subject) -> Potential:
+        """The first model, of those that `pair_style lamplighter` evaluates, in this process."""
+        if subject.name not in self._loaded:
+            self._loaded[subject.name] = _loaded(subject)
+        return self._loaded[subject.name]
+
     def close(self) -> None:
         for start in self._starts.values():
             start.kill()
@@ -62,7 +69,12 @@ class Evaluations:
         if key not in self._starts:
             folder = self._folder / f"{re.sub(r'[^a-zA-Z0-9]', '_', subject.name)}-{ranks}"
             folder.mkdir()
-            self._starts[key] = _Start(jobs_of(subject, ranks), ranks, folder)
+            cutoff = subject.cutoff
+            if cutoff is None:
+                if subject.lines is not None:
+                    raise LamplighterError(f"the subject {subject.name} has `lines` and needs `cutoff`, in Å, as well")
+                cutoff = self.loaded(subject).cutoff
+            self._starts[key] = _Start(jobs_of(subject, ranks, cutoff), ranks, folder)
         return self._starts[key]
 
     def _reference(self, subject: Subject, number: int, names: Sequence[str]) -> Arrays:
@@ -73,56 +85,45 @@ class Evaluations:
         return self._references[key]
 
 
-def jobs_of(subject: Subject, ranks: int) -> list[Job]:
+def jobs_of(subject: Subject, ranks: int, cutoff: float) -> list[Job]:
     """What is measured on a number of ranks: everything on the least, what ranks could change on more."""
-    elements, first = subject.elements, ranks == min(subject.ranks)
+    elements = subject.elements
     virials = "virials_of_atoms_are_those_of_the_reference" not in subject.without
-    every = {"elements": elements, "build": elements}
-    alone = {"lines": subject.alone(elements), **every}
-    structural = {"work": "several_structures", "virials": virials}
-    jobs = [Job("compared", names=list(structures.COMPARED), **structural, **alone)]
+    alone = Job("", "", subject.alone(elements), elements, elements, virials=virials)
+    compared = replace(alone, name="compared", work="several_structures", names=list(structures.COMPARED))
+    jobs = [compared]
     if ranks <= 2:
-        jobs.append(Job("resumed", "resumed", **alone))
+        jobs.append(replace(alone, name="resumed", work="resumed"))
         if "variances_of_a_committee_are_those_of_its_members" not in subject.without:
-            jobs.append(Job("committee", "committee", subject.committee(), **every, style=subject.committee_style))
+            style, lines = subject.committee_style, subject.committee()
+            jobs.append(replace(alone, name="committee", work="committee", lines=lines, style=style))
         if subject.single is not None:
             lines = subject.alone(elements, "dtype float32")
-            jobs.append(Job("single", names=SINGLE, lines=lines, **structural, **every))
+            jobs.append(replace(compared, name="single", names=SINGLE, lines=lines))
         if subject.through_bridge:
-            in_model = {"LAMPLIGHTER_PAIRS": "model"}
-            names = list(structures.COMPARED)
-            jobs.append(Job("pairs_in_model", names=names, environment=in_model, **structural, **alone))
-    if not first:
+            jobs.append(replace(compared, name="pairs_in_model", environment={"LAMPLIGHTER_PAIRS": "model"}))
+    if ranks > min(subject.ranks):
         return jobs
     backward = elements[::-1]
-    reversed_types = {"lines": subject.alone(backward), "elements": backward, "build": elements}
-    jobs.append(Job("reversed", names=["liquid"], **structural, **reversed_types))
-    jobs.append(Job("moved", names=list(structures.MOVED), **structural, **alone))
-    jobs += [Job(name, name, **alone) for name in ("slopes", "strains", "energy_in_time")]
+    lines = subject.alone(backward)
+    jobs.append(replace(compared, name="reversed", names=["liquid"], lines=lines, elements=backward))
+    jobs.append(replace(compared, name="moved", names=list(structures.MOVED)))
+    jobs += [replace(alone, name=work, work=work) for work in ("slopes", "strains", "energy_in_time")]
     if "energy_and_forces_are_continuous_at_the_cutoff" not in subject.without:
-        jobs.append(Job("across_cutoff", "across_cutoff", cutoff=_cutoff(subject), **alone))
+        jobs.append(replace(alone, name="across_cutoff", work="across_cutoff", cutoff=cutoff))
     if "an_element_that_it_does_not_know_is_refused" not in subject.without:
         with_unknown = (*elements, UNKNOWN)
         lines = subject.alone(with_unknown)
-        jobs.append(Job("refused", "refused", lines, elements=with_unknown, build=elements))
+        jobs.append(replace(alone, name="refused", work="refused", lines=lines, elements=with_unknown))
     return jobs
 
 
-def loaded(subject: Subject) -> Potential:
-    """The first model of a subject that `pair_style lamplighter` evaluates, in this process."""
+def _loaded(subject: Subject) -> Potential:
     words = dict(zip(*[iter(subject.words.split())] * 2, strict=True))
     options = LoadOptions(elements=subject.elements, dtype=words.get("dtype", "auto"))
     kind = words.get("kind", "auto")
     potential_class = registry.recognise(subject.model) if kind == "auto" else registry.load_kind(kind)
     return potential_class.load(subject.model, options)
-
-
-def _cutoff(subject: Subject) -> float:
-    if subject.cutoff is not None:
-        return subject.cutoff
-    if subject.lines is not None:
-        raise LamplighterError(f"the subject {subject.name} has `lines` and needs `cutoff`, in Å, as well")
-    return loaded(subject).cutoff
 
 
 def _reference(subject: Subject, model: Any, names: Sequence[str]) -> Arrays:

@@ -1,6 +1,7 @@
-"""What is found of a potential in LAMMPS. Arrays come back in the structure's own frame of reference and order of atoms.
+"""What is found of a potential in LAMMPS.
 
-Each measurement is a function of an open LAMMPS and of a `Job`; all ranks call it.
+Each measurement is a function of an open LAMMPS and of a `Job`; all ranks call it. Arrays come back in the order of
+atoms of the structure.
 """
 
 from __future__ import annotations

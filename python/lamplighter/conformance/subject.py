@@ -8,8 +8,10 @@ from typing import Any
 
 from lamplighter.config import Potential
 from lamplighter.engine import potential as potential_lines
+from lamplighter.errors import LamplighterError
 
 Lines = list[str]
+RANKS_CHECK = "the_number_of_ranks_does_not_matter"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Subject:
         slope: Largest difference between forces and differences of energies, eV/Å.
         single: Largest difference between `dtype float32` and `words`: forces, eV/Å; energies of atoms, eV, beyond
             the rounding of the energy itself; stress, relative. None: the model has one precision.
-        ranks: Numbers of MPI ranks.
+        ranks: Numbers of MPI ranks. Without 2 among them, `without` must say why `the_number_of_ranks_does_not_matter`
+            is left out.
         without: Checks that do not apply, and why: names of tests without `test_`, as pytest shows them, for all
             their parameters (`energies_of_atoms_sum_to_the_energy`). They are skipped.
         fails: Checks that the potential is known to fail, and why. They must fail.
@@ -60,6 +63,12 @@ class Subject:
     ranks: tuple[int, ...] = (1, 2)
     without: Mapping[str, str] = field(default_factory=dict)
     fails: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if 2 not in self.ranks and RANKS_CHECK not in self.without:
+            raise LamplighterError(
+                f"the subject {self.name} has no 2 in `ranks`: say why in `without[{RANKS_CHECK!r}]`"
+            )
 
     @property
     def through_bridge(self) -> bool:
