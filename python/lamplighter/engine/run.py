@@ -25,6 +25,7 @@ from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
 from lamplighter.errors import ModelError
+from lamplighter.potentials.gap_file import is_gap
 from lamplighter.structures import read_start_structure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
@@ -146,8 +147,8 @@ def _require_models(run_file: RunFile) -> None:
 
 
 def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
-    # compiled models hold numbers only
-    models = [model for model in run_file.potential.models if model.suffix != ".lamp"]
+    # compiled models and GAPs hold numbers only
+    models = [model for model in run_file.potential.models if model.suffix != ".lamp" and not is_gap(model)]
     if not models:
         return
     from lamplighter import trust as trusted
