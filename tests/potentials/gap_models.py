@@ -16,7 +16,7 @@ ENVIRONMENTS = (
     "soap l_max=2 n_max=3 atom_sigma=0.5 cutoff=3.5 cutoff_transition_width=0.7 zeta=4 delta=0.3 n_sparse=10 \
 covariance_type=dot_product sparse_method=cur_points add_species=T"
 )
-ANGLES = "angle_3b cutoff=2.0 n_sparse=10 covariance_type=ard_se delta=0.5 theta_fac=0.5 sparse_method=uniform \
+ANGLES = "angle_3b cutoff=2.5 n_sparse=8 covariance_type=ard_se delta=0.5 theta_uniform=1.0 sparse_method=random \
 add_species=T"
 FAST_ENVIRONMENTS = "soap_turbo l_max=2 alpha_max={{3 3 3}} atom_sigma_r={{0.5 0.5 0.5}} atom_sigma_t={{0.5 0.5 0.5}} \
 atom_sigma_r_scaling={{0.0 0.0 0.0}} atom_sigma_t_scaling={{0.0 0.0 0.0}} zeta=4 rcut_hard=3.5 rcut_soft=3.0 \
