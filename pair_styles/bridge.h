@@ -32,6 +32,7 @@ typedef struct {
   int32_t committee; /* 0: only the first model is evaluated */
   int32_t nmodels;
   const char *const *models;
+  int32_t wanted; /* which of them is to be opened */
   int32_t ntypes;
   const char *const *elements; /* one per LAMMPS type, type 1 first */
   int32_t rank;

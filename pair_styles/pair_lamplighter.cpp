@@ -221,9 +221,7 @@ void PairLamplighter::coeff(int narg, char **arg)
     for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
 }
 
-/* Models from `first` on; the rest of the committee is named after the one that is to be opened. */
-
-lamplighter_request PairLamplighter::make_request(int first, int count)
+lamplighter_request PairLamplighter::make_request(int wanted)
 {
   model_names.clear();
   element_names.clear();
@@ -236,8 +234,9 @@ lamplighter_request PairLamplighter::make_request(int first, int count)
   request.kind = kind.c_str();
   request.head = head.c_str();
   request.committee = committee->wanted();
-  request.nmodels = count;
-  request.models = model_names.data() + first;
+  request.nmodels = (int) models.size();
+  request.models = model_names.data();
+  request.wanted = wanted;
   request.ntypes = (int) elements_of_types.size();
   request.elements = element_names.data();
   request.rank = comm->me;
@@ -266,6 +265,12 @@ std::string PairLamplighter::compiled_model()
                "GPU: use the model file itself with 'engine bridge'",
                device);
   if (compiled) {
+    if (!head.empty())
+      error->all(
+          FLERR,
+          "pair_style lamplighter: {} is a compiled model, which has one head: leave out "
+          "'head {}', and name the head where it is made: lamplighter compile MODEL --head {}",
+          models[0], head, head);
     if (models.size() > 1)
       error->all(
           FLERR,
@@ -285,7 +290,7 @@ std::string PairLamplighter::compiled_model()
   int status = 0;
   std::string problem;
   if (comm->me == 0) {
-    const lamplighter_request request = make_request(0, (int) models.size());
+    const lamplighter_request request = make_request(0);
     status = bridge.compile(&request, path, (int) sizeof(path));
     if (status == 1 || (status && engine == "native")) {
       problem = bridge.message();
@@ -322,8 +327,7 @@ void PairLamplighter::open_bridged()
   const int count = (int) models.size();
   cutoff = 0.0;
   for (int k = 0; k < (committee->wanted() ? count : 1); k++) {
-    const lamplighter_request request = committee->wanted() ? make_request(k, 1)
-                                                            : make_request(0, count);
+    const lamplighter_request request = make_request(k);
     Bridged opened{{-1, 0.0, LAMPLIGHTER_PAIRS, 0}, -1};
     const int failed = bridge.open(&request, &opened.model);
     if (!failed) bridged.push_back(opened);

@@ -73,7 +73,7 @@ class PairLamplighter : public Pair {
 
   void allocate();
   void close_models();
-  lamplighter_request make_request(int first, int count);
+  lamplighter_request make_request(int wanted);
   std::string compiled_model();
   void open_native(const std::string &file);
   void open_bridged();

@@ -14,9 +14,14 @@ from lamplighter.config.members import parse_member
 from lamplighter.config.run_file import Potential
 from lamplighter.engine import deepmd
 from lamplighter.errors import ConfigError
+from lamplighter.named_calculator import NamedCalculator
+from lamplighter.potentials.calculator_file import is_calculator_file
 
 MODELS = "lamplighter"
 COMMITTEE = "lamplighter/committee"
+
+#: In the run folder: the calculator that the run file names.
+CALCULATOR = "calculator.yaml"
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,35 @@ def committee_style(potential: Potential) -> str:
 
 def needs_models(potential: Potential) -> bool:
     """Whether a Python process evaluates, or compiles, models: whether torch is wanted."""
-    if potential.models:
+    if potential.models or potential.calculator:
         return potential.kind != deepmd.KIND
     every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
     return any({MODELS, f"={MODELS}"} & set(line.split()) for line in every_line)
+
+
+def calculator_file(potential: Potential) -> str | None:
+    """The content of the file in the run folder that names the calculator of a run file; None if it names none."""
+    if potential.calculator is None:
+        return None
+    return NamedCalculator(potential.calculator, potential.options).text()
+
+
+def require_ranks(potential: Potential, ranks: int) -> None:
+    """Refuse what runs on one rank only.
+
+    Raises:
+        ConfigError: the potential is an ASE calculator, and there are several ranks.
+    """
+    if ranks == 1:
+        return
+    named = [str(model) for model in potential.models if is_calculator_file(model)]
+    if potential.calculator is not None:
+        named = [potential.calculator]
+    if named:
+        raise ConfigError(
+            f"potential: {named[0]} is an ASE calculator, which gets all atoms at once, on one rank, and there are "
+            f"{ranks}: start without mpirun, or with mpirun -n 1; threads are those of the calculator itself"
+        )
 
 
 def needs_deepmd(potential: Potential) -> bool:
@@ -80,8 +110,10 @@ def _main(potential: Potential, committee: str, elements: Sequence[str], mark: s
         return _committee(committee, [PairStyle(m.style, m.words, m.coefficients) for m in parsed], mark)
     if potential.kind == deepmd.KIND:
         return _deepmd(potential, committee, elements, mark)
-    models = " ".join(quoted(model) for model in potential.models)
+    models = " ".join(quoted(model) for model in potential.models or [Path(CALCULATOR)])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
+    if potential.head is not None:
+        words += f" head {potential.head}"
     return PairStyle(MODELS, f"{words} {committee}".rstrip(), (("* *", f"{models} {' '.join(elements)}"),))
 
 

@@ -29,6 +29,7 @@ PACKAGES = (
     "deepmd-kit",
     "tensorflow-cpu",
     "quippy-ase",
+    "tblite",
     "e3nn",
     "ase",
     "numpy",
@@ -43,7 +44,7 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
     return {
         "lamplighter": lamplighter.__version__,
         "versions": versions(lammps),
-        "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
+        "plugin": None if run.potential.lammps else _plugin_status(),
         "models": [hashed(path) for model in run.potential.files for path in (model, *companions(model))],
         "structure": hashed(run.structure.file),
         "seed": run.seed,

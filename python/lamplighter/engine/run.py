@@ -80,6 +80,7 @@ def run(
     """
     env = prepare(threads)
     plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume))
+    agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
     _check_trust(env, plan.run, trust)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
@@ -169,6 +170,9 @@ def _fill_folder(plan: _Plan) -> None:
             inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
             run_folder.create(plan.folder, plan.run, text, inputs)
             read_start_structure(plan.run.structure).write(plan.folder / run_folder.STRUCTURE)
+            calculator = potential.calculator_file(plan.run.potential)
+            if calculator is not None:
+                (plan.folder / potential.CALCULATOR).write_text(calculator, encoding="utf-8")
         else:
             cut_outputs(plan.folder, plan.restart)
             for name in script.included_files(plan.blocks, scripts):

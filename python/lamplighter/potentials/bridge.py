@@ -169,7 +169,7 @@ def _compile(request: Any, path: int, size: int) -> int:
 
         try:
             files = _files(asked) if asked.committee else _files(asked)[:1]
-            compiled = compiled_in_cache(files, _elements(asked))
+            compiled = compiled_in_cache(files, _elements(asked), asked.head.decode() or None)
         except NotCovered as problem:
             use_bridge = f"{_files(asked)[0]} has no native form: the native engine lacks {problem}"
             return
@@ -209,6 +209,8 @@ def _reason_for_bridge(request: Request) -> str:
     potential_class = registry.recognise(_files(request)[0]) if kind == "auto" else registry.load_kind(kind)
     if potential_class.kind != "mace":
         return f"the native engine evaluates MACE models, not {potential_class.kind}"
+    if request.committee:
+        _require_one_kind(_files(request))
     return ""
 
 
@@ -229,17 +231,31 @@ def _require_elements(elements: tuple[str, ...]) -> None:
             )
 
 
+def _require_one_kind(files: list[Path]) -> None:
+    """Refuse a committee of several frameworks: their energies have different zeros, and their errors other causes."""
+    kinds = {path: registry.recognise(path).kind for path in files}
+    first = files[0]
+    for path, kind in kinds.items():
+        if kind != kinds[first]:
+            raise ModelError(
+                f"the models of a committee are of one framework: {first} is of kind {kinds[first]}, and {path} is of "
+                f"kind {kind}. To compare frameworks, run each by itself, or name both as ASE calculators (kind ase)"
+            )
+
+
 def _open_model(request: Request, model: Model) -> None:
     files, elements = _files(request), _elements(request)
     _require_elements(elements)
     for path in files:
         require_model_file(path)
 
-    kind = request.kind.decode()
-    potential_class = registry.recognise(files[0]) if kind == "auto" else registry.load_kind(kind)
+    if request.committee and request.wanted == 0:
+        _require_one_kind(files)
+    path, kind = files[request.wanted], request.kind.decode()
+    potential_class = registry.recognise(path) if kind == "auto" else registry.load_kind(kind)
     if issubclass(potential_class, SystemPotential) and request.nranks > 1:
         raise ModelError(
-            f"model file {files[0]}: models of kind {potential_class.kind} are evaluated for all atoms at once, on one "
+            f"model file {path}: models of kind {potential_class.kind} are evaluated for all atoms at once, on one "
             f"rank, and there are {request.nranks}: start without mpirun, or with mpirun -n 1"
         )
     options = LoadOptions(
@@ -248,7 +264,7 @@ def _open_model(request: Request, model: Model) -> None:
         device=_device(potential_class, request.device.decode()),
         head=request.head.decode() or None,
     )
-    potential = potential_class.load(files[0], options)
+    potential = potential_class.load(path, options)
     handle = next(_handles)
     _models[handle] = _OpenModel(_steps_of(potential, request, elements, model), request.nranks)
     model.handle = handle

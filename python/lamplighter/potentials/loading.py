@@ -21,6 +21,7 @@ import torch
 
 from lamplighter import trust
 from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.gap_file import is_gap
 from lamplighter.potentials.permitted_classes import permission_for
 from lamplighter.trust import sha256
@@ -68,7 +69,7 @@ def require_model_file(path: Path) -> None:
     """
     path = Path(path)
     start = _read(path, 64)
-    if not is_gap(path):
+    if not is_gap(path) and not is_calculator_file(path):
         _kind(path, start)
 
 

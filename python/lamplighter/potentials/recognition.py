@@ -12,6 +12,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, NamedTuple
 
+from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.gap_file import is_gap
 
 _LARGEST_PICKLE = 2**28  # bytes; tensors lie beside the pickle, so that this is far beyond any model
@@ -40,6 +41,7 @@ FRAMEWORKS = {
     for each in (
         Framework("mace", "MACE", "mace", "mace", "install"),
         Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-nequip"),
+        Framework("ase", "ASE calculator", "ase", "", "install"),
         Framework("gap", "GAP", "quippy", "gap", "install"),
         Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-nequip"),
     )
@@ -185,4 +187,4 @@ def _operations(file: IO[bytes]) -> _Pickle:
     return _Pickle(names, strings)
 
 
-_TESTS = {"gap": is_gap, "mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}
+_TESTS = {"gap": is_gap, "ase": is_calculator_file, "mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}
