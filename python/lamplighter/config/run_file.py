@@ -26,6 +26,7 @@ from lamplighter.config.stages import (
     steps_of,
 )
 from lamplighter.config.workflow import Workflow
+from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 
 class Structure(Section):
@@ -48,10 +49,13 @@ class Structure(Section):
 
 
 class Potential(Section):
-    """Model files, or pair styles of LAMMPS: one in its own words, or several that are the members of a committee."""
+    """Model files, an ASE calculator, or pair styles of LAMMPS: one in its own words, or several as a committee."""
 
     kind: str = "auto"
     models: list[Path] = Field(default_factory=list)
+    head: str | None = None
+    calculator: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
     dtype: Literal["float64", "float32"] = "float64"
     device: str = "auto"
     engine: Literal["auto", "native", "bridge"] = "auto"
@@ -89,13 +93,34 @@ class Potential(Section):
         return [lines_of(member) if isinstance(member, str | list | tuple) else member for member in given]
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> Potential:
-        given = [key for key in ("models", "members", "lammps") if getattr(self, key)]
+    def _one_of_four(self) -> Potential:
+        given = [key for key in ("models", "calculator", "members", "lammps") if getattr(self, key)]
         if len(given) != 1:
             text = f"{' and '.join(given)} are given" if given else "none is given"
             raise _problem(
-                "needs one of `models` (files of a machine-learned potential), `members` (pair styles of LAMMPS as a "
-                f"committee) and `lammps` (lines of one LAMMPS pair style), and {text}"
+                "needs one of `models` (files of a machine-learned potential), `calculator` (an ASE calculator), "
+                "`members` (pair styles of LAMMPS as a committee) and `lammps` (lines of one LAMMPS pair style), and "
+                f"{text}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _calculator_is_named(self) -> Potential:
+        if self.calculator is None:
+            if self.options:
+                raise _problem("is of `potential.calculator`, which is not given", "options")
+            return self
+        if wrong := problem_of_name(self.calculator):
+            raise _problem(wrong, "calculator")
+        if wrong := problem_of_options(self.options):
+            raise _problem(wrong, "options")
+        if self.kind not in ("auto", "ase"):
+            raise _problem(f"must be ase with `potential.calculator`, got {self.kind!r}", "kind")
+        if self.strict:
+            raise _problem(
+                "with `potential.calculator`, the run file itself names code that is run; to trust it by its hash, put "
+                "`calculator` and `options` into a file of its own, name that in `models`, and `lamplighter trust` it",
+                "strict",
             )
         return self
 
@@ -122,6 +147,10 @@ class Potential(Section):
             raise _problem("native is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
         if self.kokkos is not None and self.models and self.via != "native":
             raise _problem("is of pair styles of LAMMPS: `via: native`, `lammps` or `members`", "kokkos")
+        if self.head is not None and (self.kind == "deepmd" or not self.models):
+            raise _problem("is of `potential.models` that the bridge or the native engine evaluates", "head")
+        if self.head is not None and not re.fullmatch(r"[^\s\"'#$&]+", self.head):
+            raise _problem(f"must be one word, got {self.head!r}", "head")
         for key in ("dispersion", "zbl"):
             if self.lammps and getattr(self, key) is not None:
                 raise _problem("is added to `models` or `members`; beside `lammps`, write it into these lines", key)
@@ -233,6 +262,9 @@ class RunFile(Section):
         if self.potential.lammps:
             raise _problem("is of `potential.models` or `potential.members`, and `potential.lammps` is given",
                            "committee")  # fmt: skip
+        if self.potential.calculator is not None:
+            raise _problem("needs several models, and `potential.calculator` is one: put each into a file of its own "
+                           "(docs/potentials.md), and name them in `potential.models`", "committee")  # fmt: skip
         if len(models) == 1 and (models[0].suffix != ".lamp" or self.potential.kind == "deepmd"):
             raise _problem("needs several files in `potential.models` (or one .lamp file of several models), and there "
                            f"is one: {models[0]}", "committee")  # fmt: skip

@@ -8,6 +8,7 @@ from lamplighter.config.run_file import Potential
 from lamplighter.engine.environment import Environment
 from lamplighter.engine.failure import agree
 from lamplighter.errors import ModelError
+from lamplighter.potentials.gap_file import is_gap
 
 
 def require_files(potential: Potential) -> None:
@@ -30,8 +31,8 @@ def require_trusted(env: Environment, potential: Potential, trust: bool) -> None
     Raises:
         UntrustedModelError: one is not trusted, and nobody can be asked.
     """
-    # compiled models hold numbers only
-    models = [model for model in potential.model_files if model.suffix != ".lamp"]
+    # compiled models and GAPs hold numbers only
+    models = [model for model in potential.model_files if model.suffix != ".lamp" and not is_gap(model)]
     if not models:
         return
     from lamplighter import trust as trusted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ase.data import atomic_numbers
 
@@ -12,9 +13,14 @@ from lamplighter.config.run_file import Potential
 from lamplighter.engine import deepmd, own_lammps
 from lamplighter.engine.pair_style import PairStyle, quoted
 from lamplighter.errors import ConfigError
+from lamplighter.named_calculator import NamedCalculator
+from lamplighter.potentials.calculator_file import is_calculator_file
 
 MODELS = "lamplighter"
 COMMITTEE = "lamplighter/committee"
+
+#: In the run folder: the calculator that the run file names.
+CALCULATOR = "calculator.yaml"
 
 
 def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: int = 1) -> list[str]:
@@ -49,15 +55,42 @@ def committee_style(potential: Potential) -> str:
 
 def needs_models(potential: Potential) -> bool:
     """Whether a Python process evaluates, or compiles, models: whether torch is wanted."""
-    if potential.models:
+    if potential.models or potential.calculator:
         return evaluates_models(potential)
     every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
     return any({MODELS, f"={MODELS}"} & set(line.split()) for line in every_line)
 
 
 def evaluates_models(potential: Potential) -> bool:
-    """Whether `pair_style lamplighter` evaluates the models: neither DeePMD-kit's pair style nor another of LAMMPS."""
-    return bool(potential.models) and potential.kind != deepmd.KIND and not potential.by_own_lammps
+    """Whether `pair_style lamplighter` evaluates the models, not DeePMD-kit's pair style or another of LAMMPS."""
+    return (
+        bool(potential.models or potential.calculator) and potential.kind != deepmd.KIND and not potential.by_own_lammps
+    )
+
+
+def calculator_file(potential: Potential) -> str | None:
+    """The content of the file in the run folder that names the calculator of a run file; None if it names none."""
+    if potential.calculator is None:
+        return None
+    return NamedCalculator(potential.calculator, potential.options).text()
+
+
+def require_ranks(potential: Potential, ranks: int) -> None:
+    """Refuse what runs on one rank only.
+
+    Raises:
+        ConfigError: the potential is an ASE calculator, and there are several ranks.
+    """
+    if ranks == 1:
+        return
+    named = [str(model) for model in potential.models if is_calculator_file(model)]
+    if potential.calculator is not None:
+        named = [potential.calculator]
+    if named:
+        raise ConfigError(
+            f"potential: {named[0]} is an ASE calculator, which gets all atoms at once, on one rank, and there are "
+            f"{ranks}: start without mpirun, or with mpirun -n 1; threads are those of the calculator itself"
+        )
 
 
 def needs_deepmd(potential: Potential) -> bool:
@@ -73,8 +106,10 @@ def _main(potential: Potential, committee: str, elements: Sequence[str], ranks: 
         return _deepmd(potential, committee, elements, mark)
     if potential.by_own_lammps:
         return _native(potential, committee, elements, ranks, mark)
-    models = " ".join(quoted(model) for model in potential.models)
+    models = " ".join(quoted(model) for model in potential.models or [Path(CALCULATOR)])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
+    if potential.head is not None:
+        words += f" head {potential.head}"
     return PairStyle(MODELS, f"{words} {committee}".rstrip(), (("* *", f"{models} {' '.join(elements)}"),))
 
 

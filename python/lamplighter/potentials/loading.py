@@ -21,7 +21,9 @@ import torch
 
 from lamplighter import trust
 from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.deepmd_graph import looks_like_graph
+from lamplighter.potentials.gap_file import is_gap
 from lamplighter.potentials.permitted_classes import permission_for
 from lamplighter.trust import sha256
 
@@ -62,12 +64,15 @@ class LoadedModel:
 
 
 def require_model_file(path: Path) -> None:
-    """Check that a file exists, can be read and is a torch file or a torch package, without loading it.
+    """Check that a file exists, can be read and is a torch file, a torch package or a text of a known kind; not loaded.
 
     Raises:
         ModelError: naming the file, what was found, and the remedy.
     """
-    _kind(Path(path), _read(Path(path), 64))
+    path = Path(path)
+    start = _read(path, 64)
+    if not is_gap(path) and not is_calculator_file(path):
+        _kind(path, start)
 
 
 def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: bool | None = None) -> LoadedModel:

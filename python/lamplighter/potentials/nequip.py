@@ -22,7 +22,7 @@ import yaml
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
-from lamplighter.potentials.edges import edges_within, require_elements, write_result
+from lamplighter.potentials.edges import edges_within, require_elements, require_head, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch, read_program
 
@@ -145,8 +145,7 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
             f"{newer or 'it is damaged or of another version'} ({type(problem).__name__}: {problem})"
         ) from problem
     known = list(networks.keys())
-    if name is not None and name not in known:
-        raise ModelError(f"model file {path} has no model {name!r}; its models: {', '.join(known)}")
+    require_head(path, name, known, "model")
     return networks[name or (_SOLE if _SOLE in known else known[-1])].eval()
 
 

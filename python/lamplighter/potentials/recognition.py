@@ -1,7 +1,7 @@
 """Which framework wrote a model file, told from its bytes: nothing in it is run, no framework is imported.
 
-A model file is a zip archive (or, from old torch, a bare pickle). The names of classes that its pickle asks for, or a
-few words of its plain-text parts, give the framework away.
+A model file is a zip archive (or, from old torch, a bare pickle), or plain text. The names of classes that its pickle
+asks for, or a few words of its plain-text parts, give the framework away.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, NamedTuple
+
+from lamplighter.potentials.calculator_file import is_calculator_file
+from lamplighter.potentials.gap_file import is_gap
 
 _LARGEST_PICKLE = 2**28  # bytes; tensors lie beside the pickle, so that this is far beyond any model
 
@@ -42,6 +45,8 @@ FRAMEWORKS = {
         Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
         Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
         Framework("deepmd", "DeePMD", "deepmd", "deepmd", "install-frameworks"),
+        Framework("gap", "GAP", "quippy", "gap", "install"),
+        Framework("ase", "ASE calculator", "ase", "", "install"),
     )
 }
 
@@ -215,4 +220,4 @@ def _operations(file: IO[bytes]) -> _Pickle:
     return _Pickle(names, strings)
 
 
-_TESTS = {"mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}
+_TESTS = {"gap": is_gap, "ase": is_calculator_file, "mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}
