@@ -24,7 +24,7 @@ from lamplighter.conformance.measurements import Arrays, Job
 from lamplighter.conformance.subject import Subject
 from lamplighter.errors import LamplighterError
 from lamplighter.potentials import registry
-from lamplighter.potentials.interface import LoadOptions, Potential
+from lamplighter.potentials.interface import AnyPotential, LoadOptions
 
 _LONGEST = 800.0  # s, one start of LAMMPS
 #: An element of which no potential knows.
@@ -40,7 +40,7 @@ class Evaluations:
         self._folder = folder
         self._starts: dict[tuple[str, int], _Start] = {}
         self._references: dict[tuple[str, int], Arrays] = {}
-        self._loaded: dict[str, Potential] = {}
+        self._loaded: dict[str, AnyPotential] = {}
 
     def found(self, subject: Subject, ranks: int, name: str) -> Arrays:
         """The result of a measurement in LAMMPS."""
@@ -54,7 +54,7 @@ class Evaluations:
         """`slab` with the second model."""
         return self._reference(subject, 1, ["slab"])
 
-    def loaded(self, subject: Subject) -> Potential:
+    def loaded(self, subject: Subject) -> AnyPotential:
         """The first model, of those that `pair_style lamplighter` evaluates, in this process."""
         if subject.name not in self._loaded:
             self._loaded[subject.name] = _loaded(subject)
@@ -118,7 +118,7 @@ def jobs_of(subject: Subject, ranks: int, cutoff: float) -> list[Job]:
     return jobs
 
 
-def _loaded(subject: Subject) -> Potential:
+def _loaded(subject: Subject) -> AnyPotential:
     words = dict(zip(*[iter(subject.words.split())] * 2, strict=True))
     options = LoadOptions(elements=subject.elements, dtype=words.get("dtype", "auto"))
     kind = words.get("kind", "auto")
