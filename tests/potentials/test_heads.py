@@ -21,6 +21,7 @@ HEADS = ("pbe", "r2scan")
 
 def build_two_heads(path: Path, seed: int = 0) -> Path:
     """A MACE model with two heads of different atomic energies, readouts, scales and shifts."""
+    import mace.modules  # isort: skip  # noqa: F401
     from e3nn import o3
 
     return build_mace(
