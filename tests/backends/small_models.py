@@ -198,7 +198,46 @@ def sevennet_subject(folder: Path) -> Subject:
     )
 
 
-SUBJECTS = {"mace": mace_subject, "nequip": nequip_subject, "allegro": allegro_subject, "sevennet": sevennet_subject}
+def gap_subject(folder: Path) -> Subject:
+    """Pairs and SOAP; the reference is quippy's own periodic calculator."""
+    require("quippy")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
+    from gap_models import ENVIRONMENTS, PAIRS, fit  # type: ignore[import-not-found]
+
+    models = [fit(folder, PAIRS, ENVIRONMENTS, first_frame=60 * k, name=f"gap_{k}.xml") for k in (0, 1)]
+    return Subject("gap", *models, ELEMENTS, gap_calculator, ranks=(1, 2))
+
+
+def gap_calculator(model: Path) -> Any:
+    from quippy.potential import Potential
+
+    return Potential(param_filename=str(model))
+
+
+def ase_subject(folder: Path) -> Subject:
+    """ASE's EMT, cheap and defined for these elements; the second has another cutoff."""
+    models = []
+    for k, options in enumerate(({}, {"asap_cutoff": True})):
+        path = folder / f"emt_{k}.calculator.yaml"
+        path.write_text(f"calculator: ase.calculators.emt:EMT\noptions: {options}\n")
+        models.append(path)
+    return Subject("ase", *models, ELEMENTS, emt_calculator, ranks=(1,))
+
+
+def emt_calculator(model: Path) -> Any:
+    from ase.calculators.emt import EMT
+
+    return EMT(asap_cutoff="asap_cutoff" in model.read_text())
+
+
+SUBJECTS = {
+    "mace": mace_subject,
+    "nequip": nequip_subject,
+    "allegro": allegro_subject,
+    "sevennet": sevennet_subject,
+    "gap": gap_subject,
+    "ase": ase_subject,
+}
 
 
 def all_subjects() -> list[Subject]:

@@ -168,7 +168,9 @@ def test_the_file_is_recognised(subject: Subject) -> None:
 def test_an_element_that_the_model_does_not_know_is_refused(subject: Subject) -> None:
     potential_class = registry.recognise(subject.model)
     known = set(_loaded(subject).elements)
-    unknown = next(symbol for symbol in chemical_symbols[1:] if symbol not in known)
+    unknown = next((symbol for symbol in chemical_symbols[1:] if symbol not in known), None)
+    if unknown is None:
+        pytest.skip(f"models of kind {potential_class.kind} do not say which elements they know")
     with pytest.raises(ModelError) as refused:
         potential_class.load(subject.model, LoadOptions(elements=(*subject.elements, unknown)))
     assert unknown in str(refused.value)
