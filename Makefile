@@ -40,7 +40,7 @@ slow: install
 
 test-deepmd: install
 	$(BIN)/pip install --quiet '.[deepmd]'
-	$(BIN)/python -m pytest tests/potentials/test_deepmd.py
+	$(BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends -k deepmd
 
 lint: install
 	$(BIN)/ruff check .
