@@ -22,7 +22,7 @@ from mpi4py import MPI
 
 from lamplighter.conformance.measurements import Job, measure
 from lamplighter.potentials import registry
-from lamplighter.potentials.interface import LoadOptions, Potential
+from lamplighter.potentials.interface import AnyPotential, LoadOptions
 
 
 def load_each_model_once() -> None:
@@ -33,11 +33,11 @@ def load_each_model_once() -> None:
     original = registry.load_kind
 
     @functools.cache
-    def load_kind(kind: str) -> type[Potential]:
+    def load_kind(kind: str) -> type[AnyPotential]:
         potential_class = original(kind)
         first = functools.cache(potential_class.load)
 
-        def load(path: Path, options: LoadOptions) -> Potential:
+        def load(path: Path, options: LoadOptions) -> AnyPotential:
             return copy.copy(first(path, options))
 
         potential_class.load = load  # type: ignore[method-assign]
