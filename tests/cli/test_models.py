@@ -46,6 +46,35 @@ def test_a_mace_model(lamplighter: Lamplighter) -> None:
     assert found["exchanges"].startswith("yes")
 
 
+def test_a_gap_and_the_file_of_a_calculator(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    require("quippy")
+    sys.path.insert(0, str(MODELS.parents[2] / "tests" / "potentials"))
+    from gap_models import ENVIRONMENTS, PAIRS, fit  # type: ignore[import-not-found]
+
+    path = fit(tmp_path, PAIRS, ENVIRONMENTS)
+    calculator = tmp_path / "xtb.calculator.yaml"
+    calculator.write_text("calculator: tblite.ase:TBLite\noptions: {method: GFN1-xTB}\n")
+    code, out, _ = lamplighter("models", path, calculator)
+    found, named = (said(part) for part in out.split("\n\n"))
+    assert code == 0
+    assert found["framework"] == "GAP, XML file with 9 files of sparse points"
+    assert found["elements"] == "H C O"
+    assert found["cutoff"] == "4 Å"
+    assert out.count("descriptor ") == 9
+    assert "distance_2b C-O, 4 Å, 8 sparse points" in out
+    assert "soap O, 3.5 Å, 10 sparse points" in out
+    assert found["parameters"] == str(6 * 8 + 3 * 10)
+    assert found["exchanges"].startswith("none")
+    assert "quippy" in found["needs"]
+    assert named["framework"] == "ASE calculator, tblite.ase:TBLite, method GFN1-xTB"
+    assert "one rank" in named["needs"]
+    assert "names code" in named["note"]
+    next(tmp_path.glob("*.sparseX.*")).unlink()
+    code, _, err = lamplighter("models", path)
+    assert code == 1
+    assert "lacks files that belong to it" in err
+
+
 def test_a_compiled_model(lamplighter: Lamplighter, tmp_path: Path) -> None:
     require("mace")
     compiled = tmp_path / "liquid.lamp"

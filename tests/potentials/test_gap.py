@@ -1,21 +1,21 @@
-"""GAP in LAMMPS equals GAP in quippy's own periodic ASE calculator, on 1, 2 and 4 ranks; and what is refused."""
+"""What is special about GAPs: descriptors on several ranks, files that belong together, and what is refused.
+
+That LAMMPS finds what quippy's own calculator does, on 1, 2 and 4 ranks, is among the checks of tests/backends.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from ase import Atoms
-from ase.units import bar
 from gap_models import ANGLES, ENVIRONMENTS, FAST_ENVIRONMENTS, PAIRS, fit
-from tests.conftest import PROGRAMS, Run, run_program
+from tests.conftest import PROGRAMS, Run
 
 import structures
 from lamplighter.errors import ModelError
@@ -26,72 +26,12 @@ from lamplighter.potentials.positions import Cluster, ClusterPotential
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("quippy") is None, reason="quippy is not installed")
 
 OPTIONS = LoadOptions(elements=structures.ELEMENTS, dtype="float64")
-Results = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="session")
 def gap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pairs and SOAP."""
     return fit(tmp_path_factory.mktemp("gap"), PAIRS, ENVIRONMENTS)
-
-
-@pytest.fixture(scope="session")
-def expected(gap: Path) -> Results:
-    """All structures by quippy's own calculator."""
-    from quippy.potential import Potential
-
-    calculator = Potential(param_filename=str(gap))
-    results: Results = {}
-    for name, build in structures.ALL.items():
-        atoms = build()
-        atoms.calc = calculator
-        results[f"{name}/energy"] = np.array(atoms.get_potential_energy())
-        results[f"{name}/forces"] = atoms.get_forces()
-        results[f"{name}/energies"] = atoms.get_potential_energies()
-        if all(atoms.pbc):
-            results[f"{name}/pressure_bar"] = -atoms.get_stress(voigt=False) / bar
-            virials = -atoms.get_stresses(voigt=False) * atoms.get_volume() / len(atoms) / bar
-            results[f"{name}/virials_bar_A3"] = 0.5 * (virials + virials.transpose(0, 2, 1))
-    return results
-
-
-@pytest.fixture(scope="session")
-def in_lammps(gap: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Results]:
-    """All structures in LAMMPS on a number of ranks."""
-    folder = tmp_path_factory.mktemp("gap_in_lammps")
-    found: dict[int, Results] = {}
-
-    def get(ranks: int) -> Results:
-        if ranks not in found:
-            out = folder / f"{ranks}.npz"
-            program = Path(__file__).with_name("lammps_evaluation.py")
-            done = run_program(
-                [PROGRAMS / "mpirun", "-n", str(ranks), sys.executable, program, gap, "dtype float64", out],
-                timeout=280,
-            )
-            assert done.returncode == 0, done.stderr[-3000:]
-            found[ranks] = dict(np.load(out))
-        return found[ranks]
-
-    return get
-
-
-@pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-@pytest.mark.parametrize("name", structures.ALL)
-def test_energy_forces_and_virial_are_quippys_own(
-    in_lammps: Callable[[int], Results], expected: Results, ranks: int, name: str
-) -> None:
-    """Also the energies of atoms, of which a part is computed as that of ghosts, and the virials of atoms."""
-    found = in_lammps(ranks)
-    assert found[f"{name}/energy"] == pytest.approx(expected[f"{name}/energy"], abs=1e-8 * len(structures.ALL[name]()))
-    for quantity in ("forces", "energies"):
-        np.testing.assert_allclose(found[f"{name}/{quantity}"], expected[f"{name}/{quantity}"], rtol=0, atol=1e-8)
-    for quantity in ("pressure_bar", "virials_bar_A3"):
-        if f"{name}/{quantity}" in expected:
-            wanted = expected[f"{name}/{quantity}"]
-            allowed = 1e-6 * np.abs(wanted).max() + 1e-9
-            np.testing.assert_allclose(found[f"{name}/{quantity}"], wanted, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize(

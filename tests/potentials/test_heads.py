@@ -21,6 +21,7 @@ HEADS = ("pbe", "r2scan")
 
 def build_two_heads(path: Path, seed: int = 0) -> Path:
     """A MACE model with two heads of different atomic energies, readouts, scales and shifts."""
+    import mace.modules  # isort: skip  # noqa: F401
     from e3nn import o3
 
     return build_mace(
@@ -47,7 +48,7 @@ def in_ase(model: Path, head: str) -> Atoms:
         warnings.simplefilter("ignore")
         from mace.calculators import MACECalculator
 
-        atoms = structures.triclinic()
+        atoms = structures.liquid()
         atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64", head=head)
         atoms.get_potential_energy()
     return atoms
@@ -58,14 +59,14 @@ def test_each_head_is_that_of_the_ase_calculator(lammps_instance, two_heads: Pat
     energies = {}
     for head in HEADS:
         words = f"lamplighter dtype float64 engine {engine} head {head}"
-        found = evaluate(lammps_instance, structures.triclinic(), words, f"{two_heads} {ELEMENTS}")
+        found = evaluate(lammps_instance, structures.liquid(), words, f"{two_heads} {ELEMENTS}")
         expected = in_ase(two_heads, head)
         assert found["energy"] == pytest.approx(expected.get_potential_energy(), abs=1e-6)
         np.testing.assert_allclose(found["forces"], expected.get_forces(), rtol=0, atol=1e-8)
         energies[head] = float(found["energy"])
     assert abs(energies["pbe"] - energies["r2scan"]) > 1.0
     last = evaluate(
-        lammps_instance, structures.triclinic(), f"lamplighter dtype float64 engine {engine}", f"{two_heads} {ELEMENTS}"
+        lammps_instance, structures.liquid(), f"lamplighter dtype float64 engine {engine}", f"{two_heads} {ELEMENTS}"
     )
     assert float(last["energy"]) == pytest.approx(energies[HEADS[-1]], abs=1e-9)
 
@@ -91,7 +92,7 @@ def test_a_compiled_model_has_the_head_it_was_made_with(lammps_instance, two_hea
 
     compiled = tmp_path / "pbe.lamp"
     compile_files([two_heads], compiled, head="pbe")
-    found = evaluate(lammps_instance, structures.triclinic(), "lamplighter dtype float64", f"{compiled} {ELEMENTS}")
+    found = evaluate(lammps_instance, structures.liquid(), "lamplighter dtype float64", f"{compiled} {ELEMENTS}")
     assert float(found["energy"]) == pytest.approx(in_ase(two_heads, "pbe").get_potential_energy(), abs=1e-6)
     with pytest.raises(Exception, match=r"one head.*--head r2scan"):
         load(lammps_instance, structures.lone_atom(), "lamplighter head r2scan", f"{compiled} {ELEMENTS}")
@@ -106,7 +107,7 @@ def test_an_mliap_file_can_run_another_head(lammps_instance, two_heads: Path, tm
     model.lammps_mliap = True
     torch.save(LAMMPS_MLIAP_MACE(model, head="pbe"), tmp_path / "two-mliap_lammps.pt")
     words = f"lamplighter dtype float64 engine bridge head {head}"
-    found = evaluate(lammps_instance, structures.triclinic(), words, f"{tmp_path / 'two-mliap_lammps.pt'} {ELEMENTS}")
+    found = evaluate(lammps_instance, structures.liquid(), words, f"{tmp_path / 'two-mliap_lammps.pt'} {ELEMENTS}")
     assert float(found["energy"]) == pytest.approx(in_ase(two_heads, head).get_potential_energy(), abs=1e-6)
 
 
@@ -114,7 +115,7 @@ def test_an_mliap_file_can_run_another_head(lammps_instance, two_heads: Path, tm
 @pytest.mark.parametrize("engine", ["native", "bridge"])
 def test_one_name_holds_for_a_committee(mpirun: Run, two_heads: Path, tmp_path: Path, engine: str) -> None:
     other = build_two_heads(tmp_path / "other.model", seed=1)
-    atoms = structures.triclinic()
+    atoms = structures.liquid()
     atoms.write(tmp_path / "start.xyz")
     content = {
         "structure": "start.xyz",

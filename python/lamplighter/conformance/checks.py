@@ -238,7 +238,7 @@ def test_exchanges_do_not_depend_on_the_pairs(subject: Subject, evaluations: Eva
     _require_model_file(subject)
     potential = evaluations.loaded(subject)
     if not isinstance(potential, Potential):
-        pytest.skip(f"models of kind {potential.kind} make no exchange of their own")
+        pytest.skip(f"models of kind {potential.kind} take positions and make no exchange of their own")
     schedules: list[list[ExchangeCall]] = []
     for build in (structures.liquid, structures.lone_atom, structures.dimer_across_ranks):
         data, calls = evaluated(potential, build(subject.elements), potential.cutoff)

@@ -100,7 +100,7 @@ def jobs_of(subject: Subject, ranks: int, cutoff: float) -> list[Job]:
         if subject.single is not None:
             lines = subject.alone(elements, "dtype float32")
             jobs.append(replace(compared, name="single", names=SINGLE, lines=lines))
-        if subject.through_bridge:
+        if subject.through_bridge and "pairs_made_where_the_model_runs_give_the_same" not in subject.without:
             jobs.append(replace(compared, name="pairs_in_model", environment={"LAMPLIGHTER_PAIRS": "model"}))
     if ranks > min(subject.ranks):
         return jobs

@@ -27,7 +27,6 @@ class Request(Structure):
         ("nmodels", c_int32),
         ("models", POINTER(c_char_p)),
         ("wanted", c_int32),
-        ("wanted", c_int32),
         ("ntypes", c_int32),
         ("elements", POINTER(c_char_p)),
         ("rank", c_int32),

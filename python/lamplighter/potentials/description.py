@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import importlib.util
 import io
 import tempfile
@@ -17,7 +18,7 @@ import yaml
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError, UntrustedModelError
-from lamplighter.potentials import deepmd_graph, lammps_files, lammps_form, recognition
+from lamplighter.potentials import calculator_file, deepmd_graph, gap_file, lammps_files, lammps_form, recognition
 from lamplighter.potentials.loading import load_torch, require_model_file
 from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
@@ -48,9 +49,9 @@ def describe(path: Path) -> Description:
     if framework is None:
         known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
         raise ModelError(
-            f"{path} is a torch file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
+            f"{path} is a file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
         )
-    describe_one = {"mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
+    describe_one = {"ase": _ase, "gap": _gap, "mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
     description = describe_one(path)
     if importlib.util.find_spec(framework.module) is None:
         description.notes.append(
@@ -249,6 +250,53 @@ def _nequip_settings(
     shifts = model.get("per_type_energy_shifts")
     if isinstance(shifts, dict):
         description.atomic_energies = {str(symbol): float(value) for symbol, value in shifts.items()}
+
+
+def _gap(path: Path) -> Description:
+    found = gap_file.read(path)
+    number = len(found.companions)
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="GAP",
+        form="XML file" + (f" with {number} files of sparse points" if number else ""),
+        needs="quippy, which runs it on CPUs, on any number of ranks",
+        elements=found.elements,
+        cutoff=max((each.cutoff for each in found.descriptors if each.cutoff is not None), default=None),
+        precision="float64",
+        parameters=sum(each.sparse_points for each in found.descriptors),
+        atomic_energies={chemical_symbols[z]: energy for z, energy in found.atomic_energies.items()},
+        descriptors=[_descriptor(each) for each in found.descriptors],
+        exchanges=False,
+    )
+    if found.version and found.version.isdigit():
+        written = datetime.datetime.fromtimestamp(int(found.version), datetime.timezone.utc)
+        description.version = f"gap_fit of {written:%Y-%m-%d} (gap_version {found.version})"
+    return description
+
+
+def _descriptor(found: gap_file.Descriptor) -> str:
+    """Such as `soap C, 4 Å, 20 sparse points`; elements in the order in which they are written."""
+    named = [found.words[key] for key in ("Z", "Z1", "Z2") if key in found.words]
+    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named if z.isdigit())
+    cutoff = f", {found.cutoff:g} Å" if found.cutoff is not None else ""
+    return f"{found.kind} {elements}".rstrip() + f"{cutoff}, {found.sparse_points} sparse points"
+
+
+def _ase(path: Path) -> Description:
+    named = calculator_file.read(path)
+    module = named.name.partition(":")[0].partition(".")[0]
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="ASE calculator",
+        form=named.name + "".join(f", {key} {value}" for key, value in named.options.items()),
+        needs=f"the Python package {module}; one rank",
+        notes=["it names code, which runs when it is loaded (docs/model_files.md); here, nothing was run"],
+    )
+    if importlib.util.find_spec(module) is None:
+        description.notes.append(f"{module} is not installed here")
+    return description
 
 
 def _yaml(text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class Description:
     Attributes:
         path: The file.
         sha256: Of its content.
-        framework: MACE, SevenNet, NequIP, Allegro, DeePMD, or how Lamplighter calls its own.
+        framework: MACE, SevenNet, NequIP, Allegro, DeePMD, GAP, an ASE calculator, or how Lamplighter calls its own.
         form: What kind of file of this framework it is.
         needs: What runs it.
         version: Of the framework that wrote it.
@@ -23,6 +23,7 @@ class Description:
         precision: float32 or float64.
         parameters: How many numbers were fitted.
         atomic_energies: eV, of the lone atoms or the shifts that stand for them, by element.
+        descriptors: Of a GAP: what each is, of which elements, with how many sparse points.
         heads: Names of heads or modalities, of which a run uses the last.
         exchanges: Whether ranks exchange node features in it.
         notes: Lines on what could not be told, and why.
@@ -40,6 +41,7 @@ class Description:
     precision: str | None = None
     parameters: int | None = None
     atomic_energies: dict[str, float] = field(default_factory=dict)
+    descriptors: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     exchanges: bool | None = None
     notes: list[str] = field(default_factory=list)
