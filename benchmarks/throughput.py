@@ -84,8 +84,9 @@ def measure(
             ready[side] = process.wait_until_ready()
             say(f"{size} atoms: {side} has its first forces")
         for side, process in started.items():
-            process.take_turn(given.warmup)
-            say(f"{size} atoms: {side} is warm")
+            if side.program != LMP:  # which starts anew at each turn
+                process.take_turn(given.warmup)
+                say(f"{size} atoms: {side} is warm")
         answers: dict[Side, list[dict[str, Any]]] = {side: [] for side in sides}
         for repeat in range(given.repeats):
             for side in sides if repeat % 2 == 0 else reversed(sides):
