@@ -170,7 +170,7 @@ def _section(found: dict[str, Any], measured: list[Measured]) -> list[str]:
     return [
         f"## {found['backend']}",
         "",
-        f"Model {found['model']['file']}, {found['dtype']}, {found['device']}. "
+        f"Model {found['model']['file']}, {found['dtype'].replace('auto', 'in its own precision')}, {found['device']}. "
         f"{machine['cpu']}, {machine['logical_cores']} cores{busy}; {found['date']}. Turns: {found['repeats']}.",
         ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "",
