@@ -52,6 +52,13 @@ class Measured:
         return [turn["wall_s"] / turn["steps"] for turn in self.turns]
 
     @property
+    def cpu_seconds_per_step(self) -> list[float] | None:
+        """Processor time of all ranks; other programs on the machine change it little. None if it was not measured."""
+        if any(turn.get("cpu_s") is None for turn in self.turns):
+            return None
+        return [turn["cpu_s"] / turn["steps"] for turn in self.turns]
+
+    @property
     def outside(self) -> Spread | None:
         """Share of the time that is not spent in the model, 0 to 1; None where it is not known."""
         if any(turn["model_s"] is None for turn in self.turns):
@@ -153,6 +160,13 @@ def table(all_measured: Sequence[Measured]) -> str:
     return _markdown(rows)
 
 
+def _cpu_ratio(measured: Measured, ase: Measured) -> str:
+    ours, theirs = measured.cpu_seconds_per_step, ase.cpu_seconds_per_step
+    if ours is None or theirs is None:
+        return ""
+    return Spread.of([their / our for their, our in zip(theirs, ours, strict=True)]).text(_ratio)
+
+
 def _markdown(rows: list[list[str]]) -> str:
     """A table; the first row is its head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -188,7 +202,18 @@ def in_short(all_measured: Sequence[Measured]) -> list[str]:
 
 def ratios(measurements: dict[str, Sequence[Measured]]) -> str:
     """The markdown table of all backends: milliseconds of a step, and how much longer ASE and `lmp` take."""
-    rows = [["backend", "atoms", "ranks × threads", "ms/step", "ASE, ms/step", "ASE / this", "lmp / this"]]
+    rows = [
+        [
+            "backend",
+            "atoms",
+            "ranks × threads",
+            "ms/step",
+            "ASE, ms/step",
+            "ASE / this",
+            "lmp / this",
+            "CPU time: ASE / this",
+        ]
+    ]
     for name, all_measured in measurements.items():
         for measured in all_measured:
             ase = same_cores_in_ase(measured, all_measured)
@@ -205,6 +230,7 @@ def ratios(measurements: dict[str, Sequence[Measured]]) -> str:
                     *milliseconds,
                     measured.times_faster_than(ase).text(_ratio),
                     measured.times_faster_than(lmp).text(_ratio) if lmp else "",
+                    _cpu_ratio(measured, ase),
                 ]
             )
     return _markdown(rows)

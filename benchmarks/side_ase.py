@@ -63,13 +63,14 @@ def main() -> None:
     def take_turn(steps: int) -> dict[str, Any]:
         dynamics.run(1)  # untimed: the other programs have emptied the caches
         seconds, calls = model_time.seconds, model_time.calls
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         dynamics.run(steps)
         wall = time.perf_counter() - began
         return {
             "steps": steps,
             "evaluations": model_time.calls - calls,
             "wall_s": wall,
+            "cpu_s": time.process_time() - cpu,
             "model_s": None if model_time.network is None else model_time.seconds - seconds,
             "peak_MiB": turns.peak_memory(),
         }

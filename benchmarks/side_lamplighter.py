@@ -58,15 +58,17 @@ def take_turn(session: Session, steps: int, evaluates: bool) -> dict[str, Any]:
     comm = session.environment.comm
     comm.Barrier()
     before = timing()
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     session.command(f"run {steps} pre no post no")
     wall = time.perf_counter() - began
+    cpu = time.process_time() - cpu
     after = timing()
     model = comm.allreduce(after.seconds - before.seconds) / comm.Get_size()
     return {
         "steps": steps,
         "evaluations": after.calls - before.calls if evaluates else steps,
         "wall_s": wall,
+        "cpu_s": comm.allreduce(cpu),
         "model_s": model if evaluates else None,
         "peak_MiB": comm.allreduce(turns.peak_memory()),
     }

@@ -25,6 +25,7 @@ import backends
 from lamplighter.engine.environment import set_tensorflow_threads
 
 _LOOP = re.compile(r"^Loop time of (\S+) on ", re.M)
+_CPU = re.compile(r"^(\S+)% CPU use with (\d+) MPI tasks", re.M)
 _PAIR = re.compile(r"^Pair +\|[^|]*\| *([0-9.e+-]+) *\|", re.M)
 
 
@@ -50,10 +51,13 @@ def main() -> None:
     def take_turn(steps: int) -> dict[str, Any]:
         log = lmp(given, [*lines, "run 1 pre no post no", f"run {steps} pre no"])
         (pair,) = _PAIR.findall(log)[-1:] or [None]
+        wall = float(_LOOP.findall(log)[-1])
+        share, ranks = _CPU.findall(log)[-1]
         return {
             "steps": steps,
             "evaluations": steps,
-            "wall_s": float(_LOOP.findall(log)[-1]),
+            "wall_s": wall,
+            "cpu_s": wall * float(share) / 100 * int(ranks),
             "model_s": None if pair is None else float(pair),
             "peak_MiB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         }

@@ -84,8 +84,9 @@ def measure(
             ready[side] = process.wait_until_ready()
             say(f"{size} atoms: {side} has its first forces")
         for side, process in started.items():
-            process.take_turn(given.warmup)
-            say(f"{size} atoms: {side} is warm")
+            if side.program != LMP:  # which starts anew at each turn
+                process.take_turn(given.warmup)
+                say(f"{size} atoms: {side} is warm")
         answers: dict[Side, list[dict[str, Any]]] = {side: [] for side in sides}
         for repeat in range(given.repeats):
             for side in sides if repeat % 2 == 0 else reversed(sides):
@@ -169,7 +170,7 @@ def _section(found: dict[str, Any], measured: list[Measured]) -> list[str]:
     return [
         f"## {found['backend']}",
         "",
-        f"Model {found['model']['file']}, {found['dtype']}, {found['device']}. "
+        f"Model {found['model']['file']}, {found['dtype'].replace('auto', 'in its own precision')}, {found['device']}. "
         f"{machine['cpu']}, {machine['logical_cores']} cores{busy}; {found['date']}. Turns: {found['repeats']}.",
         ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "",

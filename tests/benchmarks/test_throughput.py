@@ -106,6 +106,8 @@ def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Pat
     ]
     assert [cell.strip() for cell in third[:4]] == ["DeePMD", "160", "1 × 1", "20.00"]
     assert [cell.split()[0] for cell in third[5:7]] == ["3.00", "1.10"]
+    assert third[7].strip() == ""  # that run did not note processor times
+    assert float(first[7].split()[0]) > 1
     assert table in done.stdout
     assert (tmp_path / "throughput.png").stat().st_size > 10_000
 

