@@ -118,7 +118,9 @@ def read_density(folder: Path, discard_ps: float | None = None, stage: str | Non
     rows = run.thermo.stage(record.index)
     density, volume, temperature = rows["density_g_cm3"], rows["volume_A3"], rows["temperature_K"]
     finite = np.isfinite(density) & np.isfinite(volume) & np.isfinite(temperature)
-    notes = [] if finite.all() else [f"{int((~finite).sum())} rows that are not finite were left out"]
+    notes = [note for note in run.notes if "thermo" in note]
+    if not finite.all():
+        notes.append(f"{int((~finite).sum())} rows that are not finite were left out")
     time = stage_time_ps(rows, record.timestep_fs)[finite]
     density, volume, temperature = density[finite], volume[finite], temperature[finite]
     if len(density) < 2:

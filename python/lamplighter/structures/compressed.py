@@ -81,6 +81,11 @@ def open_as_far_as_it_goes(path: Path) -> io.BufferedReader:
         raise TrajectoryError(f"{path} cannot be read: {problem.strerror or problem}") from problem
 
 
+def left_out_from(index: int, problem: Exception) -> str:
+    """What is said of a file of which the frames before a damaged one were used."""
+    return f"frame {index} and what follows were left out: {problem}"
+
+
 def damage_of(file: io.BufferedReader) -> str:
     """What was wrong with a file so far read; empty where nothing was."""
     return str(getattr(file.raw, "damage", ""))
