@@ -103,7 +103,10 @@ def test_what_is_whole_is_used_and_the_rest_is_told(lamplighter: Lamplighter, tm
     frames = liquid()
     text = dump_text(frames, 100)
     (tmp_path / "cut.dump").write_text(text[: int(0.9 * len(text))])
-    assert "Note: cut.dump: frame 35 (step 3500), which is cut off, was left out" in lamplighter("structure", "cut.dump")[1]
+    assert (
+        "Note: cut.dump: frame 35 (step 3500), which is cut off, was left out"
+        in lamplighter("structure", "cut.dump")[1]
+    )
     frames[30].positions[5] = np.nan
     (tmp_path / "exploded.dump").write_text(dump_text(frames, 100))
     out = lamplighter("structure", "exploded.dump")[1]

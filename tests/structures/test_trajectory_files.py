@@ -175,8 +175,16 @@ def test_damaged_dumps_are_named(tmp_path: Path, text: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.dump", dump_frame(3, ["1 1 C 0 0 0"]) + "2 1 C 1 1 1\n", "frame 1 is damaged: expected a line 'ITEM: …', got"),
-        ("a.dump", dump_frame(3, ["1 1 C 0 0 0"]) + dump_frame(4, ["1 1 C 0 x 0"]), "frame 1 (step 4) is damaged: could"),
+        (
+            "a.dump",
+            dump_frame(3, ["1 1 C 0 0 0"]) + "2 1 C 1 1 1\n",
+            "frame 1 is damaged: expected a line 'ITEM: …', got",
+        ),
+        (
+            "a.dump",
+            dump_frame(3, ["1 1 C 0 0 0"]) + dump_frame(4, ["1 1 C 0 x 0"]),
+            "frame 1 (step 4) is damaged: could",
+        ),
         ("a.xyz", "1\n\nC 0 0 0\n1\n\nC 0 zero 0\n", "frame 1 is damaged"),
         ("a.xyz", "1\n\nC 0 0 0\n\x00\x00 1\n\nC 0 0 0\n", "frame 1 is damaged: expected its number of atoms"),
     ],

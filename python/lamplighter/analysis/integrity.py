@@ -9,7 +9,6 @@ Source of the radii: B. Cordero et al., Dalton Trans. 2008, 2832, as ASE has the
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np

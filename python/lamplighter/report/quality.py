@@ -17,10 +17,10 @@ from lamplighter.errors import LamplighterError
 from lamplighter.report.density import RunDensity, read_density
 from lamplighter.report.diffusivity import TO_1E6_CM2_S, Wanted, diffusivity_of_run
 from lamplighter.report.json_text import plain
+from lamplighter.report.run_centres import motion_of_run
 from lamplighter.report.run_folder import read_run
 from lamplighter.report.run_lifetime import RunLifetime, read_lifetime
 from lamplighter.report.run_system import require_same_system
-from lamplighter.report.run_centres import motion_of_run
 from lamplighter.report.text import format_with_error
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from lamplighter.analysis.bond_statistics import BondClass, BondDifference
+from lamplighter.analysis.bond_statistics import BondDifference
 from lamplighter.analysis.integrity import Census, Integrity
 from lamplighter.analysis.radial_distribution import PairDistribution
 from lamplighter.analysis.series import CONSTANT, Estimate

@@ -6,6 +6,7 @@ import io
 import os
 import zlib
 from pathlib import Path
+from typing import IO
 
 from lamplighter.errors import TrajectoryError
 
@@ -95,9 +96,10 @@ def fraction_read(file: io.BufferedReader | None) -> float:
     """How much of such a file, as it lies on the disk, has been read, from 0 to 1; 1 where it is closed."""
     if file is None or file.closed:
         return 0.0 if file is None else 1.0
-    return file.raw.fraction_read() if isinstance(file.raw, PartialGzip) else _fraction(file.raw)
+    raw = getattr(file, "raw", file)
+    return raw.fraction_read() if isinstance(raw, PartialGzip) else _fraction(raw)
 
 
-def _fraction(file: io.RawIOBase | io.BufferedReader) -> float:
+def _fraction(file: IO[bytes] | io.RawIOBase) -> float:
     size = os.fstat(file.fileno()).st_size
     return min(1.0, file.tell() / size) if size else 1.0
