@@ -180,5 +180,7 @@ def test_a_single_molecule_has_no_centres_to_follow(write_hcl: Callable[..., Pat
     molecule = ase.Atoms("HCl", positions=[[0, 0, 0], [1.27, 0, 0]], cell=[20] * 3, pbc=True)
     ase.io.write(tmp_path / "one.xyz", molecule)
     path = write_hcl([{**NVT, "length": "20 steps"}], structure={"file": "one.xyz"})
-    with pytest.raises(StructureError, match=r"all 2 atoms of .*one.xyz are one molecule .* `centres_of_mass: never`"):
+    with pytest.raises(
+        StructureError, match=r"all 2 atoms of .*one.xyz are one molecule by distance.*`centres_of_mass: never`"
+    ):
         lamplighter.run(path, progress=False)
