@@ -63,7 +63,7 @@ class Table:
 
 
 def constant_energy(folder: Path) -> Table:
-    """160 ps: rows of step, displacement of `compute msd … com yes` (Å²), temperature; frames in `argon.dump`, 0.08 ps apart."""
+    """160 ps: rows of step, `compute msd … com yes` (Å²) and temperature; in `argon.dump` frames 0.08 ps apart."""
     return _run(folder, _SYSTEM.replace("SEED", "1") + _NVE, 3)
 
 

@@ -101,6 +101,14 @@ def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path
     assert "cannot be averaged: a is 10 atoms, b is 77 atoms" in lamplighter("density", "a", "b")[2]
 
 
+def test_a_row_that_is_cut_off_is_left_out_and_told(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    folder = make(tmp_path / "a", 1)
+    text = (folder / "thermo.csv").read_text()
+    (folder / "thermo.csv").write_text(text[:-30])
+    out = lamplighter("density", "a")[1]
+    assert "lines of thermo.csv left out because they are no rows of numbers: 1" in out
+
+
 def test_two_references_far_away_are_told(lamplighter: Lamplighter, tmp_path: Path) -> None:
     make(tmp_path / "a", 1, mean=0.92)
     make(tmp_path / "far", 2, mean=0.5)

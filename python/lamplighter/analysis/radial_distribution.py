@@ -2,11 +2,11 @@
 
 g_ab(r) = V ⟨n_ab(r, r + dr)⟩ / (N_ab ΔV(r)): n_ab counts ordered pairs, N_ab = N_a N_b (a ≠ b) or N_a (N_a − 1) of
 them there are, ΔV is the volume of the shell and V the mean volume. The coordination number n_ab(r) is the mean number
-of atoms b nearer than r to an atom a, counted, not integrated. Pairs within molecules and between them have the same N_ab,
-so that the two add up to all.
+of atoms b nearer than r to an atom a, counted, not integrated. Pairs within molecules and between them have the same
+N_ab, so that the two add up to all.
 
-Source: M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 8.2; MDAnalysis' `InterRDF`
-has the same normalisation. Written out in `docs/structure.md`.
+Source: M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 8.2; MDAnalysis'
+`InterRDF` has the same normalisation. Written out in `docs/structure.md`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from lamplighter.analysis.streamed_blocks import StreamedBlocks, errors_of_means
 KINDS = ("all", "inter", "intra")
 """All pairs, those between molecules, those within them."""
 
-_PROMINENCE = 0.05  # of a peak of g, smoothed over two bins
+_PROMINENCE = 0.05  # of a peak of g, smoothed over two bins, at least
+_NOISE = 3.0  # and at least so many times the median error of g
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class RadialDistributions:
             ordered = 1.0 if a != b else 2.0  # each pair of equal atoms was counted once
             scale = ordered / (n_pairs * shells)
             g = mean[place] * float(self._volumes.mean()) * scale
+            g_error = errors_of_means(blocks[:, place] * volumes[:, None] * scale)
             around = np.cumsum(mean[place]) * ordered / n_a
             around_error = errors_of_means(np.cumsum(blocks[:, place], axis=1) * ordered / n_a)
             found.append(
@@ -157,23 +159,26 @@ class RadialDistributions:
                     n_atoms=(n_a, n_b),
                     edges=edges,
                     g=g,
-                    g_error=errors_of_means(blocks[:, place] * volumes[:, None] * scale),
+                    g_error=g_error,
                     coordination=around,
                     coordination_error=around_error,
                     reverse=n_a / n_b,
-                    shell=first_shell(edges, g, around, around_error),
+                    shell=first_shell(edges, g, around, around_error, _typical(g_error)),
                 )
             )
         return found
 
 
-def first_shell(edges: Floats, g: Floats, coordination: Floats, coordination_error: Floats) -> Shell | None:
+def first_shell(
+    edges: Floats, g: Floats, coordination: Floats, coordination_error: Floats, noise: float = 0.0
+) -> Shell | None:
     """First peak of g, first minimum behind it and the coordination number there; None without a peak.
 
-    Peaks are those of g smoothed over two bins that rise by `_PROMINENCE` above both sides.
+    Peaks are those of g smoothed over two bins that rise above both sides by `_PROMINENCE` and by `_NOISE` times the
+    noise of g.
     """
     smooth = gaussian_filter1d(g, 2.0, mode="nearest")
-    peaks, _ = find_peaks(smooth, prominence=_PROMINENCE)
+    peaks, _ = find_peaks(smooth, prominence=max(_PROMINENCE, _NOISE * noise))
     if len(peaks) == 0:
         return None
     centres = 0.5 * (edges[1:] + edges[:-1])
@@ -190,6 +195,11 @@ def first_shell(edges: Floats, g: Floats, coordination: Floats, coordination_err
         float(coordination[low]),
         float(coordination_error[low]),
     )
+
+
+def _typical(errors: Floats) -> float:
+    known = errors[np.isfinite(errors)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _symbol(number: int) -> str:

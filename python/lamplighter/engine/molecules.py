@@ -44,8 +44,8 @@ def molecules_of_start(data: Path, structure: StartStructure, replicate: Sequenc
     found = molecules(pairs, numbers, masses)
     if len(found) < 2:
         raise StructureError(
-            f"output.centres_of_mass: all {len(atoms)} atoms of {structure.source} are one molecule by their distances, so "
-            "its centre of mass is that of the whole system; write `centres_of_mass: never`"
+            f"output.centres_of_mass: all {len(atoms)} atoms of {structure.source} are one molecule by distance, "
+            "so its centre of mass is that of the whole system; write `centres_of_mass: never`"
         )
     first = np.unique(found.of_atom, return_index=True)[1]
     return MoleculeFile(

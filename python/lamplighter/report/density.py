@@ -125,7 +125,9 @@ def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | No
     rows = run.thermo.stage(record.index)
     density, volume, temperature = rows["density_g_cm3"], rows["volume_A3"], rows["temperature_K"]
     finite = np.isfinite(density) & np.isfinite(volume) & np.isfinite(temperature)
-    notes = [] if finite.all() else [f"{int((~finite).sum())} rows that are not finite were left out"]
+    notes = [note for note in run.notes if "thermo" in note]
+    if not finite.all():
+        notes.append(f"{int((~finite).sum())} rows that are not finite were left out")
     time = stage_time_ps(rows, record.timestep_fs)[finite]
     density, volume, temperature = density[finite], volume[finite], temperature[finite]
     if len(density) < 2:

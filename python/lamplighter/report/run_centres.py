@@ -1,4 +1,4 @@
-"""The centres of mass that a run wrote of its molecules, frame by frame: what its trajectory would give, and smaller."""
+"""The centres of mass that a run wrote of its molecules, frame by frame."""
 
 from __future__ import annotations
 

@@ -107,9 +107,9 @@ def compared(trajectories: list[TrajectoryStructure], reference: TrajectoryStruc
         theirs = [*reference.bond_classes, *reference.bond_elements]
         made = differences(ours, theirs, ratio)
         if not made:
+            names = [", ".join(each.name for each in classes) or "none" for classes in (ours, theirs)]
             raise TrajectoryError(
-                f"{one.path} and its reference {reference.path} have no class of bonds in common "
-                f"({', '.join(each.name for each in ours) or 'none'}; {', '.join(each.name for each in theirs) or 'none'})"
+                f"{one.path} and its reference {reference.path} have no class of bonds in common ({'; '.join(names)})"
             )
         found.append(made)
     return StructureOfTrajectories(trajectories, reference, found)
@@ -185,8 +185,8 @@ class _Reading:
             elif not np.array_equal(frame.ids, self._first.ids):
                 lost, new = stability.lost_or_new(self._first.ids, frame.ids)
                 raise TrajectoryError(
-                    f"frame {frame.index} has {len(frame)} atoms, {len(lost)} of the first frame's {len(self._first)} are "
-                    f"gone and {len(new)} are new: the structure needs the same atoms throughout"
+                    f"frame {frame.index} has {len(frame)} atoms, {len(lost)} of the first frame's {len(self._first)} "
+                    f"are gone and {len(new)} are new: the structure needs the same atoms throughout"
                 )
             if len(stability.not_finite(frame.positions)) or not np.isfinite(frame.cell).all():
                 self._notes.append(f"from frame {frame.index} on positions are not finite: what follows was left out")

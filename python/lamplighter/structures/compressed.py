@@ -6,6 +6,7 @@ import io
 import os
 import zlib
 from pathlib import Path
+from typing import IO
 
 from lamplighter.errors import TrajectoryError
 
@@ -81,6 +82,11 @@ def open_as_far_as_it_goes(path: Path) -> io.BufferedReader:
         raise TrajectoryError(f"{path} cannot be read: {problem.strerror or problem}") from problem
 
 
+def left_out_from(index: int, problem: Exception) -> str:
+    """What is said of a file of which the frames before a damaged one were used."""
+    return f"frame {index} and what follows were left out: {problem}"
+
+
 def damage_of(file: io.BufferedReader) -> str:
     """What was wrong with a file so far read; empty where nothing was."""
     return str(getattr(file.raw, "damage", ""))
@@ -90,9 +96,10 @@ def fraction_read(file: io.BufferedReader | None) -> float:
     """How much of such a file, as it lies on the disk, has been read, from 0 to 1; 1 where it is closed."""
     if file is None or file.closed:
         return 0.0 if file is None else 1.0
-    return file.raw.fraction_read() if isinstance(file.raw, PartialGzip) else _fraction(file.raw)
+    raw = getattr(file, "raw", file)
+    return raw.fraction_read() if isinstance(raw, PartialGzip) else _fraction(raw)
 
 
-def _fraction(file: io.RawIOBase | io.BufferedReader) -> float:
+def _fraction(file: IO[bytes] | io.RawIOBase) -> float:
     size = os.fstat(file.fileno()).st_size
     return min(1.0, file.tell() / size) if size else 1.0

@@ -13,8 +13,8 @@ from ase.calculators.lammps import convert
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from lamplighter.errors import TrajectoryError
-from lamplighter.structures.compressed import damage_of, fraction_read, open_as_far_as_it_goes
+from lamplighter.errors import DamagedFrame, TrajectoryError
+from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
 
 UNIT_STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
@@ -50,7 +50,7 @@ class LammpsDump:
     its `ITEM: UNITS` header, else metal.
 
     Attributes:
-        dropped: What was left out at the end of a file that is cut off or damaged; empty where nothing was.
+        dropped: What was left out of a file that is cut off or damaged, from there to its end; empty where nothing was.
     """
 
     def __init__(self, path: Path, types: AtomTypes | None = None, units: str | None = None) -> None:
@@ -67,7 +67,7 @@ class LammpsDump:
         return fraction_read(self._file)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Raises TrajectoryError: the file cannot be opened, is no dump, or a frame in it is damaged."""
+        """Raises TrajectoryError: the file cannot be opened, is no dump, or its very first frame is damaged."""
         self.dropped = ""
         with open_as_far_as_it_goes(self.path) as file:
             self._file = file
@@ -80,11 +80,17 @@ class LammpsDump:
                         break
                     units = self._given_units or header.units
                     header.units = units
-                    yield self._frame(index, header, _rows(file, header, self._where(index, header.step)))
+                    frame = self._frame(index, header, _rows(file, header, self._where(index, header.step)))
                 except _CutOff:
                     step = f" (step {header.step})" if header.step is not None else ""
                     self.dropped = f"frame {index}{step}, which is cut off, was left out"
                     break
+                except DamagedFrame as problem:
+                    if index == 0:
+                        raise
+                    self.dropped = left_out_from(index, problem)
+                    break
+                yield frame
                 index += 1
             if damage := damage_of(file):
                 self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
@@ -104,7 +110,7 @@ class LammpsDump:
             try:
                 values = np.array([list(map(float, rows.words(name))) for name in names]).T
             except ValueError as problem:
-                raise TrajectoryError(f"{where} is damaged: {problem}") from None
+                raise DamagedFrame(f"{where} is damaged: {problem}") from None
             values = np.ascontiguousarray(values if same.order is None else values[same.order])
             return values * factor(quantity, header.units) if quantity else values
 
@@ -147,14 +153,14 @@ class LammpsDump:
         try:
             ids = np.array(list(map(int, rows.words("id"))), dtype=np.int64)
         except ValueError as problem:
-            raise TrajectoryError(f"{where} is damaged: {problem}") from None
+            raise DamagedFrame(f"{where} is damaged: {problem}") from None
         in_order = bool((np.diff(ids) > 0).all())
         order = None if in_order else np.argsort(ids, kind="stable")
         if order is not None:
             ids = ids[order]
             repeated = np.flatnonzero(np.diff(ids) == 0)
             if len(repeated):
-                raise TrajectoryError(f"{where} is damaged: it has atom {ids[repeated[0]]} twice")
+                raise DamagedFrame(f"{where} is damaged: it has atom {ids[repeated[0]]} twice")
         numbers = self._numbers(rows, where)
         masses = self._masses(rows, numbers, where)
         if order is not None:
@@ -185,7 +191,7 @@ class LammpsDump:
             try:
                 return np.array(list(map(float, rows.words("mass"))))
             except ValueError as problem:
-                raise TrajectoryError(f"{where} is damaged: {problem}") from None
+                raise DamagedFrame(f"{where} is damaged: {problem}") from None
         if self._types.masses and "type" in rows.columns:
             masses, types = self._types.masses, [int(name) for name in rows.words("type")]
             if all(number in masses for number in set(types)):
@@ -253,14 +259,14 @@ class _Header:
             began = True
             key = _whole(line)
             if not key.startswith("ITEM: "):
-                raise TrajectoryError(f"{where} is damaged: expected a line 'ITEM: …', got {key[:60]!r}")
+                raise DamagedFrame(f"{where} is damaged: expected a line 'ITEM: …', got {key[:60]!r}")
             try:
                 if self._take(key.removeprefix("ITEM: "), file):
                     break
             except (ValueError, IndexError):
-                raise TrajectoryError(f"{where} is damaged: what follows {key!r} cannot be understood") from None
+                raise DamagedFrame(f"{where} is damaged: what follows {key!r} cannot be understood") from None
         if self.n_atoms is None or self.step is None:
-            raise TrajectoryError(f"{where} is damaged: it lacks its step or its number of atoms")
+            raise DamagedFrame(f"{where} is damaged: it lacks its step or its number of atoms")
         return True
 
     def _take(self, key: str, file: io.BufferedReader) -> bool:
@@ -317,7 +323,7 @@ def _rows(file: io.BufferedReader, header: _Header, where: str) -> _Rows:
         raise _CutOff
     words = b"".join(lines).split()
     if len(words) != n * width:
-        raise TrajectoryError(
+        raise DamagedFrame(
             f"{where} is damaged: {n} atoms with {width} columns are {n * width} words, and {len(words)} are there"
         )
     return _Rows(words, {name: place for place, name in enumerate(header.columns)})
