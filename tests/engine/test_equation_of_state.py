@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 POTENTIAL = {"lammps": ["pair_style lj/cut 8.4", "pair_coeff * * 0.0104 3.40"]}
 COUPLING = {
-    "equilibration": "8 ps",
+    "equilibration": "6 ps",
     "production": "50 ps",
     "thermostat": {"type": "svr", "damping": "0.5 ps"},
     "barostat": {"damping": "1 ps"},
@@ -32,7 +32,7 @@ EV_PER_BAR_A3 = 1e5 * 1e-30 / constants.e
 
 def run(write_run_file: Callable[..., Path], workflow: dict[str, Any]) -> Path:
     """108 atoms of liquid argon, started as a hot one."""
-    output = {"thermo": "50 fs", "trajectory": "never", "restart": "never"}
+    output = {"thermo": "100 fs", "trajectory": "never", "restart": "never"}
     path = write_run_file(
         MELT, potential=POTENTIAL, timestep="5 fs", velocities="150 K", workflow=workflow, output=output
     )
