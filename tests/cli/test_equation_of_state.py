@@ -174,7 +174,7 @@ def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path
         ("compression", ["nowhere"], "run folder nowhere does not exist"),
         ("compression", ["three", "--discard", "5"], "--discard: 5 has no unit"),
         ("expansion", ["one"], "a slope needs at least two different temperatures, got 500 K alone"),
-        ("expansion", ["two"], "must be at one pressure: stage 0 of two is at 1 bar, stage 1 of two at 1000 bar"),
+        ("expansion", ["two"], "must be at one pressure: stage 1 of two is at 1000 bar, stage 0 of two at 1 bar"),
         ("expansion", ["none"], "no stage at constant pressure has run"),
     ]:
         code, _, err = lamplighter(command, *words)

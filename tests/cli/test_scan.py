@@ -90,7 +90,7 @@ def test_any_pair_style_against_any_calculator(lamplighter: Lamplighter, argon: 
         atoms.set_cell(12.0 * np.eye(3) * (1.0 / float(row["density_g_cm3"])) ** (1 / 3) * density_factor(argon))
         atoms.positions *= atoms.cell[0, 0] / 12.0
         atoms.calc = LennardJones(sigma=3.4, epsilon=0.0104, rc=6.0)
-        assert float(row["lj_total_eV"]) == pytest.approx(atoms.get_potential_energy(), rel=1e-8)
+        assert float(row["lj_total_eV"]) == pytest.approx(atoms.get_potential_energy(), rel=1e-5)
         assert float(row["lj_per_molecule_eV"]) == pytest.approx(float(row["lj_total_eV"]) / 27, rel=1e-8)
     result = json.loads(lamplighter("scan", *arguments, "--json")[1])
     (errors,) = result["errors"]
@@ -142,7 +142,7 @@ def test_frames_that_are_not_rigid_are_noticed(lamplighter: Lamplighter, water: 
 
 
 def test_fused_molecules_are_marked(lamplighter: Lamplighter, water: Atoms) -> None:
-    words = ["--density", "0.5,1.0,4.0,8.0", "--reference", "ase.calculators.lj:LennardJones", "--option", "rc=5.0"]
+    words = ["--density", "0.5,0.9,2.0,4.0", "--reference", "ase.calculators.lj:LennardJones", "--option", "rc=5.0"]
     code, out, err = lamplighter("scan", "water.xyz", *words)
     assert code == 0, err
     assert "8 H2O, molecules rigid" in out
@@ -178,7 +178,7 @@ def test_what_cannot_be_scanned_is_refused(
         (["water.xyz", "--reference", "gfn7"], "must be one of gfn1, gfn2, got 'gfn7'"),
         (["water.xyz", "--reference", "no_such_module:Thing"], "no_such_module cannot be imported"),
         (["water.xyz", "--reference", "ase.calculators.lj:Thing"], "ase.calculators.lj has no Thing"),
-        (["water.xyz", "--reference", "ase.calculators.emt:EMT"], "ase.calculators.emt:EMT, at 0.1 g/cm³: "),
+        (["argon.xyz", "--atomic", "--reference", "ase.calculators.emt:EMT"], "emt:EMT, at 0.1 g/cm³: "),
         (["water.xyz", "--reference", "ase.calculators.emt:EMT", "--option", "a"], "--option 'a' must be key=value"),
         (["water.xyz", "--model", "gone.model"], "gone.model does not exist"),
         (["water.xyz", "--model", MODEL, "--dtype", "int"], "dtype: must be 'float64' or 'float32', got 'int'"),
@@ -193,5 +193,4 @@ def test_a_model_that_lacks_an_element_says_so(lamplighter: Lamplighter, tmp_pat
     write(tmp_path / "ammonia.xyz", atoms)
     code, _, err = lamplighter("scan", "ammonia.xyz", "--density", "0.1,0.2,0.3", "--model", MODEL, "--trust")
     assert code == 1
-    assert "N" in err
-    assert "ec_emc_0.model" in err
+    assert "Error: --model ec_emc_0: the model was trained for H, C, O and does not know N" in err

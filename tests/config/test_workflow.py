@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,17 @@ def test_what_is_wrong_is_refused_with_its_key(workflow: Any, message: str) -> N
 def test_neither_stages_nor_workflow() -> None:
     with pytest.raises(ConfigError, match="stages: is required: at least one stage, or a workflow"):
         parse_run_file(BASE)
+
+
+TOP = Path(__file__).parents[2]
+
+
+def test_run_files_of_the_page_and_of_the_example_are_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (TOP / "docs" / "equation_of_state.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 2
+    for text in blocks:
+        assert parse_run_file(yaml.safe_load(text)).stages
+    for name in ("compression", "expansion"):
+        run = load_run_file(TOP / "examples" / "ec_emc" / f"{name}.yaml")
+        assert run.output.folder == TOP / "runs" / name
+        assert isinstance(run.stages[-1], Npt)

@@ -11,7 +11,7 @@ from lamplighter.config.loading import describe, load_run_file
 from lamplighter.config.run_file import Potential
 from lamplighter.engine import model_trust
 from lamplighter.engine.evaluation import open_evaluator
-from lamplighter.errors import ConfigError
+from lamplighter.errors import ConfigError, ModelError
 from lamplighter.report.scan_frames import ScanFrames
 from lamplighter.report.volume_scan import Energies
 
@@ -43,5 +43,8 @@ def energies_of(frames: ScanFrames, potential: Potential, name: str, threads: in
     Raises:
         LamplighterError: the model cannot be used, lacks an element, or refuses a frame.
     """
-    with open_evaluator(potential, frames.elements, threads=threads, trust=trust) as evaluator:
-        return frames.energies([each.energy for each in frames.all_labels(evaluator.evaluate, name)])
+    try:
+        with open_evaluator(potential, frames.elements, threads=threads, trust=trust) as evaluator:
+            return frames.energies([each.energy for each in frames.all_labels(evaluator.evaluate, name)])
+    except ModelError as problem:
+        raise ModelError(f"--model {name}: {problem}") from problem

@@ -28,7 +28,7 @@ _CURVE = 200  # points of a drawn curve
 def format_compression(result: CompressionOfRuns) -> str:
     """A row each pressure, then the Tait equation and κ_T."""
     fit = result.fit
-    header = ["p / bar", "ρ / (g/cm³)", "V / Å³", "fit − V / σ", "κ_T of the fit", "κ_T of δV²", "discarded / ps"]
+    header = ["p / bar", "ρ / (g/cm³)", "V / Å³", "(fit − V)/σ", "κ_T of the fit", "κ_T of δV²", "discarded / ps"]
     rows = [
         [
             f"{point.pressure:g}",
@@ -132,7 +132,7 @@ def draw_compression(result: CompressionOfRuns, path: Path) -> None:
         label="volume fluctuations",
         **POINTS,
     )
-    kappas.set(xlabel="p / kbar", ylabel="κ_T / (10⁻¹⁰ 1/Pa)")
+    kappas.set(xlabel="p / kbar", ylabel="κ$_T$ / (10⁻¹⁰ 1/Pa)")
     kappas.legend(fontsize="small", frameon=False)
     save(figure, path)
 

@@ -147,7 +147,12 @@ def labelled(path: Path, energy: str | None, select: str | None, tolerance: floa
     notes = list(given.notes)
     # bonds are clearest where molecules are far from each other
     first, molecules = molecules_for_scan(given.frames[dense[0]], tolerance, atomic)
-    frames = [_like(first, given.frames[k], f"frame {k} of {path}", notes) for k in dense]
+    pairs = np.empty((0, 2), dtype=np.int64)
+    if not atomic:
+        pairs, _ = stability.bonds_by_distance(
+            first.positions, first.numbers, first.cell.array, np.asarray(first.pbc), tolerance
+        )
+    frames = [_like(first, pairs, given.frames[k], f"frame {k} of {path}", notes) for k in dense]
     isolated = [given.frames[k] for k in range(len(given)) if not any(given.frames[k].pbc)]
     alone = sum((Counter(atoms.symbols) for atoms in isolated), Counter())
     total = [given.labels[k].energy for k in dense]
@@ -176,16 +181,14 @@ def _frame(path: Path, index: int) -> Atoms:
     )
 
 
-def _like(first: Atoms, atoms: Atoms, where: str, notes: list[str]) -> Atoms:
+def _like(first: Atoms, pairs: stability.Integers, atoms: Atoms, where: str, notes: list[str]) -> Atoms:
     """The same atoms with whole molecules; a note where they are not as rigid as they should be."""
     if len(atoms) != len(first) or (atoms.numbers != first.numbers).any():
         raise LamplighterError(
             f"{where} is {atoms.get_chemical_formula()}, and the others are {first.get_chemical_formula()} in another "
             "order or number: choose the frames of one system with --select KEY=VALUE"
         )
-    pairs, lengths = stability.bonds_by_distance(
-        first.positions, first.numbers, first.cell.array, np.asarray(first.pbc)
-    )
+    lengths = stability.bond_lengths(first.positions, pairs, first.cell.array, np.asarray(first.pbc))
     now = stability.bond_lengths(atoms.positions, pairs, atoms.cell.array, np.asarray(atoms.pbc))
     change = float(np.abs(now - lengths).max(initial=0.0))
     if change > RIGID_A:
