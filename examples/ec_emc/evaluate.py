@@ -1,15 +1,10 @@
 """Errors of the committee against GFN2-xTB labels that no member saw in training.
 
 Test sets: `data/xtb_test.xyz` (clusters) and `data/liquid_test.xyz` (periodic frames, from
-trajectories that gave no training frame). Definitions, over all frames n of a set:
-
-    energy  sqrt(mean_n ((E_model - E_xtb) / N_n)²)                     meV/atom
-    forces  sqrt(mean over all Cartesian components of all atoms)       eV/Å
-    stress  sqrt(1/(6 n) Σ_n Σ_{a<=b} (σ_model - σ_xtb)²)               meV/Å³ (periodic frames)
-
-The committee mean is the mean of the members' energies, forces and stresses. Writes `results.json`
-and `results.md`; `--learning-curve FOLDER` (a member's working folder `member_K` of train.py, trained with
-save_all_checkpoints) also draws `learning_curve.png`: test error against CPU time.
+trajectories that gave no training frame). Predictions and errors are those of `lamplighter errors`
+(docs/model_errors.md), in float64. Writes `results.json` and `results.md`; `--learning-curve FOLDER`
+(a member's working folder `member_K` of train.py, trained with save_all_checkpoints) also draws
+`learning_curve.png`: test error against CPU time.
 """
 
 from __future__ import annotations
@@ -17,16 +12,19 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import mace  # noqa: F401  (before e3nn, which its import patches)
 import numpy as np
 import torch
-from ase import Atoms
-from ase.io import read
-from mace.data import AtomicData, config_from_atoms
-from mace.tools import AtomicNumberTable
-from mace.tools.torch_geometric.dataloader import DataLoader
+
+from lamplighter.analysis import model_errors
+from lamplighter.analysis.bootstrap import resampling
+from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
+from lamplighter.config.run_file import Potential
+from lamplighter.engine.evaluation import evaluate_frames, open_evaluator
+from lamplighter.structures.labelled_frames import LabelledFrames, read_labelled
 
 HERE = Path(__file__).parent
 TEST_SETS = {
@@ -35,57 +33,35 @@ TEST_SETS = {
 }
 
 
-def predict(model: torch.nn.Module, frames: list[Atoms], batch: int = 16) -> dict[str, list]:
-    """Energies (eV), forces (eV/Å, (N, 3)) and stresses (eV/Å³, (3, 3)), one entry a frame."""
-    torch.set_default_dtype(torch.float64)
-    table = AtomicNumberTable([int(z) for z in model.atomic_numbers])
-    graphs = [AtomicData.from_config(config_from_atoms(a), z_table=table, cutoff=float(model.r_max)) for a in frames]
-    result: dict[str, list] = {"energy": [], "forces": [], "stress": []}
-    for graph in DataLoader(graphs, batch_size=batch, shuffle=False):
-        output = model(graph.to_dict(), compute_stress=True)
-        result["energy"] += output["energy"].detach().tolist()
-        result["stress"] += list(output["stress"].detach().numpy())
-        result["forces"] += np.split(output["forces"].detach().numpy(), graph.ptr[1:-1].numpy())
-    return result
+def predict(model: Path, given: LabelledFrames, threads: int) -> LabelArrays:
+    """What a model says of frames, evaluated in LAMMPS."""
+    potential = Potential(models=[model.resolve()])
+    with open_evaluator(potential, given.elements, threads=threads) as evaluator:
+        return label_arrays(list(evaluate_frames(evaluator, given.frames)))
 
 
-def errors(prediction: dict[str, list], frames: list[Atoms]) -> dict[str, float]:
+def errors(predicted: LabelArrays, reference: LabelArrays) -> dict[str, float]:
     """RMSE of energy (meV/atom), forces (eV/Å) and, for periodic frames, stress (meV/Å³)."""
-    atoms = np.array([len(a) for a in frames])
-    reference = np.array([a.info["energy_xtb"] for a in frames])
-    energy = (np.array(prediction["energy"]) - reference) / atoms
-    forces = np.concatenate(prediction["forces"]) - np.concatenate([a.arrays["forces_xtb"] for a in frames])
+    drawn = resampling(len(reference))
+    energy = model_errors.energy_errors(predicted, reference, drawn)
+    forces = model_errors.force_errors(predicted, reference, drawn)
+    stress = model_errors.stress_errors(predicted, reference, drawn)
     table = {
-        "frames": len(frames),
-        "energy_rmse_meV_per_atom": 1e3 * rms(energy),
-        "energy_mean_error_meV_per_atom": 1e3 * float(energy.mean()),
-        "force_rmse_eV_per_A": rms(forces),
-        "force_reference_rms_eV_per_A": rms(np.concatenate([a.arrays["forces_xtb"] for a in frames])),
+        "frames": len(reference),
+        "energy_rmse_meV_per_atom": energy.rmse.value,
+        "energy_mean_error_meV_per_atom": energy.mean_error.value,
+        "force_rmse_eV_per_A": forces.rmse.value,
+        "force_reference_rms_eV_per_A": float(np.sqrt(np.mean(reference.forces**2))),
     }
-    if all(a.pbc.all() for a in frames):
-        upper = np.triu_indices(3)
-        stress = np.array(
-            [(s - a.info["stress_xtb"].reshape(3, 3))[upper] for s, a in zip(prediction["stress"], frames, strict=True)]
-        )
-        table["stress_rmse_meV_per_A3"] = 1e3 * rms(stress)
+    if stress is not None:
+        table["stress_rmse_meV_per_A3"] = stress.rmse.value
     return {key: round(value, 4) for key, value in table.items()}
 
 
-def rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
-def mean_prediction(members: list[dict[str, list]]) -> dict[str, list]:
-    """The committee mean of the members' predictions."""
-    return {
-        key: [np.mean([m[key][n] for m in members], axis=0) for n in range(len(members[0][key]))] for key in members[0]
-    }
-
-
-def groups(name: str, frames: list[Atoms]) -> dict[str, list[int]]:
+def groups(name: str, given: LabelledFrames) -> dict[str, list[int]]:
     """Frame indices by part of a test set: clusters with or without VC; frames by how they were made."""
     parts: dict[str, list[int]] = {}
-    for n, frame in enumerate(frames):
+    for n, frame in enumerate(given.frames):
         if name == "clusters":
             part = "with VC" if "VC" in frame.info["Comp"] else "without VC"
         else:
@@ -124,10 +100,10 @@ def markdown(results: dict) -> str:
     return "\n".join(lines)
 
 
-def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: int) -> list[dict]:
+def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: int, threads: int) -> list[dict]:
     """Test errors of every kept checkpoint; CPU time is shared evenly over the epochs."""
     model = torch.load(model_file, map_location="cpu", weights_only=False)
-    sets = {name: read(path, ":") for name, path in TEST_SETS.items()}
+    sets = {name: read_labelled(path) for name, path in TEST_SETS.items()}
     curve = []
     for path in sorted(folder.glob("checkpoints/*.pt"), key=lambda p: int(re.search(r"epoch-(\d+)", p.name)[1])):
         epoch = int(re.search(r"epoch-(\d+)", path.name)[1]) + 1
@@ -135,8 +111,11 @@ def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: i
         for name, parameter in model.named_parameters():
             parameter.data.copy_(state[name])
         point = {"epoch": epoch, "cpu_seconds": round(cpu_seconds * epoch / epochs)}
-        for name, frames in sets.items():
-            point[name] = errors(predict(model, frames), frames)
+        with tempfile.TemporaryDirectory() as place:
+            torch.save(model, Path(place) / "checkpoint.model")
+            for name, given in sets.items():
+                predicted = predict(Path(place) / "checkpoint.model", given, threads)
+                point[name] = errors(predicted, label_arrays(given.labels))
         curve.append(point)
     return curve
 
@@ -170,20 +149,18 @@ def main() -> None:
     parser.add_argument("--learning-curve", type=Path, metavar="FOLDER")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-
     files = sorted(arguments.models.glob("*.model"))
-    models = {f.stem: torch.load(f, map_location="cpu", weights_only=False) for f in files}
     results: dict = {}
     for name, path in TEST_SETS.items():
-        frames = read(path, ":")
-        members = {label: predict(model, frames) for label, model in models.items()}
-        mean = mean_prediction(list(members.values()))
-        results[name] = {label: errors(p, frames) for label, p in members.items()}
-        results[name]["committee mean"] = errors(mean, frames)
+        given = read_labelled(path)
+        reference = label_arrays(given.labels)
+        members = {file.stem: predict(file, given, arguments.threads) for file in files}
+        mean = committee_mean(list(members.values()))
+        results[name] = {label: errors(predicted, reference) for label, predicted in members.items()}
+        results[name]["committee mean"] = errors(mean, reference)
         results[name]["parts"] = {
-            part: errors({k: [v[n] for n in index] for k, v in mean.items()}, [frames[n] for n in index])
-            for part, index in sorted(groups(name, frames).items())
+            part: errors(mean.of_frames(np.array(chosen)), reference.of_frames(np.array(chosen)))
+            for part, chosen in sorted(groups(name, given).items())
         }
     table = markdown(results)
     print(table)
@@ -192,7 +169,9 @@ def main() -> None:
         number = arguments.learning_curve.resolve().name.removeprefix("member_")
         member = next(file for file in files if file.stem.endswith(f"_{number}"))
         record = json.loads(member.with_suffix(".json").read_text())
-        curve = learning_curve(arguments.learning_curve, member, record["cpu_seconds"], record["epochs"])
+        curve = learning_curve(
+            arguments.learning_curve, member, record["cpu_seconds"], record["epochs"], arguments.threads
+        )
         results["learning curve"] = curve
         draw(curve, arguments.output / "learning_curve.png")
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -114,3 +114,21 @@ def test_two_references_far_away_are_told(lamplighter: Lamplighter, tmp_path: Pa
     make(tmp_path / "far", 2, mean=0.5)
     out = lamplighter("density", "a", "--reference", "far", "--discard", "50 ps")[1]
     assert "Note: 100 % of P lies where R has no sample: D_KL is a lower bound there" in out
+
+
+def test_the_spread_over_seeds_stands_beside_the_mean(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    for seed, mean in enumerate((0.90, 0.92, 0.95)):
+        make(tmp_path / f"s{seed}", seed, mean)
+    found = json.loads(lamplighter("density", "s0", "s1", "s2", "--json")[1])["seed_sensitivity"]
+    assert found["spread"]["value"] == pytest.approx(np.std([0.90, 0.92, 0.95], ddof=1), rel=0.05)
+    assert found["spread"]["standard_error"] == pytest.approx(found["spread"]["value"] / 2)  # √(2(n − 1))
+    assert found["p_value"] < 1e-6
+    assert re.search(
+        r"spread of runs +0\.0\d+ ± 0\.0\d+ g/cm³; 0\.00\d+ of noise", lamplighter("density", "s0", "s1")[1]
+    )
+    for seed in (3, 4, 5):
+        make(tmp_path / f"s{seed}", seed, 0.92)
+    alike = json.loads(lamplighter("density", "s3", "s4", "s5", "--json")[1])["seed_sensitivity"]
+    assert alike["p_value"] > 0.01
+    assert alike["spread"]["value"] < 0.1 * found["spread"]["value"]
+    assert json.loads(lamplighter("density", "s3", "--json")[1])["seed_sensitivity"] is None

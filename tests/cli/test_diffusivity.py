@@ -252,3 +252,17 @@ def test_the_displacement_is_that_of_lammps(run: Run, lmp: Path, tmp_path: Path)
     ours = ((centres.positions - centres.positions[0]) ** 2).sum(axis=2).mean(axis=1)
     np.testing.assert_allclose(ours, [float(value) for _, value in rows], rtol=1e-8, atol=1e-10)
     assert mean_squared_displacement(centres.positions)[-1] == pytest.approx(float(rows[-1][1]), rel=1e-8)
+
+
+def test_the_spread_over_seeds_stands_beside_the_mean(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_dump(tmp_path / f"{seed}.dump", liquid(seed=seed, step=0.2 + 0.1 * (seed == 2)))
+    words = ["diffusivity", "0.dump", "1.dump", "2.dump", "--timestep", "1 fs", *BLOCKS]
+    result = json.loads(lamplighter(*words, "--json")[1])
+    values = [each["species"][-1]["D_1e-6_cm2_s"] for each in result["trajectories"]]
+    found = result["seed_sensitivity"]["all molecules"]
+    assert found["spread_1e-6_cm2_s"] == pytest.approx(np.std(values, ddof=1))
+    assert found["n"] == 3
+    assert "spread of the trajectories" in lamplighter(*words)[1]
+    alone = json.loads(lamplighter(*words[:2], *words[4:], "--json")[1])
+    assert alone["seed_sensitivity"] == {}

@@ -20,6 +20,7 @@ from lamplighter.analysis.distribution import (
     probabilities,
 )
 from lamplighter.analysis.equilibration import METHOD, detect_equilibration
+from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate, mean_with_error
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.report.run_folder import RunRecord, StageRecord, read_run
@@ -102,6 +103,11 @@ class DensityOfRuns:
     divergence: Divergence | None
     pseudo_count: float
     notes: list[str]
+
+    @property
+    def seeds(self) -> SeedSensitivity | None:
+        """Spread over runs, which differ in their seed; None of a single run."""
+        return seed_sensitivity([run.mean for run in self.runs])
 
 
 def read_density(folder: Path, discard_ps: float | None = None, stage: str | None = None) -> RunDensity:

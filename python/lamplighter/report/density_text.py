@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from lamplighter.analysis.series import Estimate
 from lamplighter.report.density import DensityOfRuns, RunDensity
 from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.seeds_text import format_seeds
 from lamplighter.report.text import format_with_error
 
 _MOST_LEGENDS = 6
@@ -26,6 +27,8 @@ def format_density(result: DensityOfRuns) -> str:
     if len(result.runs) > 1:
         lines.append(f"mean of {len(result.runs)} runs  {_value(result.mean)} (from the spread of the runs)")
         lines.append(f"                {_value(result.within)} (from the fluctuations within runs)")
+    if result.seeds is not None:
+        lines.append(f"spread of runs  {format_seeds(result.seeds, 'g/cm³')}")
     for run in result.references:
         lines.append(f"reference {run.folder.name}: {_value(run.mean)} ({run.discarded})")
     width = result.edges[1] - result.edges[0]
@@ -66,6 +69,7 @@ def density_as_json(result: DensityOfRuns) -> dict[str, Any]:
     return {
         "mean": result.mean,
         "mean_error_within_runs": result.within,
+        "seed_sensitivity": result.seeds,
         "runs": [run(each) for each in result.runs],
         "references": [run(each) for each in result.references],
         "edges_g_cm3": result.edges,

@@ -22,6 +22,7 @@ from lamplighter.analysis.diffusivity import (
 )
 from lamplighter.analysis.displacement import mean_squared_displacement
 from lamplighter.analysis.molecules import Molecules
+from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate
 from lamplighter.errors import RunFolderError, TrajectoryError
 from lamplighter.report.density import mean_of_runs
@@ -122,6 +123,15 @@ class DiffusivityOfRuns:
 
     trajectories: list[TrajectoryDiffusivity]
     means: dict[str, Estimate]
+
+    @property
+    def seeds(self) -> dict[str, SeedSensitivity]:
+        """By species: spread over trajectories, which differ in their seed, Å²/ps; empty of a single one."""
+        found = {
+            name: seed_sensitivity([_estimate(each.species[place].einstein) for each in self.trajectories])
+            for place, name in enumerate(self.means)
+        }
+        return {name: each for name, each in found.items() if each is not None}
 
 
 def frames_of_stage(trajectory: RunTrajectory | RunCentres, stage: str | None) -> Iterator[Frame]:

@@ -17,6 +17,7 @@ from lamplighter.report.diffusivity import (
     TrajectoryDiffusivity,
 )
 from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.seeds_text import format_seeds
 from lamplighter.report.text import format_with_error
 
 UNIT = "×10⁻⁶ cm²/s"
@@ -34,6 +35,9 @@ def format_diffusivity(result: DiffusivityOfRuns) -> str:
         width = max(len(name) for name in result.means)
         for name, mean in result.means.items():
             lines.append(f"  {name.ljust(width)}  {_scaled(mean.value, mean.standard_error)}")
+        lines.append("spread of the trajectories")
+        for name, spread in result.seeds.items():
+            lines.append(f"  {name.ljust(width)}  {format_seeds(spread, UNIT, TO_1E6_CM2_S)}")
     return "\n".join(lines).rstrip()
 
 
@@ -84,6 +88,17 @@ def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
         "means": {
             name: {"D_1e-6_cm2_s": mean.value * TO_1E6_CM2_S, "standard_error": mean.standard_error * TO_1E6_CM2_S}
             for name, mean in result.means.items()
+        },
+        "seed_sensitivity": {
+            name: {
+                "spread_1e-6_cm2_s": each.spread.value * TO_1E6_CM2_S,
+                "spread_error": each.spread.standard_error * TO_1E6_CM2_S,
+                "noise_1e-6_cm2_s": each.noise * TO_1E6_CM2_S,
+                "beyond_noise_1e-6_cm2_s": each.beyond_noise * TO_1E6_CM2_S,
+                "p_value": each.p_value,
+                "n": each.n,
+            }
+            for name, each in result.seeds.items()
         },
     }
 
