@@ -152,6 +152,8 @@ def test_several_runs_have_mean_and_spread(reports: dict[str, Report], real_runs
     assert "t_stab" not in comparison.spreads  # one alone is no bound
     together = numbers(replace(reports["all"], runs=reports["failed"].runs))
     assert together["mean t_stab"].bound == "≥"
+    chance = together["probability of being stable at 1000 ps"]
+    assert (chance.bound, "no run is known to 1000 ps" in chance.caution) == ("≤", True)
     assert together["mean t_stab"].value == pytest.approx((0.4 + numbers(reports["failed"])["t_stab"].value) / 3)
 
 

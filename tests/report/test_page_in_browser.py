@@ -106,6 +106,8 @@ def test_a_page_fetches_nothing_complains_of_nothing_and_fits(
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         assert figures.nth(k).locator("path").count() > 5
+    for head in made.page.locator(".comparison tbody th").all():
+        assert head.bounding_box()["width"] > head.bounding_box()["height"]
     for canvas in made.page.locator("canvas").all():
         share, _ = canvas.evaluate(DRAWN)
         assert 0.005 < share < 0.9

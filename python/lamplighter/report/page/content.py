@@ -27,6 +27,7 @@ class Number:
         detail: From how many samples, what was left out, and the like.
         note: Why there is no value, or no error.
         bound: "≥" where the value is a lower bound; else empty.
+        caution: Why the number is not what it is meant to be; empty: it is.
         exact: Whether an error makes no sense: a time that was read off, a largest value.
     """
 
@@ -39,6 +40,7 @@ class Number:
     detail: str = ""
     note: str = ""
     bound: str = ""
+    caution: str = ""
     exact: bool = False
 
     @property

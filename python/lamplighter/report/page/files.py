@@ -80,7 +80,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-_NUMBERS = ("run", "quantity", "bound", "value", "standard_error", "unit", "method", "detail", "note")
+_NUMBERS = ("run", "quantity", "bound", "value", "standard_error", "unit", "method", "detail", "note", "caution")
 
 
 def _number_rows(report: Report) -> Iterable[Sequence[Any]]:
@@ -92,13 +92,24 @@ def _number_rows(report: Report) -> Iterable[Sequence[Any]]:
         for name, spread in report.comparison.spreads.items():
             mean = spread.mean
             detail = f"standard deviation between runs {spread.spread:.6g}"
-            yield ("mean", name, "", mean.value, mean.standard_error, mean.unit, mean.method, detail, "")
+            yield ("mean", name, "", mean.value, mean.standard_error, mean.unit, mean.method, detail, "", "")
 
 
 def _number_row(label: str, number: Number) -> Sequence[Any]:
     value = "" if number.value is None else number.value
     error = number.error if number.error == number.error else ""
-    return (label, number.name, number.bound, value, error, number.unit, number.method, number.detail, number.note)
+    return (
+        label,
+        number.name,
+        number.bound,
+        value,
+        error,
+        number.unit,
+        number.method,
+        number.detail,
+        number.note,
+        number.caution,
+    )
 
 
 def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:

@@ -75,7 +75,7 @@ def _cell(number: Number | None) -> str:
     """A number in the table of runs, whose head has the unit."""
     if number is None or number.value is None:
         return "–"
-    return number.text.removesuffix(number.unit).strip()
+    return number.text.removesuffix(number.unit).strip() + (" †" if number.caution else "")
 
 
 def _mean(spread: Spread) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lamplighter.analysis.diffusivity import GreenKubo
+from lamplighter.errors import TrajectoryError
 from lamplighter.report.diffusivity import (
     METHOD,
     TO_1E6_CM2_S,
@@ -30,7 +31,10 @@ from lamplighter.report.run_trajectory import RunTrajectory
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `diffusivity_of_run`, for example of a stage that is too short."""
-    found = diffusivity_of_run(RunTrajectory(run.folder), None, run.wishes.observables.diffusivity)
+    try:
+        found = diffusivity_of_run(RunTrajectory(run.folder), None, run.wishes.observables.diffusivity)
+    except TrajectoryError as problem:  # the option has another name here, where --discard is that of densities
+        raise TrajectoryError(str(problem).replace("--discard ", "--discard-nvt ")) from None
     numbers: list[Number] = []
     for species in found.species:
         numbers += _numbers(species)
@@ -54,7 +58,7 @@ def _numbers(species: SpeciesDiffusivity) -> list[Number]:
     detail = f"{made.n_molecules} molecules, {made.n_blocks} overlapping blocks, {made.n_independent} independent ones"
     if math.isfinite(made.protocol_error):
         detail += f"; error as in the protocol (too small) ± {made.protocol_error * TO_1E6_CM2_S:.2g}"
-    detail += f"; slope of log MSD {made.slope:.2f}" + ("" if made.diffusive else ": not yet diffusive")
+    caution = "" if made.diffusive else f"not yet diffusive: the displacement grows like t^{made.slope:.2f}"
     note = "" if math.isfinite(made.standard_error) else f"{made.n_independent} independent blocks, fewer than 5"
     found = [
         Number(
@@ -66,6 +70,7 @@ def _numbers(species: SpeciesDiffusivity) -> list[Number]:
             METHOD,
             detail,
             note,
+            caution=caution,
         )
     ]
     if species.green_kubo is not None:

@@ -32,7 +32,9 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     ]
     for name, term in (("stability", found.stability), ("density", found.density), ("diffusivity", found.diffusivity)):
         detail = f"{term.n_included} of {term.n_runs} runs"
-        numbers.append(Number(f"Q: {name}", term.value, term.standard_error, "", "Q", method, detail, term.note))
+        numbers.append(
+            Number(f"Q: {name}", term.value, term.standard_error, "", "Q", method, detail, caution=term.note)
+        )
     blocks: list[Block] = [Notes(result.notes)] if result.notes else []
     return Content(numbers, blocks or [], data=quality_as_json(result))
 

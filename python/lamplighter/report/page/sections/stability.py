@@ -42,12 +42,13 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     mean = number("mean t_stab", result.mean, "t_stab", detail=censored or f"over {len(lives)} runs")
     mean = Number(**{**mean.__dict__, "bound": "≥" if result.n_censored else ""})
     at, low, high = result.stable_at_horizon
+    longest = max(life.time_ps for life in lives)
     failures, percent = len(lives) - result.n_censored, 100.0 * result.curve.confidence_level
     chance = Number(
         f"probability of being stable at {result.horizon_ps:g} ps", at, float("nan"), "", "survival",
         result.curve.method,
         f"{percent:g} % band {low:.2f} to {high:.2f}" if failures else "no failure was seen",
-        exact=True,
+        bound="≤" if longest < result.horizon_ps * (1.0 - 1e-9) else "", caution="; ".join(result.notes), exact=True,
     )  # fmt: skip
     pictures: list[Block] = []
     figure, (axis,) = new_figure()
@@ -57,8 +58,7 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
         figure, (axis,) = new_figure()
         draw_causes(axis, result)
         pictures.append(Picture("causes", "What the runs failed of.", figure, "t_stab"))
-    notes: list[Block] = [Notes(result.notes)] if result.notes else []
-    return Content([mean, chance], [*pictures, *notes], data=result)
+    return Content([mean, chance], pictures, data=result)
 
 
 SECTION = Section(
