@@ -1,15 +1,9 @@
 """Errors of the committee against GFN2-xTB labels that no member saw in training.
 
-Test sets: `data/xtb_test.xyz` (clusters) and `data/liquid_test.xyz` (periodic frames, from
-trajectories that gave no training frame). Definitions, over all frames n of a set:
-
-    energy  sqrt(mean_n ((E_model - E_xtb) / N_n)²)                     meV/atom
-    forces  sqrt(mean over all Cartesian components of all atoms)       eV/Å
-    stress  sqrt(1/(6 n) Σ_n Σ_{a<=b} (σ_model - σ_xtb)²)               meV/Å³ (periodic frames)
-
-The committee mean is the mean of the members' energies, forces and stresses. Writes `results.json`
-and `results.md`; `--learning-curve FOLDER` (a member's working folder `member_K` of train.py, trained with
-save_all_checkpoints) also draws `learning_curve.png`: test error against CPU time.
+Test sets and definitions of the errors are those of `accuracy.py`. The committee mean is the mean of the members'
+energies, forces and stresses. Writes `results.json` and `results.md`; `--learning-curve FOLDER` (a member's working
+folder `member_K` of train.py, trained with save_all_checkpoints) also draws `learning_curve.png`: test error against
+CPU time.
 """
 
 from __future__ import annotations
@@ -22,6 +16,7 @@ from pathlib import Path
 import mace  # noqa: F401  (before e3nn, which its import patches)
 import numpy as np
 import torch
+from accuracy import TEST_SETS, Prediction, errors, mean_prediction
 from ase import Atoms
 from ase.io import read
 from mace.data import AtomicData, config_from_atoms
@@ -29,57 +24,20 @@ from mace.tools import AtomicNumberTable
 from mace.tools.torch_geometric.dataloader import DataLoader
 
 HERE = Path(__file__).parent
-TEST_SETS = {
-    "clusters": HERE / "data" / "xtb_test.xyz",
-    "liquid": HERE / "data" / "liquid_test.xyz",
-}
 
 
-def predict(model: torch.nn.Module, frames: list[Atoms], batch: int = 16) -> dict[str, list]:
+def predict(model: torch.nn.Module, frames: list[Atoms], batch: int = 16) -> Prediction:
     """Energies (eV), forces (eV/Å, (N, 3)) and stresses (eV/Å³, (3, 3)), one entry a frame."""
     torch.set_default_dtype(torch.float64)
     table = AtomicNumberTable([int(z) for z in model.atomic_numbers])
     graphs = [AtomicData.from_config(config_from_atoms(a), z_table=table, cutoff=float(model.r_max)) for a in frames]
-    result: dict[str, list] = {"energy": [], "forces": [], "stress": []}
+    result: Prediction = {"energy": [], "forces": [], "stress": []}
     for graph in DataLoader(graphs, batch_size=batch, shuffle=False):
         output = model(graph.to_dict(), compute_stress=True)
         result["energy"] += output["energy"].detach().tolist()
         result["stress"] += list(output["stress"].detach().numpy())
         result["forces"] += np.split(output["forces"].detach().numpy(), graph.ptr[1:-1].numpy())
     return result
-
-
-def errors(prediction: dict[str, list], frames: list[Atoms]) -> dict[str, float]:
-    """RMSE of energy (meV/atom), forces (eV/Å) and, for periodic frames, stress (meV/Å³)."""
-    atoms = np.array([len(a) for a in frames])
-    reference = np.array([a.info["energy_xtb"] for a in frames])
-    energy = (np.array(prediction["energy"]) - reference) / atoms
-    forces = np.concatenate(prediction["forces"]) - np.concatenate([a.arrays["forces_xtb"] for a in frames])
-    table = {
-        "frames": len(frames),
-        "energy_rmse_meV_per_atom": 1e3 * rms(energy),
-        "energy_mean_error_meV_per_atom": 1e3 * float(energy.mean()),
-        "force_rmse_eV_per_A": rms(forces),
-        "force_reference_rms_eV_per_A": rms(np.concatenate([a.arrays["forces_xtb"] for a in frames])),
-    }
-    if all(a.pbc.all() for a in frames):
-        upper = np.triu_indices(3)
-        stress = np.array(
-            [(s - a.info["stress_xtb"].reshape(3, 3))[upper] for s, a in zip(prediction["stress"], frames, strict=True)]
-        )
-        table["stress_rmse_meV_per_A3"] = 1e3 * rms(stress)
-    return {key: round(value, 4) for key, value in table.items()}
-
-
-def rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
-def mean_prediction(members: list[dict[str, list]]) -> dict[str, list]:
-    """The committee mean of the members' predictions."""
-    return {
-        key: [np.mean([m[key][n] for m in members], axis=0) for n in range(len(members[0][key]))] for key in members[0]
-    }
 
 
 def groups(name: str, frames: list[Atoms]) -> dict[str, list[int]]:
