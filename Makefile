@@ -33,14 +33,14 @@ test: install lint
 	$(BIN)/python -m pytest
 
 test-nequip: install-nequip
-	$(NEQUIP_BIN)/python -m pytest tests/backends tests/cli/test_models.py
+	$(NEQUIP_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py
 
 slow: install
 	$(BIN)/python -m pytest -m slow
 
 test-deepmd: install
 	$(BIN)/pip install --quiet '.[deepmd]'
-	$(BIN)/python -m pytest tests/potentials/test_deepmd.py
+	$(BIN)/python -m pytest tests/potentials/test_deepmd.py tests/examples/test_frameworks.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Run the liquid of 640 atoms at 500 K and 1 atm with each member of a committee in turn, until it breaks or time is up.
+"""Run the liquid of 640 atoms at 500 K and 1 atm with each member of a committee, until it breaks or time is up.
 
 All runs begin with the same frame and the same velocities. The guard has the criteria of t_stab (`guard: stability`: a
 bond 0.5 Å longer than the mean of its kind, density outside 0.2-2.0 g/cm³); the driving member comes first in the
@@ -43,7 +43,7 @@ def run_file(committee: str, member: int, length: str, structure: Path) -> dict[
     models = sorted(str(path) for path in HERE.glob(pattern))
     driving = models.pop(member)
     potential: dict[str, Any] = {"kind": kind, "models": [driving, *models]}
-    if kind == "mace":
+    if kind in ("mace", "nequip"):  # a model of DeePMD-kit or GAP has the precision that it was made in
         potential["dtype"] = "float32"
     return {
         "structure": str(structure),

@@ -1,8 +1,8 @@
 """Tables and figures of the committees of all frameworks: `results.md`, `errors.png`, `t_stab.png`.
 
-Errors come from `errors.json` (`evaluate_committees.py`) and, for MACE, `../results.json`; t_stab and what the committees
-said during the runs from `t_stab.json`. With `--runs FOLDER` the latter is made anew from the run folders of
-`stability_runs.py`, whose names are the committee and the number of the member.
+Errors come from `errors.json` (`evaluate_committees.py`) and, for MACE, `../results.json`; t_stab and what the
+committees said during the runs from `t_stab.json`. With `--runs FOLDER` the latter is made anew from the run folders
+of `stability_runs.py`, whose names are the committee and the number of the member.
 
 Example:  python summary.py                                  # from the JSON files
           python summary.py --runs ../../../runs/frameworks  # read the runs again
@@ -144,7 +144,8 @@ def disagreement_table(errors: dict[str, Any]) -> list[str]:
 def stability_table(runs: dict[str, Any]) -> list[str]:
     """A line for each run."""
     lines = [
-        "| driving model | t_stab, ps | ended by | density at the end, g/cm³ | max σ² at the start, eV²/Å² | median on the way |",
+        "| driving model | t_stab, ps | ended by | density at the end, g/cm³ | max σ² at the start, eV²/Å² "
+        "| median on the way |",
         "|---|---|---|---|---|---|",
     ]
     for committee, (title, _) in COMMITTEES.items():

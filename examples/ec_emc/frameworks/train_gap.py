@@ -125,7 +125,13 @@ def shorten(folder: Path, name: str, target: Path) -> None:
 
 
 def train_member(
-    name: str, member: dict[str, Any], plan: dict[str, Any], frames: list[Atoms], folder: Path, models: Path, threads: int
+    name: str,
+    member: dict[str, Any],
+    plan: dict[str, Any],
+    frames: list[Atoms],
+    folder: Path,
+    models: Path,
+    threads: int,
 ) -> None:
     """Fit one member to its share of `frames` in `folder`; write its files, `<name>.*`, into `models`."""
     folder.mkdir(parents=True)

@@ -102,8 +102,13 @@ def training_config(plan: dict[str, Any], seed: int, energies: dict[str, float],
                 {
                     "_target_": "nequip.train.callbacks.LossCoefficientScheduler",
                     "schedule": {
-                        epoch: {"per_atom_energy_mse": c["total_energy"], "forces_mse": c["forces"], "stress_mse": c["stress"]}
-                        for epoch, c in plan["loss"].items() if epoch
+                        epoch: {
+                            "per_atom_energy_mse": c["total_energy"],
+                            "forces_mse": c["forces"],
+                            "stress_mse": c["stress"],
+                        }
+                        for epoch, c in plan["loss"].items()
+                        if epoch
                     },
                 },
             ],
@@ -139,7 +144,13 @@ def program(words: list[str], folder: Path, threads: int) -> None:
 
 
 def train_member(
-    name: str, member: dict[str, Any], plan: dict[str, Any], frames: list[Atoms], folder: Path, models: Path, threads: int
+    name: str,
+    member: dict[str, Any],
+    plan: dict[str, Any],
+    frames: list[Atoms],
+    folder: Path,
+    models: Path,
+    threads: int,
 ) -> None:
     """Train one member on its share of `frames` in `folder`; write its model and record, `<name>.*`, into `models`."""
     seen, unseen = split(frames, member["fraction"], member["seed"])
