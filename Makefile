@@ -42,9 +42,9 @@ test-main: install
 
 # DeePMD-kit comes last, for the sake of the starts of LAMMPS before it.
 test-frameworks: $(FRAMEWORKS_VENV)/.installed
-	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py
+	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py
 	$(MAKE) --no-print-directory install-frameworks
-	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends -k deepmd
+	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends tests/examples/test_frameworks.py -k deepmd
 
 slow: install
 	$(BIN)/python -m pytest -m slow

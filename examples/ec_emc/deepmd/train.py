@@ -1,4 +1,4 @@
-"""Train the committee of DeePMD models described in `committee.yaml` with `dp train` (TensorFlow, CPU).
+"""Train a committee of DeePMD models, by default the one of `committee.yaml`, with `dp train` (TensorFlow, CPU).
 
 Every member has its own seed and its own random subset of the training frames; the frames that it does not see are
 its validation set. Written for member k, in `models`:
@@ -6,8 +6,11 @@ its validation set. Written for member k, in `models`:
     ec_emc_dp_<k>.pb     frozen model, for `pair_style deepmd`
     ec_emc_dp_<k>.json   seed, frames seen, steps, time, versions
 
+The YAML file may give another name than `ec_emc_dp`.
+
 Example:  python train.py                  # all members, one after the other
           python train.py --members 0 1    # some of them
+          python train.py --committee ../frameworks/deepmd.yaml --models ../frameworks/models/deepmd
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ def train_member(
     dp(["train", "input.json"], folder, threads)
     wall, cpu = time.perf_counter() - began, cpu_of_children() - cpu
     models.mkdir(parents=True, exist_ok=True)
-    name = f"ec_emc_dp_{number}"
+    name = f"{plan.get('name', 'ec_emc_dp')}_{number}"
     dp(["freeze", "-o", str((models / f"{name}.pb").resolve())], folder, threads)
     record = {
         "member": number,
@@ -117,14 +120,16 @@ def cpu_of_children() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--committee", type=Path, default=HERE / "committee.yaml")
     parser.add_argument("--members", type=int, nargs="+", help="default: all")
     parser.add_argument("--models", type=Path, default=HERE / "models")
     parser.add_argument("--work", type=Path, help="data, checkpoints and logs (default: a temporary folder)")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
 
-    plan = yaml.safe_load((HERE / "committee.yaml").read_text())
-    frames = [frame for name in plan["train_files"] for frame in read(HERE / name, ":") if len(frame) > 1]
+    plan = yaml.safe_load(arguments.committee.read_text())
+    folder = arguments.committee.parent
+    frames = [frame for name in plan["train_files"] for frame in read(folder / name, ":") if len(frame) > 1]
     with tempfile.TemporaryDirectory() as scratch:
         work = (arguments.work or Path(scratch)).resolve()
         for number in arguments.members or range(len(plan["members"])):
