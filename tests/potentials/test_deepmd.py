@@ -24,7 +24,7 @@ LIQUID = str(structures.EXAMPLE / "structures" / "ec_emc_160.xyz")
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("deepmd") is None,
-    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make test-deepmd",
+    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make install-frameworks",
 )
 
 RunLiquid = Callable[..., Path]

@@ -40,10 +40,10 @@ FRAMEWORKS = {
     each.kind: each
     for each in (
         Framework("mace", "MACE", "mace", "mace", "install"),
-        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-nequip"),
         Framework("ase", "ASE calculator", "ase", "", "install"),
         Framework("gap", "GAP", "quippy", "gap", "install"),
-        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-nequip"),
+        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
+        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
     )
 }
 
