@@ -49,7 +49,7 @@ def describe(path: Path) -> Description:
     if framework is None:
         known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
         raise ModelError(
-            f"{path} is a file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
+            f"{path} is a torch file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
         )
     describe_one = {"ase": _ase, "gap": _gap, "mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
     description = describe_one(path)
