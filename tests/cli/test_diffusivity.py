@@ -169,7 +169,7 @@ def test_centres_of_mass_of_a_run_give_what_its_trajectory_gives(lamplighter: La
 
 
 def test_a_run_that_was_killed_is_used_as_far_as_its_trajectory_goes(lamplighter: Lamplighter, tmp_path: Path) -> None:
-    frames = liquid()
+    frames = liquid(edge=8.0)
     rows = thermo_rows(np.full(131, 0.5), float(frames[0].get_masses().sum()), every=100)
     folder = write_run(tmp_path / "run", [stage(0, "nvt", 13000)], frames[0], thermo=rows, status="running")
     write_trajectory(folder, frames, 100)
