@@ -77,8 +77,8 @@ def whole_analysis(gigabytes: float) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         print(
-            f"{gigabytes:g} GB, {n_frames} frames: {wall:.1f} s, {cpu:.1f} s of CPU ({n_frames / cpu:.0f} frames a second "
-            f"of it), at most {after.ru_maxrss / 1e6:.2f} GB of memory",
+            f"{gigabytes:g} GB, {n_frames} frames: {wall:.1f} s, {cpu:.1f} s of CPU ({n_frames / cpu:.0f} frames "
+            f"a second of it), at most {after.ru_maxrss / 1e6:.2f} GB of memory",
             flush=True,
         )
 
