@@ -131,7 +131,7 @@ class BondLengths:
         spread = mean_with_error(series[:, 1] - 2.0 * first * series[:, 0], "Å²")
         deviation = math.sqrt(max(variance, 0.0))
         error = spread.standard_error / (2.0 * deviation) if deviation > 0.0 else math.nan
-        edges = origin + self._bin_width * (np.arange(self._n_bins + 1) - self._n_bins // 2)
+        edges = origin + self._bin_width * (np.arange(self._n_bins + 1, dtype=np.float64) - self._n_bins // 2)
         per_bond = 1.0 / (n_bonds * self._bin_width)
         counts = _onto(self._counts.mean(), kinds, np.round(shift / self._bin_width).astype(int))
         blocks = self._counts.blocks()
@@ -143,7 +143,7 @@ class BondLengths:
             standard_deviation=replace(
                 spread, value=deviation, standard_error=error, unit="Å", method=METHOD_STD, note=spread.note
             ),
-            edges=edges,
+            edges=np.asarray(edges, dtype=np.float64),
             density=counts * per_bond,
             density_error=density_error,
             outside=max(0.0, 1.0 - float(counts.sum()) / n_bonds),

@@ -215,7 +215,7 @@ class _Rows:
 
     def append(self, row: Floats) -> None:
         if self._used == len(self._rows):
-            self._rows.resize((2 * self._used, *self._rows.shape[1:]), refcheck=False)
+            self._rows.resize((self._used + self._used // 4, *self._rows.shape[1:]), refcheck=False)
         self._rows[self._used] = row
         self._used += 1
 

@@ -93,8 +93,8 @@ class RadialDistributions:
         self.n_bins = max(1, int(r_max / bin_width + 1e-9))
         self.bin_width = bin_width
         self._elements = sorted(np.unique(numbers), key=lambda number: (number != 6, _symbol(number)))  # as in formulas
-        place = {int(number): k for k, number in enumerate(self._elements)}
-        self._element = np.array([place[int(number)] for number in numbers], dtype=np.int64)
+        rank = {int(number): k for k, number in enumerate(self._elements)}
+        self._element = np.array([rank[int(number)] for number in numbers], dtype=np.int64)
         self._molecule = molecule_of_atom
         self._pairs = list(combinations_with_replacement(range(len(self._elements)), 2))
         self._class = np.zeros((len(self._elements), len(self._elements)), dtype=np.int64)

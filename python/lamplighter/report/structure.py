@@ -85,7 +85,7 @@ class StructureOfTrajectories:
     Attributes:
         trajectories: Each of them.
         reference: What they are compared with; None: nothing.
-        differences: For each trajectory, classes and then pairs of elements; empty without a reference.
+        differences: For each trajectory, of the classes; empty without a reference.
     """
 
     trajectories: list[TrajectoryStructure]
@@ -103,8 +103,7 @@ def compared(trajectories: list[TrajectoryStructure], reference: TrajectoryStruc
     for one in trajectories if reference is not None else []:
         assert reference is not None
         ratio = one.temperature / reference.temperature if one.temperature and reference.temperature else 1.0
-        ours = [*one.bond_classes, *one.bond_elements]
-        theirs = [*reference.bond_classes, *reference.bond_elements]
+        ours, theirs = one.bond_classes, reference.bond_classes
         made = differences(ours, theirs, ratio)
         if not made:
             names = [", ".join(each.name for each in classes) or "none" for classes in (ours, theirs)]

@@ -283,8 +283,8 @@ def _draw_distributions(left: Axes, right: Axes, made: Sequence[PairDistribution
 
 def _draw_census(axis: Axes, integrity: Integrity, style: str, labelled: bool) -> None:
     timed = integrity.last_ps is not None and all(each.time_ps is not None for each in integrity.censuses)
-    places = [each.time_ps if timed else each.frame for each in integrity.censuses]
-    end = integrity.last_ps if timed else integrity.last_frame
+    places = [float(each.time_ps or 0.0) if timed else float(each.frame) for each in integrity.censuses]
+    end = float(integrity.last_ps or 0.0) if timed else float(integrity.last_frame)
     for number, name in enumerate(integrity.species):
         counts = [each.counts.get(name, 0) for each in integrity.censuses]
         axis.step([*places, end], [*counts, counts[-1]], style, where="post",
