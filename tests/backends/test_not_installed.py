@@ -40,8 +40,8 @@ def without(module: str) -> None:
     ("module", "make", "kind", "extra", "target"),
     [
         ("mace", lambda folder: MACE_MODEL, "mace", "lamplighter[mace]", "make install"),
-        ("nequip", package, "nequip", "lamplighter[nequip]", "make install-nequip"),
-        ("sevenn", checkpoint, "sevennet", "lamplighter[sevenn]", "make install-nequip"),
+        ("nequip", package, "nequip", "lamplighter[nequip]", "make install-frameworks"),
+        ("sevenn", checkpoint, "sevennet", "lamplighter[sevenn]", "make install-frameworks"),
     ],
 )
 def test_the_message_names_the_extra_and_the_command(  # type: ignore[no-untyped-def]

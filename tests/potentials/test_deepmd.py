@@ -24,7 +24,7 @@ BAR_PER_EV_A3 = 1.602176634e6
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("deepmd") is None,
-    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make test-deepmd",
+    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make install-frameworks",
 )
 
 RunLiquid = Callable[..., Path]

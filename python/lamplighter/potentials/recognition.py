@@ -37,8 +37,8 @@ FRAMEWORKS = {
     each.kind: each
     for each in (
         Framework("mace", "MACE", "mace", "mace", "install"),
-        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-nequip"),
-        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-nequip"),
+        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
+        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
     )
 }
 
