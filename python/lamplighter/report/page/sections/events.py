@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from lamplighter.report.events_text import EVENT_COLUMNS, event_row
 from lamplighter.report.page.content import Block, Content, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
+from lamplighter.report.run_lifetime import NO_FAILURE_OF_THE_LIQUID
 from lamplighter.report.run_trajectory import STRUCTURE
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
@@ -20,11 +22,11 @@ from lamplighter.structures.trajectory import XyzFile, read_start
 
 SNAPSHOTS = "failure.xyz"
 MOST_ROWS = 200
-MOST_FRAMES = 40
+MOST_FRAMES = 20
 
 
 def make(run: ReportedRun) -> Content:
-    """A table of events, and the frames before and at the first of them; nothing where there are none."""
+    """A table of events, and the frames before and at the first failure; nothing where there are none."""
     events = run.record.events
     blocks: list[Block] = []
     if events:
@@ -42,17 +44,18 @@ def make(run: ReportedRun) -> Content:
 
 
 def _view(run: ReportedRun, events: Sequence[Event]) -> View:
-    event = events[0]
-    shown: list[ShownFrame] = []
+    event = next((each for each in events if each.criterion not in NO_FAILURE_OF_THE_LIQUID), events[0])
     path = run.folder / SNAPSHOTS
     if not path.exists():
         raise RunFolderError(f"{SNAPSHOTS} is missing")
     frames = XyzFile(path)
+    last: deque[ShownFrame] = deque(maxlen=MOST_FRAMES)
     for frame in frames:
         is_failure = frame.step == event.step
-        shown.append(ShownFrame(frame, _label(run, frame, is_failure), is_failure))
-        if is_failure or len(shown) == MOST_FRAMES:
+        last.append(ShownFrame(frame, _label(run, frame, is_failure), is_failure))
+        if is_failure:
             break
+    shown = list(last)
     if not shown or not shown[-1].is_failure:
         cut = f" ({frames.dropped})" if frames.dropped else ""
         raise RunFolderError(f"{SNAPSHOTS} does not hold step {event.step}{cut}")
@@ -60,7 +63,7 @@ def _view(run: ReportedRun, events: Sequence[Event]) -> View:
     shown = [each for each in shown if np.array_equal(each.frame.ids, ids)]  # atoms may have been lost
     marked = [int(place) for place in np.flatnonzero(np.isin(ids, event.atoms))][:100]
     pairs = _bonds(run, ids)
-    caption = f"The frames before the first event, and the failing one: {event.criterion}."
+    caption = f"The frames before the failing one, and that: {event.criterion}."
     if marked:
         caption += " Its atoms are ringed, the molecules within 5 Å of them are shown full."
     data = structure_view(shown, pairs, marked, _pairs_of(event, ids), first=len(shown) - 1)
