@@ -63,7 +63,7 @@ def _view(run: ReportedRun, events: Sequence[Event]) -> View:
     shown = [each for each in shown if np.array_equal(each.frame.ids, ids)]  # atoms may have been lost
     marked = [int(place) for place in np.flatnonzero(np.isin(ids, event.atoms))][:100]
     pairs = _bonds(run, ids)
-    caption = f"The frames before the failing one, and that: {event.criterion}."
+    caption = f"The failing frame ({event.criterion}), and those before it."
     if marked:
         caption += " Its atoms are ringed, the molecules within 5 Å of them are shown full."
     data = structure_view(shown, pairs, marked, _pairs_of(event, ids), first=len(shown) - 1)
