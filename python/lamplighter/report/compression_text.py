@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lamplighter.report.compression import CompressionOfRuns
 from lamplighter.report.drawing import PALETTE, new_figure, save
@@ -101,11 +102,16 @@ def write_compression_csv(result: CompressionOfRuns, path: Path) -> None:
 
 
 def draw_compression(result: CompressionOfRuns, path: Path) -> None:
-    """V(p) with the fit, what is left of it, and κ_T(p) both ways.
+    """Write the figure of `compression_figure`.
 
     Raises:
         LamplighterError: the file cannot be written.
     """
+    save(compression_figure(result), path)
+
+
+def compression_figure(result: CompressionOfRuns) -> Figure:
+    """V(p) with the fit, what is left of it, and κ_T(p) both ways."""
     fit = result.fit
     figure, (volumes, residuals, kappas) = new_figure(1, 3)
     p = np.linspace(min(0.0, float(fit.pressures.min())), float(fit.pressures.max()), _CURVE)
@@ -134,7 +140,7 @@ def draw_compression(result: CompressionOfRuns, path: Path) -> None:
     )
     kappas.set(xlabel="p / kbar", ylabel="κ$_T$ / (10⁻¹⁰ 1/Pa)")
     kappas.legend(fontsize="small", frameon=False)
-    save(figure, path)
+    return figure
 
 
 def _number(value: float) -> str:

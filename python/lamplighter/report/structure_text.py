@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from lamplighter.analysis.bond_statistics import BondDifference
+from lamplighter.analysis.bond_statistics import BondClass, BondDifference
 from lamplighter.analysis.integrity import Census, Integrity
 from lamplighter.analysis.radial_distribution import PairDistribution
 from lamplighter.analysis.series import CONSTANT, Estimate
@@ -21,6 +21,9 @@ from lamplighter.report.structure import StructureOfTrajectories, TrajectoryStru
 from lamplighter.report.text import format_with_error
 
 WORDS = {"all": "all pairs", "inter": "between molecules", "intra": "within molecules"}
+
+SHELL_HEAD = ("pair", "first peak / Å", "g", "first minimum / Å", "coordination number")
+BOND_HEAD = ("bonds", "number", "mean / Å", "standard deviation / Å")
 
 _MOST_CHANGES = 5
 
@@ -156,24 +159,12 @@ def draw_structure(result: StructureOfTrajectories, kind: str, pairs: Sequence[s
     if result.reference is not None:
         drawn.append((result.reference, "--"))
     for place, (one, style) in enumerate(drawn):
-        _draw_distributions(axes[0], axes[1], chosen(one.distributions[kind], pairs), style, place == 0)
-        for number, each in enumerate(one.bond_elements):
-            colour = PALETTE[number % len(PALETTE)]
-            shown = np.flatnonzero(each.density > 0.0)
-            if len(shown):
-                some = slice(max(0, shown[0] - 1), shown[-1] + 2)
-                centres = 0.5 * (each.edges[1:] + each.edges[:-1])
-                label = each.name if place == 0 else None
-                axes[2].plot(centres[some], each.density[some], style, color=colour, label=label, lw=1.2)
-        _draw_census(axes[3], one.integrity, style, place == 0)
-    axes[0].axhline(1.0, color="0.7", lw=0.8)
-    axes[0].set(xlabel="r / Å", ylabel="g(r)", title=WORDS[kind])
-    axes[1].set(xlabel="r / Å", ylabel="n(r)", title="coordination number")
-    axes[2].set(xlabel="bond length / Å", ylabel="density / Å⁻¹")
-    axes[3].set(ylabel="molecules")
-    for axis in axes:
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize="x-small", frameon=False)
+        made = chosen(one.distributions[kind], pairs)
+        draw_distributions(axes[0], axes[1], made, style=style, labelled=place == 0)
+        draw_bond_lengths(axes[2], one.bond_elements, style=style, labelled=place == 0)
+        draw_census(axes[3], one.integrity, style=style, labelled=place == 0)
+    axes[0].set_title(WORDS[kind])
+    axes[1].set_title("coordination number")
     save(figure, path)
 
 
@@ -196,21 +187,27 @@ def _trajectory(one: TrajectoryStructure, kind: str, pairs: Sequence[str] | None
     lines = [f"{one.path.name or one.path}: {one.n_frames} frames{when}{heat}"]
     made = chosen(one.distributions[kind], pairs)
     if made:
-        rows: list[tuple[str, ...]] = [
-            (f"  {WORDS[kind]}", "first peak / Å", "g", "first minimum / Å", "coordination number")
-        ]
-        rows += [_shell(each) for each in made]
-        lines += ["", *_aligned(rows)]
+        lines += ["", *_indented([(WORDS[kind], *SHELL_HEAD[1:]), *shell_rows(made)])]
     if one.bond_classes:
-        rows = [("  bonds", "number", "mean / Å", "standard deviation / Å")]
-        for each in (*one.bond_classes, *one.bond_elements):
-            rows.append((f"  {each.name}", str(each.n_bonds), _value(each.mean), _value(each.standard_deviation)))
-        lines += ["", *_aligned(rows)]
-    return [*lines, "", *_integrity(one.integrity), *(f"  Note: {note}" for note in one.notes)]
+        lines += ["", *_indented([BOND_HEAD, *bond_rows(one)])]
+    return [*lines, "", *integrity_lines(one.integrity), *(f"  Note: {note}" for note in one.notes)]
+
+
+def shell_rows(made: Sequence[PairDistribution]) -> list[tuple[str, ...]]:
+    """The first shell of each pair, as `SHELL_HEAD` names them."""
+    return [_shell(each) for each in made]
+
+
+def bond_rows(one: TrajectoryStructure) -> list[tuple[str, ...]]:
+    """Each class of bonds, then each pair of elements, as `BOND_HEAD` names them."""
+    return [
+        (each.name, str(each.n_bonds), _value(each.mean), _value(each.standard_deviation))
+        for each in (*one.bond_classes, *one.bond_elements)
+    ]
 
 
 def _shell(each: PairDistribution) -> tuple[str, ...]:
-    name = f"  {pair_name(each)}"
+    name = pair_name(each)
     if each.shell is None:
         return name, "–", "–", "–", "no peak"
     shell = each.shell
@@ -224,7 +221,8 @@ def _shell(each: PairDistribution) -> tuple[str, ...]:
     return name, f"{shell.peak:.3f}", height, f"{shell.minimum:.3f}", number
 
 
-def _integrity(integrity: Integrity) -> list[str]:
+def integrity_lines(integrity: Integrity) -> list[str]:
+    """Which molecules there are, and what becomes of them."""
     molecules = ", ".join(f"{count} {name}" for name, count in integrity.censuses[0].counts.items())
     lines = [f"  molecules: {molecules} in the first frame"]
     change = integrity.first_change
@@ -269,7 +267,10 @@ def _differences(one: TrajectoryStructure, reference: TrajectoryStructure, made:
     return lines
 
 
-def _draw_distributions(left: Axes, right: Axes, made: Sequence[PairDistribution], style: str, labelled: bool) -> None:
+def draw_distributions(
+    left: Axes, right: Axes, made: Sequence[PairDistribution], *, style: str = "-", labelled: bool = True
+) -> None:
+    """g(r) on the left, n(r) on the right; a colour for each pair."""
     for number, each in enumerate(made):
         colour = PALETTE[number % len(PALETTE)]
         left.plot(each.centres, each.g, style, color=colour, label=pair_name(each) if labelled else None, lw=1.2)
@@ -279,9 +280,30 @@ def _draw_distributions(left: Axes, right: Axes, made: Sequence[PairDistribution
     if made and labelled:
         inside = max(float(each.g[each.centres > 1.8].max(initial=1.0)) for each in made)
         left.set_ylim(0.0, 1.15 * inside)  # bonds within molecules are far higher
+        left.axhline(1.0, color="0.7", lw=0.8)
+        left.legend(fontsize="x-small", frameon=False)
+    left.set(xlabel="r / Å", ylabel="g(r)")
+    right.set(xlabel="r / Å", ylabel="n(r)")
 
 
-def _draw_census(axis: Axes, integrity: Integrity, style: str, labelled: bool) -> None:
+def draw_bond_lengths(axis: Axes, made: Sequence[BondClass], *, style: str = "-", labelled: bool = True) -> None:
+    """Probability densities of bond lengths; a colour for each class."""
+    for number, each in enumerate(made):
+        shown = np.flatnonzero(each.density > 0.0)
+        if len(shown):
+            some = slice(max(0, shown[0] - 1), shown[-1] + 2)
+            centres = 0.5 * (each.edges[1:] + each.edges[:-1])
+            label = each.name if labelled else None
+            axis.plot(
+                centres[some], each.density[some], style, color=PALETTE[number % len(PALETTE)], label=label, lw=1.2
+            )
+    if made and labelled:
+        axis.legend(fontsize="x-small", frameon=False)
+    axis.set(xlabel="bond length / Å", ylabel="density / Å⁻¹")
+
+
+def draw_census(axis: Axes, integrity: Integrity, *, style: str = "-", labelled: bool = True) -> None:
+    """How many molecules of each formula there are, against time."""
     timed = integrity.last_ps is not None and all(each.time_ps is not None for each in integrity.censuses)
     places = [float(each.time_ps or 0.0) if timed else float(each.frame) for each in integrity.censuses]
     end = float(integrity.last_ps or 0.0) if timed else float(integrity.last_frame)
@@ -289,7 +311,9 @@ def _draw_census(axis: Axes, integrity: Integrity, style: str, labelled: bool) -
         counts = [each.counts.get(name, 0) for each in integrity.censuses]
         axis.step([*places, end], [*counts, counts[-1]], style, where="post",
                   color=PALETTE[number % len(PALETTE)], label=name if labelled else None)  # fmt: skip
-    axis.set_xlabel("t / ps" if timed else "frame")
+    if labelled:
+        axis.legend(fontsize="x-small", frameon=False)
+    axis.set(xlabel="t / ps" if timed else "frame", ylabel="molecules")
     axis.set_ylim(bottom=0)
 
 
@@ -301,6 +325,10 @@ def _value(estimate: Estimate) -> str:
 
 def _plain(value: float, error: float) -> str:
     return format_with_error(value, error, "").replace("  (", " (").rstrip()
+
+
+def _indented(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    return [f"  {line}" for line in _aligned(rows)]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.state_points import point_as_json
@@ -66,11 +67,16 @@ def write_thermal_expansion_csv(result: ThermalExpansionOfRuns, path: Path) -> N
 
 
 def draw_thermal_expansion(result: ThermalExpansionOfRuns, path: Path) -> None:
-    """ρ(T) with the line and its error.
+    """Write the figure of `thermal_expansion_figure`.
 
     Raises:
         LamplighterError: the file cannot be written.
     """
+    save(thermal_expansion_figure(result), path)
+
+
+def thermal_expansion_figure(result: ThermalExpansionOfRuns) -> Figure:
+    """ρ(T) with the line and its error."""
     line = result.line
     figure, (axis,) = new_figure()
     t = np.linspace(line.temperatures.min(), line.temperatures.max(), _CURVE)
@@ -81,4 +87,4 @@ def draw_thermal_expansion(result: ThermalExpansionOfRuns, path: Path) -> None:
     axis.errorbar(line.temperatures, line.densities, bars(line.errors), color=PALETTE[0], **POINTS)
     axis.set(xlabel="T / K", ylabel="ρ / (g/cm³)")
     axis.legend(fontsize="small", frameon=False)
-    save(figure, path)
+    return figure
