@@ -173,7 +173,8 @@ def draw_structure(result: StructureOfTrajectories, kind: str, pairs: Sequence[s
     axes[3].set(ylabel="molecules")
     for axis in axes:
         if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize="x-small", frameon=False)
+            place = "lower left" if axis is axes[3] else "upper right"
+            axis.legend(fontsize="x-small", frameon=False, loc=place)
     save(figure, path)
 
 
