@@ -40,9 +40,9 @@ test:
 test-main: install
 	$(BIN)/python -m pytest
 
-# DeePMD-kit comes last, for the sake of the starts of LAMMPS before it.
+# DeePMD-kit comes last, for the sake of the starts of LAMMPS before it. What needs no framework has run with test-main.
 test-frameworks: $(FRAMEWORKS_VENV)/.installed
-	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py
+	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py -k "not tersoff and not test_command"
 	$(MAKE) --no-print-directory install-frameworks
 	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends -k deepmd
 

@@ -43,7 +43,7 @@ def mace(folder: Path) -> Subject:
 
 
 def mace_native(folder: Path) -> Subject:
-    return _mace("mace native", _deep_mace(folder), "native", 1, 2, 4)
+    return _mace("mace native", _deep_mace(folder), "native", 1, 2)
 
 
 def mace_trained(folder: Path) -> Subject:

@@ -200,7 +200,7 @@ def test_variances_of_a_committee_are_those_of_its_members(
     found = evaluations.found(subject, ranks, "committee")
     spread = np.square(members - members.mean(axis=0)).sum(axis=(0, 2)) / len(members)
     # σ² of two members is |F₁ − F₂|²/4, so that an error of the forces counts with the difference of the members
-    allowed = subject.force * (np.sqrt(3 * spread.max()) + subject.force) + 1e-12
+    allowed = float(subject.force * (np.sqrt(3 * spread.max()) + subject.force)) + 1e-12
     assert spread.max() > 10 * allowed
     _close(found["variance"], spread, allowed)
     assert found["numbers"][0] == pytest.approx(spread.max(), abs=allowed)

@@ -135,9 +135,9 @@ def _reference(subject: Subject, model: Any, names: Sequence[str]) -> Arrays:
             atoms = structures.ALL[name](subject.elements)
             atoms.calc = calculator
             results[f"{name}/energy"] = np.array(atoms.get_potential_energy())
-            results[f"{name}/forces"] = atoms.get_forces()
+            results[f"{name}/forces"] = np.array(atoms.get_forces(), dtype=np.float64)
             if "energies" in calculator.results:
-                results[f"{name}/energies"] = np.array(calculator.results["energies"]).reshape(-1)
+                results[f"{name}/energies"] = np.array(calculator.results["energies"], dtype=np.float64).reshape(-1)
             if all(atoms.pbc) and "stress" in calculator.implemented_properties:
                 results[f"{name}/stress"] = atoms.get_stress(voigt=False)
                 if "stresses" in calculator.results:
