@@ -26,13 +26,13 @@ from lamplighter.report.diffusivity_text import (
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.run_trajectory import RunTrajectory
+from lamplighter.report.run_centres import motion_of_run
 
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `diffusivity_of_run`, for example of a stage that is too short."""
     try:
-        found = diffusivity_of_run(RunTrajectory(run.folder), None, run.wishes.observables.diffusivity)
+        found = diffusivity_of_run(motion_of_run(run.folder), None, run.wishes.observables.diffusivity)
     except TrajectoryError as problem:  # the option has another name here, where --discard is that of densities
         raise TrajectoryError(str(problem).replace("--discard ", "--discard-nvt ")) from None
     numbers: list[Number] = []

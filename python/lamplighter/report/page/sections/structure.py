@@ -31,11 +31,11 @@ def make(run: ReportedRun) -> Content:
     made = found.distributions[_BETWEEN]
     blocks: list[Block] = [Text(" ".join(line.strip().rstrip(".") + "." for line in integrity_lines(found.integrity)))]
     if made:
-        figure, axes = new_figure(1, 2)
-        draw_distributions(axes[0], axes[1], made)
-        caption = "Between molecules: radial distributions, and neighbours within a distance."
+        (distributions, (left,)), (numbers, (right,)) = new_figure(), new_figure()
+        draw_distributions(left, right, made)
         blocks += [
-            Picture("rdf", caption, figure, "rdf"),
+            Picture("rdf", "Radial distributions between molecules.", distributions, "rdf"),
+            Picture("neighbours", "Neighbours of other molecules within a distance, in these colours.", numbers, "rdf"),
             Table("rdf_shells", "First shells between molecules.", SHELL_HEAD, shell_rows(made)),
         ]
     if found.bond_elements:
@@ -80,13 +80,18 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     if len(made) < 2:
         return Content()
     runs: list[TrajectoryStructure] = [each.content.kept for each in made]
-    figure, axes = new_figure(1, 2)
+    (distributions, (left,)), (numbers, (right,)) = new_figure(), new_figure()
     for each, run, style in zip(made, runs, _styles(len(runs)), strict=True):
-        draw_distributions(axes[0], axes[1], run.distributions[_BETWEEN], style=style, labelled=run is runs[0])
-        axes[1].plot([], [], style, color="0.4", label=each.run.label)
-    axes[1].legend(fontsize="x-small", frameon=False)
-    caption = "Radial distributions between molecules, a colour for each pair of elements, a kind of line for each run."
-    return Content(blocks=[Picture("all_rdf", caption, figure, "rdf")])
+        draw_distributions(left, right, run.distributions[_BETWEEN], style=style, labelled=run is runs[0])
+        right.plot([], [], style, color="0.4", label=each.run.label)
+    right.legend(fontsize="x-small", frameon=False)
+    caption = "Radial distributions between molecules: a colour for each pair of elements, a kind of line for each run."
+    return Content(
+        blocks=[
+            Picture("all_rdf", caption, distributions, "rdf"),
+            Picture("all_neighbours", "Neighbours of other molecules within a distance.", numbers, "rdf"),
+        ]
+    )
 
 
 def _styles(number_of_runs: int) -> list[str]:
