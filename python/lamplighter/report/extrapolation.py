@@ -197,7 +197,9 @@ def check_frames(
     """
     soap = Soap(training.parameters)
     rng = np.random.default_rng(seed)
-    index, times, ids, kinds, values, beyond = [], [], [], [], [], []
+    index, times, values, beyond = [], [], [], []
+    ids: list[Integers] = []
+    kinds: list[NDArray[np.str_]] = []
     points: dict[str, list[Floats]] = {symbol: [] for symbol in training.elements}
     seconds, n_atoms = 0.0, 0
     for frame in frames:
