@@ -20,13 +20,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the table into this file.", metavar="FILE")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")]
 Discard = Annotated[
-    str, typer.Option(help="Left out from the beginning: a time, or auto (Chodera 2016).", metavar="auto|TIME")
+    str, typer.Option(help="Left out from the beginning: a time, or auto (MSER-5).", metavar="auto|TIME")
 ]
 DiscardOfStage = Annotated[
     str | None,
     typer.Option(
         "--discard",
-        help="Left out from the beginning of a stage: a time, or auto (Chodera 2016); default: nothing after a stage "
+        help="Left out from the beginning of a stage: a time, or auto (MSER-5); default: nothing after a stage "
         "at the same condition, else auto.",
         metavar="auto|TIME",
     ),

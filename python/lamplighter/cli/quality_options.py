@@ -22,9 +22,7 @@ Noise = Annotated[
     typer.Option(help="D_KL between references that differ in their seed; default: from the runs.", metavar="X"),
 ]
 Horizon = Annotated[str, typer.Option(help="From which on a run counts as stable.", metavar="TIME")]
-Discard = Annotated[
-    str, typer.Option(help="Left out of densities: a time, or auto (Chodera 2016).", metavar="auto|TIME")
-]
+Discard = Annotated[str, typer.Option(help="Left out of densities: a time, or auto (MSER-5).", metavar="auto|TIME")]
 BinWidth = Annotated[
     float | None,
     typer.Option("--bin", help="Width of the bins of P(ρ), g/cm³; default: Scott's rule.", metavar="W"),

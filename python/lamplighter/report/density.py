@@ -115,7 +115,7 @@ def read_density(folder: Path, discard_ps: float | None = None, stage: str | Non
 
     Args:
         folder: The run folder.
-        discard_ps: What is left out from the beginning of the stage, ps; None: until equilibrated (Chodera 2016).
+        discard_ps: What is left out from the beginning of the stage, ps; None: until equilibrated (MSER-5).
         stage: Name or index; None: the last NPT stage.
 
     Raises:
@@ -246,7 +246,7 @@ def _start(time: Floats, density: Floats, discard_ps: float | None, where: str, 
         found = detect_equilibration(density)
         if found.note:
             notes.append(found.note)
-        how = METHOD if not found.note else "first half"
+        how = found.note.partition(":")[0] or METHOD
         return found.start, f"first {time[found.start]:.4g} ps of {length:.6g} ps discarded: {how}"
     start = int(np.searchsorted(time, discard_ps - 1e-9))
     if start >= len(time) - 1:

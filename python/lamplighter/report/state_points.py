@@ -53,7 +53,7 @@ def read_state_points(
 
     Args:
         folders: Run folders of one system.
-        discard: What is left out from the beginning of each stage, ps; "auto": until equilibrated (Chodera 2016); None:
+        discard: What is left out from the beginning of each stage, ps; "auto": until equilibrated (MSER-5); None:
             nothing where a stage at the same condition came before, else as "auto".
         stages: Names or indices of the stages of each run; none: as above.
 
