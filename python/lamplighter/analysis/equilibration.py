@@ -1,7 +1,8 @@
 """Where a series has forgotten its start.
 
-Source: K. P. White Jr., Simulation 69, 323 (1997) (the marginal standard error rule, MSER); K. P. White Jr., M. J. Cobb,
-S. C. Spratt, Proc. Winter Simulation Conf. 2000, 755 (MSER-5: on means of five samples; no cut beyond the middle).
+Source: K. P. White Jr., Simulation 69, 323 (1997) (the marginal standard error rule, MSER); K. P. White Jr.,
+M. J. Cobb, S. C. Spratt, Proc. Winter Simulation Conf. 2000, 755 (MSER-5: on means of five samples; no cut beyond the
+middle).
 Why this one is said in `docs/density.md`.
 """
 
@@ -37,10 +38,10 @@ class Equilibration:
 
 
 def detect_equilibration(series: ArrayLike) -> Equilibration:
-    """The cut d that minimises the marginal standard error, Σ_{i>d} (x_i − x̄_d)² / (n − d)², x̄_d the mean after the cut.
+    """The cut d that minimises the marginal standard error, Σ_{i>d} (x_i − x̄_d)² / (n − d)², x̄_d the mean after it.
 
-    Cuts up to the middle are tried: what is left of a series after a later one is too short to show how slowly it moves,
-    and looks settled wherever it lies.
+    Cuts up to the middle are tried: what is left of a series after a later one is too short to show how slowly it
+    moves, and looks settled wherever it lies.
 
     Args:
         series: Samples at equal intervals, shape (N,), all finite.
