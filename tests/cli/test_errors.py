@@ -265,7 +265,7 @@ def test_transfer_by_composition(lamplighter: Lamplighter, waters: Path, tmp_pat
     assert "not determined" in text
     code, _, err = lamplighter(*words, "--constraint", "water=1")
     assert "--constraint: the composition" in err
-    assert "there is no such row" in lamplighter(*words[:-5], "--trained", "nobody=trained.xyz", *names)[2]
+    assert "there is no such row" in lamplighter(*words[:5], "--trained", "nobody=trained.xyz", *names)[2]
     assert "no frame holds named molecules alone" in lamplighter(*words[:5], "--name", "x=XYZ")[2]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +133,9 @@ def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> FrameE
         raise LamplighterError(
             f"--model {chosen.predictions}: predictions of stored frames say nothing of others: name the model itself"
         )
-    return open_evaluator(chosen.potential, elements, trust=trust)
+    # frameworks print when they are imported; what this process prints is the result
+    with contextlib.redirect_stdout(sys.stderr):
+        return open_evaluator(chosen.potential, elements, trust=trust)
 
 
 def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str]) -> list[Prediction]:
