@@ -14,6 +14,9 @@ from scipy import constants
 import lamplighter
 from lamplighter.analysis.series import Estimate, mean_with_error
 from lamplighter.report.compression import compression_of_runs
+from lamplighter.report.page.content import Number
+from lamplighter.report.page.section import ReportedRun, Wishes
+from lamplighter.report.page.sections import equation_of_state
 from lamplighter.report.run_folder import read_run
 from lamplighter.report.thermal_expansion import thermal_expansion_of_runs
 
@@ -44,6 +47,10 @@ def apart(first: Estimate, second: Estimate) -> float:
     return abs(first.value - second.value) / math.hypot(first.standard_error, second.standard_error)
 
 
+def numbers_of_report(folder: Path) -> dict[str, Number]:
+    return {each.name: each for each in equation_of_state.make(ReportedRun(folder, "argon", Wishes())).numbers}
+
+
 def test_compressibility_from_compression_and_from_fluctuations_agree(write_run_file: Callable[..., Path]) -> None:
     pressures = ["200 bar", "500 bar", "900 bar", "1400 bar"]
     folder = run(write_run_file, {"compression": {"temperature": "96 K", "pressures": pressures, **COUPLING}})
@@ -61,6 +68,9 @@ def test_compressibility_from_compression_and_from_fluctuations_agree(write_run_
     assert compared >= 3
     # it is the liquid that is softest at the lowest pressure
     assert found.fit.compressibility_at(200.0).value > found.fit.compressibility_at(1400.0).value
+    assert numbers_of_report(folder)["compressibility, from compression"].value == pytest.approx(
+        1e10 * found.fit.compressibility.value
+    )
 
 
 def test_thermal_expansion_from_the_slope_and_from_fluctuations_agree(write_run_file: Callable[..., Path]) -> None:
@@ -71,6 +81,7 @@ def test_thermal_expansion_from_the_slope_and_from_fluctuations_agree(write_run_
     assert [point.temperature for point in found.points] == [85.0, 95.0, 105.0]
     assert found.pressure == 500.0
     assert found.line.slope.value < 0.0
+    assert numbers_of_report(folder)["dρ/dT"].value == pytest.approx(1e3 * found.line.slope.value)
     rows = read_run(folder).thermo.stage(found.points[1].index)
     # M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), eq. 2.87
     volume = rows["volume_A3"]

@@ -22,7 +22,7 @@ from lamplighter.report.density import read_density
 from lamplighter.report.json_text import json_text
 from lamplighter.report.page import sections
 from lamplighter.report.page.assemble import Report, assemble, labels
-from lamplighter.report.page.content import Content, Missing, Number, View
+from lamplighter.report.page.content import Content, Missing, Number, Picture, View
 from lamplighter.report.page.files import as_json, write_files
 from lamplighter.report.page.html import page
 from lamplighter.report.page.section import ReportedRun, Section, Wishes
@@ -57,6 +57,18 @@ def view_of(report: Report, name: str) -> dict[str, Any]:
 def positions_of(data: dict[str, Any], frame: int) -> np.ndarray:
     packed = np.frombuffer(base64.b64decode(data["frames"][frame]["positions"]), dtype="<i2")
     return packed.reshape(-1, 3) * data["scale"]
+
+
+def test_structure_says_that_molecules_hold_and_how_long_bonds_are(reports: dict[str, Report]) -> None:
+    found = next(iter(reports.values()))
+    made = numbers(found)
+    assert made["frames with other molecules than the first"].value == 0.0
+    assert made["length of C–H bonds"].value == pytest.approx(1.1, abs=0.03)
+    content = next(content for section, content in found.runs[0].sections if section.key == "structure")
+    pictures = {block.name for block in content.blocks if isinstance(block, Picture)}
+    assert {"rdf", "neighbours", "bond_lengths"} <= pictures
+    other = next(content for section, content in found.runs[0].sections if section.key == "equation_of_state")
+    assert not other.blocks  # no series of pressures or temperatures
 
 
 def test_a_run_that_held_says_so_with_its_numbers(reports: dict[str, Report], real_runs: dict[str, Path]) -> None:

@@ -119,7 +119,7 @@ SECTION = Section(
         Definition(
             "bond_length",
             "Bond length",
-            "",
+            "d = ⟨|r<sub>i</sub> − r<sub>j</sub>|⟩",
             "Mean over the bonds of the first frame, by the elements that they join; the error from blocks of time.",
             "blocks as in docs/statistics.md",
             "docs/structure.md",
@@ -127,7 +127,7 @@ SECTION = Section(
         Definition(
             "integrity",
             "Molecules that hold",
-            "",
+            "r<sub>ij</sub> &lt; 1.4 (R<sub>i</sub> + R<sub>j</sub>)",
             "Molecules of each frame, from bonds by distance: a bond of the first frame is lost at 1.4 times the sum of"
             " its covalent radii, a new one begins at 1.15 times.",
             "covalent radii: B. Cordero et al., Dalton Trans. 2008, 2832",
