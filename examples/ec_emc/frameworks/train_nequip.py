@@ -51,8 +51,11 @@ def prepared(frames: list[Atoms]) -> list[Atoms]:
     return result
 
 
-def training_config(plan: dict[str, Any], seed: int, energies: dict[str, float], folder: Path) -> dict[str, Any]:
-    """The configuration of `nequip-train` for one member whose frames lie in `folder`."""
+def training_config(plan: dict[str, Any], seed: int, energies: dict[str, float]) -> dict[str, Any]:
+    """The configuration of `nequip-train` for one member, run in the folder of its frames.
+
+    Paths are relative: the configuration becomes part of the package.
+    """
     settings, first = plan["training"], dict(plan["loss"][min(plan["loss"])])
     radius = plan["model"]["r_max"]
     terms = {"ignore_nan": {"stress": True}, "coeffs": first}
@@ -62,8 +65,8 @@ def training_config(plan: dict[str, Any], seed: int, energies: dict[str, float],
         "data": {
             "_target_": "nequip.data.datamodule.ASEDataModule",
             "seed": seed,
-            "train_file_path": str(folder / "train.xyz"),
-            "val_file_path": str(folder / "valid.xyz"),
+            "train_file_path": "train.xyz",
+            "val_file_path": "valid.xyz",
             "key_mapping": {"energy_xtb": "total_energy", "forces_xtb": "forces", "stress_xtb": "stress"},
             "transforms": [
                 {
@@ -90,12 +93,12 @@ def training_config(plan: dict[str, Any], seed: int, energies: dict[str, float],
             "devices": 1,
             "max_epochs": settings["epochs"],
             "check_val_every_n_epoch": 1,
-            "logger": {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": str(folder)},
+            "logger": {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": "."},
             "enable_progress_bar": False,
             "callbacks": [
                 {
                     "_target_": "lightning.pytorch.callbacks.ModelCheckpoint",
-                    "dirpath": str(folder),
+                    "dirpath": ".",
                     "filename": "best",
                     "save_last": True,
                 },
@@ -157,12 +160,12 @@ def train_member(
     folder.mkdir(parents=True)
     write(folder / "train.xyz", prepared(seen), format="extxyz")
     write(folder / "valid.xyz", prepared(unseen), format="extxyz")
-    config = training_config(plan, member["seed"], atomic_energies(frames), folder)
+    config = training_config(plan, member["seed"], atomic_energies(frames))
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     began, cpu = time.perf_counter(), cpu_of_children()
-    program(["nequip-train", "-cp", str(folder), "-cn", "config", f"hydra.run.dir={folder}"], folder, threads)
+    program(["nequip-train", "-cp", str(folder), "-cn", "config", "hydra.run.dir=."], folder, threads)
     wall, cpu = time.perf_counter() - began, cpu_of_children() - cpu
-    program(["nequip-package", "build", str(folder / "last.ckpt"), str(folder / f"{name}.nequip.zip")], folder, threads)
+    program(["nequip-package", "build", "last.ckpt", f"{name}.nequip.zip"], folder, threads)
     models.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / f"{name}.nequip.zip", models)
     record = {
