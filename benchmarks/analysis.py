@@ -8,8 +8,9 @@ Both sides compute the same from the same random walk, in turn, in one process; 
 given (`taskset -c 0` for one), tidynamics (pip) one. Printed: seconds of each turn (wall and CPU), the ratio of each
 pair, their largest relative difference, and how the cost grows with the number of frames.
 
-With --trajectory, dumps of such sizes (640 atoms a frame), the smallest first, are written to a temporary folder, and
-`lamplighter diffusivity` analyses each in a process of its own: wall and CPU time, and its largest resident memory.
+With --trajectory, dumps of such sizes (640 atoms, 48 molecules a frame), the smallest first, are written to a temporary
+folder, and `lamplighter diffusivity` analyses each in a process of its own: wall and CPU time, and its largest resident
+memory.
 """
 
 from __future__ import annotations
@@ -25,8 +26,15 @@ from pathlib import Path
 
 import numpy as np
 import tidynamics
+from ase.data import chemical_symbols
 
+from lamplighter.analysis.centres_of_mass import molecules_of
 from lamplighter.analysis.displacement import mean_squared_displacement
+from lamplighter.analysis.stability import bonds_by_distance
+from lamplighter.analysis.whole_molecules import whole_molecules
+from lamplighter.structures.trajectory import XyzFile
+
+LIQUID = Path(__file__).parents[1] / "examples" / "ec_emc" / "structures" / "ec_emc_640.xyz"
 
 
 def theirs(positions: np.ndarray) -> np.ndarray:
@@ -38,22 +46,22 @@ def theirs(positions: np.ndarray) -> np.ndarray:
 
 
 def write_dump(path: Path, gigabytes: float) -> int:
-    """A LAMMPS dump of 160 rigid H–C–O–H chains in a walk that repeats itself; returns how many frames."""
+    """A LAMMPS dump of the example's liquid, whose molecules walk about as rigid bodies; returns how many frames."""
     rng = np.random.default_rng(0)
-    steps = 0.1 * rng.standard_normal((200, 160, 1, 3))
-    walk = np.cumsum(steps - steps.mean(axis=0), axis=0)
-    corners = 4.0 * np.array([[i, j, k] for i in range(6) for j in range(6) for k in range(5)][:160])
-    chain = np.array([[-0.6, 0.9, 0.0], [0.0, 0.0, 0.0], [1.4, 0.0, 0.0], [1.8, 0.9, 0.0]])
-    head = (
-        "ITEM: NUMBER OF ATOMS\n640\nITEM: BOX BOUNDS pp pp pp\n"
-        + 3 * "0 24.0\n"
-        + "ITEM: ATOMS id type element xu yu zu\n"
-    )
+    (liquid,) = XyzFile(LIQUID)
+    pairs, _ = bonds_by_distance(liquid.positions, liquid.numbers, liquid.cell, liquid.periodic)
+    whole = whole_molecules(liquid.positions, pairs, liquid.cell, liquid.periodic)
+    molecule = molecules_of(liquid).of_atom
+    steps = 0.1 * rng.standard_normal((200, molecule.max() + 1, 3))
+    walk = np.cumsum(steps - steps.mean(axis=0), axis=0)  # which repeats itself
+    edges = "".join(f"0 {edge:.6f}\n" for edge in np.diag(liquid.cell))
+    head = f"ITEM: NUMBER OF ATOMS\n{len(liquid)}\nITEM: BOX BOUNDS pp pp pp\n{edges}"
+    head += "ITEM: ATOMS id type element xu yu zu\n"
+    symbols = [chemical_symbols[number] for number in liquid.numbers]
     bodies = []
     for away in walk:
-        rows = (corners[:, None] + away + chain).reshape(-1, 3)
-        rows += 0.02 * rng.standard_normal(rows.shape)
-        lines = [f"{k + 1} 1 {'HCOH'[k % 4]} {x:.5f} {y:.5f} {z:.5f} \n" for k, (x, y, z) in enumerate(rows)]
+        rows = whole + away[molecule] + 0.02 * rng.standard_normal(whole.shape)
+        lines = [f"{k + 1} 1 {symbols[k]} {x:.5f} {y:.5f} {z:.5f} \n" for k, (x, y, z) in enumerate(rows)]
         bodies.append((head + "".join(lines)).encode())
     size, n_frames = 0, 0
     with path.open("wb") as file:
