@@ -1,12 +1,12 @@
 # `make liquid` runs the example liquid, `make test` runs all that CI runs. Both first set up what is missing, in .venv.
 #
-#   make test-nequip  sets up .venv-nequip, which has NequIP, Allegro and SevenNet (they cannot be with MACE), and tests them
 #   make install   sets up .venv, or brings it up to date with the sources
+#   make install-frameworks   the same for .venv-frameworks: NequIP, Allegro and SevenNet, which cannot be with MACE, and DeePMD
+#   make test-main, make test-frameworks   the tests of one of the two
 #   make develop   installs the sources in place (editable) into VENV: edits count at once, those of C++ sources too,
 #                  which are compiled again when LAMMPS is next started
 #   make lint      checks style and types
 #   make slow      runs the tests that take minutes
-#   make test-deepmd   adds DeePMD-kit (2.3 GB) and runs the tests that need it
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,11 +16,12 @@ TORCH ?= torch==2.13.0
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_inputs -type f -not -name '*.pyc' 2>/dev/null)
 
-# NequIP, Allegro and SevenNet need a newer e3nn than MACE pins.
-NEQUIP_VENV ?= .venv-nequip
-NEQUIP_BIN := $(NEQUIP_VENV)/bin
+# NequIP, Allegro and SevenNet need a newer e3nn than MACE pins. DeePMD-kit could be with MACE, but makes each start of LAMMPS
+# seconds longer (TensorFlow), so it is here too.
+FRAMEWORKS_VENV ?= .venv-frameworks
+FRAMEWORKS_BIN := $(FRAMEWORKS_VENV)/bin
 
-.PHONY: liquid test test-nequip test-deepmd install install-nequip develop lint slow clean
+.PHONY: liquid test test-main test-frameworks install install-frameworks develop lint slow clean
 .DELETE_ON_ERROR:
 # make would take these for steps on the way, and remove them
 .PRECIOUS: %/.created %/.installed
@@ -29,18 +30,24 @@ NEQUIP_BIN := $(NEQUIP_VENV)/bin
 liquid: install
 	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S)
 
-test: install lint
+# Both environments are made at once: it is mostly waiting.
+test:
+	$(MAKE) --no-print-directory --jobs=2 install $(FRAMEWORKS_VENV)/.installed
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory test-main
+	$(MAKE) --no-print-directory test-frameworks
+
+test-main: install
 	$(BIN)/python -m pytest
 
-test-nequip: install-nequip
-	$(NEQUIP_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py
+# DeePMD-kit comes last, for the sake of the starts of LAMMPS before it. What needs no framework has run with test-main.
+test-frameworks: $(FRAMEWORKS_VENV)/.installed
+	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py -k "not tersoff and not test_command"
+	$(MAKE) --no-print-directory install-frameworks
+	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends tests/examples/test_frameworks.py -k deepmd
 
 slow: install
 	$(BIN)/python -m pytest -m slow
-
-test-deepmd: install
-	$(BIN)/pip install --quiet '.[deepmd]'
-	$(BIN)/python -m pytest tests/potentials/test_deepmd.py tests/examples/test_frameworks.py
 
 lint: install
 	$(BIN)/ruff check .
@@ -52,9 +59,14 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: EXTRAS = mace,gap,analysis,example,test
 
-install-nequip: $(NEQUIP_VENV)/.installed
+install-frameworks: $(FRAMEWORKS_VENV)/.deepmd
 
-$(NEQUIP_VENV)/.installed: EXTRAS = nequip,sevenn,test-models
+$(FRAMEWORKS_VENV)/.installed: EXTRAS = nequip,sevenn,test-models
+
+$(FRAMEWORKS_VENV)/.deepmd: pyproject.toml | $(FRAMEWORKS_VENV)/.installed
+	@echo "Installing DeePMD-kit in $(FRAMEWORKS_VENV) (2.3 GB)"
+	@$(FRAMEWORKS_BIN)/pip install --quiet '.[deepmd]'
+	@touch $@
 
 # A change of pyproject.toml may be one of the dependencies; any other needs the package itself only.
 %/.installed: $(SOURCES) | %/.created
@@ -87,4 +99,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(NEQUIP_VENV) build
+	rm -rf $(VENV) $(FRAMEWORKS_VENV) build

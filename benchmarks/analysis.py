@@ -2,17 +2,26 @@
 
     python benchmarks/analysis.py                                # 100 000 frames of 432 molecules, and half of them
     python benchmarks/analysis.py --frames 20000 --molecules 50
+    python benchmarks/analysis.py --trajectory 1 4               # whole analyses of dumps of 1 and 4 GB instead
 
-Both sides compute the same from the same random walk, in turn, in one process on one thread; needs tidynamics (pip).
-Printed: seconds of each turn, the ratio of each pair, their largest relative difference, and how the cost grows with
-the number of frames.
+Both sides compute the same from the same random walk, in turn, in one process; Lamplighter uses the cores that it is
+given (`taskset -c 0` for one), tidynamics (pip) one. Printed: seconds of each turn (wall and CPU), the ratio of each
+pair, their largest relative difference, and how the cost grows with the number of frames.
+
+With --trajectory, dumps of such sizes (640 atoms a frame), the smallest first, are written to a temporary folder, and
+`lamplighter diffusivity` analyses each in a process of its own: wall and CPU time, and its largest resident memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import tidynamics
@@ -28,13 +37,64 @@ def theirs(positions: np.ndarray) -> np.ndarray:
     return total / positions.shape[1]
 
 
+def write_dump(path: Path, gigabytes: float) -> int:
+    """A LAMMPS dump of 160 rigid H–C–O–H chains in a walk that repeats itself; returns how many frames."""
+    rng = np.random.default_rng(0)
+    steps = 0.1 * rng.standard_normal((200, 160, 1, 3))
+    walk = np.cumsum(steps - steps.mean(axis=0), axis=0)
+    corners = 4.0 * np.array([[i, j, k] for i in range(6) for j in range(6) for k in range(5)][:160])
+    chain = np.array([[-0.6, 0.9, 0.0], [0.0, 0.0, 0.0], [1.4, 0.0, 0.0], [1.8, 0.9, 0.0]])
+    head = (
+        "ITEM: NUMBER OF ATOMS\n640\nITEM: BOX BOUNDS pp pp pp\n"
+        + 3 * "0 24.0\n"
+        + "ITEM: ATOMS id type element xu yu zu\n"
+    )
+    bodies = []
+    for away in walk:
+        rows = (corners[:, None] + away + chain).reshape(-1, 3)
+        rows += 0.02 * rng.standard_normal(rows.shape)
+        lines = [f"{k + 1} 1 {'HCOH'[k % 4]} {x:.5f} {y:.5f} {z:.5f} \n" for k, (x, y, z) in enumerate(rows)]
+        bodies.append((head + "".join(lines)).encode())
+    size, n_frames = 0, 0
+    with path.open("wb") as file:
+        while size < gigabytes * 1e9:
+            size += file.write(f"ITEM: TIMESTEP\n{100 * n_frames}\n".encode() + bodies[n_frames % 200])
+            n_frames += 1
+    return n_frames
+
+
+def whole_analysis(gigabytes: float) -> None:
+    """Write, analyse and remove a dump; print what the analysis took."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.dump"
+        n_frames = write_dump(path, gigabytes)
+        words = ["diffusivity", str(path), "--timestep", "1 fs", "--discard", "10 ps", "--block", "50 ps"]
+        call = f"import sys; sys.argv = ['lamplighter'] + {words!r}; from lamplighter import cli; cli.main()"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", call], check=True, stdout=subprocess.DEVNULL)
+        wall = time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        print(
+            f"{gigabytes:g} GB, {n_frames} frames: {wall:.1f} s, {cpu:.1f} s of CPU ({n_frames / cpu:.0f} frames "
+            f"a second of it), at most {after.ru_maxrss / 1e6:.2f} GB of memory",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--molecules", type=int, default=432)
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--trajectory", type=float, nargs="+", metavar="GB")
     given = parser.parse_args()
+    if given.trajectory:
+        for size in given.trajectory:
+            whole_analysis(size)
+        return
     walk = np.random.default_rng(0).standard_normal((given.frames, given.molecules, 3))
     np.cumsum(walk, axis=0, out=walk)
     medians = []
@@ -42,15 +102,17 @@ def main() -> None:
         positions = walk[:n_frames]
         ratios, seconds = [], []
         for turn in range(given.repeats):
+            before = time.process_time()
             began = time.perf_counter()
             ours = mean_squared_displacement(positions)
             between = time.perf_counter()
+            cpu = time.process_time() - before
             other = theirs(positions)
             ended = time.perf_counter()
             seconds.append(between - began)
             ratios.append((ended - between) / (between - began))
             print(
-                f"{n_frames} frames, turn {turn}: lamplighter {between - began:.2f} s, tidynamics "
+                f"{n_frames} frames, turn {turn}: lamplighter {between - began:.2f} s ({cpu:.2f} of CPU), tidynamics "
                 f"{ended - between:.2f} s, ratio {ratios[-1]:.2f}",
                 flush=True,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import ase.io
@@ -69,9 +70,22 @@ def write(atoms: Atoms, folder: Path) -> None:
 
 
 def lammps_commands(
-    folder: Path, symbols: list[str], model: Path, dtype: str, device: str = "cpu", engine: str = "auto"
+    folder: Path,
+    symbols: list[str],
+    model: Path | None = None,
+    dtype: str = "float64",
+    device: str = "cpu",
+    engine: str = "auto",
+    pair: Sequence[str] = (),
 ) -> list[str]:
-    """The LAMMPS script of a run at constant energy, up to its first forces; `symbols` as `elements` gives them."""
+    """The LAMMPS script of a run at constant energy, up to its first forces; `symbols` as `elements` gives them.
+
+    `pair`: lines of another pair style, in place of `pair_style lamplighter` with `model`.
+    """
+    pair = pair or [
+        f"pair_style lamplighter dtype {dtype} device {device} engine {engine}",
+        f'pair_coeff * * "{model}" {" ".join(symbols)}',
+    ]
     return [
         "units metal",
         "atom_style atomic",
@@ -81,8 +95,7 @@ def lammps_commands(
         f'read_data "{folder / "structure.data"}"',
         f"neighbor {SKIN} bin",
         "neigh_modify every 1 delay 0 check yes",
-        f"pair_style lamplighter dtype {dtype} device {device} engine {engine}",
-        f'pair_coeff * * "{model}" {" ".join(symbols)}',
+        *pair,
         f"timestep {TIMESTEP_FS / 1000}",
         "fix integrate all nve",
         "run 0 post no",

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from side_process import ASE, LAMPLIGHTER, Side
-
-FORCE_TOLERANCE = {"float64": 1e-8, "float32": 1e-4}  # eV/Å
+from side_process import ASE, LAMPLIGHTER, LMP, Side
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,17 @@ class Measured:
         return [turn["wall_s"] / turn["steps"] for turn in self.turns]
 
     @property
-    def outside(self) -> Spread:
-        """Share of the time that is not spent in the model, 0 to 1."""
+    def cpu_seconds_per_step(self) -> list[float] | None:
+        """Processor time of all ranks; other programs on the machine change it little. None if it was not measured."""
+        if any(turn.get("cpu_s") is None for turn in self.turns):
+            return None
+        return [turn["cpu_s"] / turn["steps"] for turn in self.turns]
+
+    @property
+    def outside(self) -> Spread | None:
+        """Share of the time that is not spent in the model, 0 to 1; None where it is not known."""
+        if any(turn["model_s"] is None for turn in self.turns):
+            return None
         return Spread.of([1 - turn["model_s"] / turn["wall_s"] for turn in self.turns])
 
     @property
@@ -77,6 +84,14 @@ def same_cores_in_ase(measured: Measured, all_measured: Sequence[Measured]) -> M
     return None
 
 
+def same_in_lmp(measured: Measured, all_measured: Sequence[Measured]) -> Measured | None:
+    """`lmp` by itself at the same size, on as many ranks."""
+    for other in all_measured:
+        if other.atoms == measured.atoms and other.side == Side(LMP, measured.side.ranks, measured.side.threads):
+            return other
+    return None
+
+
 def one_core(measured: Measured, all_measured: Sequence[Measured]) -> Measured | None:
     """The same program at the same size on one core."""
     for other in all_measured:
@@ -89,6 +104,7 @@ def as_json(measured: Measured, all_measured: Sequence[Measured]) -> dict[str, A
     """Everything about one side at one size, in plain types."""
     seconds = Spread.of(measured.seconds_per_step)
     ase = same_cores_in_ase(measured, all_measured)
+    lmp = same_in_lmp(measured, all_measured)
     single = one_core(measured, all_measured)
     return {
         "atoms": measured.atoms,
@@ -98,13 +114,26 @@ def as_json(measured: Measured, all_measured: Sequence[Measured]) -> dict[str, A
         "ms_per_step": _spread(seconds, 1e3),
         "us_per_atom_step": _spread(seconds, 1e6 / measured.atoms),
         "ase_over_this": _spread(measured.times_faster_than(ase)) if ase else None,
+        "lmp_over_this": _spread(measured.times_faster_than(lmp)) if lmp else None,
         "one_core_over_this": _spread(measured.times_faster_than(single)) if single else None,
-        "outside_model_share": _spread(measured.outside),
+        "outside_model_share": None if measured.outside is None else _spread(measured.outside),
         "peak_MiB": measured.peak_memory,
         "first_frame_max_force_difference_eV_A": measured.force_difference,
         "first_frame_energy_difference_eV": measured.energy_difference,
         "turns": measured.turns,
     }
+
+
+def from_json(found: dict[str, Any]) -> Measured:
+    """What `as_json` wrote."""
+    return Measured(
+        found["atoms"],
+        Side(found["program"], found["ranks"], found["threads"]),
+        found["turns"],
+        {},
+        found["first_frame_max_force_difference_eV_A"],
+        found["first_frame_energy_difference_eV"],
+    )
 
 
 def table(all_measured: Sequence[Measured]) -> str:
@@ -124,10 +153,22 @@ def table(all_measured: Sequence[Measured]) -> str:
                 four_digits(1e6 * seconds.median / measured.atoms),
                 "" if ase is None or ase is measured else measured.times_faster_than(ase).text(_ratio),
                 "" if single is None or single is measured else measured.times_faster_than(single).text(_ratio),
-                f"{100 * measured.outside.median:.1f} %",
+                "" if measured.outside is None else f"{100 * measured.outside.median:.1f} %",
                 f"{measured.peak_memory:.0f}",
             ]
         )
+    return _markdown(rows)
+
+
+def _cpu_ratio(measured: Measured, ase: Measured) -> str:
+    ours, theirs = measured.cpu_seconds_per_step, ase.cpu_seconds_per_step
+    if ours is None or theirs is None:
+        return ""
+    return Spread.of([their / our for their, our in zip(theirs, ours, strict=True)]).text(_ratio)
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    """A table; the first row is its head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -144,13 +185,14 @@ def in_short(all_measured: Sequence[Measured]) -> list[str]:
     if against_ase:
         ratio, least = min(against_ase, key=lambda pair: pair[0])
         lines.append(f"ASE's step over ours on as many cores, least: {ratio:.2f} ({least.atoms} atoms, {least.side})")
-    if ours:
-        most = max(ours, key=lambda m: m.outside.median)
-        lines.append(
-            f"Share of a step outside the model, most: {100 * most.outside.median:.1f} % "
-            f"({most.atoms} atoms, {most.side})"
-        )
+    outside = [(m.outside.median, m) for m in ours if m.outside is not None]
+    if outside:
+        share, most = max(outside, key=lambda pair: pair[0])
+        lines.append(f"Share of a step outside the model, most: {100 * share:.1f} % ({most.atoms} atoms, {most.side})")
     for measured in ours:
+        if lmp := same_in_lmp(measured, all_measured):
+            ratio = measured.times_faster_than(lmp).median
+            lines.append(f"`lmp`'s step over ours, {measured.atoms} atoms, {measured.side}: {ratio:.2f}")
         single = one_core(measured, all_measured)
         if measured.side == Side(LAMPLIGHTER, 2, 1) and single:
             ratio = measured.times_faster_than(single).median
@@ -158,9 +200,44 @@ def in_short(all_measured: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def disagreements(all_measured: Sequence[Measured], dtype: str) -> list[str]:
-    """Sides whose forces in the first frame are not ASE's, within rounding."""
-    limit = FORCE_TOLERANCE[dtype]
+def ratios(measurements: dict[str, Sequence[Measured]]) -> str:
+    """The markdown table of all backends: milliseconds of a step, and how much longer ASE and `lmp` take."""
+    rows = [
+        [
+            "backend",
+            "atoms",
+            "ranks × threads",
+            "ms/step",
+            "ASE, ms/step",
+            "ASE / this",
+            "lmp / this",
+            "CPU time: ASE / this",
+        ]
+    ]
+    for name, all_measured in measurements.items():
+        for measured in all_measured:
+            ase = same_cores_in_ase(measured, all_measured)
+            if measured.side.program in (ASE, LMP) or ase is None:
+                continue
+            lmp = same_in_lmp(measured, all_measured)
+            program = measured.side.program.removeprefix(LAMPLIGHTER)
+            milliseconds = [four_digits(1e3 * Spread.of(m.seconds_per_step).median) for m in (measured, ase)]
+            rows.append(
+                [
+                    name + program,
+                    str(measured.atoms),
+                    f"{measured.side.ranks} × {measured.side.threads}",
+                    *milliseconds,
+                    measured.times_faster_than(ase).text(_ratio),
+                    measured.times_faster_than(lmp).text(_ratio) if lmp else "",
+                    _cpu_ratio(measured, ase),
+                ]
+            )
+    return _markdown(rows)
+
+
+def disagreements(all_measured: Sequence[Measured], limit: float) -> list[str]:
+    """Sides whose forces in the first frame are not ASE's within `limit`, eV/Å."""
     return [
         f"{m.atoms} atoms, {m.side}: max |ΔF| {m.force_difference:.2g} eV/Å against ASE, more than {limit:g}"
         for m in all_measured

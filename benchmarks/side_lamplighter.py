@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import ase.io
@@ -11,8 +12,14 @@ import numpy as np
 import turns
 from ase import Atoms
 
+import backends
 from lamplighter.engine import environment, provenance
 from lamplighter.engine.session import Session
+
+
+def no_timing() -> SimpleNamespace:
+    """Stands for the bridge's where LAMMPS' own pair style evaluates."""
+    return SimpleNamespace(seconds=0.0, calls=0)
 
 
 def main() -> None:
@@ -21,10 +28,12 @@ def main() -> None:
     turns.enter(given.folder, env.rank)
     atoms = ase.io.read(given.structure / "structure.traj")
     assert isinstance(atoms, Atoms)
-    with Session(env, ["-log", "none", "-screen", "none"]) as session:
-        for line in liquid.lammps_commands(
-            given.structure, liquid.elements(atoms), given.model, given.dtype, given.device, given.engine
-        ):
+    backend = backends.BACKENDS[given.backend]
+    symbols = liquid.elements(atoms)
+    pair = backend.pair_lines(given.model, symbols, given.dtype, given.device, given.engine)
+    evaluates = not backend.own_style  # else LAMMPS' own pair style does
+    with Session(env, ["-log", "none", "-screen", "none"], with_models=evaluates) as session:
+        for line in liquid.lammps_commands(given.structure, symbols, pair=pair):
             session.command(line)
         forces = np.array(session.lammps.gather_atoms("f", 1, 3)).reshape(-1, 3)
         energy = float(session.lammps.get_thermo("pe"))
@@ -32,27 +41,35 @@ def main() -> None:
             np.save(given.folder / "forces.npy", forces)
             versions = provenance.versions(session.lammps)
             turns.write_json(given.folder / "ready.json", {"energy": energy, "versions": versions})
-        turns.serve(given.folder, env.rank, given.driver, lambda steps: take_turn(session, steps))
+        turns.serve(given.folder, env.rank, given.driver, lambda steps: take_turn(session, steps, evaluates))
 
 
-def take_turn(session: Session, steps: int) -> dict[str, Any]:
-    """`steps` steps of dynamics; collective. Seconds in the model are the mean over ranks, memory is their sum."""
-    from lamplighter.potentials import bridge
+def take_turn(session: Session, steps: int, evaluates: bool) -> dict[str, Any]:
+    """`steps` steps of dynamics; collective. Seconds in the model are the mean over ranks, memory is their sum.
 
+    `evaluates`: whether Lamplighter does, and so knows the seconds in the model.
+    """
+    timing = no_timing
+    if evaluates:
+        from lamplighter.potentials import bridge
+
+        timing = bridge.total_timing
     session.command("run 1 pre no post no")  # untimed: the other programs have emptied the caches
     comm = session.environment.comm
     comm.Barrier()
-    before = bridge.total_timing()
-    began = time.perf_counter()
+    before = timing()
+    began, cpu = time.perf_counter(), time.process_time()
     session.command(f"run {steps} pre no post no")
     wall = time.perf_counter() - began
-    after = bridge.total_timing()
+    cpu = time.process_time() - cpu
+    after = timing()
     model = comm.allreduce(after.seconds - before.seconds) / comm.Get_size()
     return {
         "steps": steps,
-        "evaluations": after.calls - before.calls,
+        "evaluations": after.calls - before.calls if evaluates else steps,
         "wall_s": wall,
-        "model_s": model,
+        "cpu_s": comm.allreduce(cpu),
+        "model_s": model if evaluates else None,
         "peak_MiB": comm.allreduce(turns.peak_memory()),
     }
 

@@ -20,11 +20,13 @@ import turns
 HERE = Path(__file__).resolve().parent
 # The first is the engine that users get, native where it covers the model; plain: mace-torch's operations as they are.
 LAMPLIGHTER, BRIDGE, PLAIN, ASE = "Lamplighter", "Lamplighter, bridge", "Lamplighter, bridge, plain", "ASE"
+LMP = "lmp"
 _PROGRAMS = {
     LAMPLIGHTER: HERE / "side_lamplighter.py",
     BRIDGE: HERE / "side_lamplighter.py",
     PLAIN: HERE / "side_lamplighter.py",
     ASE: HERE / "side_ase.py",
+    LMP: HERE / "side_lmp.py",
 }
 _SWITCHES = {PLAIN: {"LAMPLIGHTER_MACE": "plain"}}
 _GRACE = 5.0  # s, between asking and killing
@@ -39,7 +41,7 @@ class Side:
     """What is measured.
 
     Attributes:
-        program: LAMPLIGHTER, BRIDGE, PLAIN or ASE.
+        program: LAMPLIGHTER, BRIDGE, PLAIN, ASE or LMP.
         ranks: MPI ranks.
         threads: Threads of the model on each rank.
     """
@@ -61,9 +63,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Task:
-    """What all sides work on: folder of the structure, model file, dtype, device."""
+    """What all sides work on: folder of the structure, backend (a key of `backends.BACKENDS`), model, dtype, device."""
 
     structure: Path
+    backend: str
     model: Path
     dtype: str
     device: str
@@ -87,10 +90,13 @@ class SideProcess:
         folder.mkdir(parents=True)
         words: list[object] = [sys.executable, _PROGRAMS[side.program], "--folder", folder]
         words += ["--structure", task.structure, "--model", task.model, "--dtype", task.dtype]
+        words += ["--backend", task.backend]
         words += ["--device", task.device, "--threads", side.threads, "--driver", os.getpid()]
         if side.program in (BRIDGE, PLAIN):
             words += ["--engine", "bridge"]
-        if side.ranks > 1:
+        if side.program == LMP:
+            words += ["--ranks", side.ranks]
+        elif side.ranks > 1:
             words = [mpirun(), "-n", side.ranks, *words]
         # LAMMPS gets one OpenMP thread (its runtime is not torch's); in ASE torch is all there is
         openmp = side.threads if side.program == ASE else 1

@@ -1,4 +1,6 @@
-"""Lamplighter against ASE: the same model, atoms, velocities, timestep, dtype and cores, in turn in one run.
+"""Lamplighter against ASE, for each framework: the same model, atoms, velocities, timestep, dtype and cores, in turn
+in one run; DeePMD against `lmp` run by itself, too. The frameworks that this environment has are measured
+(`--backends`), and what was measured before of the others stays in the results.
 
 Every program is a process of its own (or one per MPI rank) that keeps its model and sleeps while another takes
 its turn; each repeat gives every program one turn, in an order that is reversed from repeat to repeat. Warm-up is
@@ -12,6 +14,7 @@ import argparse
 import contextlib
 import datetime
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -26,8 +29,9 @@ import liquid
 import numpy as np
 import results
 from results import Measured
-from side_process import ASE, BRIDGE, LAMPLIGHTER, PLAIN, Side, SideFailed, SideProcess, Task
+from side_process import ASE, BRIDGE, LAMPLIGHTER, LMP, PLAIN, Side, SideFailed, SideProcess, Task
 
+from backends import BACKENDS
 from lamplighter.engine import provenance
 
 
@@ -36,31 +40,39 @@ def default_steps(size: int) -> int:
     return max(8, min(100, 25600 // size))
 
 
-def sides_of(layouts: list[tuple[int, int]], plain: bool = False) -> list[Side]:
+def sides_of(
+    layouts: list[tuple[int, int]], plain: bool = False, bridge: bool = False, lmp: bool = False
+) -> list[Side]:
     """The sides to measure: each layout in Lamplighter, and ASE with as many threads as a layout has cores.
 
-    `plain` adds the first layout through the bridge, as it is and with mace-torch's own operations.
+    `bridge` adds the first layout through the bridge, `plain` that with mace-torch's own operations, too; `lmp` adds
+    LAMMPS by itself.
     """
     sides: list[Side] = []
     for ranks, threads in layouts:
         candidates = [Side(LAMPLIGHTER, ranks, threads), Side(ASE, 1, ranks * threads)]
-        if plain and not sides:
-            candidates[1:1] = [Side(BRIDGE, ranks, threads), Side(PLAIN, ranks, threads)]
+        if lmp:
+            candidates.append(Side(LMP, ranks, threads))
+        if (plain or bridge) and not sides:
+            candidates[1:1] = [Side(BRIDGE, ranks, threads), *([Side(PLAIN, ranks, threads)] if plain else [])]
         sides += [side for side in candidates if side not in sides]
     return sides
 
 
-def measure(size: int, given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Measured]:
-    """All sides at one size.
+def measure(
+    name: str, size: int, given: argparse.Namespace, folder: Path, say: Callable[[str], None]
+) -> list[Measured]:
+    """All sides of one backend at one size.
 
     Raises:
         SideFailed: a program ended or did not answer.
     """
-    sides = sides_of(given.layouts, given.plain)
+    plain, bridge = (given.plain, given.bridge) if name == "mace" else (False, False)
+    sides = sides_of(given.layouts, plain, bridge, lmp=bool(BACKENDS[name].own_style))
     steps = given.steps or default_steps(size)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     liquid.write(liquid.build(size), folder)
-    task = Task(folder, given.model, given.dtype, given.device)
+    task = Task(folder, name, given.models[name], dtype_of(name, given), given.device)
     with contextlib.ExitStack() as stack:
         say(f"{size} atoms: starting {len(sides)} programs")
         started = {
@@ -72,8 +84,9 @@ def measure(size: int, given: argparse.Namespace, folder: Path, say: Callable[[s
             ready[side] = process.wait_until_ready()
             say(f"{size} atoms: {side} has its first forces")
         for side, process in started.items():
-            process.take_turn(given.warmup)
-            say(f"{size} atoms: {side} is warm")
+            if side.program != LMP:  # which starts anew at each turn
+                process.take_turn(given.warmup)
+                say(f"{size} atoms: {side} is warm")
         answers: dict[Side, list[dict[str, Any]]] = {side: [] for side in sides}
         for repeat in range(given.repeats):
             for side in sides if repeat % 2 == 0 else reversed(sides):
@@ -98,38 +111,68 @@ def measure(size: int, given: argparse.Namespace, folder: Path, say: Callable[[s
     ]
 
 
-def conditions(given: argparse.Namespace, measured: list[Measured]) -> dict[str, Any]:
-    """When, where and with what it was measured."""
+def dtype_of(name: str, given: argparse.Namespace) -> str:
+    """The precision that is asked for where a backend leaves a choice."""
+    return str(given.dtype) if name == "mace" else BACKENDS[name].dtype
+
+
+def conditions(name: str, given: argparse.Namespace, measured: list[Measured]) -> dict[str, Any]:
+    """When, where and with what a backend was measured."""
+    model = given.models[name]
     return {
+        "backend": BACKENDS[name].name,
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": provenance.machine([]),
-        "versions": {name: version for m in measured for name, version in m.ready["versions"].items()},
-        "model": {"file": given.model.name, "sha256": provenance.hashed(given.model)["sha256"]},
-        "dtype": given.dtype,
+        "machine": {**provenance.machine([]), "load_average": [round(load, 1) for load in os.getloadavg()]},
+        "versions": {each: version for m in measured for each, version in m.ready["versions"].items()},
+        "model": {"file": model.name, "sha256": provenance.hashed(model)["sha256"]},
+        "dtype": dtype_of(name, given),
         "device": given.device,
         "timestep_fs": liquid.TIMESTEP_FS,
         "repeats": given.repeats,
         "untimed_steps": given.warmup,
+        "results": [results.as_json(m, measured) for m in measured],
     }
 
 
-def write(given: argparse.Namespace, measured: list[Measured]) -> str:
-    """The three files; returns the text of the markdown file."""
-    given.out.mkdir(parents=True, exist_ok=True)
-    found = conditions(given, measured)
-    content = {**found, "results": [results.as_json(m, measured) for m in measured]}
-    (given.out / "throughput.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    machine, versions = found["machine"], found["versions"]
-    where = f"{machine['cpu']}, {machine['logical_cores']} cores"
-    what = f"{given.model.name}, {given.dtype}, {given.device}"
-    largest = max(m.force_difference for m in measured)
-    versions["mpi"] = " ".join(versions.pop("mpi", "").replace("Version:", "").split())
+def write(out: Path, found: list[dict[str, Any]]) -> str:
+    """The three files; what they held of other backends stays. Returns the text of the markdown file."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "throughput.json"
+    before = json.loads(file.read_text(encoding="utf-8"))["measurements"] if file.exists() else []
+    by_name = {each["backend"]: each for each in [*before, *found]}
+    names = [backend.name for backend in BACKENDS.values()]
+    measurements = [by_name[name] for name in names if name in by_name]
+    file.write_text(json.dumps({"measurements": measurements}, indent=1) + "\n", encoding="utf-8")
+    of_each = {each["backend"]: [results.from_json(one) for one in each["results"]] for each in measurements}
     lines = [
         "# Throughput",
         "",
-        f"EC:EMC liquid, model {what}, NVE at {liquid.TIMESTEP_FS} fs. {where}; {found['date']}.",
+        f"EC:EMC liquid, NVE at {liquid.TIMESTEP_FS} fs; medians of the turns, with smallest and largest in brackets.",
+        "Each backend beside its own ASE calculator with the same model on as many cores, measured in turn in one run.",
+        "",
+        results.ratios(of_each),
+    ]
+    for each in measurements:
+        lines += ["", *_section(each, of_each[each["backend"]])]
+    text = "\n".join(lines) + "\n"
+    (out / "throughput.md").write_text(text, encoding="utf-8")
+    figure.draw(of_each, "EC:EMC liquid, NVE", out / "throughput.png")
+    return text
+
+
+def _section(found: dict[str, Any], measured: list[Measured]) -> list[str]:
+    """What the markdown file says of one backend."""
+    machine, versions = found["machine"], dict(found["versions"])
+    versions["mpi"] = " ".join(versions.pop("mpi", "").replace("Version:", "").split())
+    load = machine.get("load_average")
+    busy = f", load average {load[0]:g} at its end" if load else ""
+    largest = max(m.force_difference for m in measured)
+    return [
+        f"## {found['backend']}",
+        "",
+        f"Model {found['model']['file']}, {found['dtype'].replace('auto', 'in its own precision')}, {found['device']}. "
+        f"{machine['cpu']}, {machine['logical_cores']} cores{busy}; {found['date']}. Turns: {found['repeats']}.",
         ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
-        f"Median of {given.repeats} turns, with smallest and largest in brackets.",
         "",
         results.table(measured),
         "",
@@ -137,10 +180,6 @@ def write(given: argparse.Namespace, measured: list[Measured]) -> str:
         f"- First frame, all sides against ASE: max |ΔF| {largest:.1e} eV/Å, "
         f"|ΔE| ≤ {max(m.energy_difference / m.atoms for m in measured):.1e} eV per atom",
     ]
-    text = "\n".join(lines) + "\n"
-    (given.out / "throughput.md").write_text(text, encoding="utf-8")
-    figure.draw(measured, f"EC:EMC, {what}\n{where}, {found['date']}", given.out / "throughput.png")
-    return text
 
 
 def layout(text: str) -> tuple[int, int]:
@@ -173,21 +212,44 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--plain", action="store_true", help="also without Lamplighter's changes to MACE's operations, first layout"
     )
-    parser.add_argument("--model", type=Path, default=liquid.MODEL, help="MACE .model file (default: the example's)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument("--bridge", action="store_true", help="MACE also through the bridge, first layout")
+    parser.add_argument(
+        "--backends", choices=BACKENDS, nargs="+", help="what to measure (default: all that are installed here)"
+    )
+    parser.add_argument("--model", type=Path, help="model file of the one backend (default: that of backends.py)")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of MACE (default: float64)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
     parser.add_argument("--timeout", type=float, default=900.0, help="longest wait for a program, s (default: 900)")
     given = parser.parse_args(words)
-    given.model = given.model.resolve()
-    if not given.model.is_file():
-        parser.error(f"--model {given.model} is not a file")
+    given.models = _models(parser, given)
     for size in given.sizes:
         try:
             liquid.copies(size, liquid.atoms_of_frame())
         except ValueError as problem:
             parser.error(str(problem))
     return given
+
+
+def _models(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, Path]:
+    """The model of each backend that is to be measured."""
+    names = given.backends or [name for name, backend in BACKENDS.items() if backend.installed]
+    if given.model is not None and len(names) != 1:
+        parser.error(f"--model is of one backend, and these are asked for: {' '.join(names)}; add --backends NAME")
+    found = {}
+    for name in names:
+        backend = BACKENDS[name]
+        if not backend.installed:
+            parser.error(f"{backend.name} is not installed in this environment (docs/environments.md)")
+        model = given.model.resolve() if given.model is not None else backend.default_model()
+        if model is None and given.backends is None:
+            continue
+        if model is None or not model.is_file():
+            parser.error(
+                f"--model {model} is not a file" if model else f"{backend.name} has no model: give --model FILE"
+            )
+        found[name] = model
+    return found
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -203,12 +265,15 @@ def main() -> int:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:6.0f} s] {line}", file=sys.stderr, flush=True)
 
-    measured: list[Measured] = []
+    measured: dict[str, list[Measured]] = {}
     code = 0
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         try:
-            for size in given.sizes:
-                measured += measure(size, given, Path(folder) / str(size), say)
+            for name in given.models:
+                for size in given.sizes:
+                    where = Path(folder) / name / str(size)
+                    found = measure(name, size, given, where, lambda line, name=name: say(f"{name}: {line}"))
+                    measured.setdefault(name, []).extend(found)
         except SideFailed as problem:
             say(str(problem))
             code = 1
@@ -216,10 +281,12 @@ def main() -> int:
             say("interrupted; what follows holds the sizes that were complete")
             code = 130
     if measured:
-        print(write(given, measured))
-    for line in results.disagreements(measured, given.dtype):
-        print(f"DISAGREEMENT: {line}")
-        code = code or 1
+        print(write(given.out, [conditions(name, given, all_sides) for name, all_sides in measured.items()]))
+    for name, all_sides in measured.items():
+        limit = 1e-4 if dtype_of(name, given) == "float32" else BACKENDS[name].force_tolerance
+        for line in results.disagreements(all_sides, limit):
+            print(f"DISAGREEMENT: {BACKENDS[name].name}: {line}")
+            code = code or 1
     return code
 
 

@@ -10,8 +10,13 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 3
+#define LAMPLIGHTER_BRIDGE_VERSION 4
 #define LAMPLIGHTER_USE_BRIDGE 2
+
+/* What a model is given at each step. */
+#define LAMPLIGHTER_LIST 0   /* positions of atoms and ghosts, and the neighbour list */
+#define LAMPLIGHTER_PAIRS 1  /* pairs within the cutoff and their vectors */
+#define LAMPLIGHTER_SYSTEM 2 /* positions of all atoms, and the cell; one rank only */
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,9 +28,11 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
+  const char *head;  /* of a model with several; "" for its own choice */
   int32_t committee; /* 0: only the first model is evaluated */
   int32_t nmodels;
   const char *const *models;
+  int32_t wanted; /* which of them is to be opened */
   int32_t ntypes;
   const char *const *elements; /* one per LAMMPS type, type 1 first */
   int32_t rank;
@@ -34,10 +41,10 @@ typedef struct {
 
 /* What the opened model needs of LAMMPS. */
 typedef struct {
-  int64_t handle;     /* names the model in later calls */
-  double cutoff;      /* Angstrom */
-  int32_t host_pairs; /* 1: pairs within the cutoff and their vectors are made here at each step
-                         0: the model makes them itself, where it runs, from positions and list */
+  int64_t handle;       /* names the model in later calls */
+  double cutoff;        /* Angstrom */
+  int32_t takes;        /* LAMPLIGHTER_LIST, _PAIRS or _SYSTEM */
+  int32_t lacks_virial; /* 1: it has no virial; the pressure is not a number */
 } lamplighter_model;
 
 /* One evaluation. Rows 0..nlocal-1 are this rank's atoms, rows nlocal..ntotal-1 its ghosts.
@@ -49,9 +56,9 @@ typedef struct {
   int32_t rebuilt; /* 1: the neighbour list, and so all of the arrays but x, is new */
   int32_t peratom; /* 1: vatom is wanted */
   int32_t virial_wanted;
-  const int32_t *type; /* [ntotal] LAMMPS types */
+  const int32_t *type; /* [nx] LAMMPS types */
 
-  /* host_pairs == 1: every pair with r < cutoff, sorted by i */
+  /* LAMPLIGHTER_PAIRS: every pair with r < cutoff, sorted by i */
   int64_t npairs;
   int64_t pair_capacity;
   const int64_t *pair_i; /* [npairs] the receiving atom, < nlocal */
@@ -59,17 +66,24 @@ typedef struct {
   const double *rij;     /* [npairs][3] x_j - x_i */
   double *fij;           /* [npairs][3] out: force on i from the pair; its opposite acts on j */
 
-  /* host_pairs == 0: the list with its skin, and positions */
+  /* LAMPLIGHTER_LIST: the list with its skin */
   int64_t nlist;
   int64_t list_capacity;
   const int64_t *list_i;   /* [nlist] */
   const int64_t *list_j;   /* [nlist] as named to the model, < ntotal */
   const int64_t *list_j_x; /* [nlist] row of x that holds the position of j, < nx */
-  int64_t nx;              /* rows of x and f: local atoms and all ghosts */
-  const double *x;         /* [nx][3] */
-  double *f;               /* [nx][3] out: forces are added */
-  double *virial;          /* [6] out: added; xx yy zz xy xz yz */
-  double *vatom;           /* [nx][6] out: added, when peratom */
+
+  /* LAMPLIGHTER_SYSTEM */
+  const int64_t *tag;  /* [nlocal] number of each atom, which it keeps */
+  double cell[9];      /* rows: the cell vectors, Angstrom */
+  int32_t periodic[3]; /* 1: along this vector */
+
+  /* LAMPLIGHTER_LIST and LAMPLIGHTER_SYSTEM */
+  int64_t nx;      /* rows of x and f: local atoms and all ghosts */
+  const double *x; /* [nx][3] */
+  double *f;       /* [nx][3] out: forces are added */
+  double *virial;  /* [6] out: added; xx yy zz xy xz yz */
+  double *vatom;   /* [nx][6] out: added, when peratom */
 
   int64_t atom_capacity;
   double *eatoms; /* [nlocal] out: energy of each local atom */

@@ -8,7 +8,9 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "domain.h"
 #include "error.h"
+#include "fix.h"
 #include "force.h"
 #include "memory.h"
 #include "modify.h"
@@ -125,11 +127,13 @@ void PairLamplighter::allocate()
     for (int j = i; j < n; j++) setflag[i][j] = 0;
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [keywords of a committee] */
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H] [keywords of a
+ * committee] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
   dtype = device = kind = engine = "auto";
+  head.clear();
   committee = std::make_unique<Committee>(lmp, "pair_style lamplighter");
   int iarg = 0;
   while (iarg < narg) {
@@ -138,10 +142,10 @@ void PairLamplighter::settings(int narg, char **arg)
       continue;
     }
     const std::string key = arg[iarg];
-    if (key != "dtype" && key != "device" && key != "kind" && key != "engine")
+    if (key != "dtype" && key != "device" && key != "kind" && key != "engine" && key != "head")
       error->all(FLERR,
                  "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind, "
-                 "engine, {}",
+                 "engine, head, {}",
                  key, Committee::keywords());
     if (iarg + 1 >= narg)
       error->all(FLERR, "pair_style lamplighter: keyword '{}' lacks its value", key);
@@ -165,6 +169,8 @@ void PairLamplighter::settings(int narg, char **arg)
         error->all(FLERR, "pair_style lamplighter: engine must be auto, native or bridge, got '{}'",
                    value);
       engine = value;
+    } else if (key == "head") {
+      head = value;
     } else {
       kind = value;
     }
@@ -215,9 +221,7 @@ void PairLamplighter::coeff(int narg, char **arg)
     for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
 }
 
-/* Models from `first` on; the rest of the committee is named after the one that is to be opened. */
-
-lamplighter_request PairLamplighter::make_request(int first, int count)
+lamplighter_request PairLamplighter::make_request(int wanted)
 {
   model_names.clear();
   element_names.clear();
@@ -228,9 +232,11 @@ lamplighter_request PairLamplighter::make_request(int first, int count)
   request.dtype = dtype.c_str();
   request.device = device.c_str();
   request.kind = kind.c_str();
+  request.head = head.c_str();
   request.committee = committee->wanted();
-  request.nmodels = count;
-  request.models = model_names.data() + first;
+  request.nmodels = (int) models.size();
+  request.models = model_names.data();
+  request.wanted = wanted;
   request.ntypes = (int) elements_of_types.size();
   request.elements = element_names.data();
   request.rank = comm->me;
@@ -259,6 +265,12 @@ std::string PairLamplighter::compiled_model()
                "GPU: use the model file itself with 'engine bridge'",
                device);
   if (compiled) {
+    if (!head.empty())
+      error->all(
+          FLERR,
+          "pair_style lamplighter: {} is a compiled model, which has one head: leave out "
+          "'head {}', and name the head where it is made: lamplighter compile MODEL --head {}",
+          models[0], head, head);
     if (models.size() > 1)
       error->all(
           FLERR,
@@ -278,7 +290,7 @@ std::string PairLamplighter::compiled_model()
   int status = 0;
   std::string problem;
   if (comm->me == 0) {
-    const lamplighter_request request = make_request(0, (int) models.size());
+    const lamplighter_request request = make_request(0);
     status = bridge.compile(&request, path, (int) sizeof(path));
     if (status == 1 || (status && engine == "native")) {
       problem = bridge.message();
@@ -315,9 +327,8 @@ void PairLamplighter::open_bridged()
   const int count = (int) models.size();
   cutoff = 0.0;
   for (int k = 0; k < (committee->wanted() ? count : 1); k++) {
-    const lamplighter_request request = committee->wanted() ? make_request(k, 1)
-                                                            : make_request(0, count);
-    Bridged opened{{-1, 0.0, 1}, -1};
+    const lamplighter_request request = make_request(k);
+    Bridged opened{{-1, 0.0, LAMPLIGHTER_PAIRS, 0}, -1};
     const int failed = bridge.open(&request, &opened.model);
     if (!failed) bridged.push_back(opened);
     stop_all_if(failed ? bridge.message() : "");
@@ -354,12 +365,28 @@ void PairLamplighter::init_style()
                    "bonded atoms from the model: use 'special_bonds lj/coul 1.0 1.0 1.0'",
                    k + 1);
 
+  require_virial();
   neighbor->add_request(this, NeighConst::REQ_FULL);
 
   if (committee->in_use() && !carry) {
     carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
   }
+}
+
+/* A barostat would move the box by a pressure that is not known. */
+
+void PairLamplighter::require_virial() const
+{
+  for (size_t k = 0; k < bridged.size(); k++)
+    if (bridged[k].model.lacks_virial)
+      for (const Fix *fix : modify->get_fix_list())
+        if ((fix->box_change & (Fix::BOX_CHANGE_SIZE | Fix::BOX_CHANGE_SHAPE)) &&
+            !utils::strmatch(fix->style, "^deform"))
+          error->all(FLERR,
+                     "pair_style lamplighter: fix {} ({}) changes the box by the pressure, and {} "
+                     "gives no stress: run at constant volume, or use a model that has it",
+                     fix->id, fix->style, models[k]);
 }
 
 double PairLamplighter::init_one(int i, int j)
@@ -469,6 +496,17 @@ void PairLamplighter::build_list()
       list_j_x.push_back(j);
     }
   }
+}
+
+void PairLamplighter::describe_system(lamplighter_step &step)
+{
+  tags.resize(atom->nlocal);
+  for (int i = 0; i < atom->nlocal; i++) tags[i] = atom->tag_enable ? atom->tag[i] : i;
+  step.tag = tags.data();
+  const double cell[9] = {domain->xprd, 0.0,        0.0,        domain->xy,  domain->yprd,
+                          0.0,          domain->xz, domain->yz, domain->zprd};
+  memcpy(step.cell, cell, sizeof(cell));
+  for (int d = 0; d < 3; d++) step.periodic[d] = domain->periodicity[d];
 }
 
 /* Results are in the model's units, and are scaled on their way out: all members where their turn
@@ -582,9 +620,9 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   const int nall = nlocal + atom->nghost;
   std::string problem;
   int64_t npairs = 0;
-  if (model.host_pairs) {
+  if (model.takes == LAMPLIGHTER_PAIRS) {
     npairs = build_pairs(model.cutoff, problem);
-  } else if (bridged_model.list_seen != lists_built) {
+  } else if (model.takes == LAMPLIGHTER_LIST && bridged_model.list_seen != lists_built) {
     build_list();
   }
   stop_all_if(problem);
@@ -615,6 +653,7 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   double virial_here[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
   step.virial = results.virial ? results.virial : virial_here;
   step.vatom = results.vatom;
+  if (model.takes == LAMPLIGHTER_SYSTEM) describe_system(step);
   step.atom_capacity = (int64_t) eatoms.size();
   step.eatoms = eatoms.data();
 
@@ -631,7 +670,7 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   }
   bridged_model.list_seen = lists_built;
 
-  if (model.host_pairs) scatter_pair_forces(npairs, results);
+  if (model.takes == LAMPLIGHTER_PAIRS) scatter_pair_forces(npairs, results);
   results.energy += step.energy;
   if (results.eatoms)
     for (int i = 0; i < nlocal; i++) results.eatoms[i] += eatoms[i];

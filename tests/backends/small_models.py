@@ -1,16 +1,13 @@
-"""Small models of each framework with random weights, saved as the framework saves its own, and its ASE calculator."""
+"""Small models with random weights, saved as their framework saves its own, and calculators of the frameworks."""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-from lamplighter.conformance import Subject
 
 ELEMENTS = ("H", "C", "O")
 #: Large, so that an atom that loses its energy is noticed. eV
@@ -149,67 +146,29 @@ def sevennet_calculator(model: Path) -> Any:
 def mace_calculator(model: Path) -> Any:
     from mace.calculators import MACECalculator
 
-    return MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+    return MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64", compute_atomic_stresses=True)
 
 
-def mace_subject(folder: Path) -> Subject:
-    require("mace")
-    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
-    from conftest import build_mace  # type: ignore[import-not-found]
+def deepmd_calculator(model: Path) -> Any:
+    from deepmd.calculator import DP
 
-    models = [
-        build_mace(folder / f"mace_{seed}.model", channels=4, hidden_ell=1, interactions=2, seed=seed)
-        for seed in (0, 1)
-    ]
-    return Subject("mace", *models, ELEMENTS, mace_calculator, words="dtype float64 engine bridge")
+    return DP(str(model))
 
 
-def nequip_subject(folder: Path) -> Subject:
-    require("nequip")
-    models = [build_nequip(folder / f"nequip_{seed}.nequip.zip", seed=seed) for seed in (0, 1)]
-    return Subject("nequip", *models, ELEMENTS, nequip_calculator, ranks=(1, 2, 4))
+def gap_calculator(model: Path) -> Any:
+    """quippy's own, with stresses of atoms as parts of the stress, as other calculators give them."""
+    from quippy.potential import Potential
+
+    class WithStresses(Potential):
+        def calculate(self, atoms: Any = None, properties: Any = None, *arguments: Any, **options: Any) -> None:
+            super().calculate(atoms, ["energies", "stress", "stresses"], *arguments, **options)
+            stresses = self.results["stresses"] / len(self.atoms)
+            self.results["stresses"] = 0.5 * (stresses + stresses.transpose(0, 2, 1))
+
+    return WithStresses(param_filename=str(model), calculation_always_required=True)
 
 
-def allegro_subject(folder: Path) -> Subject:
-    """With a cutoff for each pair of elements."""
-    require("allegro")
-    cutoffs = {"H": 3.0, "C": {"H": 3.5, "C": 4.0, "O": 3.7}, "O": 3.9}
-    models = [
-        build_allegro(folder / f"allegro_{seed}.nequip.zip", seed=seed, per_edge_type_cutoff=cutoffs) for seed in (0, 1)
-    ]
-    return Subject("allegro", *models, ELEMENTS, nequip_calculator)
+def emt_calculator(model: Path) -> Any:
+    from ase.calculators.emt import EMT
 
-
-def sevennet_subject(folder: Path) -> Subject:
-    """The pretrained 7net-0: float32, as its calculator has it; in float64 for what needs more digits."""
-    require("sevenn")
-    models = [sevennet_checkpoint(name) for name in ("SevenNet_0__11Jul2024", "SevenNet_0__22May2024")]
-    return Subject(
-        "sevennet",
-        *models,
-        ELEMENTS,
-        sevennet_calculator,
-        words="dtype float64",
-        reference_words="dtype float32",
-        force=1e-4,
-        energy=1e-5,
-        stress=1e-4,
-        slope=1e-4,
-    )
-
-
-SUBJECTS = {"mace": mace_subject, "nequip": nequip_subject, "allegro": allegro_subject, "sevennet": sevennet_subject}
-
-
-def all_subjects() -> list[Subject]:
-    """For `python -m lamplighter.conformance small_models:all_subjects`: those whose framework is installed."""
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp())
-    found = []
-    for make in SUBJECTS.values():
-        try:
-            found.append(make(folder))
-        except pytest.skip.Exception as missing:
-            print(missing)
-    return found
+    return EMT(asap_cutoff="asap_cutoff" in model.read_text())

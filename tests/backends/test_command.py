@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from small_models import SUBJECTS
 from tests.conftest import Run
 
-MODULE = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {folder!r})
-import small_models
-
-def subjects():
-    return [small_models.SUBJECTS[{name!r}](Path({out!r}))]
-"""
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "potentials.md"
 
 
-@pytest.fixture
-def name(subject_named) -> str:  # type: ignore[no-untyped-def]
-    """A framework that is installed."""
-    for each in SUBJECTS:
-        try:
-            subject_named(each)
-        except pytest.skip.Exception:
-            continue
-        return each
-    pytest.skip("no framework is installed in this environment")
+def documented_example() -> str:
+    """The module that docs/potentials.md gives as an example."""
+    (code,) = re.findall(r"```python\n(# lj_conformance\.py\n.*?)```", DOCUMENTATION.read_text("utf-8"), re.DOTALL)
+    return code
 
 
-def test_the_checks_run_on_a_function_of_another_module(run: Run, python: Path, tmp_path: Path, name: str) -> None:
-    folder = str(Path(__file__).parent)
-    (tmp_path / "mine.py").write_text(MODULE.format(folder=folder, name=name, out=str(tmp_path)))
-    words = ["-v", "-k", "recognised or does_not_know"]
-    done = run([python, "-m", "lamplighter.conformance", "mine:subjects", *words], timeout=250)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert f"test_the_file_is_recognised[{name}] PASSED" in done.stdout
-    assert "2 passed" in done.stdout
+@pytest.mark.mpi
+@pytest.mark.timeout(900)
+def test_the_documented_example_runs_and_a_step_at_the_cutoff_is_found(run: Run, python: Path, tmp_path: Path) -> None:
+    example = documented_example()
+    (tmp_path / "lj_conformance.py").write_text(example)
+    without_excuse = re.sub(r"fails=\{.*?\},", "", example, flags=re.DOTALL).replace('"lj/cut",', '"unexcused",')
+    assert without_excuse != example
+    (tmp_path / "unexcused.py").write_text(without_excuse)
+    (tmp_path / "both.py").write_text(
+        "import lj_conformance, unexcused\n\n"
+        "def subjects():\n    return lj_conformance.subjects() + unexcused.subjects()\n"
+    )
+    words = ["-v", "-k", "lj/cut or (unexcused and cutoff)"]
+    done = run([python, "-m", "lamplighter.conformance", "both:subjects", *words], timeout=800)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("FAILED")] == [
+        line for line in lines if "continuous_at_the_cutoff[unexcused]" in line and line.startswith("FAILED")
+    ]
+    assert "a step of 0.00" in done.stdout
+    assert re.search(r"1 failed, \d+ passed, \d+ skipped, \d+ deselected, 1 xfailed", lines[-1])
+    assert "test_energy_forces_and_stress_are_those_of_the_reference[lj/cut-2-slab] PASSED" in done.stdout
+
+
+def test_an_excuse_from_a_check_that_does_not_exist_is_an_error(run: Run, python: Path, tmp_path: Path) -> None:
+    wrong = documented_example().replace("an_element_that_it_does_not_know_is_refused", "elements")
+    (tmp_path / "mine.py").write_text(wrong)
+    done = run([python, "-m", "lamplighter.conformance", "mine:subjects", "-k", "recognised"])
+    assert done.returncode == 1
+    assert "the subject lj/cut excuses itself from 'elements', and there is no such check" in done.stdout
 
 
 def test_without_a_function_it_says_how_it_is_called(run: Run, python: Path) -> None:

@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lamplighter.conformance.checks import *  # noqa: F403
+
+# the first check waits for all that is measured in one start of LAMMPS
+pytestmark = [pytest.mark.mpi, pytest.mark.timeout(900)]

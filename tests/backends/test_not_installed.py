@@ -31,6 +31,26 @@ def checkpoint(folder: Path) -> Path:
     return path
 
 
+def gap(folder: Path) -> Path:
+    path = folder / "liquid.xml"
+    path.write_text(
+        """<GAP_1>
+<Potential label="GAP_1" init_args="IP GAP label=GAP_1"/>
+<GAP_params label="GAP_1" gap_version="1769700636">
+  <GAP_data do_core="F"><e0 Z="1" value="-10.7"/><e0 Z="6" value="-48.8"/><e0 Z="8" value="-102.6"/></GAP_data>
+  <gpSparse label="GAP_1" n_coordinate="1" fitted="T">
+    <gpCoordinates label="GAP_11" dimensions="1" n_sparseX="1">
+      <descriptor>distance_2b cutoff=4.0 Z1=1 Z2=6</descriptor>
+      <sparseX i="1" alpha="1.0" sparseCutoff="1.0">1.0</sparseX>
+    </gpCoordinates>
+  </gpSparse>
+</GAP_params>
+</GAP_1>
+"""
+    )
+    return path
+
+
 def without(module: str) -> None:
     if importlib.util.find_spec(module) is not None:
         pytest.skip(f"{module} is installed in this environment")
@@ -40,8 +60,9 @@ def without(module: str) -> None:
     ("module", "make", "kind", "extra", "target"),
     [
         ("mace", lambda folder: MACE_MODEL, "mace", "lamplighter[mace]", "make install"),
-        ("nequip", package, "nequip", "lamplighter[nequip]", "make install-nequip"),
-        ("sevenn", checkpoint, "sevennet", "lamplighter[sevenn]", "make install-nequip"),
+        ("nequip", package, "nequip", "lamplighter[nequip]", "make install-frameworks"),
+        ("sevenn", checkpoint, "sevennet", "lamplighter[sevenn]", "make install-frameworks"),
+        ("quippy", gap, "gap", "lamplighter[gap]", "make install"),
     ],
 )
 def test_the_message_names_the_extra_and_the_command(  # type: ignore[no-untyped-def]
@@ -58,7 +79,7 @@ def test_the_message_names_the_extra_and_the_command(  # type: ignore[no-untyped
     assert target in str(refused.value)
 
 
-@pytest.mark.parametrize(("make", "kind"), [(package, "nequip"), (checkpoint, "sevennet")])
+@pytest.mark.parametrize(("make", "kind"), [(package, "nequip"), (checkpoint, "sevennet"), (gap, "gap")])
 def test_a_file_is_recognised_with_or_without_its_framework(tmp_path: Path, make, kind: str) -> None:  # type: ignore[no-untyped-def]
     assert registry.recognise(make(tmp_path)).kind == kind
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -15,6 +16,36 @@ from tests.conftest import Run
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "throughput.py"
 QUICK = ("--sizes", "160", "--steps", "2", "--repeats", "1", "--warmup", "1", "--timeout", "200")
+
+
+def result_of_another(program: str, seconds: float) -> dict[str, object]:
+    """One side of another backend, as an earlier run left it."""
+    turn = {"steps": 10, "evaluations": 10, "wall_s": 10 * seconds, "model_s": None, "peak_MiB": 100.0}
+    return {
+        "atoms": 160,
+        "program": program,
+        "ranks": 1,
+        "threads": 1,
+        "first_frame_max_force_difference_eV_A": 0.0,
+        "first_frame_energy_difference_eV": 0.0,
+        "turns": [turn],
+    }
+
+
+RESULTS_OF_ANOTHER = [
+    result_of_another("Lamplighter", 0.02),
+    result_of_another("ASE", 0.06),
+    result_of_another("lmp", 0.022),
+]
+CONDITIONS = {
+    "date": "2026-11-20",
+    "machine": {"cpu": "one", "logical_cores": 1},
+    "versions": {"deepmd-kit": "3.2.0"},
+    "model": {"file": "a.pb"},
+    "dtype": "float64",
+    "device": "cpu",
+    "repeats": 1,
+}
 
 
 def processes_that_mention(text: str) -> list[int]:
@@ -32,11 +63,14 @@ def processes_that_mention(text: str) -> list[int]:
 @pytest.mark.mpi
 def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Path) -> None:
     # threads that wait must leave the cores to the tests that run beside this one
-    words = [python, SCRIPT, *QUICK, "--layouts", "1x1", "2x1", "--out", tmp_path]
+    before = {"backend": "DeePMD", "results": RESULTS_OF_ANOTHER, **CONDITIONS}
+    (tmp_path / "throughput.json").write_text(json.dumps({"measurements": [before]}))
+    words = [python, SCRIPT, "--backends", "mace", *QUICK, "--layouts", "1x1", "2x1", "--out", tmp_path]
     done = run(words, env={"OMP_WAIT_POLICY": "passive"}, timeout=250)
     assert done.returncode == 0, done.stderr[-3000:]
 
-    content = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))
+    content, other = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))["measurements"]
+    assert (content["backend"], other) == ("MACE", before)
     assert content["machine"]["logical_cores"] >= 1
     assert len(content["model"]["sha256"]) == 64
     assert "/" not in content["model"]["file"]
@@ -55,9 +89,25 @@ def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Pat
     scaling = ours["ms_per_step"]["median"] / results["Lamplighter", 2, 1]["ms_per_step"]["median"]
     assert results["Lamplighter", 2, 1]["one_core_over_this"]["median"] == pytest.approx(scaling)
 
+    assert ours["lmp_over_this"] is None
     table = (tmp_path / "throughput.md").read_text(encoding="utf-8")
-    rows = [line for line in table.splitlines() if line.startswith("| 160")]
-    assert len(rows) == 4
+    sections = table.split("## ")
+    assert [section.splitlines()[0] for section in sections[1:]] == ["MACE", "DeePMD"]
+    assert [len([line for line in section.splitlines() if line.startswith("| 160")]) for section in sections[1:]] == [
+        4,
+        3,
+    ]
+    first, second, third = [
+        line.split("|")[1:] for line in sections[0].splitlines() if line.startswith(("| MACE", "| D"))
+    ]
+    assert [float(cell.split()[0]) for cell in (first[5], second[5])] == [
+        pytest.approx(results[key]["ase_over_this"]["median"], abs=0.006)
+        for key in (("Lamplighter", 1, 1), ("Lamplighter", 2, 1))
+    ]
+    assert [cell.strip() for cell in third[:4]] == ["DeePMD", "160", "1 × 1", "20.00"]
+    assert [cell.split()[0] for cell in third[5:7]] == ["3.00", "1.10"]
+    assert third[7].strip() == ""  # that run did not note processor times
+    assert float(first[7].split()[0]) > 1
     assert table in done.stdout
     assert (tmp_path / "throughput.png").stat().st_size > 10_000
 
@@ -77,7 +127,8 @@ def test_an_interrupted_run_leaves_no_process(
     python: Path, tmp_path: Path, number: signal.Signals, hears_sigint: None
 ) -> None:
     # more steps than can be over before the signal
-    words = [python, SCRIPT, *QUICK, "--steps", "20000", "--layouts", "2x1", "--out", tmp_path / "out"]
+    words = [python, SCRIPT, "--backends", "mace", *QUICK, "--steps", "20000", "--layouts", "2x1"]
+    words += ["--out", tmp_path / "out"]
     with subprocess.Popen(
         [str(word) for word in words],
         env={**os.environ, "TMPDIR": str(tmp_path)},
@@ -86,7 +137,7 @@ def test_an_interrupted_run_leaves_no_process(
     ) as process:
         try:
             deadline = time.monotonic() + 120
-            while len(list(tmp_path.glob("throughput-*/160/side-*/process-*.json"))) < 2:
+            while len(list(tmp_path.glob("throughput-*/mace/160/side-*/process-*.json"))) < 2:
                 assert time.monotonic() < deadline
                 assert process.poll() is None
                 time.sleep(0.05)
@@ -97,6 +148,32 @@ def test_an_interrupted_run_leaves_no_process(
             process.kill()
     assert processes_that_mention(f"{tmp_path}/throughput-") == []
     assert list(tmp_path.glob("throughput-*")) == []
+
+
+@pytest.mark.mpi
+def test_deepmd_is_measured_beside_ase_and_lmp(run: Run, python: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("deepmd") is None:
+        pytest.skip("DeePMD-kit is not installed in this environment")
+    done = run([python, SCRIPT, "--backends", "deepmd", *QUICK, "--layouts", "1x1", "--out", tmp_path], timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (content,) = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))["measurements"]
+    results = {result["program"]: result for result in content["results"]}
+    assert set(results) == {"Lamplighter", "ASE", "lmp"}
+    assert all(result["first_frame_max_force_difference_eV_A"] < 1e-8 for result in results.values())
+    assert 0.2 < results["Lamplighter"]["lmp_over_this"]["median"] < 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--backends", "mace", "deepmd", "--model", "a.pb"], "--model is of one backend"),
+        (["--backends", "gap"], "invalid choice: 'gap'"),
+    ],
+)
+def test_backends_that_cannot_be_measured_are_refused(run: Run, python: Path, words: list[str], message: str) -> None:
+    done = run([python, SCRIPT, *words])
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_sizes_that_are_no_multiple_of_the_frame_are_refused(run: Run, python: Path) -> None:

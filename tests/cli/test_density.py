@@ -101,8 +101,34 @@ def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path
     assert "cannot be averaged: a is 10 atoms, b is 77 atoms" in lamplighter("density", "a", "b")[2]
 
 
+def test_a_row_that_is_cut_off_is_left_out_and_told(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    folder = make(tmp_path / "a", 1)
+    text = (folder / "thermo.csv").read_text()
+    (folder / "thermo.csv").write_text(text[:-30])
+    out = lamplighter("density", "a")[1]
+    assert "lines of thermo.csv left out because they are no rows of numbers: 1" in out
+
+
 def test_two_references_far_away_are_told(lamplighter: Lamplighter, tmp_path: Path) -> None:
     make(tmp_path / "a", 1, mean=0.92)
     make(tmp_path / "far", 2, mean=0.5)
     out = lamplighter("density", "a", "--reference", "far", "--discard", "50 ps")[1]
     assert "Note: 100 % of P lies where R has no sample: D_KL is a lower bound there" in out
+
+
+def test_the_spread_over_seeds_stands_beside_the_mean(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    for seed, mean in enumerate((0.90, 0.92, 0.95)):
+        make(tmp_path / f"s{seed}", seed, mean)
+    found = json.loads(lamplighter("density", "s0", "s1", "s2", "--json")[1])["seed_sensitivity"]
+    assert found["spread"]["value"] == pytest.approx(np.std([0.90, 0.92, 0.95], ddof=1), rel=0.05)
+    assert found["spread"]["standard_error"] == pytest.approx(found["spread"]["value"] / 2)  # √(2(n − 1))
+    assert found["p_value"] < 1e-6
+    assert re.search(
+        r"spread of runs +0\.0\d+ ± 0\.0\d+ g/cm³; 0\.00\d+ of noise", lamplighter("density", "s0", "s1")[1]
+    )
+    for seed in (3, 4, 5):
+        make(tmp_path / f"s{seed}", seed, 0.92)
+    alike = json.loads(lamplighter("density", "s3", "s4", "s5", "--json")[1])["seed_sensitivity"]
+    assert alike["p_value"] > 0.01
+    assert alike["spread"]["value"] < 0.1 * found["spread"]["value"]
+    assert json.loads(lamplighter("density", "s3", "--json")[1])["seed_sensitivity"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from lamplighter.analysis.centres_of_mass import read_centres
 from lamplighter.analysis.displacement import mean_squared_displacement
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import LammpsDump
+from lamplighter.structures.molecule_file import MoleculeFile
 
 from ..conftest import Run
 from .conftest import Lamplighter
@@ -117,6 +119,75 @@ def test_a_cut_trajectory_is_used_as_far_as_it_goes(lamplighter: Lamplighter, tm
     assert "10.7 ps of frames 0.1 ps apart" in out
 
 
+def write_centres(folder: Path, frames: list[Atoms]) -> None:
+    """What a run writes with `output.centres_of_mass`: six molecules, and which atoms they have."""
+    sizes = [3, 3, 3, 3, 5, 5]
+    first = np.cumsum([1, *sizes[:-1]])
+    of_atom = np.repeat(np.arange(6), sizes)
+    masses = np.array([frames[0].get_masses()[of_atom == k].sum() for k in range(6)])
+    MoleculeFile(np.arange(1, 23), first[of_atom], first, ["H2O"] * 4 + ["CH4"] * 2, masses).write(
+        folder / "molecules.txt"
+    )
+    centres = []
+    for atoms in frames:
+        rows = [atoms[of_atom == k].get_center_of_mass() for k in range(6)]
+        centres.append(Atoms("X6", positions=rows, cell=atoms.cell, pbc=True))
+    text = dump_text(centres, 100)
+    for k in range(6, 0, -1):  # each by the id of its first atom
+        text = text.replace(f"\n{k} 0 X ", f"\n{first[k - 1]} 0 X ")
+    with gzip.open(folder / "centres_of_mass.lammpstrj.gz", "wt") as file:
+        file.write(text.replace("id type element", "id type label"))
+
+
+def test_centres_of_mass_of_a_run_give_what_its_trajectory_gives(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    frames = liquid()
+    rows = thermo_rows(np.full(131, 0.5), float(frames[0].get_masses().sum()), every=100)
+    folder = write_run(tmp_path / "run", [stage(0, "nvt", 13000)], frames[0], thermo=rows, guard=guard(13.0))
+    write_trajectory(folder, frames, 100)
+    expected = lamplighter("diffusivity", "run", *BLOCKS)[1].splitlines()
+    write_centres(folder, frames)
+    preferred = lamplighter("diffusivity", "run", *BLOCKS)[1].splitlines()
+    assert preferred[-1] == "  Note: from the centres of mass in centres_of_mass.lammpstrj.gz"
+    assert preferred[:-1] == expected
+    assert lamplighter("diffusivity", "run", *BLOCKS, "--source", "trajectory")[1].splitlines() == expected
+    assert lamplighter("diffusivity", "run", *BLOCKS, "--tolerance", "1.2")[1].splitlines() == expected
+    (folder / "trajectory.lammpstrj.gz").unlink()
+    assert lamplighter("diffusivity", "run", *BLOCKS)[1].splitlines() == preferred
+    whole = (folder / "centres_of_mass.lammpstrj.gz").read_bytes()
+    (folder / "centres_of_mass.lammpstrj.gz").write_bytes(whole[: int(0.9 * len(whole))])  # as kill -9 leaves it
+    assert "centres_of_mass.lammpstrj.gz: its gzip data are cut off" in lamplighter("diffusivity", "run", *BLOCKS)[1]
+    (folder / "molecules.txt").unlink()
+    assert "is no file of molecules of Lamplighter" in lamplighter("diffusivity", "run", *BLOCKS)[2]
+    (folder / "centres_of_mass.lammpstrj.gz").unlink()
+    assert (
+        "the run wrote none (output.centres_of_mass)"
+        in lamplighter("diffusivity", "run", "--source", "centres", *BLOCKS)[2]
+    )
+    assert (
+        "--source must be auto, centres or trajectory, got 'x'" in lamplighter("diffusivity", "run", "--source", "x")[2]
+    )
+
+
+def test_a_run_that_was_killed_is_used_as_far_as_its_trajectory_goes(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    frames = liquid(edge=8.0)
+    rows = thermo_rows(np.full(131, 0.5), float(frames[0].get_masses().sum()), every=100)
+    folder = write_run(tmp_path / "run", [stage(0, "nvt", 13000)], frames[0], thermo=rows, status="running")
+    write_trajectory(folder, frames, 100)
+    whole = (folder / "trajectory.lammpstrj.gz").read_bytes()
+    (folder / "trajectory.lammpstrj.gz").write_bytes(whole[: int(0.8 * len(whole))])
+    with (folder / "thermo.csv").open("a") as file:
+        file.write("0,13100,13.1,50")
+    for command in (
+        ["diffusivity", "run", *BLOCKS],
+        ["structure", "run"],
+        ["stability", "run"],
+        ["check", "run", "--preset", "stability"],
+    ):
+        code, out, err = lamplighter(*command)
+        assert (code, err) == (0, ""), err
+        assert ": its gzip data are cut off" in out
+
+
 def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path) -> None:
     frames = liquid(60)
     write_dump(tmp_path / "short.dump", frames)
@@ -181,3 +252,17 @@ def test_the_displacement_is_that_of_lammps(run: Run, lmp: Path, tmp_path: Path)
     ours = ((centres.positions - centres.positions[0]) ** 2).sum(axis=2).mean(axis=1)
     np.testing.assert_allclose(ours, [float(value) for _, value in rows], rtol=1e-8, atol=1e-10)
     assert mean_squared_displacement(centres.positions)[-1] == pytest.approx(float(rows[-1][1]), rel=1e-8)
+
+
+def test_the_spread_over_seeds_stands_beside_the_mean(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_dump(tmp_path / f"{seed}.dump", liquid(seed=seed, step=0.2 + 0.1 * (seed == 2)))
+    words = ["diffusivity", "0.dump", "1.dump", "2.dump", "--timestep", "1 fs", *BLOCKS]
+    result = json.loads(lamplighter(*words, "--json")[1])
+    values = [each["species"][-1]["D_1e-6_cm2_s"] for each in result["trajectories"]]
+    found = result["seed_sensitivity"]["all molecules"]
+    assert found["spread_1e-6_cm2_s"] == pytest.approx(np.std(values, ddof=1))
+    assert found["n"] == 3
+    assert "spread of the trajectories" in lamplighter(*words)[1]
+    alone = json.loads(lamplighter(*words[:2], *words[4:], "--json")[1])
+    assert alone["seed_sensitivity"] == {}

@@ -46,6 +46,35 @@ def test_a_mace_model(lamplighter: Lamplighter) -> None:
     assert found["exchanges"].startswith("yes")
 
 
+def test_a_gap_and_the_file_of_a_calculator(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    require("quippy")
+    sys.path.insert(0, str(MODELS.parents[2] / "tests" / "potentials"))
+    from gap_models import ENVIRONMENTS, PAIRS, fit  # type: ignore[import-not-found]
+
+    path = fit(tmp_path, PAIRS, ENVIRONMENTS)
+    calculator = tmp_path / "xtb.calculator.yaml"
+    calculator.write_text("calculator: tblite.ase:TBLite\noptions: {method: GFN1-xTB}\n")
+    code, out, _ = lamplighter("models", path, calculator)
+    found, named = (said(part) for part in out.split("\n\n"))
+    assert code == 0
+    assert found["framework"] == "GAP, XML file with 9 files of sparse points"
+    assert found["elements"] == "H C O"
+    assert found["cutoff"] == "4 Å"
+    assert out.count("descriptor ") == 9
+    assert "distance_2b C-O, 4 Å, 8 sparse points" in out
+    assert "soap O, 3.5 Å, 10 sparse points" in out
+    assert found["parameters"] == str(6 * 8 + 3 * 10)
+    assert found["exchanges"].startswith("none")
+    assert "quippy" in found["needs"]
+    assert named["framework"] == "ASE calculator, tblite.ase:TBLite, method GFN1-xTB"
+    assert "one rank" in named["needs"]
+    assert "names code" in named["note"]
+    next(tmp_path.glob("*.sparseX.*")).unlink()
+    code, _, err = lamplighter("models", path)
+    assert code == 1
+    assert "lacks files that belong to it" in err
+
+
 def test_a_compiled_model(lamplighter: Lamplighter, tmp_path: Path) -> None:
     require("mace")
     compiled = tmp_path / "liquid.lamp"
@@ -66,7 +95,106 @@ def test_a_model_whose_framework_is_not_installed(lamplighter: Lamplighter, monk
     found = said(out)
     assert code == 0
     assert found["framework"] == "MACE, model"
-    assert "pip install 'lamplighter[mace]'" in found["note"]
+    assert "ENV/bin/pip install 'lamplighter[mace]'" in found["note"]
+    assert "python: ENV/bin/python" in found["note"]
+
+
+def test_a_deepmd_model_without_tensorflow(lamplighter: Lamplighter) -> None:
+    """The number of parameters is that of its networks: embedding 10-20-40, fitting 64-64-64, for three elements."""
+    code, out, _ = lamplighter("models", MODELS.parent / "deepmd" / "models" / "ec_emc_dp_0.pb")
+    found = said(out)
+    assert code == 0
+    assert found["framework"] == "DeePMD, frozen TensorFlow graph, descriptor se_e2_a"
+    assert (found["elements"], found["cutoff"], found["precision"]) == ("H C O", "5 Å", "float64")
+    embedding = (1 * 10 + 10) + (10 * 20 + 20) + (20 * 40 + 40)
+    fitting = (
+        (40 * 6 * 64 + 64) + 2 * (64 * 64 + 64 + 64) + (64 + 1)
+    )  # the layers between have a timestep for each node
+    assert found["parameters"] == str(3 * embedding + 3 * fitting)
+    assert found["exchanges"].startswith("none")
+    assert "kind: deepmd" in found["needs"]
+    assert set(found["atomic energies"].split()[::2]) == {"H", "C", "O", "(eV)"}
+
+
+def test_a_checkpoint_of_nequip_is_read_without_running_it(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    """In the layout that training with nequip 0.19 writes."""
+    import torch
+
+    settings = {
+        "_target_": "allegro.model.AllegroModel",
+        "type_names": ["H", "C", "O"],
+        "r_max": 5.0,
+        "model_dtype": "float32",
+        "num_layers": 2,
+        "per_type_energy_shifts": {"C": -48.8, "H": -10.7, "O": -102.6},
+    }
+    moments = {0: {"exp_avg": torch.zeros(3, 16)}, 1: {"exp_avg": torch.zeros(7)}}
+    torch.save(
+        {
+            "pytorch-lightning_version": "2.6.6",
+            "hyper_parameters": {
+                "model": settings,
+                "info_dict": {"versions": {"nequip": "0.19.1"}},
+                "x": "nequip.train",
+            },
+            "optimizer_states": [{"state": moments}],
+        },
+        tmp_path / "best.ckpt",
+    )
+    code, out, _ = lamplighter("models", tmp_path / "best.ckpt")
+    found = said(out)
+    assert code == 0
+    assert (found["framework"], found["version"]) == ("Allegro, checkpoint", "nequip 0.19.1")
+    assert (found["elements"], found["cutoff"], found["layers"]) == ("H C O", "5 Å", "2")
+    assert (found["precision"], found["parameters"]) == ("float32", "55")
+    assert found["atomic energies"] == "H -10.7, C -48.8, O -102.6 (eV)"
+    assert found["exchanges"].startswith("none")
+    assert found["needs"] == "nequip and nequip-allegro"
+
+
+def test_files_for_pair_styles_of_lammps(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    import json
+    import zipfile
+
+    serial, compiled, symmetrix = (tmp_path / name for name in ("serial.pt", "a.nequip.pt2", "a.json"))
+    texts = {"version": "0.13.0", "chemical_symbols_to_index": "C H O", "cutoff": "5.0", "dtype": "single"}
+    with zipfile.ZipFile(serial, "w") as file:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__/sevenn/nn/sequential.py"):
+            file.writestr(f"serial/{name}", "")
+        for name, text in texts.items():
+            file.writestr(f"serial/extra/{name}", text)
+    labels = {"nequip_aoti_inputs": "pos edge_index atom_types", "type_names": "H C O", "r_max": "4.0"}
+    with zipfile.ZipFile(compiled, "w") as file:
+        file.writestr("model/data/aotinductor/model/metadata.json", json.dumps({**labels, "model_dtype": "float64"}))
+    symmetrix.write_text(json.dumps({"atomic_numbers": [1, 8], "r_cut": 6.0, "atomic_energies": [-13.6, -2042.0]}))
+    code, out, _ = lamplighter("models", serial, compiled, symmetrix)
+    first, second, third = (said(part) for part in out.split("\n\n"))
+    assert code == 0
+    assert first["framework"] == "SevenNet, for LAMMPS' pair_style e3gnn"
+    assert (first["elements"], first["cutoff"], first["precision"]) == ("C H O", "5 Å", "float32")
+    assert second["framework"] == "Allegro, for LAMMPS' pair_style allegro"
+    assert (second["elements"], second["cutoff"], second["precision"]) == ("H C O", "4 Å", "float64")
+    assert third["framework"] == "MACE, for LAMMPS' pair_style symmetrix/mace"
+    assert third["atomic energies"] == "H -13.6, O -2042 (eV)"
+    assert all("via: native" in each["needs"] for each in (first, second, third))
+
+
+def test_an_ml_iap_file_of_nequip_says_what_is_inside(lamplighter: Lamplighter, small_models, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    require("nequip")
+    import torch
+    from nequip.integrations.lammps_mliap.lmp_mliap_wrapper import NequIPLAMMPSMLIAPWrapper
+
+    package, packed = small_models.build_nequip(tmp_path / "a.nequip.zip"), tmp_path / "a.nequip.lmp.pt"
+    before = torch.get_default_dtype()
+    torch.save(NequIPLAMMPSMLIAPWrapper(str(package), model_key="sole_model", compile=False), packed)
+    torch.set_default_dtype(before)
+    code, out, _ = lamplighter("models", package, packed)
+    outside, inside = (said(part) for part in out.split("\n\n"))
+    assert code == 0
+    assert inside["framework"] == "NequIP, ML-IAP object of a package"
+    assert inside["sha256"] != outside["sha256"]
+    for label in ("version", "elements", "cutoff", "layers", "precision", "atomic energies", "exchanges"):
+        assert inside[label] == outside[label]
 
 
 def test_files_that_are_no_models(lamplighter: Lamplighter, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_units_are_converted_to_those_of_lammps(text: str, kind: str, metal: flo
         ),
         ("stages.0", {"length": "1 ps"}, "stages[0].type: is required; choose one of minimise, nve, nvt, npt"),
         ("stages.1", {"type": "nvt", "length": "1 ps"}, "stages[1].temperature: is required"),
-        ("stages", [], "stages: list should have at least 1 item"),
+        ("stages", [], "stages: is required: at least one stage, or a workflow"),
         ("timestep", 0.5, "timestep: 0.5 has no unit; write e.g. '0.5 fs'"),
         ("timestep", "-0.5 fs", "timestep: must be > 0, got '-0.5 fs'"),
         ("time_step", "1 fs", "time_step: unknown key (did you mean 'timestep'?)"),

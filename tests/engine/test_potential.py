@@ -9,8 +9,8 @@ import pytest
 
 from lamplighter import script_of
 from lamplighter.config.loading import parse_run_file
-from lamplighter.engine.deepmd import elements_of
 from lamplighter.errors import ConfigError, ModelError
+from lamplighter.potentials.deepmd_graph import read_graph
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 MACE = str(EXAMPLE / "models" / "ec_emc_0.model")
@@ -47,7 +47,7 @@ def test_a_committee_of_deepmd_models() -> None:
 
 
 def test_the_type_map_of_a_frozen_model() -> None:
-    assert elements_of(Path(DEEPMD[0])) == ["H", "C", "O"]
+    assert read_graph(Path(DEEPMD[0])).elements == ["H", "C", "O"]
 
 
 def test_an_element_beyond_the_type_map_is_named(tmp_path: Path) -> None:

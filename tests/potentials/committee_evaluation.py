@@ -15,7 +15,7 @@ import structures
 
 out, words, *models = sys.argv[1:]
 lmp = open_lammps()
-atoms = structures.ALL["slab"]()
+atoms = structures.slab()
 load(lmp, atoms, f"lamplighter dtype float64 {words}", f"{' '.join(models)} {' '.join(structures.ELEMENTS)}")
 lmp.commands_string(
     "compute c all pair lamplighter\ncompute e all pe/atom\ncompute sum all reduce sum c_e\n"

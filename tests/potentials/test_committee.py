@@ -34,7 +34,7 @@ def expected(members: list[Path]) -> dict[str, np.ndarray]:
         warnings.simplefilter("ignore")
         from mace.calculators import MACECalculator
 
-        atoms = structures.ALL["slab"]()
+        atoms = structures.slab()
         forces, energies = [], []
         for model in members:
             atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
@@ -234,7 +234,7 @@ def test_the_guard_stops_where_the_committee_disagrees(
 ) -> None:
     """In plain `lmp`: the first evaluation beyond the limit ends the run, and names the atom."""
     compile_files(members, tmp_path / "committee.lamp")
-    write_lammps_data(tmp_path / "slab.data", structures.ALL["slab"](), specorder=structures.ELEMENTS, masses=True)
+    write_lammps_data(tmp_path / "slab.data", structures.slab(), specorder=structures.ELEMENTS, masses=True)
     sigma = variance(expected["forces"], MEMBERS)
     (tmp_path / "in.lmp").write_text(
         "units metal\natom_modify map yes\nboundary p p p\nread_data slab.data\n"

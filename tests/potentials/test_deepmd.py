@@ -1,4 +1,7 @@
-"""DeePMD-kit's `pair_style deepmd` from the run file: against its own `DeepPot`, and its committees against its own."""
+"""DeePMD-kit's `pair_style deepmd` from the run file, and its committees against its own.
+
+That its forces are those of DeePMD-kit's calculator is checked in tests/backends.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from deepmd_structures import STRUCTURES
 from tests.conftest import PROGRAMS, Run
 
 import structures
 
-HERE = Path(__file__).parent
 MODELS = [str(structures.EXAMPLE / "deepmd" / "models" / f"ec_emc_dp_{k}.pb") for k in range(3)]
 LIQUID = str(structures.EXAMPLE / "structures" / "ec_emc_160.xyz")
-BAR_PER_EV_A3 = 1.602176634e6
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("deepmd") is None,
-    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make test-deepmd",
+    reason="DeePMD-kit is not installed: pip install 'lamplighter[deepmd]', or make install-frameworks",
 )
 
 RunLiquid = Callable[..., Path]
@@ -54,34 +54,6 @@ def run_liquid(mpirun: Run, tmp_path: Path) -> RunLiquid:
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "committee.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    from tests.conftest import run_program
-
-    out = tmp_path_factory.mktemp("deepmd") / "reference.npz"
-    done = run_program([PROGRAMS / "python", HERE / "deepmd_reference.py", MODELS[0], out], timeout=200)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(np.load(out))
-
-
-@installed
-@pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_energy_forces_and_virial_are_those_of_deep_pot(
-    mpirun: Run, python: Path, tmp_path: Path, reference: dict[str, np.ndarray], ranks: int
-) -> None:
-    out = tmp_path / "out.npz"
-    done = mpirun(ranks, [python, HERE / "deepmd_evaluation.py", MODELS[0], out], timeout=200)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = np.load(out)
-    for name, build in STRUCTURES.items():
-        assert found[f"{name}/energy"] == pytest.approx(reference[f"{name}/energy"], abs=1e-6), name
-        np.testing.assert_allclose(found[f"{name}/forces"], reference[f"{name}/forces"], rtol=0, atol=1e-8)
-        pressure = reference[f"{name}/virial"] / build().get_volume() * BAR_PER_EV_A3
-        np.testing.assert_allclose(found[f"{name}/pressure_bar"], pressure, rtol=0, atol=1e-2)
-        assert found[f"{name}/energies"].sum() == pytest.approx(reference[f"{name}/energy"], abs=1e-6)
 
 
 @installed

@@ -291,7 +291,7 @@ def test_the_cache_gives_the_same_file_again(
 def test_plain_lmp_runs_a_compiled_model_without_python(run: Run, compiled: Path, tmp_path: Path) -> None:
     from ase.io.lammpsdata import write_lammps_data
 
-    atoms = structures.ALL["liquid"]()
+    atoms = structures.liquid()
     write_lammps_data(tmp_path / "liquid.data", atoms, specorder=ELEMENTS, masses=True)
     (tmp_path / "in.lmp").write_text(
         "units metal\natom_style atomic\nread_data liquid.data\npair_style lamplighter\n"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 HEADER = (
     "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,"
@@ -64,3 +67,42 @@ def stage(
         "index": index, "type": kind, "name": f"{kind} {index}", "steps": steps, "timestep_fs": timestep_fs,
         "wall_s": wall_s,
     }  # fmt: skip
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
+
+# One process for all runs: torch and MACE take most of the time to import.
+_CARRY_OUT = "import sys, lamplighter\nfor each in sys.argv[1:]: lamplighter.run(each, progress=False)"
+
+
+@pytest.fixture(scope="session")
+def real_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Real runs of 160 atoms of EC:EMC with the example's models: two that hold, one with a committee that is ended
+    by a guard of bonds that is far too strict.
+    """
+    folder = tmp_path_factory.mktemp("real")
+    models = [str(EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2)]
+    stages = [
+        {"type": "nvt", "name": "mobile", "length": "0.1 ps", "temperature": "500 K", "thermostat": "svr"},
+        {"type": "npt", "name": "liquid", "length": "0.1 ps", "temperature": "500 K", "pressure": "1 atm"},
+    ]
+    plans: dict[str, dict[str, Any]] = {
+        "held": {"potential": {"kind": "mace", "models": models[:1], "dtype": "float32"}, "guard": "stability"},
+        "again": {"potential": {"kind": "mace", "models": models[1:], "dtype": "float32"}, "guard": "stability"},
+        "failed": {
+            "potential": {"kind": "mace", "models": models, "dtype": "float32"},
+            "committee": {"every": 2},
+            "guard": {"bond_stretch": "0.15 A", "frames_before": 3, "frames_every": 2},
+        },
+    }
+    for seed, (name, plan) in enumerate(plans.items(), start=1):
+        content = {
+            "structure": str(EXAMPLE / "structures" / "ec_emc_160.xyz"), "timestep": "0.5 fs", "seed": seed,
+            "velocities": "500 K", "stages": stages, **plan,
+            "output": {"folder": str(folder / name), "thermo": "1 fs", "trajectory": "2 fs"},
+        }  # fmt: skip
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    command = [sys.executable, "-c", _CARRY_OUT, *(str(folder / f"{name}.yaml") for name in plans)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return {name: folder / name for name in plans}

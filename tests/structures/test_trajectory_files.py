@@ -163,7 +163,6 @@ def test_gzip_files_of_several_members_are_one(tmp_path: Path) -> None:
         (dump_frame(3, ["C 0 0 0"], "element x y z"), "has no column id"),
         (dump_frame(3, ["1 C 0 0 0"], "id element fx fy fz"), "has no positions"),
         ("ITEM: TIMESTEP\nthree\n", "what follows 'ITEM: TIMESTEP' cannot be understood"),
-        (dump_frame(3, ["1 1 C 0 0 0"]) + "2 1 C 1 1 1\n", "frame 1 is damaged: expected a line 'ITEM: …', got '2 1 C"),
     ],
 )
 def test_damaged_dumps_are_named(tmp_path: Path, text: str, message: str) -> None:
@@ -171,6 +170,51 @@ def test_damaged_dumps_are_named(tmp_path: Path, text: str, message: str) -> Non
     path.write_text(text)
     with pytest.raises(TrajectoryError, match=message):
         list(LammpsDump(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.dump",
+            dump_frame(3, ["1 1 C 0 0 0"]) + "2 1 C 1 1 1\n",
+            "frame 1 is damaged: expected a line 'ITEM: …', got",
+        ),
+        (
+            "a.dump",
+            dump_frame(3, ["1 1 C 0 0 0"]) + dump_frame(4, ["1 1 C 0 x 0"]),
+            "frame 1 (step 4) is damaged: could",
+        ),
+        ("a.xyz", "1\n\nC 0 0 0\n1\n\nC 0 zero 0\n", "frame 1 is damaged"),
+        ("a.xyz", "1\n\nC 0 0 0\n\x00\x00 1\n\nC 0 0 0\n", "frame 1 is damaged: expected its number of atoms"),
+    ],
+)
+def test_frames_before_a_damaged_one_are_used(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    trajectory = open_trajectory(tmp_path / name)
+    assert len(list(trajectory)) == 1
+    assert trajectory.dropped.startswith("frame 1 and what follows were left out: ")
+    assert message in trajectory.dropped
+
+
+def test_a_cut_file_of_ase_or_mdanalysis_is_read_as_far_as_it_goes(tmp_path: Path, water: list[Atoms]) -> None:
+    ase.io.write(tmp_path / "top.pdb", water[0])
+    text = "".join(dump_frame(k, [f"{i} 1 O {i} {i} {k}.5" for i in (1, 2, 3)]) for k in range(400)).encode()
+    whole = gzip.compress(text)
+    (tmp_path / "a.lammpsdump.gz").write_bytes(whole[: int(0.7 * len(whole))])  # as kill -9 leaves it
+    trajectory = open_trajectory(tmp_path / "a.lammpsdump.gz")
+    steps = [frame.step for frame in trajectory]
+    assert 150 < len(steps) < 400
+    assert "its gzip data are cut off" in trajectory.dropped
+    universe = MDAnalysis.Universe(str(tmp_path / "top.pdb"))
+    with MDAnalysis.Writer(str(tmp_path / "a.trr"), n_atoms=3, dt=0.25) as writer:
+        for _ in range(20):
+            universe.trajectory.ts.dimensions = [8, 9, 10, 90, 90, 90]
+            writer.write(universe.atoms)
+    data = (tmp_path / "a.trr").read_bytes()
+    (tmp_path / "cut.trr").write_bytes(data[: int(0.7 * len(data))])
+    cut = open_trajectory(tmp_path / "cut.trr", topology=tmp_path / "top.pdb")
+    assert 10 < len(list(cut)) < 15
 
 
 @pytest.fixture

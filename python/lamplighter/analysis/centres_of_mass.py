@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, identity
 
 from lamplighter.analysis import stability
 from lamplighter.analysis.molecules import Molecules, molecules
@@ -22,7 +22,7 @@ CELL_TOLERANCE = 1e-5
 SPACING_TOLERANCE = 1e-3
 """Relative deviation of an interval between frames from their mean."""
 
-_FRAMES_A_CHUNK = 1024
+_FEWEST_FRAMES = 256
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,24 @@ def molecules_of(frame: Frame, tolerance: float = 1.15) -> Molecules:
     return molecules(pairs, frame.numbers, frame.masses)
 
 
-def read_centres(frames: Iterable[Frame], *, unwrap: bool = False, tolerance: float = 1.15) -> CentresOfMass:
+def read_centres(
+    frames: Iterable[Frame],
+    *,
+    unwrap: bool = False,
+    tolerance: float = 1.15,
+    of_molecules: Molecules | None = None,
+) -> CentresOfMass:
     """Read frames one at a time and keep the centres of mass, whose motion against the total centre is what is left.
 
-    Molecules are those of the first frame. Memory: 24 bytes for each frame and molecule, twice while it is read (and as
-    much again for velocities).
+    Molecules are those of the first frame. Memory: 24 bytes for each frame and molecule (and as much again for
+    velocities).
 
     Args:
         frames: Of constant cell, at equal intervals of time; positions unwrapped, or with image flags.
         unwrap: Take each atom's step from frame to frame through the nearest image. Right where no atom moves half a
             cell between frames.
         tolerance: As `stability.bonds_by_distance`.
+        of_molecules: The frames' "atoms" are the centres of mass of these molecules already.
 
     Raises:
         TrajectoryError: fewer than two frames, no times, unequal intervals, atoms that come or go, a cell that changes,
@@ -100,24 +107,25 @@ def read_centres(frames: Iterable[Frame], *, unwrap: bool = False, tolerance: fl
     first = next(stream, None)
     if first is None:
         raise TrajectoryError("there are no frames")
-    species = molecules_of(first.frame, tolerance)
-    share = first.frame.masses / species.masses[species.of_atom]  # type: ignore[operator]
-    n_atoms = len(species.of_atom)
-    centre = csr_matrix((share, (species.of_atom, np.arange(n_atoms))), shape=(len(species), n_atoms))
+    if of_molecules is None:
+        species = molecules_of(first.frame, tolerance)
+        share = first.frame.masses / species.masses[species.of_atom]  # type: ignore[operator]
+        n_atoms = len(species.of_atom)
+        centre = csr_matrix((share, (species.of_atom, np.arange(n_atoms))), shape=(len(species), n_atoms))
+    else:
+        species, centre = of_molecules, identity(len(of_molecules), format="csr")
+    weights = species.masses / species.masses.sum()
     has_velocities = first.frame.velocities is not None
     times: list[float] = []
-    positions, velocities = _Chunks(len(species)), _Chunks(len(species))
+    positions, velocities = _Rows(len(species)), _Rows(len(species))
     for each in _after(first, stream):
         times.append(each.time_ps)
-        positions.append(centre @ each.positions)
+        positions.append(_without_common_motion(centre @ each.positions, weights))
         has_velocities &= each.frame.velocities is not None
         if has_velocities:
-            velocities.append(centre @ each.frame.velocities)
-    interval = _interval(times)
-    weights = species.masses / species.masses.sum()
-    kept = _without_common_motion(positions.joined(), weights)
-    speeds = _without_common_motion(velocities.joined(), weights) if has_velocities else None
-    return CentresOfMass(interval, kept, speeds, species, first.frame.cell)
+            velocities.append(_without_common_motion(centre @ each.frame.velocities, weights))
+    speeds = velocities.all() if has_velocities else None
+    return CentresOfMass(_interval(times), positions.all(), speeds, species, first.frame.cell)
 
 
 @dataclass(frozen=True)
@@ -198,32 +206,26 @@ class _Frames:
         return frame.positions + self._shift
 
 
-class _Chunks:
-    """Rows of shape (n, 3), gathered in arrays of many."""
+class _Rows:
+    """Rows of shape (n, 3) in one array that grows; where the system can, its memory is moved and not copied."""
 
     def __init__(self, n: int) -> None:
-        self._n = n
-        self._chunks: list[Floats] = []
-        self._used = _FRAMES_A_CHUNK
+        self._rows = np.empty((_FEWEST_FRAMES, n, 3))
+        self._used = 0
 
     def append(self, row: Floats) -> None:
-        if self._used == _FRAMES_A_CHUNK:
-            self._chunks.append(np.empty((_FRAMES_A_CHUNK, self._n, 3)))
-            self._used = 0
-        self._chunks[-1][self._used] = row
+        if self._used == len(self._rows):
+            self._rows.resize((self._used + self._used // 4, *self._rows.shape[1:]), refcheck=False)
+        self._rows[self._used] = row
         self._used += 1
 
-    def joined(self) -> Floats:
-        if not self._chunks:
-            return np.empty((0, self._n, 3))
-        return np.concatenate([*self._chunks[:-1], self._chunks[-1][: self._used]])
+    def all(self) -> Floats:
+        return self._rows[: self._used]
 
 
-def _without_common_motion(rows: Floats, weights: Floats) -> Floats:
-    """In place: rows (T, n, 3) relative to their mass-weighted mean."""
-    for row in rows:
-        row -= weights @ row
-    return rows
+def _without_common_motion(row: Floats, weights: Floats) -> Floats:
+    """Centres (n, 3) relative to their mass-weighted mean."""
+    return np.asarray(row - weights @ row)
 
 
 def _interval(times: list[float]) -> float:

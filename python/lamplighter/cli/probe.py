@@ -25,12 +25,16 @@ answer = {"library": MPI.Get_library_version().strip().strip("\\0"), "standard":
 LAMMPS = """
 from mpi4py import MPI
 from lammps import lammps
+from lamplighter.engine import own_lammps
 instance = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
 answer = {
     "version": instance.version(),
     "packages": list(instance.installed_packages),
     "has_style": bool(instance.has_style("pair", "lamplighter")),
     "mpi": bool(instance.has_mpi_support),
+    "library": instance.lib._name,
+    "own_styles": own_lammps.known_to(instance),
+    "accelerators": {name: each["api"] for name, each in instance.accelerator_config.items() if each["api"]},
 }
 instance.close()
 """

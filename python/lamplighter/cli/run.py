@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from lamplighter.errors import LamplighterError
 
 
 def run(
@@ -23,6 +28,8 @@ def run(
 ) -> None:
     """Run molecular dynamics as a run file describes it, alone or under mpirun -n N."""
     from lamplighter.engine import environment
+
+    _continue_elsewhere(run_file)
     from lamplighter.engine.failure import end_together
 
     environment.limit_openmp()
@@ -36,6 +43,18 @@ def run(
         return 0
 
     raise typer.Exit(end_together(comm, program))
+
+
+def _continue_elsewhere(run_file: Path) -> None:
+    """In the Python that the run file names; every rank by itself, as MPI must not have started."""
+    from lamplighter.engine import other_python
+
+    try:
+        other_python.continue_in_python_of(run_file, sys.argv[1:])
+    except LamplighterError as problem:
+        if os.environ.get("PMI_RANK", "0") == "0":
+            print(f"Error: {problem}", file=sys.stderr)
+        raise typer.Exit(1) from problem
 
 
 def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
@@ -55,4 +74,4 @@ def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None,
         from lamplighter.report import format_summary
 
         print(format_summary(result.summary))
-        print(f"Run folder: {result.folder}")
+        print(f"Run folder: {result.folder} (a page about it: lamplighter report {shlex.quote(str(result.folder))})")

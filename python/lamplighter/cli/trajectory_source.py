@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lamplighter.errors import LamplighterError
 
@@ -28,6 +28,12 @@ class TrajectorySource:
     guard: Any = None
     step_ps: float | None = None
     frame_ps: float | None = None
+
+    @property
+    def fraction_read(self) -> float | None:
+        """How much of the file has been read, from 0 to 1; None: not known."""
+        fraction: float | None = getattr(self.frames, "fraction_read", None)
+        return fraction
 
     def __iter__(self) -> Iterator[Any]:
         for frame in self.frames:
@@ -84,6 +90,18 @@ def elements_option(text: str | None) -> dict[int, str]:
 def time_option(option: str, text: str | None) -> float | None:
     """A positive time in ps from an option's text; None where it was not given."""
     return None if text is None else _time(option, text, "positive")
+
+
+def discard_option(text: str) -> float | None:
+    """What `--discard` leaves out, ps; None: `auto`."""
+    return None if text == "auto" else time_or_zero("--discard", text)
+
+
+def discard_of_stages(text: str | None) -> float | Literal["auto"] | None:
+    """The same for `state_points.read_state_points`; None where it was not given."""
+    if text is None or text == "auto":
+        return "auto" if text else None
+    return time_or_zero("--discard", text)
 
 
 def time_or_zero(option: str, text: str) -> float:

@@ -4,9 +4,11 @@ from lamplighter.config.loading import load_run_file
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import Output, Potential, RunFile, Structure, Velocities
 from lamplighter.config.stages import Barostat, Minimise, Npt, Nve, Nvt, Ramp, Thermostat
+from lamplighter.config.workflow import Compression, StagedEquilibration, ThermalExpansion, Workflow
 
 __all__ = [
     "Barostat",
+    "Compression",
     "Minimise",
     "Npt",
     "Nve",
@@ -16,8 +18,11 @@ __all__ = [
     "Quantity",
     "Ramp",
     "RunFile",
+    "StagedEquilibration",
     "Structure",
+    "ThermalExpansion",
     "Thermostat",
     "Velocities",
+    "Workflow",
     "load_run_file",
 ]

@@ -34,7 +34,9 @@ def load_run_file(path: str | Path) -> RunFile:
     except yaml.YAMLError as problem:
         raise ConfigError(f"run file {path} is not valid YAML: {problem}") from problem
     if not isinstance(given, Mapping):
-        raise ConfigError(f"run file {path} must be a mapping with the keys structure, potential and stages")
+        raise ConfigError(
+            f"run file {path} must be a mapping with the keys structure, potential and stages (or workflow)"
+        )
     return parse_run_file(given, source=str(path)).resolved(path.parent, default_output=path.stem)
 
 

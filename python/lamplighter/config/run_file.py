@@ -25,6 +25,8 @@ from lamplighter.config.stages import (
     Stage,
     steps_of,
 )
+from lamplighter.config.workflow import Workflow
+from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 
 class Structure(Section):
@@ -47,13 +49,19 @@ class Structure(Section):
 
 
 class Potential(Section):
-    """Model files, or pair styles of LAMMPS: one in its own words, or several that are the members of a committee."""
+    """Model files, an ASE calculator, or pair styles of LAMMPS: one in its own words, or several as a committee."""
 
     kind: str = "auto"
     models: list[Path] = Field(default_factory=list)
+    head: str | None = None
+    calculator: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
     dtype: Literal["float64", "float32"] = "float64"
     device: str = "auto"
     engine: Literal["auto", "native", "bridge"] = "auto"
+    via: Literal["auto", "native"] = "auto"
+    kokkos: Annotated[int, Field(ge=0)] | None = None
+    python: Path | None = None
     strict: bool = False
     members: list[list[str]] = Field(default_factory=list)
     dispersion: Dispersion | None = None
@@ -85,13 +93,34 @@ class Potential(Section):
         return [lines_of(member) if isinstance(member, str | list | tuple) else member for member in given]
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> Potential:
-        given = [key for key in ("models", "members", "lammps") if getattr(self, key)]
+    def _one_of_four(self) -> Potential:
+        given = [key for key in ("models", "calculator", "members", "lammps") if getattr(self, key)]
         if len(given) != 1:
             text = f"{' and '.join(given)} are given" if given else "none is given"
             raise _problem(
-                "needs one of `models` (files of a machine-learned potential), `members` (pair styles of LAMMPS as a "
-                f"committee) and `lammps` (lines of one LAMMPS pair style), and {text}"
+                "needs one of `models` (files of a machine-learned potential), `calculator` (an ASE calculator), "
+                "`members` (pair styles of LAMMPS as a committee) and `lammps` (lines of one LAMMPS pair style), and "
+                f"{text}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _calculator_is_named(self) -> Potential:
+        if self.calculator is None:
+            if self.options:
+                raise _problem("is of `potential.calculator`, which is not given", "options")
+            return self
+        if wrong := problem_of_name(self.calculator):
+            raise _problem(wrong, "calculator")
+        if wrong := problem_of_options(self.options):
+            raise _problem(wrong, "options")
+        if self.kind not in ("auto", "ase"):
+            raise _problem(f"must be ase with `potential.calculator`, got {self.kind!r}", "kind")
+        if self.strict:
+            raise _problem(
+                "with `potential.calculator`, the run file itself names code that is run; to trust it by its hash, put "
+                "`calculator` and `options` into a file of its own, name that in `models`, and `lamplighter trust` it",
+                "strict",
             )
         return self
 
@@ -106,21 +135,42 @@ class Potential(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_kind(self) -> Potential:
-        if self.kind == "deepmd":
-            for key, default in (("dtype", "float64"), ("device", "auto"), ("engine", "auto")):
-                if getattr(self, key) != default:
-                    raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
-                                   "precision in which they were frozen", key)  # fmt: skip
+        of_bridge = {"dtype": "float64", "device": "auto", "engine": "auto"}
+        given = [key for key, default in of_bridge.items() if getattr(self, key) != default]
+        if given and self.kind == "deepmd":
+            raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
+                           "precision in which they were frozen", given[0])  # fmt: skip
+        if given and self.via == "native":
+            raise _problem("is not of `via: native`: a pair style of LAMMPS evaluates the models as they were made "
+                           "for it", given[0])  # fmt: skip
+        if self.via == "native" and not self.models:
+            raise _problem("native is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
+        if self.kokkos is not None and self.models and self.via != "native":
+            raise _problem("is of pair styles of LAMMPS: `via: native`, `lammps` or `members`", "kokkos")
+        if self.head is not None and (self.kind == "deepmd" or not self.models):
+            raise _problem("is of `potential.models` that the bridge or the native engine evaluates", "head")
+        if self.head is not None and not re.fullmatch(r"[^\s\"'#$&]+", self.head):
+            raise _problem(f"must be one word, got {self.head!r}", "head")
         for key in ("dispersion", "zbl"):
             if self.lammps and getattr(self, key) is not None:
                 raise _problem("is added to `models` or `members`; beside `lammps`, write it into these lines", key)
         return self
 
     @property
+    def by_own_lammps(self) -> bool:
+        """Whether a pair style of the user's own LAMMPS evaluates the models (DeePMD-kit brings its own)."""
+        return self.via == "native" and self.kind != "deepmd"
+
+    @property
+    def model_files(self) -> list[Path]:
+        """Model files; of a model that is a folder (`via: native`) those in it."""
+        return [file for model in self.models for file in (sorted(model.iterdir()) if model.is_dir() else [model])]
+
+    @property
     def files(self) -> list[Path]:
         """Model files, and the files that the members of a resolved run file name."""
         words = [Path(word) for member in self.members for line in member for word in line.split()]
-        return [*self.models, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
+        return [*self.model_files, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
 
 
 class Velocities(Section):
@@ -159,6 +209,7 @@ class Output(Section):
     folder: Path | None = None
     thermo: Duration = Quantity(10.0, "fs")
     trajectory: OptionalInterval = Quantity(0.1, "ps")
+    centres_of_mass: OptionalInterval = None
     restart: OptionalInterval = Quantity(1.0, "ps")
 
 
@@ -173,8 +224,20 @@ class RunFile(Section):
     velocities: Velocities = Velocities()
     neighbour: Neighbour = Neighbour()
     guard: Guard = Guard()
-    stages: list[Stage] = Field(min_length=1)
+    stages: list[Stage] = Field(default_factory=list)
+    workflow: Workflow | None = None
     output: Output = Output()
+
+    @model_validator(mode="after")
+    def _workflow_becomes_stages(self) -> RunFile:
+        """Its stages follow those of the run file; from here on there are stages alone."""
+        if self.workflow is not None:
+            # the model is frozen for everybody else
+            object.__setattr__(self, "stages", [*self.stages, *self.workflow.stages()])
+            object.__setattr__(self, "workflow", None)
+        elif not self.stages:
+            raise _problem("is required: at least one stage, or a workflow", "stages")
+        return self
 
     @model_validator(mode="after")
     def _each_stage_has_a_step(self) -> RunFile:
@@ -199,6 +262,9 @@ class RunFile(Section):
         if self.potential.lammps:
             raise _problem("is of `potential.models` or `potential.members`, and `potential.lammps` is given",
                            "committee")  # fmt: skip
+        if self.potential.calculator is not None:
+            raise _problem("needs several models, and `potential.calculator` is one: put each into a file of its own "
+                           "(docs/potentials.md), and name them in `potential.models`", "committee")  # fmt: skip
         if len(models) == 1 and (models[0].suffix != ".lamp" or self.potential.kind == "deepmd"):
             raise _problem("needs several files in `potential.models` (or one .lamp file of several models), and there "
                            f"is one: {models[0]}", "committee")  # fmt: skip
@@ -239,6 +305,7 @@ class RunFile(Section):
         potential = self.potential.model_copy(
             update={
                 "models": [_absolute(model, base) for model in self.potential.models],
+                "python": interpreter(self.potential.python, base),
                 "members": [with_absolute_files(member, base) for member in self.potential.members],
                 "lammps": with_absolute_files(self.potential.lammps, base),
             }
@@ -280,6 +347,11 @@ class RunFile(Section):
 
 def _multiple(timestep: Quantity, steps: int) -> Quantity:
     return Quantity(timestep.value * steps, timestep.unit)
+
+
+def interpreter(python: Path | None, base: Path) -> Path | None:
+    """`potential.python` as an absolute path. Links stay: that of an environment leads out of it."""
+    return None if python is None else (base / python.expanduser()).absolute()
 
 
 def _absolute(path: Path, base: Path) -> Path:

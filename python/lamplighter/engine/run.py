@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -15,16 +16,28 @@ from typing import Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.engine import deepmd, potential, provenance, run_folder, script
+from lamplighter.engine import (
+    deepmd,
+    environment,
+    model_trust,
+    other_python,
+    own_lammps,
+    potential,
+    provenance,
+    run_folder,
+    script,
+)
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch
+from lamplighter.engine.molecules import molecules_of_start
+from lamplighter.engine.names import MOLECULES
 from lamplighter.engine.resume import cut_outputs, find_restart
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
-from lamplighter.errors import ModelError
+from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
@@ -78,8 +91,9 @@ def run(
         Interrupted: SIGINT or SIGTERM did.
     """
     env = prepare(threads)
-    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume))
-    _check_trust(env, plan.run, trust)
+    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
+    agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
+    model_trust.require_trusted(env, plan.run.potential, trust)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
     if env.is_first:
@@ -104,22 +118,23 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     Writes nothing and loads no model. Raises as `run`.
     """
     run_file = _resolved(source, output)
-    _require_models(run_file)
+    model_trust.require_files(run_file.potential)
     blocks = script.compose(run_file, read_start_structure(run_file.structure))
     return script.expanded(script.text_of(blocks), scripts_folder())
 
 
-def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool) -> _Plan:
+def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool, ranks: int) -> _Plan:
     run_file = _resolved(source, output)
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
     restart = find_restart(folder, run_file) if resume else None
     if not resume:
         run_folder.require_unused(folder)
+    other_python.require_this(run_file.potential.python)
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
-    _require_models(run_file)
-    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart)
+    model_trust.require_files(run_file.potential)
+    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart, ranks)
     name = run_folder.SCRIPT
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
@@ -139,26 +154,6 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
     return run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": folder})})
 
 
-def _require_models(run_file: RunFile) -> None:
-    for index, model in enumerate(run_file.potential.models):
-        if not model.is_file():
-            raise ModelError(f"potential.models[{index}]: {model} does not exist")
-
-
-def _check_trust(env: Environment, run_file: RunFile, trust: bool) -> None:
-    # compiled models hold numbers only
-    models = [model for model in run_file.potential.models if model.suffix != ".lamp"]
-    if not models:
-        return
-    from lamplighter import trust as trusted
-
-    interactive = env.ranks == 1 and sys.stdin is not None and sys.stdin.isatty()
-    strict = run_file.potential.strict
-    agree(env.comm, lambda: trusted.check(models, strict=strict, trust=trust, interactive=interactive))
-    if not env.is_first:
-        trusted.check(models, strict=strict, trust=False, interactive=interactive, warn=lambda message: None)
-
-
 def _fill_folder(plan: _Plan) -> None:
     """Make the run folder ready for LAMMPS (rank 0): everything that is there before it starts."""
     scripts = scripts_folder()
@@ -167,7 +162,14 @@ def _fill_folder(plan: _Plan) -> None:
             text = script.text_of(plan.blocks, "Repeat the run in this folder with: lamplighter lmp -in in.lammps")
             inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
             run_folder.create(plan.folder, plan.run, text, inputs)
-            read_start_structure(plan.run.structure).write(plan.folder / run_folder.STRUCTURE)
+            structure = read_start_structure(plan.run.structure)
+            structure.write(plan.folder / run_folder.STRUCTURE)
+            if plan.run.output.centres_of_mass is not None:
+                found = molecules_of_start(plan.folder / run_folder.STRUCTURE, structure, plan.run.structure.replicate)
+                found.write(plan.folder / MOLECULES)
+            calculator = potential.calculator_file(plan.run.potential)
+            if calculator is not None:
+                (plan.folder / potential.CALCULATOR).write_text(calculator, encoding="utf-8")
         else:
             cut_outputs(plan.folder, plan.restart)
             for name in script.included_files(plan.blocks, scripts):
@@ -197,10 +199,18 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
     log = ["-log", "none"] if plan.restart else ["-log", run_folder.LOG]
-    session = Session(env, ["-screen", "none", "-nocite", *log], with_models=potential.needs_models(plan.run.potential))
+    wanted = plan.run.potential
+    switches = ["-screen", "none", "-nocite", *log, *own_lammps.arguments(wanted, env.threads)]
+    if own_lammps.uses_python(wanted):
+        environment.import_torch_first()
+    session = Session(env, switches, with_models=potential.needs_models(wanted))
     try:
-        if potential.needs_deepmd(plan.run.potential):
+        if potential.needs_deepmd(wanted):
             deepmd.require_style(session.lammps)
+        if wanted.by_own_lammps:
+            own_lammps.prepare(session.lammps, wanted)
+            if plan.run.guard.criteria or plan.run.committee is not None:
+                load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {run_folder.LOG} append")
         if env.is_first:
@@ -242,6 +252,8 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
                 if block.stage is not None:
                     _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
+            if env.is_first and block.title == script.POTENTIAL_TITLE:
+                _add_loaders(plan)
         except BaseException as problem:
             # on any rank: the failing one may be the only one that knows
             _record_failure(plan, status, problem, block.stage)
@@ -296,12 +308,22 @@ def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stag
         status.write(plan.folder)
 
 
+def _provenance_file(plan: _Plan) -> Path:
+    if plan.restart is not None:
+        return Path(f"provenance.resumed_at_{plan.restart.step}.json")
+    return Path(run_folder.PROVENANCE)
+
+
 def _write_provenance(plan: _Plan, env: Environment, session: Session, command_line: list[str]) -> None:
     content = provenance.collect(plan.run, env, session.lammps, provenance.gpu_names(), command_line)
-    name = run_folder.PROVENANCE
-    if plan.restart is not None:
-        name = f"provenance.resumed_at_{plan.restart.step}.json"
-    run_folder.write_json(Path(name), content)
+    run_folder.write_json(_provenance_file(plan), content)
+
+
+def _add_loaders(plan: _Plan) -> None:
+    """The models are loaded with the potential, after the rest is known."""
+    content = json.loads(_provenance_file(plan).read_text(encoding="utf-8"))
+    provenance.add_loaders(content, plan.run)
+    run_folder.write_json(_provenance_file(plan), content)
 
 
 @contextlib.contextmanager

@@ -23,8 +23,9 @@ PROVENANCE = "provenance.json"
 LOG = "log.lammps"
 THERMO = "thermo.csv"
 TRAJECTORY = "trajectory.lammpstrj.gz"
+CENTRES = "centres_of_mass.lammpstrj.gz"
 STATUS = "status.json"
-MARKS = (RUN_FILE, SCRIPT, STATUS, THERMO, TRAJECTORY, PROVENANCE)
+MARKS = (RUN_FILE, SCRIPT, STATUS, THERMO, TRAJECTORY, CENTRES, PROVENANCE)
 """A folder that holds one of these holds a run."""
 
 

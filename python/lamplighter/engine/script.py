@@ -16,8 +16,8 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
-from lamplighter.engine import potential
-from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE
+from lamplighter.engine import own_lammps, potential
+from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE, MOLECULES
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
@@ -33,6 +33,7 @@ COMMITTEE_COMPUTE = "committee"
 BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 STOP_VARIABLE = "stop_requested"
 GUARD = "guard"  # ID of the fix
+POTENTIAL_TITLE = "the potential"
 _INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
 
 
@@ -93,8 +94,8 @@ def steps_of_stages(stages: Sequence[Stage]) -> list[StageSteps]:
     return found
 
 
-def compose(run: RunFile, structure: StartStructure, restart: Restart | None = None) -> list[Block]:
-    """The blocks of the script for a resolved run file; with `restart`, from there on.
+def compose(run: RunFile, structure: StartStructure, restart: Restart | None = None, ranks: int = 1) -> list[Block]:
+    """The blocks of the script for a resolved run file on so many ranks; with `restart`, from there on.
 
     Raises:
         ConfigError: an NPT stage on a structure that is not periodic in all directions, or velocities wanted
@@ -106,7 +107,7 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
             f"velocities.from_structure: {structure.source} holds no velocities; give velocities.temperature instead"
         )
     _refuse_npt_without_cell(run, structure)
-    blocks = [_setup(run, structure, restart), _potential(run, structure), _output(run)]
+    blocks = [_setup(run, structure, restart), _potential(run, structure, ranks), _output(run)]
     placed = steps_of_stages(run.stages)
     draw = not run.velocities.from_structure
     redraw = draw
@@ -118,6 +119,8 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
         inside = restart is not None and index == restart.stage and not restart.stage_is_over
         if not done:
             if not watched and not isinstance(stage, Minimise):
+                if run.output.centres_of_mass is not None:
+                    blocks.append(_centres())
                 if run.committee is not None:
                     blocks.append(_committee_table(run, structure, restart, index, placed[index]))
                 if run.guard.criteria:
@@ -178,11 +181,14 @@ def _refuse_npt_without_cell(run: RunFile, structure: StartStructure) -> None:
 
 def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> Block:
     skin = _equal("skin", run.neighbour.skin.metal)
+    # the included script's own value is `on`
+    newton = (_string("newton", "off"),) if own_lammps.newton_of(run.potential) == "off" else ()
     if restart is not None:
-        return Block("the system", (_string("restart", restart.file), skin, "include inputs/resume.lmp"))
+        return Block("the system", (*newton, _string("restart", restart.file), skin, "include inputs/resume.lmp"))
     tilted = any(isinstance(stage, Npt) and stage.barostat.type == "triclinic" for stage in run.stages)
     lines = (
-        "shell rm -f trajectory.lammpstrj.gz",
+        *newton,
+        "shell rm -f trajectory.lammpstrj.gz centres_of_mass.lammpstrj.gz",
         f'print "{THERMO_COLUMNS}" file thermo.csv screen no',
         _string("data", "structure.data"),
         _string("atom_style", structure.atom_style),
@@ -196,13 +202,13 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
     return Block("the system", lines)
 
 
-def _potential(run: RunFile, structure: StartStructure) -> Block:
+def _potential(run: RunFile, structure: StartStructure, ranks: int) -> Block:
     committee = "" if run.committee is None else run.committee.words(_first_timestep(run))
-    lines = potential.lines(run.potential, committee, structure.elements)
+    lines = potential.lines(run.potential, committee, structure.elements, ranks)
     if structure.atom_style in BOND_STYLES and not run.potential.lammps:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
-    return Block("the potential", tuple(lines))
+    return Block(POTENTIAL_TITLE, tuple(lines))
 
 
 def _guard(run: RunFile, structure: StartStructure) -> Block:
@@ -217,6 +223,11 @@ def _guard(run: RunFile, structure: StartStructure) -> Block:
         f"before {guard.frames_before} every {guard.frames_every}",
     ]
     return Block("what ends the run", (" ".join(words),))
+
+
+def _centres() -> Block:
+    lines = (_string("molecules", MOLECULES), "include inputs/centres_of_mass.lmp")
+    return Block("the centres of mass of molecules", lines)
 
 
 def committee_columns(elements: Sequence[str]) -> str:
@@ -303,6 +314,7 @@ def _stage(
     lines += [
         _equal("step_end", steps.end),
         _equal("trajectory_every", _interval(run.output.trajectory, steps.timestep_ps)),
+        _equal("centres_every", _interval(run.output.centres_of_mass, steps.timestep_ps)),
         _equal("restart_every", _interval(run.output.restart, steps.timestep_ps)),
         _equal("first_frame", first_frame),
         _string("elements", " ".join(structure.elements)),

@@ -8,6 +8,6 @@ compiled for. Where the installed LAMMPS has another one, the shipped sources ar
 """
 
 from .entry_point import folder
-from .selection import PluginStatus, require, status
+from .selection import PluginStatus, load_plugin, require, status
 
-__all__ = ["PluginStatus", "folder", "require", "status"]
+__all__ = ["PluginStatus", "folder", "load_plugin", "require", "status"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .fingerprint import DESCRIPTION, PLUGIN, Fingerprint, fingerprint_for
 from .installed_lammps import find_installed_lammps
@@ -80,6 +81,22 @@ def require() -> Path:
 
         raise PluginError(f"Lamplighter's LAMMPS plugin cannot be used: {found.reason}. To mend it, {found.remedy}.")
     return found.path
+
+
+def load_plugin(lammps: Any) -> Path:
+    """Load the plugin into an open LAMMPS that has not done so itself; its path.
+
+    Raises:
+        lamplighter.errors.PluginError: as `require`; or LAMMPS does not take it.
+    """
+    path = require()
+    if not lammps.has_style("pair", "lamplighter"):
+        lammps.command(f'plugin load "{path}"')
+    if not lammps.has_style("pair", "lamplighter"):
+        from lamplighter.errors import PluginError
+
+        raise PluginError(f"LAMMPS did not take the plugin {path}; see the lines that it printed above")
+    return path
 
 
 def _shipped_plugin() -> tuple[Path | None, Fingerprint | None]:

@@ -16,9 +16,9 @@ import time
 import traceback
 from collections.abc import Callable
 from ctypes import c_double, c_int32, c_int64, c_void_p
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,12 +28,12 @@ from lamplighter import plugin
 from lamplighter.errors import ModelError, PluginError
 from lamplighter.potentials import c_interface, registry
 from lamplighter.potentials import device as devices
-from lamplighter.potentials.c_interface import ArrayView, Model, Request, Step
-from lamplighter.potentials.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
-from lamplighter.potentials.interface import Exchange, LoadOptions, PairData, Potential
+from lamplighter.potentials.c_interface import Model, Request, Step
+from lamplighter.potentials.interface import AnyPotential, LoadOptions, Potential
 from lamplighter.potentials.loading import require_model_file
-
-_OVERLAP = 0.1  # Å, as in pair_lamplighter.cpp
+from lamplighter.potentials.pair_step import PairSteps
+from lamplighter.potentials.positions import ClusterPotential, SystemPotential
+from lamplighter.potentials.positions_step import ClusterSteps, SystemSteps
 
 
 @dataclass
@@ -44,24 +44,14 @@ class Timing:
     calls: int = 0
 
 
-@dataclass
+class _Steps(Protocol):
+    def evaluate(self, step: Step) -> None: ...
+
+
+@dataclass(frozen=True)
 class _OpenModel:
-    potential: Potential
-    pair: int
+    steps: _Steps
     nranks: int
-    rank: int
-    element_of_type: torch.Tensor
-    schedule: list[ExchangeCall]
-    host_pairs: bool
-    topology: int = 0
-    elems: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
-    types: ArrayView = field(default_factory=lambda: ArrayView(np.int32))
-    pair_i: ArrayView = field(default_factory=lambda: ArrayView(np.int64))
-    pair_j: ArrayView = field(default_factory=lambda: ArrayView(np.int64))
-    rij: ArrayView = field(default_factory=lambda: ArrayView(np.float64, 3))
-    fij: ArrayView = field(default_factory=lambda: ArrayView(np.float64, 3))
-    eatoms: ArrayView = field(default_factory=lambda: ArrayView(np.float64))
-    list_on_device: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
 
 _library: ctypes.CDLL | None = None
@@ -86,11 +76,7 @@ def attach(lmp: Any, comm: Any = None) -> None:
         PluginError: the plugin is not loaded and cannot be.
     """
     global _library, _local_rank
-    path = plugin.require()
-    if not lmp.has_style("pair", "lamplighter"):
-        lmp.command(f'plugin load "{path}"')
-    if not lmp.has_style("pair", "lamplighter"):
-        raise PluginError(f"LAMMPS did not take the plugin {path}; see the lines that it printed above")
+    path = plugin.load_plugin(lmp)
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
     for name in ("lamplighter_forward_exchange", "lamplighter_reverse_exchange"):
         getattr(library, name).argtypes = [c_void_p, c_void_p, c_void_p, c_int32, c_int32]
@@ -146,7 +132,7 @@ def _compute(handle: int, step: Any) -> int:
 
     def action() -> None:
         began = time.perf_counter()
-        _evaluate(opened, step.contents)
+        opened.steps.evaluate(step.contents)
         timing.seconds += time.perf_counter() - began
         timing.calls += 1
 
@@ -179,7 +165,7 @@ def _compile(request: Any, path: int, size: int) -> int:
 
         try:
             files = _files(asked) if asked.committee else _files(asked)[:1]
-            compiled = compiled_in_cache(files, _elements(asked))
+            compiled = compiled_in_cache(files, _elements(asked), asked.head.decode() or None)
         except NotCovered as problem:
             use_bridge = f"{_files(asked)[0]} has no native form: the native engine lacks {problem}"
             return
@@ -219,6 +205,8 @@ def _reason_for_bridge(request: Request) -> str:
     potential_class = registry.recognise(_files(request)[0]) if kind == "auto" else registry.load_kind(kind)
     if potential_class.kind != "mace":
         return f"the native engine evaluates MACE models, not {potential_class.kind}"
+    if request.committee:
+        _require_one_kind(_files(request))
     return ""
 
 
@@ -239,148 +227,66 @@ def _require_elements(elements: tuple[str, ...]) -> None:
             )
 
 
+def _require_one_kind(files: list[Path]) -> None:
+    """Refuse a committee of several frameworks: their energies have different zeros, and their errors other causes."""
+    kinds = {path: registry.recognise(path).kind for path in files}
+    first = files[0]
+    for path, kind in kinds.items():
+        if kind != kinds[first]:
+            raise ModelError(
+                f"the models of a committee are of one framework: {first} is of kind {kinds[first]}, and {path} is of "
+                f"kind {kind}. To compare frameworks, run each by itself, or name both as ASE calculators (kind ase)"
+            )
+
+
 def _open_model(request: Request, model: Model) -> None:
     files, elements = _files(request), _elements(request)
     _require_elements(elements)
     for path in files:
         require_model_file(path)
 
-    kind = request.kind.decode()
-    potential_class = registry.recognise(files[0]) if kind == "auto" else registry.load_kind(kind)
+    if request.committee and request.wanted == 0:
+        _require_one_kind(files)
+    path, kind = files[request.wanted], request.kind.decode()
+    potential_class = registry.recognise(path) if kind == "auto" else registry.load_kind(kind)
+    if issubclass(potential_class, SystemPotential) and request.nranks > 1:
+        raise ModelError(
+            f"model file {path}: models of kind {potential_class.kind} are evaluated for all atoms at once, on one "
+            f"rank, and there are {request.nranks}: start without mpirun, or with mpirun -n 1"
+        )
     options = LoadOptions(
         elements=elements,
         dtype=request.dtype.decode(),
-        device=devices.resolve(request.device.decode(), _local_rank),
+        device=_device(potential_class, request.device.decode()),
+        head=request.head.decode() or None,
     )
-    potential = potential_class.load(files[0], options)
-    opened = _OpenModel(
-        potential=potential,
-        pair=request.pair,
-        nranks=request.nranks,
-        rank=request.rank,
-        element_of_type=torch.tensor([potential.element_index(symbol) for symbol in elements]),
-        schedule=_exchange_schedule(potential, elements[0]),
-        host_pairs=potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model",
-    )
+    potential = potential_class.load(path, options)
     handle = next(_handles)
-    _models[handle] = opened
+    _models[handle] = _OpenModel(_steps_of(potential, request, elements, model), request.nranks)
     model.handle = handle
     model.cutoff = potential.cutoff
-    model.host_pairs = int(opened.host_pairs)
 
 
-def _exchange_schedule(potential: Potential, symbol: str) -> list[ExchangeCall]:
-    """The exchanges of one evaluation, read off a dimer; ranks without atoms replay them."""
-    device = potential.device
-    recording = Recording()
-    rij = torch.zeros(2, 3, dtype=torch.float64, device=device)
-    rij[0, 0], rij[1, 0] = 0.5 * potential.cutoff, -0.5 * potential.cutoff
-    pair_i = torch.tensor([0, 1], device=device)
-    dimer = PairData(
-        nlocal=2,
-        ntotal=2,
-        elems=torch.full((2,), potential.element_index(symbol), device=device),
-        pair_i=pair_i,
-        pair_j=1 - pair_i,
-        rij=rij,
-        eatoms=torch.zeros(2, dtype=torch.float64, device=device),
-        pair_forces=torch.zeros(2, 3, dtype=torch.float64, device=device),
-        exchange=recording,
-    )
-    potential.compute(dimer)
-    return recording.calls
+def _device(potential_class: type[AnyPotential], requested: str) -> torch.device:
+    if potential_class.runs_on_gpu:
+        return devices.resolve(requested, _local_rank)
+    if requested not in ("auto", "cpu"):
+        raise ModelError(f"models of kind {potential_class.kind} run on CPUs: leave out device {requested}")
+    return torch.device("cpu")
 
 
-def _evaluate(opened: _OpenModel, step: Step) -> None:
-    potential = opened.potential
-    exchange: Exchange = OneRank()
-    if opened.nranks > 1:
-        assert _library is not None
-        through = ThroughPairStyle(_library, opened.pair, step.nlocal, step.ntotal)
-        if step.nlocal == 0:
-            through.replay(opened.schedule)
-            step.energy = 0.0
-            return
-        exchange = through
-    elif step.nlocal == 0:
-        return
-
-    if step.rebuilt:
-        types = opened.types(step.type, step.ntotal, step.ntotal)
-        opened.elems = opened.element_of_type[types.to(torch.int64) - 1].to(potential.device)
-        opened.topology += 1
-
-    if opened.host_pairs:
-        data = PairData(
-            nlocal=step.nlocal,
-            ntotal=step.ntotal,
-            elems=opened.elems,
-            pair_i=opened.pair_i(step.pair_i, step.npairs, step.pair_capacity),
-            pair_j=opened.pair_j(step.pair_j, step.npairs, step.pair_capacity),
-            rij=opened.rij(step.rij, step.npairs, step.pair_capacity),
-            eatoms=opened.eatoms(step.eatoms, step.nlocal, step.atom_capacity),
-            pair_forces=opened.fij(step.fij, step.npairs, step.pair_capacity),
-            exchange=exchange,
-            topology=opened.topology,
-        )
-        potential.compute(data)
-        step.energy = data.energy
-    else:
-        _evaluate_on_device(opened, step, exchange)
-
-
-def _evaluate_on_device(opened: _OpenModel, step: Step, exchange: Exchange) -> None:
-    """Pairs are kept where the model runs: per step only positions go down, forces and virial come up."""
-    potential, device = opened.potential, opened.potential.device
-    if step.rebuilt or opened.list_on_device is None:
-        opened.list_on_device = tuple(
-            ArrayView(np.int64)(address, step.nlist, step.nlist).to(device, copy=True)
-            for address in (step.list_i, step.list_j, step.list_j_x)
-        )
-    assert opened.list_on_device is not None
-    list_i, list_j, list_j_x = opened.list_on_device
-    x_host = ArrayView(np.float64, 3)(step.x, step.nx, step.nx)
-    x = x_host.to(device)
-    rij = x[list_j_x] - x[list_i]
-    distance = torch.linalg.vector_norm(rij, dim=1)
-    near = torch.nonzero(distance < potential.cutoff).squeeze(1)
-    i, j, j_x, rij = list_i[near], list_j[near], list_j_x[near], rij[near]
-    if len(near) and float(distance[near].min()) < _OVERLAP:
-        raise ModelError(
-            f"two atoms are {float(distance[near].min()):.4g} Å apart, less than {_OVERLAP} Å: check the "
-            "structure, or minimise it with a repulsive pair style first"
-        )
-    data = PairData(
-        nlocal=step.nlocal,
-        ntotal=step.ntotal,
-        elems=opened.elems,
-        pair_i=i,
-        pair_j=j,
-        rij=rij,
-        eatoms=torch.zeros(step.nlocal, dtype=torch.float64, device=device),
-        pair_forces=torch.zeros(len(near), 3, dtype=torch.float64, device=device),
-        exchange=exchange,
-        topology=opened.topology,
-    )
-    potential.compute(data)
-
-    # a folded ghost's force is its atom's; on several ranks LAMMPS sends it home (newton on)
-    receiver = j if opened.nranks == 1 else j_x
-    rij = rij.detach()
-    forces = torch.zeros_like(x)
-    forces.index_add_(0, i, data.pair_forces)
-    forces.index_add_(0, receiver, -data.pair_forces)
-    ArrayView(np.float64, 3)(step.f, step.nx, step.nx).add_(forces.to("cpu"))
-    opened.eatoms(step.eatoms, step.nlocal, step.atom_capacity).copy_(data.eatoms)
-    step.energy = data.energy
-    if step.virial_wanted:
-        outer = -rij[:, :, None] * data.pair_forces[:, None, :]
-        outer = 0.5 * (outer + outer.transpose(1, 2))
-        rows, columns = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
-        pair_virial = outer[:, rows, columns]
-        ArrayView(np.float64)(step.virial, 6, 6).add_(pair_virial.sum(dim=0).to("cpu"))
-        if step.peratom:
-            vatom = torch.zeros(step.nx, 6, dtype=torch.float64, device=device)
-            vatom.index_add_(0, i, 0.5 * pair_virial)
-            vatom.index_add_(0, receiver, 0.5 * pair_virial)
-            ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(vatom.to("cpu"))
+def _steps_of(potential: AnyPotential, request: Request, elements: tuple[str, ...], model: Model) -> _Steps:
+    """What carries out the steps of a model; and what LAMMPS is to hand over."""
+    assert _library is not None
+    numbers = np.array([atomic_numbers[symbol] for symbol in elements])
+    if isinstance(potential, ClusterPotential):
+        model.takes = c_interface.LIST
+        return ClusterSteps(potential, numbers, _library, request.pair)
+    if isinstance(potential, SystemPotential):
+        model.takes = c_interface.SYSTEM
+        model.lacks_virial = int(not potential.has_virial)
+        return SystemSteps(potential, numbers)
+    assert isinstance(potential, Potential)
+    host_pairs = potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model"
+    model.takes = c_interface.PAIRS if host_pairs else c_interface.LIST
+    return PairSteps(potential, elements, _library, request.pair, request.nranks, host_pairs)

@@ -11,8 +11,9 @@ from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_i
 import numpy as np
 import torch
 
-VERSION = 3
+VERSION = 4
 USE_BRIDGE = 2
+LIST, PAIRS, SYSTEM = 0, 1, 2
 
 
 class Request(Structure):
@@ -21,9 +22,11 @@ class Request(Structure):
         ("dtype", c_char_p),
         ("device", c_char_p),
         ("kind", c_char_p),
+        ("head", c_char_p),
         ("committee", c_int32),
         ("nmodels", c_int32),
         ("models", POINTER(c_char_p)),
+        ("wanted", c_int32),
         ("ntypes", c_int32),
         ("elements", POINTER(c_char_p)),
         ("rank", c_int32),
@@ -32,7 +35,7 @@ class Request(Structure):
 
 
 class Model(Structure):
-    _fields_ = [("handle", c_int64), ("cutoff", c_double), ("host_pairs", c_int32)]
+    _fields_ = [("handle", c_int64), ("cutoff", c_double), ("takes", c_int32), ("lacks_virial", c_int32)]
 
 
 class Step(Structure):
@@ -54,6 +57,9 @@ class Step(Structure):
         ("list_i", c_void_p),
         ("list_j", c_void_p),
         ("list_j_x", c_void_p),
+        ("tag", c_void_p),
+        ("cell", c_double * 9),
+        ("periodic", c_int32 * 3),
         ("nx", c_int64),
         ("x", c_void_p),
         ("f", c_void_p),

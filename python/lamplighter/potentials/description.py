@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import importlib.util
 import io
+import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,50 +18,18 @@ import yaml
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError, UntrustedModelError
-from lamplighter.potentials import recognition
+from lamplighter.potentials import calculator_file, deepmd_graph, gap_file, lammps_files, lammps_form, recognition
 from lamplighter.potentials.loading import load_torch, require_model_file
+from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
 
 COMPILED = ".lamp"
 
 
-@dataclass
-class Description:
-    """What a file says about itself. What it does not say is None or empty.
+_LOCAL_DESCRIPTORS = ("se_", "loc_frame")
+"""Descriptors of DeePMD-kit that see an atom's own neighbours only."""
 
-    Attributes:
-        path: The file.
-        sha256: Of its content.
-        framework: MACE, SevenNet, NequIP, Allegro, or how Lamplighter calls its own.
-        form: What kind of file of this framework it is.
-        needs: What runs it.
-        version: Of the framework that wrote it.
-        elements: Symbols of the elements that it knows, in its own order.
-        cutoff: Å.
-        layers: Interactions, convolutions or Allegro layers.
-        precision: float32 or float64.
-        parameters: How many numbers were fitted.
-        atomic_energies: eV, of the lone atoms or the shifts that stand for them, by element.
-        heads: Names of heads or modalities, of which a run uses the last.
-        exchanges: Whether ranks exchange node features in it.
-        notes: Lines on what could not be told, and why.
-    """
-
-    path: Path
-    sha256: str
-    framework: str
-    form: str
-    needs: str
-    version: str | None = None
-    elements: list[str] = field(default_factory=list)
-    cutoff: float | None = None
-    layers: int | None = None
-    precision: str | None = None
-    parameters: int | None = None
-    atomic_energies: dict[str, float] = field(default_factory=dict)
-    heads: list[str] = field(default_factory=list)
-    exchanges: bool | None = None
-    notes: list[str] = field(default_factory=list)
+_OWN_LAMMPS = "a LAMMPS of your own (`via: native`, docs/own_lammps.md)"
 
 
 def describe(path: Path) -> Description:
@@ -71,6 +40,10 @@ def describe(path: Path) -> Description:
     """
     if path.is_file() and path.suffix == COMPILED:
         return _compiled(path)
+    if path.is_file() and deepmd_graph.looks_like_graph(path):
+        return _deepmd(path)
+    if (style := lammps_files.recognise(path)) not in (None, "quip", "mliap unified"):
+        return lammps_form.describe(path, str(style))
     require_model_file(path)
     framework = recognition.framework_of(path)
     if framework is None:
@@ -78,7 +51,7 @@ def describe(path: Path) -> Description:
         raise ModelError(
             f"{path} is a torch file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
         )
-    describe_one = {"mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
+    describe_one = {"ase": _ase, "gap": _gap, "mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
     description = describe_one(path)
     if importlib.util.find_spec(framework.module) is None:
         description.notes.append(
@@ -126,6 +99,27 @@ def _first(arrays: Mapping[str, np.ndarray], name: str, default: Any) -> Any:
     return arrays[name].reshape(-1)[0] if name in arrays else default
 
 
+def _deepmd(path: Path) -> Description:
+    graph = deepmd_graph.read_graph(path)
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="DeePMD",
+        form="frozen TensorFlow graph" + (f", descriptor {graph.descriptor}" if graph.descriptor else ""),
+        needs="deepmd-kit, in LAMMPS (`kind: deepmd`)",
+        version=f"model format {graph.version}" if graph.version else None,
+        elements=graph.elements,
+        cutoff=graph.cutoff,
+        precision=graph.precision or None,
+        parameters=graph.parameters or None,
+        atomic_energies=graph.atomic_energies,
+        exchanges=False if graph.descriptor.startswith(_LOCAL_DESCRIPTORS) else None,
+    )
+    if importlib.util.find_spec("deepmd") is None:
+        description.notes.append(f"deepmd is not installed here; {recognition.how_to_install('deepmd')}")
+    return description
+
+
 def _mace(path: Path) -> Description:
     mliap = any(name.startswith("mace.calculators.lammps_mliap") for name in recognition.pickled_names(path))
     description = Description(
@@ -155,6 +149,10 @@ def _sevennet(path: Path) -> Description:
     description = Description(
         path=path, sha256=sha256(path), framework="SevenNet", form="checkpoint", needs="sevenn", exchanges=True
     )
+    if any(name.startswith("sevenn.mliap.") for name in recognition.pickled_names(path)):
+        description.form = "ML-IAP object"
+        description.needs = _OWN_LAMMPS
+        description.notes.append("give Lamplighter the checkpoint that it was made from, without a LAMMPS of your own")
     content = _without_its_code(path, description)
     if not isinstance(content, dict) or "config" not in content:
         return description
@@ -192,10 +190,9 @@ def _nequip(path: Path) -> Description:
     if recognition.is_nequip_package(path):
         _package(path, description)
     elif recognition.is_nequip_mliap(path):
-        description.form = "ML-IAP object"
-        description.notes.append("the model is a package or checkpoint inside; describe the file that it was made from")
+        description = _nequip_inside(path, description)
     else:
-        description.notes.append("make a package of it (nequip-package build) to see what it holds")
+        _nequip_checkpoint(path, description)
     if description.framework == "Allegro":
         description.needs = "nequip and nequip-allegro"
     return description
@@ -207,21 +204,99 @@ def _package(path: Path, description: Description) -> None:
     model = _model_section(_yaml(recognition.member_text(path, "/model/config.yaml")))
     allegro = any("/allegro/" in name for name in recognition.members(path))
     description.form = "package"
-    description.framework = "Allegro" if allegro else "NequIP"
-    description.exchanges = not allegro
-    versions = labels.get("versions") or {}
-    description.version = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()) if version)
+    _nequip_settings(model, labels.get("versions") or {}, allegro, description)
     types = labels.get("atom_types") or {}
     description.elements = [str(types[index]) for index in sorted(types)]
+    description.notes.append("its parameters are not counted, since reading them runs code that is in the file")
+
+
+def _nequip_checkpoint(path: Path, description: Description) -> None:
+    content = _without_its_code(path, description)
+    if not isinstance(content, dict) or "hyper_parameters" not in content:
+        return
+    settings = content["hyper_parameters"]
+    model = _model_section(settings.get("model"))
+    versions = (settings.get("info_dict") or {}).get("versions") or {}
+    _nequip_settings(model, versions, str(model.get("_target_", "")).startswith("allegro."), description)
+    description.elements = [str(name) for name in model.get("type_names", [])]
+    moments = [state["state"] for state in content.get("optimizer_states", ())]
+    fitted = [each["exp_avg"].numel() for state in moments for each in state.values() if "exp_avg" in each]
+    description.parameters = sum(fitted) or None
+
+
+def _nequip_inside(path: Path, description: Description) -> Description:
+    """An ML-IAP object of NequIP holds the bytes of the package or checkpoint that it was made from."""
+    inside = recognition.archive_inside(path)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "inside"
+        file.write_bytes(inside)
+        if recognition.is_nequip_package(file) or recognition.is_nequip_checkpoint(file):
+            description = _nequip(file)
+    description.path, description.sha256 = path, sha256(path)
+    description.form = f"ML-IAP object of a {description.form}"
+    return description
+
+
+def _nequip_settings(
+    model: Mapping[str, Any], versions: Mapping[str, Any], allegro: bool, description: Description
+) -> None:
+    """What the settings of the network say."""
+    description.framework = "Allegro" if allegro else "NequIP"
+    description.version = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()) if version)
     description.cutoff = float(model["r_max"]) if "r_max" in model else None
     description.layers = model.get("num_layers")
     description.precision = model.get("model_dtype")
+    description.exchanges = not allegro and description.layers != 1
     shifts = model.get("per_type_energy_shifts")
     if isinstance(shifts, dict):
         description.atomic_energies = {str(symbol): float(value) for symbol, value in shifts.items()}
-    description.notes.append("its parameters are not counted, since reading them runs code that is in the file")
-    if not allegro and description.layers == 1:
-        description.exchanges = False
+
+
+def _gap(path: Path) -> Description:
+    found = gap_file.read(path)
+    number = len(found.companions)
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="GAP",
+        form="XML file" + (f" with {number} files of sparse points" if number else ""),
+        needs="quippy, which runs it on CPUs, on any number of ranks",
+        elements=found.elements,
+        cutoff=max((each.cutoff for each in found.descriptors if each.cutoff is not None), default=None),
+        precision="float64",
+        parameters=sum(each.sparse_points for each in found.descriptors),
+        atomic_energies={chemical_symbols[z]: energy for z, energy in found.atomic_energies.items()},
+        descriptors=[_descriptor(each) for each in found.descriptors],
+        exchanges=False,
+    )
+    if found.version and found.version.isdigit():
+        written = datetime.datetime.fromtimestamp(int(found.version), datetime.timezone.utc)
+        description.version = f"gap_fit of {written:%Y-%m-%d} (gap_version {found.version})"
+    return description
+
+
+def _descriptor(found: gap_file.Descriptor) -> str:
+    """Such as `soap C, 4 Å, 20 sparse points`; elements in the order in which they are written."""
+    named = [found.words[key] for key in ("Z", "Z1", "Z2") if key in found.words]
+    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named if z.isdigit())
+    cutoff = f", {found.cutoff:g} Å" if found.cutoff is not None else ""
+    return f"{found.kind} {elements}".rstrip() + f"{cutoff}, {found.sparse_points} sparse points"
+
+
+def _ase(path: Path) -> Description:
+    named = calculator_file.read(path)
+    module = named.name.partition(":")[0].partition(".")[0]
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="ASE calculator",
+        form=named.name + "".join(f", {key} {value}" for key, value in named.options.items()),
+        needs=f"the Python package {module}; one rank",
+        notes=["it names code, which runs when it is loaded (docs/model_files.md); here, nothing was run"],
+    )
+    if importlib.util.find_spec(module) is None:
+        description.notes.append(f"{module} is not installed here")
+    return description
 
 
 def _yaml(text: str) -> dict[str, Any]:

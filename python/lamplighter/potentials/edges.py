@@ -6,6 +6,7 @@ gradient of the energy with respect to the vectors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +82,21 @@ def require_elements(path: object, known: list[str], asked: tuple[str, ...]) -> 
             f"model file {path} was trained for {shown} and does not know {', '.join(lacking)}; "
             f"pair_coeff asks for {' '.join(asked)}"
         )
+
+
+def require_head(path: object, asked: str | None, known: Sequence[str], called: str = "head") -> None:
+    """Refuse the name of a head that a model does not have; `called`: what its framework calls a head.
+
+    Raises:
+        ModelError: naming those that it has.
+    """
+    if asked is not None and asked not in known:
+        raise ModelError(
+            f"model file {path} has no {called} {asked!r}; its {_PLURALS[called]}: {', '.join(known) or 'none'}"
+        )
+
+
+_PLURALS = {"head": "heads", "modality": "modalities", "model": "models"}
 
 
 class _FetchGhosts(torch.autograd.Function):

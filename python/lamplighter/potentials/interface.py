@@ -12,9 +12,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
+
+Self = TypeVar("Self", bound="AnyPotential")
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,17 @@ class PairData:
         self.exchange.reverse(source.reshape(-1, width), target.reshape(-1, width))
 
 
-class Potential(ABC):
-    """A model that turns `PairData` into energies and pair forces.
+class AnyPotential(ABC):
+    """What models of all sorts have in common: how a file becomes one.
 
-    A new framework is one module with one subclass, named by an entry point of the group
-    `lamplighter.potentials`. `tests/potentials` checks any of them.
+    A new framework is one module with one subclass of `Potential`, `positions.ClusterPotential` or
+    `positions.SystemPotential`, named by an entry point of the group `lamplighter.potentials`.
     """
 
     #: Name for `kind` in `pair_style lamplighter` and the run file.
     kind: ClassVar[str]
+    #: Whether `device` may be a GPU; where not, `device auto` is the CPU.
+    runs_on_gpu: ClassVar[bool] = True
 
     #: Cutoff radius, Å.
     cutoff: float
@@ -133,12 +137,16 @@ class Potential(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, path: Path, options: LoadOptions) -> Potential:
+    def load(cls: type[Self], path: Path, options: LoadOptions) -> Self:
         """Load a model.
 
         Raises:
-            ModelError: the file is corrupt, of another framework, or lacks an element that is asked for.
+            ModelError: the file is corrupt, of another framework, or lacks an element or a head that is asked for.
         """
+
+
+class Potential(AnyPotential):
+    """A model that turns `PairData` into energies and pair forces. `tests/backends` checks any of them."""
 
     @abstractmethod
     def element_index(self, symbol: str) -> int:

@@ -21,10 +21,13 @@ import torch
 
 from lamplighter import trust
 from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.potentials.calculator_file import is_calculator_file
+from lamplighter.potentials.deepmd_graph import looks_like_graph
+from lamplighter.potentials.gap_file import is_gap
 from lamplighter.potentials.permitted_classes import permission_for
 from lamplighter.trust import sha256
 
-__all__ = ["LoadedModel", "load_torch", "read_program", "require_model_file", "sha256"]
+__all__ = ["LoadedModel", "load_torch", "loader_of", "read_program", "require_model_file", "sha256"]
 
 Loader = Literal["weights_only", "pickle", "torchscript"]
 
@@ -39,6 +42,7 @@ _OTHER_STARTS = (
 )
 
 _permissions_in_force = threading.Lock()
+_loaders: dict[str, str] = {}  # by SHA-256, for the record of a run
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,15 @@ class LoadedModel:
 
 
 def require_model_file(path: Path) -> None:
-    """Check that a file exists, can be read and is a torch file or a torch package, without loading it.
+    """Check that a file exists, can be read and is a torch file, a torch package or a text of a known kind; not loaded.
 
     Raises:
         ModelError: naming the file, what was found, and the remedy.
     """
-    _kind(Path(path), _read(Path(path), 64))
+    path = Path(path)
+    start = _read(path, 64)
+    if not is_gap(path) and not is_calculator_file(path):
+        _kind(path, start)
 
 
 def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: bool | None = None) -> LoadedModel:
@@ -93,10 +100,13 @@ def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: 
         reason = "a TorchScript file is a program"
     else:
         try:
-            return LoadedModel(_load_narrowly(path, content, map_location), "weights_only", digest)
+            model = _load_narrowly(path, content, map_location)
+            _loaders[digest] = "weights_only"
+            return LoadedModel(model, "weights_only", digest)
         except _NotPermitted as problem:
             reason = str(problem)
     _require_trust(path, digest, reason, strict)
+    _loaders[digest] = f"{_full_loader(kind)}: {reason}"
     return LoadedModel(_load_fully(path, content, map_location, kind), _full_loader(kind), digest, reason)
 
 
@@ -113,8 +123,15 @@ def read_program(path: Path, reason: str, *, strict: bool | None = None) -> byte
         ModelError: the file cannot be read.
     """
     content = _read(Path(path))
-    _require_trust(Path(path), hashlib.sha256(content).hexdigest(), reason, strict)
+    digest = hashlib.sha256(content).hexdigest()
+    _require_trust(Path(path), digest, reason, strict)
+    _loaders[digest] = f"its framework: {reason}"
     return content
+
+
+def loader_of(digest: str) -> str | None:
+    """How a model file of this SHA-256 was read by this process, and why so; None if it was not."""
+    return _loaders.get(digest)
 
 
 def _require_trust(path: Path, digest: str, reason: str, strict: bool | None) -> None:
@@ -199,6 +216,8 @@ def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "
         return "legacy"
     if not start.startswith(_ZIP_START):
         found = next((text for begin, text in _OTHER_STARTS if start.startswith(begin)), None)
+        if found is None and looks_like_graph(path):
+            found = "a frozen model of DeePMD-kit; write `kind: deepmd` in the run file (docs/deepmd.md)"
         shown = start[:16]
         raise ModelError(
             f"model file {path} is not a torch file: it is {found}"

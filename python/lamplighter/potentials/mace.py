@@ -21,6 +21,7 @@ from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForces
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
+from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
@@ -61,15 +62,11 @@ class Mace(Potential):
         loaded: Any = load_torch(path, map_location="cpu").object
         if isinstance(loaded, LAMMPS_MLIAP_MACE):
             network = loaded.model
+            if options.head is not None:
+                network = _with_head(path, network.model, options.head)
         elif isinstance(loaded, torch.nn.Module) and hasattr(loaded, "interactions"):
-            if getattr(loaded, "heads", None) is None:
-                loaded.heads = ["Default"]
-            if options.head is not None and options.head not in loaded.heads:
-                raise ModelError(
-                    f"model file {path} has no head {options.head!r}; its heads: {', '.join(loaded.heads)}"
-                )
             loaded.lammps_mliap = True
-            network = MACEEdgeForcesWrapper(loaded, head=options.head or loaded.heads[-1])
+            network = _with_head(path, loaded, options.head)
         else:
             raise ModelError(
                 f"model file {path} holds a {type(loaded).__module__}.{type(loaded).__name__}, not a MACE model: "
@@ -113,6 +110,14 @@ class Mace(Potential):
         self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(self.dtype)
         self._batch = torch.zeros(data.nlocal, dtype=torch.int64, device=self.device)
         self._topology = data.topology
+
+
+def _with_head(path: Path, model: torch.nn.Module, head: str | None) -> MACEEdgeForcesWrapper:
+    """The model with one of its heads; None: the last."""
+    if getattr(model, "heads", None) is None:
+        model.heads = ["Default"]
+    require_head(path, head, model.heads)
+    return MACEEdgeForcesWrapper(model, head=head or model.heads[-1])
 
 
 def _reordered(network: MACEEdgeForcesWrapper) -> MACEEdgeForcesWrapper:

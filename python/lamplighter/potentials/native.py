@@ -23,6 +23,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from lamplighter import plugin
 from lamplighter.cache import cache_folders, writable_cache_folder
 from lamplighter.errors import ModelError
+from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_compile import (
     VERSION,
@@ -323,6 +324,7 @@ def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | Non
         )
     if getattr(loaded, "heads", None) is None:
         loaded.heads = ["Default"]
+    require_head(path, head, loaded.heads)
     if head is None and len(loaded.heads) > 1:
         head = loaded.heads[-1]
     loaded.lammps_mliap = False

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+import yaml
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
-from lamplighter.potentials.edges import edges_within, require_elements, write_result
+from lamplighter.potentials.edges import edges_within, require_elements, require_head, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch, read_program
 
@@ -138,14 +139,22 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
             set_global_state()
             networks = load_saved_model(str(copy), model_key=None)
     except Exception as problem:
+        newer = recognition.newer_than_installed("nequip", _written_with(path))
         raise ModelError(
-            f"model file {path} cannot be loaded by the installed NequIP, it is damaged or of another version "
-            f"({type(problem).__name__}: {problem})"
+            f"model file {path} cannot be loaded by the installed NequIP: "
+            f"{newer or 'it is damaged or of another version'} ({type(problem).__name__}: {problem})"
         ) from problem
     known = list(networks.keys())
-    if name is not None and name not in known:
-        raise ModelError(f"model file {path} has no model {name!r}; its models: {', '.join(known)}")
+    require_head(path, name, known, "model")
     return networks[name or (_SOLE if _SOLE in known else known[-1])].eval()
+
+
+def _written_with(path: Path) -> object:
+    """The version of NequIP that a package names."""
+    if not recognition.is_nequip_package(path):
+        return None
+    labels = yaml.safe_load(recognition.member_text(path, "/model/package_metadata.txt"))
+    return labels.get("versions", {}).get("nequip") if isinstance(labels, dict) else None
 
 
 def _energy_network(network: Any) -> Any:

@@ -1,16 +1,21 @@
 """Which framework wrote a model file, told from its bytes: nothing in it is run, no framework is imported.
 
-A model file is a zip archive (or, from old torch, a bare pickle). The names of classes that its pickle asks for, or a
-few words of its plain-text parts, give the framework away.
+A model file is a zip archive (or, from old torch, a bare pickle), or plain text. The names of classes that its pickle
+asks for, or a few words of its plain-text parts, give the framework away.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import pickletools
+import re
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, NamedTuple
+
+from lamplighter.potentials.calculator_file import is_calculator_file
+from lamplighter.potentials.gap_file import is_gap
 
 _LARGEST_PICKLE = 2**28  # bytes; tensors lie beside the pickle, so that this is far beyond any model
 
@@ -37,19 +42,38 @@ FRAMEWORKS = {
     each.kind: each
     for each in (
         Framework("mace", "MACE", "mace", "mace", "install"),
-        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-nequip"),
-        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-nequip"),
+        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
+        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
+        Framework("deepmd", "DeePMD", "deepmd", "deepmd", "install-frameworks"),
+        Framework("gap", "GAP", "quippy", "gap", "install"),
+        Framework("ase", "ASE calculator", "ase", "", "install"),
     )
 }
 
 
 def how_to_install(kind: str) -> str:
-    """One line: the extra and the command that make an environment for a framework."""
+    """One line: the extra and the commands that make an environment for a framework, and how a run uses it."""
     framework = FRAMEWORKS[kind]
     return (
-        f"in an environment with torch: pip install 'lamplighter[{framework.extra}]'; in a clone: "
-        f"make {framework.make_target} (docs/install.md says which frameworks can be together)"
+        "make an environment that has it, `python -m venv ENV`, `ENV/bin/pip install torch`, "
+        f"`ENV/bin/pip install 'lamplighter[{framework.extra}]'` (in a clone: make {framework.make_target}), and name "
+        "its Python in the run file, `potential: {python: ENV/bin/python}` (docs/environments.md)"
     )
+
+
+def newer_than_installed(package: str, written: object) -> str:
+    """What to say of a file that a newer version of a package wrote than the installed one; nothing of any other."""
+    try:
+        installed = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    if not isinstance(written, str) or _numbers(written) <= _numbers(installed):
+        return ""
+    return f"it was written with {package} {written}, and {installed} is installed: pip install '{package}>={written}'"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version.partition("+")[0])]
 
 
 def framework_of(path: Path) -> Framework | None:
@@ -124,6 +148,20 @@ def pickled_strings(path: Path) -> set[str]:
     return _read(path).strings
 
 
+def archive_inside(path: Path) -> bytes:
+    """The largest zip archive that is in the pickle of a torch file as an object; empty if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
+            with archive.open(name) as file:
+                values = [value for _, value, _ in pickletools.genops(file) if isinstance(value, bytes | str)]
+    except (OSError, ValueError, UnpicklingError, zipfile.BadZipFile, StopIteration):
+        return b""
+    found: bytes | str = max((v for v in values if v[:2] in (b"PK", "PK")), key=len, default=b"")
+    # old protocols of pickle write bytes as text
+    return found.encode("latin-1", errors="replace") if isinstance(found, str) else found
+
+
 class _Pickle(NamedTuple):
     names: set[str]
     strings: set[str]
@@ -182,4 +220,4 @@ def _operations(file: IO[bytes]) -> _Pickle:
     return _Pickle(names, strings)
 
 
-_TESTS = {"mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}
+_TESTS = {"gap": is_gap, "ase": is_calculator_file, "mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}

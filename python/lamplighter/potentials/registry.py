@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
-from lamplighter.potentials.interface import Potential
+from lamplighter.potentials.interface import AnyPotential
 
 GROUP = "lamplighter.potentials"
 
@@ -17,7 +17,7 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def load_kind(kind: str) -> type[Potential]:
+def load_kind(kind: str) -> type[AnyPotential]:
     """The potential class of one kind.
 
     Raises:
@@ -28,7 +28,7 @@ def load_kind(kind: str) -> type[Potential]:
         known = ", ".join(sorted(points)) or "none"
         raise ModelError(f"potential kind {kind!r} is not known; installed kinds: {known}")
     try:
-        loaded: type[Potential] = points[kind].load()
+        loaded: type[AnyPotential] = points[kind].load()
     except ImportError as missing:
         remedy = recognition.how_to_install(kind) if kind in recognition.FRAMEWORKS else f"install what {kind!r} needs"
         raise ModelError(
@@ -37,7 +37,7 @@ def load_kind(kind: str) -> type[Potential]:
     return loaded
 
 
-def recognise(path: Path) -> type[Potential]:
+def recognise(path: Path) -> type[AnyPotential]:
     """The potential class whose models look like `path`.
 
     Raises:

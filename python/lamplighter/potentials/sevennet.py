@@ -19,7 +19,7 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
-from lamplighter.potentials.edges import edges_within, fetch_ghosts, require_elements, write_result
+from lamplighter.potentials.edges import edges_within, fetch_ghosts, require_elements, require_head, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch
 
@@ -102,8 +102,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
             _fill(checkpoint, content)
             network = checkpoint.build_model(enable_cueq=False, enable_flash=False, enable_oeq=False)
     except Exception as problem:
+        newer = recognition.newer_than_installed("sevenn", content["config"].get("version"))
         raise ModelError(
-            f"model file {path}: the installed SevenNet cannot build its network ({type(problem).__name__}: {problem})"
+            f"model file {path}: the installed SevenNet cannot build its network{': ' if newer else ''}{newer} "
+            f"({type(problem).__name__}: {problem})"
         ) from problem
     return checkpoint.config, network
 
@@ -123,8 +125,7 @@ def _fill(checkpoint: Any, content: dict[str, Any]) -> None:
 def _choose_modality(path: Path, network: Any, asked: str | None) -> None:
     """Of a model trained on several kinds of data: the one that is asked for, or the last."""
     known = list(network.modal_map or ())
-    if asked is not None and asked not in known:
-        raise ModelError(f"model file {path} has no modality {asked!r}; its modalities: {', '.join(known) or 'none'}")
+    require_head(path, asked, known, "modality")
     if known:
         network.prepare_modal_deploy(asked or known[-1])
 

@@ -20,9 +20,10 @@ from lamplighter.analysis.distribution import (
     probabilities,
 )
 from lamplighter.analysis.equilibration import METHOD, detect_equilibration
+from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate, mean_with_error
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.report.run_folder import read_run
+from lamplighter.report.run_folder import RunRecord, StageRecord, read_run
 from lamplighter.report.run_system import require_same_system, system_of
 from lamplighter.report.stage_choice import chosen_stage
 from lamplighter.report.stage_summary import stage_time_ps
@@ -47,6 +48,7 @@ class RunDensity:
         start: Row at which production begins.
         discarded: How it was found, in words.
         mean: Of production, g/cm³.
+        volume: Of production, Å³.
         compressibility: 1/Pa.
         temperature: K.
         blocks: Block averaging of production.
@@ -61,6 +63,7 @@ class RunDensity:
     start: int
     discarded: str
     mean: Estimate
+    volume: Estimate
     compressibility: Estimate
     temperature: Estimate
     blocks: BlockErrors
@@ -101,24 +104,36 @@ class DensityOfRuns:
     pseudo_count: float
     notes: list[str]
 
+    @property
+    def seeds(self) -> SeedSensitivity | None:
+        """Spread over runs, which differ in their seed; None of a single run."""
+        return seed_sensitivity([run.mean for run in self.runs])
+
 
 def read_density(folder: Path, discard_ps: float | None = None, stage: str | None = None) -> RunDensity:
     """Density of a run from its thermo table.
 
     Args:
         folder: The run folder.
-        discard_ps: What is left out from the beginning of the stage, ps; None: until equilibrated (Chodera 2016).
+        discard_ps: What is left out from the beginning of the stage, ps; None: until equilibrated (MSER-5).
         stage: Name or index; None: the last NPT stage.
 
     Raises:
         RunFolderError: there is no run or no NPT stage, it has no rows, its volume is constant, or nothing is left.
     """
     run = read_run(folder)
-    record = chosen_stage(run, stage, ("npt",), "a density that fluctuates")
+    return density_of_stage(run, chosen_stage(run, stage, ("npt",), "a density that fluctuates"), discard_ps)
+
+
+def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | None = None) -> RunDensity:
+    """The same of one stage of a run that was read already. Raises as `read_density`."""
+    folder = run.folder
     rows = run.thermo.stage(record.index)
     density, volume, temperature = rows["density_g_cm3"], rows["volume_A3"], rows["temperature_K"]
     finite = np.isfinite(density) & np.isfinite(volume) & np.isfinite(temperature)
-    notes = [] if finite.all() else [f"{int((~finite).sum())} rows that are not finite were left out"]
+    notes = [note for note in run.notes if "thermo" in note]
+    if not finite.all():
+        notes.append(f"{int((~finite).sum())} rows that are not finite were left out")
     time = stage_time_ps(rows, record.timestep_fs)[finite]
     density, volume, temperature = density[finite], volume[finite], temperature[finite]
     if len(density) < 2:
@@ -137,6 +152,7 @@ def read_density(folder: Path, discard_ps: float | None = None, stage: str | Non
         start=start,
         discarded=discarded,
         mean=mean_with_error(density[start:], "g/cm³"),
+        volume=mean_with_error(volume[start:], "Å³"),
         compressibility=compressibility(volume[start:], mean_temperature.value),
         temperature=mean_temperature,
         blocks=block_errors(density[start:]),
@@ -164,8 +180,21 @@ def density_of_runs(
     Raises:
         LamplighterError: a run cannot be used, runs are of different systems, or the grid cannot be made.
     """
-    runs = [read_density(folder, discard_ps, stage) for folder in folders]
-    others = [read_density(folder, discard_ps, stage) for folder in references]
+    return density_together(
+        [read_density(folder, discard_ps, stage) for folder in folders],
+        [read_density(folder, discard_ps, stage) for folder in references],
+        bin_width,
+        pseudo_count,
+    )
+
+
+def density_together(
+    runs: Sequence[RunDensity],
+    others: Sequence[RunDensity] = (),
+    bin_width: float | None = None,
+    pseudo_count: float = PSEUDO_COUNT,
+) -> DensityOfRuns:
+    """Put runs, and `others` that are their reference, together; else as `density_of_runs`."""
     require_same_system((run.folder, run.system) for run in (*runs, *others))
     samples, reference = [run.production for run in runs], [run.production for run in others]
     try:
@@ -178,12 +207,12 @@ def density_of_runs(
     if max(temperatures) > (1.0 + MOST_TEMPERATURES_APART) * min(temperatures):
         notes.append(f"the runs are at different temperatures: {min(temperatures):.4g} to {max(temperatures):.4g} K")
     return DensityOfRuns(
-        runs=runs,
+        runs=list(runs),
         mean=mean_of_runs([run.mean for run in runs]),
         within=_mean_within([run.mean for run in runs]),
         edges=edges,
         probability=probabilities(samples, edges, pseudo_count),
-        references=others,
+        references=list(others),
         reference_probability=probabilities(reference, edges, pseudo_count) if others else None,
         divergence=apart,
         pseudo_count=pseudo_count,
@@ -217,7 +246,7 @@ def _start(time: Floats, density: Floats, discard_ps: float | None, where: str, 
         found = detect_equilibration(density)
         if found.note:
             notes.append(found.note)
-        how = METHOD if not found.note else "first half"
+        how = found.note.partition(":")[0] or METHOD
         return found.start, f"first {time[found.start]:.4g} ps of {length:.6g} ps discarded: {how}"
     start = int(np.searchsorted(time, discard_ps - 1e-9))
     if start >= len(time) - 1:

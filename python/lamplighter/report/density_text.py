@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.report.density import DensityOfRuns, RunDensity
 from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.seeds_text import format_seeds
 from lamplighter.report.text import format_with_error
 
 _MOST_LEGENDS = 6
@@ -24,6 +27,8 @@ def format_density(result: DensityOfRuns) -> str:
     if len(result.runs) > 1:
         lines.append(f"mean of {len(result.runs)} runs  {_value(result.mean)} (from the spread of the runs)")
         lines.append(f"                {_value(result.within)} (from the fluctuations within runs)")
+    if result.seeds is not None:
+        lines.append(f"spread of runs  {format_seeds(result.seeds, 'g/cm³')}")
     for run in result.references:
         lines.append(f"reference {run.folder.name}: {_value(run.mean)} ({run.discarded})")
     width = result.edges[1] - result.edges[0]
@@ -64,6 +69,7 @@ def density_as_json(result: DensityOfRuns) -> dict[str, Any]:
     return {
         "mean": result.mean,
         "mean_error_within_runs": result.within,
+        "seed_sensitivity": result.seeds,
         "runs": [run(each) for each in result.runs],
         "references": [run(each) for each in result.references],
         "edges_g_cm3": result.edges,
@@ -82,26 +88,44 @@ def draw_density(result: DensityOfRuns, path: Path) -> None:
         LamplighterError: the file cannot be written.
     """
     figure, (series, distribution, blocks) = new_figure(1, 3)
-    for place, run in enumerate(result.runs):
+    draw_series(series, result.runs)
+    draw_distribution(distribution, result)
+    draw_blocks(blocks, result.runs)
+    save(figure, path)
+
+
+def draw_series(axis: Axes, runs: Sequence[RunDensity], labels: Sequence[str] = ()) -> None:
+    """Density against time, and where production begins; `labels` in place of the names of the folders."""
+    for place, run in enumerate(runs):
         colour = PALETTE[place % len(PALETTE)]
-        label = run.folder.resolve().name if place < _MOST_LEGENDS else None
-        series.plot(run.time_ps, run.density, color=colour, linewidth=0.9, label=label)
-        series.axvline(run.time_ps[run.start], color=colour, linestyle=(0, (3, 2)), linewidth=1.0)
-        blocks.errorbar(
+        name = labels[place] if labels else run.folder.resolve().name
+        label = name.replace("$", r"\$") if place < _MOST_LEGENDS else None
+        axis.plot(run.time_ps, run.density, color=colour, linewidth=0.9, label=label)
+        axis.axvline(run.time_ps[run.start], color=colour, linestyle=(0, (3, 2)), linewidth=1.0)
+    axis.set(xlabel="t / ps", ylabel="ρ / (g/cm³)")
+    axis.legend(fontsize="small", frameon=False)
+
+
+def draw_distribution(axis: Axes, result: DensityOfRuns) -> None:
+    """P(ρ) of all runs together, and R(ρ) of the reference."""
+    width = float(np.diff(result.edges)[0])
+    axis.stairs(result.probability / width, result.edges, fill=True, color=PALETTE[0], alpha=0.5, label="P")
+    if result.reference_probability is not None:
+        axis.stairs(result.reference_probability / width, result.edges, color=PALETTE[6], label="R")
+        axis.legend(fontsize="small", frameon=False)
+    axis.set(xlabel="ρ / (g/cm³)", ylabel="P(ρ) / (cm³/g)")
+
+
+def draw_blocks(axis: Axes, runs: Sequence[RunDensity]) -> None:
+    """Error of the mean against the length of blocks; the error that is given as a line."""
+    for place, run in enumerate(runs):
+        colour = PALETTE[place % len(PALETTE)]
+        axis.errorbar(
             run.blocks.size, run.blocks.standard_error, run.blocks.uncertainty, color=colour, marker=".", linewidth=0.9
         )
         if math.isfinite(run.mean.standard_error):
-            blocks.axhline(run.mean.standard_error, color=colour, linestyle=(0, (3, 2)), linewidth=1.0)
-    series.set(xlabel="t / ps", ylabel="ρ / (g/cm³)")
-    series.legend(fontsize="small", frameon=False)
-    blocks.set(xlabel="samples a block", ylabel="error of ⟨ρ⟩ / (g/cm³)", xscale="log")
-    width = float(np.diff(result.edges)[0])
-    distribution.stairs(result.probability / width, result.edges, fill=True, color=PALETTE[0], alpha=0.5, label="P")
-    if result.reference_probability is not None:
-        distribution.stairs(result.reference_probability / width, result.edges, color=PALETTE[6], label="R")
-        distribution.legend(fontsize="small", frameon=False)
-    distribution.set(xlabel="ρ / (g/cm³)", ylabel="P(ρ) / (cm³/g)")
-    save(figure, path)
+            axis.axhline(run.mean.standard_error, color=colour, linestyle=(0, (3, 2)), linewidth=1.0)
+    axis.set(xlabel="samples a block", ylabel="error of ⟨ρ⟩ / (g/cm³)", xscale="log")
 
 
 def _run(run: RunDensity) -> list[str]:

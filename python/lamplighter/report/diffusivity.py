@@ -21,9 +21,12 @@ from lamplighter.analysis.diffusivity import (
     yeh_hummer,
 )
 from lamplighter.analysis.displacement import mean_squared_displacement
+from lamplighter.analysis.molecules import Molecules
+from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate
 from lamplighter.errors import RunFolderError, TrajectoryError
 from lamplighter.report.density import mean_of_runs
+from lamplighter.report.run_centres import RunCentres
 from lamplighter.report.run_folder import RunRecord
 from lamplighter.report.run_trajectory import RunTrajectory
 from lamplighter.report.stage_choice import chosen_stage, stage_interval_ps
@@ -121,12 +124,21 @@ class DiffusivityOfRuns:
     trajectories: list[TrajectoryDiffusivity]
     means: dict[str, Estimate]
 
+    @property
+    def seeds(self) -> dict[str, SeedSensitivity]:
+        """By species: spread over trajectories, which differ in their seed, Å²/ps; empty of a single one."""
+        found = {
+            name: seed_sensitivity([_estimate(each.species[place].einstein) for each in self.trajectories])
+            for place, name in enumerate(self.means)
+        }
+        return {name: each for name, each in found.items() if each is not None}
 
-def frames_of_stage(trajectory: RunTrajectory, stage: str | None) -> Iterator[Frame]:
+
+def frames_of_stage(trajectory: RunTrajectory | RunCentres, stage: str | None) -> Iterator[Frame]:
     """The frames of one stage of a run, times counted from its beginning.
 
     Args:
-        trajectory: Of a run folder.
+        trajectory: Of a run folder, or the centres of mass in it.
         stage: Name or index; None: the last at constant volume.
 
     Raises:
@@ -149,21 +161,25 @@ def temperature_of_stage(run: RunRecord, stage: str | None) -> float | None:
     return float(temperatures.mean()) if len(temperatures) else None
 
 
-def diffusivity_of_frames(path: Path, frames: Iterable[Frame], wanted: Wanted) -> TrajectoryDiffusivity:
-    """D of each species of a trajectory, and of all molecules.
+def diffusivity_of_frames(
+    path: Path, frames: Iterable[Frame], wanted: Wanted, of_molecules: Molecules | None = None
+) -> TrajectoryDiffusivity:
+    """D of each species of a trajectory, and of all molecules; `of_molecules` as `centres_of_mass.read_centres`.
 
     Raises:
         TrajectoryError: the frames cannot be used (`centres_of_mass.read_centres`), or are too few; the file is named.
     """
     try:
-        whole = read_centres(frames, unwrap=wanted.unwrap, tolerance=wanted.tolerance)
+        whole = read_centres(frames, unwrap=wanted.unwrap, tolerance=wanted.tolerance, of_molecules=of_molecules)
         centres = _production(whole, wanted)
         return _analysed(path, centres, whole.length_ps - centres.length_ps, wanted)
     except TrajectoryError as problem:
         raise TrajectoryError(f"{path}: {problem}") from None
 
 
-def diffusivity_of_run(trajectory: RunTrajectory, stage: str | None, wanted: Wanted) -> TrajectoryDiffusivity:
+def diffusivity_of_run(
+    trajectory: RunTrajectory | RunCentres, stage: str | None, wanted: Wanted
+) -> TrajectoryDiffusivity:
     """D in a stage of a run; the temperature of the finite-size correction is that of the stage unless it is given.
 
     Raises:
@@ -172,7 +188,8 @@ def diffusivity_of_run(trajectory: RunTrajectory, stage: str | None, wanted: Wan
     folder = trajectory.run.folder
     if wanted.temperature is None:
         wanted = replace(wanted, temperature=temperature_of_stage(trajectory.run, stage))
-    made = diffusivity_of_frames(folder, frames_of_stage(trajectory, stage), wanted)
+    known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
+    made = diffusivity_of_frames(folder, frames_of_stage(trajectory, stage), wanted, known)
     notes = [*made.notes, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
@@ -243,7 +260,8 @@ def _analysed(path: Path, centres: CentresOfMass, discarded: float, wanted: Want
 def _of_group(
     name: str, centres: CentresOfMass, which: NDArray[np.bool_], wanted: Wanted, notes: list[str]
 ) -> SpeciesDiffusivity:
-    positions = centres.positions if which.all() else centres.positions[:, which]
+    columns = _contiguous(which)
+    positions = centres.positions[:, columns]
     made = einstein(positions, centres.interval_ps, wanted.plan)
     n_lags = len(made.lags_ps)
     if not made.diffusive:
@@ -255,8 +273,15 @@ def _of_group(
         notes.append(f"{name}: no error bar: {made.n_independent} independent blocks, fewer than 5")
     velocities = None
     if centres.velocities is not None:
-        velocities = _from_velocities(name, centres.velocities[:, which], centres.interval_ps, wanted, notes)
+        velocities = _from_velocities(name, centres.velocities[:, columns], centres.interval_ps, wanted, notes)
     return SpeciesDiffusivity(name, made, made.lags_ps, mean_squared_displacement(positions, n_lags), velocities)
+
+
+def _contiguous(which: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+    """The same molecules as a slice where they follow each other, so that no array is copied."""
+    places = np.flatnonzero(which)
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first + 1 == len(places) else which
 
 
 def _from_velocities(

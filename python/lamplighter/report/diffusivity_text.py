@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from lamplighter.report.diffusivity import (
     TO_1E6_CM2_S,
@@ -13,9 +17,12 @@ from lamplighter.report.diffusivity import (
     TrajectoryDiffusivity,
 )
 from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.seeds_text import format_seeds
 from lamplighter.report.text import format_with_error
 
 UNIT = "×10⁻⁶ cm²/s"
+
+_FEW_DECADES = 300.0  # from the first time to the last
 
 
 def format_diffusivity(result: DiffusivityOfRuns) -> str:
@@ -28,6 +35,9 @@ def format_diffusivity(result: DiffusivityOfRuns) -> str:
         width = max(len(name) for name in result.means)
         for name, mean in result.means.items():
             lines.append(f"  {name.ljust(width)}  {_scaled(mean.value, mean.standard_error)}")
+        lines.append("spread of the trajectories")
+        for name, spread in result.seeds.items():
+            lines.append(f"  {name.ljust(width)}  {format_seeds(spread, UNIT, TO_1E6_CM2_S)}")
     return "\n".join(lines).rstrip()
 
 
@@ -79,6 +89,17 @@ def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
             name: {"D_1e-6_cm2_s": mean.value * TO_1E6_CM2_S, "standard_error": mean.standard_error * TO_1E6_CM2_S}
             for name, mean in result.means.items()
         },
+        "seed_sensitivity": {
+            name: {
+                "spread_1e-6_cm2_s": each.spread.value * TO_1E6_CM2_S,
+                "spread_error": each.spread.standard_error * TO_1E6_CM2_S,
+                "noise_1e-6_cm2_s": each.noise * TO_1E6_CM2_S,
+                "beyond_noise_1e-6_cm2_s": each.beyond_noise * TO_1E6_CM2_S,
+                "p_value": each.p_value,
+                "n": each.n,
+            }
+            for name, each in result.seeds.items()
+        },
     }
 
 
@@ -88,26 +109,45 @@ def draw_diffusivity(result: DiffusivityOfRuns, path: Path) -> None:
     Raises:
         LamplighterError: the file cannot be written.
     """
-    first = result.trajectories[0]
     with_velocities = any(one.green_kubo for each in result.trajectories for one in each.species)
     figure, axes = new_figure(1, 2 if with_velocities else 1)
-    for each in result.trajectories:
-        for place, one in enumerate(each.species):
-            colour = PALETTE[place % len(PALETTE)]
-            label = one.name if each is first else None
-            axes[0].loglog(one.msd_lags_ps[1:], one.msd[1:], color=colour, label=label)
-            if with_velocities and one.green_kubo is not None:
-                made = one.green_kubo
-                axes[1].plot(made.lags_ps, made.running * TO_1E6_CM2_S, color=colour, label=label)
-    last = first.mixture
-    ends = last.msd_lags_ps[[1, -1]]
-    line = last.msd[-1] * ends / ends[-1]
-    axes[0].loglog(ends, line, color="0.5", linestyle=(0, (3, 2)), label="slope 1")
-    axes[0].set(xlabel="t / ps", ylabel="MSD / Å²")
-    axes[0].legend(fontsize="small", frameon=False)
+    draw_displacements(axes[0], result.trajectories)
     if with_velocities:
-        axes[1].set(xlabel="t / ps", ylabel=f"⅓ ∫ VACF / ({UNIT})")
+        draw_integrals(axes[1], result.trajectories)
     save(figure, path)
+
+
+def draw_displacements(axis: Axes, trajectories: Sequence[TrajectoryDiffusivity]) -> None:
+    """MSD of each species on logarithmic axes beside a line of slope 1."""
+    first = trajectories[0]
+    for each in trajectories:
+        for place, one in enumerate(each.species):
+            label = one.name if each is first else None
+            axis.loglog(one.msd_lags_ps[1:], one.msd[1:], color=PALETTE[place % len(PALETTE)], label=label)
+    draw_slope_one(axis, first.mixture)
+    axis.legend(fontsize="small", frameon=False)
+
+
+def draw_slope_one(axis: Axes, last: SpeciesDiffusivity) -> None:
+    """A line of slope 1 that ends where the displacement of `last` does, and the names of the axes."""
+    ends = last.msd_lags_ps[[1, -1]]
+    axis.loglog(ends, last.msd[-1] * ends / ends[-1], color="0.5", linestyle=(0, (3, 2)), label="slope 1")
+    axis.set(xlabel="t / ps", ylabel="MSD / Å²")
+    if ends[1] < _FEW_DECADES * ends[0]:  # decades alone would name too few times
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def draw_integrals(axis: Axes, trajectories: Sequence[TrajectoryDiffusivity]) -> None:
+    """The running integral of the velocity autocorrelation of each species."""
+    for each in trajectories:
+        for place, one in enumerate(each.species):
+            if one.green_kubo is not None:
+                made, colour = one.green_kubo, PALETTE[place % len(PALETTE)]
+                label = one.name if each is trajectories[0] else None
+                axis.plot(made.lags_ps, made.running * TO_1E6_CM2_S, color=colour, label=label)
+    axis.set(xlabel="t / ps", ylabel=f"⅓ ∫ VACF / ({UNIT})")
 
 
 def _trajectory(made: TrajectoryDiffusivity) -> list[str]:

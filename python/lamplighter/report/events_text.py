@@ -5,13 +5,13 @@ from __future__ import annotations
 from lamplighter.report.events import Event
 from lamplighter.report.run_folder import RunRecord
 
-_HEAD = ("step", "time / ps", "criterion", "value", "limit", "atoms", "ranks")
+EVENT_COLUMNS = ("step", "time / ps", "criterion", "value", "limit", "atoms", "ranks")
 _MOST_ATOMS = 8
 
 
 def format_events(run: RunRecord) -> str:
     """A line for each event, then how the run ended and what was watched."""
-    return "\n".join([*_table(run), *([""] if run.events else []), *_ending(run)])
+    return "\n".join([*_table(run), *([""] if run.events else []), *format_ending(run)])
 
 
 def format_atoms(atoms: list[int], elements: list[str], criterion: str) -> str:
@@ -34,12 +34,13 @@ def format_limit(limit: float | tuple[float, float] | None, unit: str = "") -> s
 def _table(run: RunRecord) -> list[str]:
     if not run.events:
         return []
-    rows = [_HEAD, *(_row(run, event) for event in run.events)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    rows = [EVENT_COLUMNS, *(event_row(run, event) for event in run.events)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(EVENT_COLUMNS))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _row(run: RunRecord, event: Event) -> tuple[str, ...]:
+def event_row(run: RunRecord, event: Event) -> tuple[str, ...]:
+    """An event in the order of `EVENT_COLUMNS`."""
     time = run.time_of_step(event.step)
     if time is None:
         time = event.time
@@ -54,7 +55,8 @@ def _row(run: RunRecord, event: Event) -> tuple[str, ...]:
     )
 
 
-def _ending(run: RunRecord) -> list[str]:
+def format_ending(run: RunRecord) -> list[str]:
+    """How the run ended and what was watched, in sentences."""
     guard = run.guard or {}
     criteria = guard.get("criteria") or []
     until = "" if guard.get("time_ps") is None else f" {guard['time_ps']:.6g} ps"

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lamplighter.report.drawing import new_figure
 from lamplighter.report.run_folder import RunRecord
 from lamplighter.report.stage_summary import stage_time_ps
 
@@ -64,13 +65,7 @@ def draw_thermo(run: RunRecord, path: Path) -> bool:
     figure = Figure(figsize=(7.0, 1.9 * n_panels), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Sequence[Axes] = figure.subplots(n_panels, 1, sharex=True)
-    panels = [
-        ("temperature_K", "T / K", _VERMILION),
-        ("pressure_bar", "p / bar", _BLUE),
-        ("density_g_cm3", "ρ / (g/cm³)", _GREEN),
-        ("energy", "E$_\\mathrm{pot}$ / (eV/atom)" if run.natoms else "E$_\\mathrm{pot}$ / eV", _PURPLE),
-    ]
-    for axis, (column, label, colour) in zip(axes, panels, strict=False):
+    for axis, (column, label, colour) in zip(axes, _panels(run), strict=False):
         _draw_panel(axis, course, column, colour)
         axis.set_ylabel(label)
     if len(committee):
@@ -91,6 +86,35 @@ def draw_thermo(run: RunRecord, path: Path) -> bool:
     figure.savefig(new, dpi=150, format="png")
     new.replace(path)
     return True
+
+
+def thermo_panels(run: RunRecord) -> list[tuple[str, Figure]]:
+    """The same panels, each in a figure of its own, with the names of their quantities; none without dynamics."""
+    course = _course(run)
+    if len(course.time_ps) == 0:
+        return []
+    made = []
+    for column, label, colour in _panels(run):
+        figure, (axis,) = new_figure()
+        _draw_panel(axis, course, column, colour)
+        axis.set(xlabel="t / ps", ylabel=label)
+        if column == "pressure_bar":
+            axis.legend(loc="best", fontsize="small", frameon=False)
+        events = _mark_events([axis], run, course)
+        axis.set_xlim(0.0, max(float(course.time_ps[-1]), 1e-6, *(1.015 * time for time in events)))
+        _name_stages(axis, course)
+        made.append((column, figure))
+    return made
+
+
+def _panels(run: RunRecord) -> list[tuple[str, str, str]]:
+    """Column of `_Course.rows`, label and colour."""
+    return [
+        ("temperature_K", "T / K", _VERMILION),
+        ("pressure_bar", "p / bar", _BLUE),
+        ("density_g_cm3", "ρ / (g/cm³)", _GREEN),
+        ("energy", "E$_\\mathrm{pot}$ / (eV/atom)" if run.natoms else "E$_\\mathrm{pot}$ / eV", _PURPLE),
+    ]
 
 
 def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -17,10 +17,10 @@ from lamplighter.errors import LamplighterError
 from lamplighter.report.density import RunDensity, read_density
 from lamplighter.report.diffusivity import TO_1E6_CM2_S, Wanted, diffusivity_of_run
 from lamplighter.report.json_text import plain
+from lamplighter.report.run_centres import motion_of_run
 from lamplighter.report.run_folder import read_run
 from lamplighter.report.run_lifetime import RunLifetime, read_lifetime
 from lamplighter.report.run_system import require_same_system
-from lamplighter.report.run_trajectory import RunTrajectory
 from lamplighter.report.text import format_with_error
 
 Floats = NDArray[np.float64]
@@ -243,7 +243,7 @@ def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Float
 
 
 def _diffusivity(folder: Path, options: Options) -> float:
-    return diffusivity_of_run(RunTrajectory(folder), None, options.diffusivity).mixture.einstein.value
+    return diffusivity_of_run(motion_of_run(folder), None, options.diffusivity).mixture.einstein.value
 
 
 def _stable(run: RunLifetime, options: Options) -> bool:

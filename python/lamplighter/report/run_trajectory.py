@@ -48,10 +48,15 @@ class RunTrajectory:
             raise RunFolderError(
                 f"{folder} holds no {TRAJECTORY}: the run wrote none (output.trajectory: never?), or did not begin"
             )
-        self._types = AtomTypes(elements or {}, self._masses(folder / STRUCTURE))
+        self._dump = LammpsDump(self.path, AtomTypes(elements or {}, self._masses(folder / STRUCTURE)))
+
+    @property
+    def fraction_read(self) -> float:
+        """As `LammpsDump.fraction_read`."""
+        return self._dump.fraction_read
 
     def __iter__(self) -> Iterator[Frame]:
-        dump = LammpsDump(self.path, self._types)
+        dump = self._dump
         for frame in dump:
             time = frame.time_ps if frame.step is None else self.run.time_of_step(frame.step)
             yield replace(frame, time_ps=time)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from lamplighter.analysis.series import Estimate
@@ -52,7 +53,13 @@ def stability_of_runs(
     Raises:
         RunFolderError: a run cannot be judged, or they are of different systems.
     """
-    runs = [read_lifetime(folder) for folder in folders]
+    return stability_of_lifetimes([read_lifetime(folder) for folder in folders], horizon_ps, confidence_level)
+
+
+def stability_of_lifetimes(
+    runs: Sequence[RunLifetime], horizon_ps: float = 1000.0, confidence_level: float = 0.95
+) -> StabilityOfRuns:
+    """Put runs together; else as `stability_of_runs`."""
     require_same_system((run.folder, run.system) for run in runs)
     times, failed = [run.time_ps for run in runs], [run.failed for run in runs]
     curve = kaplan_meier(times, failed, confidence_level)
@@ -68,7 +75,7 @@ def stability_of_runs(
         notes.append(f"no run is known to {horizon_ps:g} ps: the probability there is that at {longest:g} ps at most")
     causes = Counter(str(run.cause) for run in runs if run.failed)
     return StabilityOfRuns(
-        runs=runs,
+        runs=list(runs),
         mean=mean_time(times, failed),
         curve=curve,
         n_censored=failed.count(False),
@@ -110,7 +117,13 @@ def draw_stability(result: StabilityOfRuns, path: Path) -> None:
         LamplighterError: the file cannot be written.
     """
     figure, axes = new_figure(1, 2)
-    axis, bars = axes
+    draw_survival(axes[0], result)
+    draw_causes(axes[1], result)
+    save(figure, path)
+
+
+def draw_survival(axis: Axes, result: StabilityOfRuns) -> None:
+    """The survival curve with its band, and the runs that ended without a failure."""
     curve = result.curve
     end = max(run.time_ps for run in result.runs)
     times = [0.0, *curve.times, end]
@@ -126,13 +139,16 @@ def draw_stability(result: StabilityOfRuns, path: Path) -> None:
         axis.plot(censored, heights, "|", color=PALETTE[6], markersize=9, label="ended without a failure")
     axis.set(xlabel="t / ps", ylabel="probability of being stable", ylim=(0.0, 1.05), xlim=(0.0, 1.03 * end))
     axis.legend(fontsize="small", frameon=False, loc="lower left")
+
+
+def draw_causes(bars: Axes, result: StabilityOfRuns) -> None:
+    """How many runs failed of what."""
     names = [*result.causes, "none"]
     counts = [*result.causes.values(), result.n_censored]
     bars.barh(names, counts, color=[*[PALETTE[1]] * len(result.causes), "0.7"])
     bars.invert_yaxis()
     bars.set(xlabel="runs", title="failed of")
     bars.xaxis.set_major_locator(MaxNLocator(integer=True))
-    save(figure, path)
 
 
 def _median(curve: SurvivalCurve) -> str:

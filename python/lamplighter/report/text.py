@@ -78,15 +78,16 @@ def _stage_lines(stage: dict[str, Any]) -> list[str]:
         before, after = stage["energy_before_eV_per_atom"], stage["energy_after_eV_per_atom"]
         lines.append(f"  {'energy':<18}{_number(before)} → {_number(after)} eV/atom")
     for name, mean in stage.get("means", {}).items():
-        lines.append(f"  {name.replace('_', ' '):<18}{_estimate(mean)}")
+        lines.append(f"  {name.replace('_', ' '):<18}{format_estimate(mean)}")
     if stage.get("drift"):
-        lines.append(f"  {'energy drift':<18}{_estimate(stage['drift'])}")
+        lines.append(f"  {'energy drift':<18}{format_estimate(stage['drift'])}")
     if stage.get("averaged_over") and stage.get("means"):
         lines.append(f"  {'means':<18}{stage['averaged_over']}")
     return lines + [f"  Note: {note}" for note in stage["notes"]]
 
 
-def _estimate(estimate: dict[str, Any]) -> str:
+def format_estimate(estimate: dict[str, Any]) -> str:
+    """An `Estimate` as a dict: value ± error, or why there is no error bar."""
     if estimate["note"] == CONSTANT:  # the density where the volume is fixed
         return f"{estimate['value']:.5g} {estimate['unit']} (constant)"
     text = format_with_error(estimate["value"], estimate["standard_error"], estimate["unit"])

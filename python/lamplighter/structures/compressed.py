@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
+from typing import IO
 
 from lamplighter.errors import TrajectoryError
 
@@ -28,6 +30,10 @@ class PartialGzip(io.RawIOBase):
         self._waiting = b""
         self._inside = False  # a member has begun and not ended
         self.damage = ""
+
+    def fraction_read(self) -> float:
+        """How much of the file, as it lies on the disk, has been read, from 0 to 1."""
+        return _fraction(self._file)
 
     def readable(self) -> bool:
         return True
@@ -76,6 +82,24 @@ def open_as_far_as_it_goes(path: Path) -> io.BufferedReader:
         raise TrajectoryError(f"{path} cannot be read: {problem.strerror or problem}") from problem
 
 
+def left_out_from(index: int, problem: Exception) -> str:
+    """What is said of a file of which the frames before a damaged one were used."""
+    return f"frame {index} and what follows were left out: {problem}"
+
+
 def damage_of(file: io.BufferedReader) -> str:
     """What was wrong with a file so far read; empty where nothing was."""
     return str(getattr(file.raw, "damage", ""))
+
+
+def fraction_read(file: io.BufferedReader | None) -> float:
+    """How much of such a file, as it lies on the disk, has been read, from 0 to 1; 1 where it is closed."""
+    if file is None or file.closed:
+        return 0.0 if file is None else 1.0
+    raw = getattr(file, "raw", file)
+    return raw.fraction_read() if isinstance(raw, PartialGzip) else _fraction(raw)
+
+
+def _fraction(file: IO[bytes] | io.RawIOBase) -> float:
+    size = os.fstat(file.fileno()).st_size
+    return min(1.0, file.tell() / size) if size else 1.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ from ase.calculators.lammps import convert
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from lamplighter.errors import TrajectoryError
-from lamplighter.structures.compressed import damage_of, open_as_far_as_it_goes
+from lamplighter.errors import DamagedFrame, TrajectoryError
+from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
 
 UNIT_STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"))
 _SCALED = (("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 _UNWRAPPED = {("xu", "yu", "zu"), ("xsu", "ysu", "zsu")}
+_STATIC = ("id", "type", "element", "mass")
 _IMAGES = ("ix", "iy", "iz")
 _VELOCITIES = ("vx", "vy", "vz")
 _FORCES = ("fx", "fy", "fz")
@@ -48,7 +50,7 @@ class LammpsDump:
     its `ITEM: UNITS` header, else metal.
 
     Attributes:
-        dropped: What was left out at the end of a file that is cut off or damaged; empty where nothing was.
+        dropped: What was left out of a file that is cut off or damaged, from there to its end; empty where nothing was.
     """
 
     def __init__(self, path: Path, types: AtomTypes | None = None, units: str | None = None) -> None:
@@ -56,11 +58,19 @@ class LammpsDump:
         self.dropped = ""
         self._types = types or AtomTypes({}, {})
         self._given_units = units
+        self._same = _SameAtoms([], {})
+        self._file: io.BufferedReader | None = None
+
+    @property
+    def fraction_read(self) -> float:
+        """How much of the file has been read, from 0 to 1."""
+        return fraction_read(self._file)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Raises TrajectoryError: the file cannot be opened, is no dump, or a frame in it is damaged."""
+        """Raises TrajectoryError: the file cannot be opened, is no dump, or its very first frame is damaged."""
         self.dropped = ""
         with open_as_far_as_it_goes(self.path) as file:
+            self._file = file
             units = self._given_units or "metal"
             index = 0
             while True:
@@ -70,11 +80,17 @@ class LammpsDump:
                         break
                     units = self._given_units or header.units
                     header.units = units
-                    yield self._frame(index, header, _rows(file, header, self._where(index, header.step)))
+                    frame = self._frame(index, header, _rows(file, header, self._where(index, header.step)))
                 except _CutOff:
                     step = f" (step {header.step})" if header.step is not None else ""
                     self.dropped = f"frame {index}{step}, which is cut off, was left out"
                     break
+                except DamagedFrame as problem:
+                    if index == 0:
+                        raise
+                    self.dropped = left_out_from(index, problem)
+                    break
+                yield frame
                 index += 1
             if damage := damage_of(file):
                 self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
@@ -82,32 +98,26 @@ class LammpsDump:
     def _where(self, index: int, step: int | None = None) -> str:
         return f"{self.path}, frame {index}" + (f" (step {step})" if step is not None else "")
 
-    def _frame(self, index: int, header: _Header, table: NDArray[np.str_]) -> Frame:
+    def _frame(self, index: int, header: _Header, rows: _Rows) -> Frame:
         where = self._where(index, header.step)
-        columns = {name: place for place, name in enumerate(header.columns)}
-        if "id" not in columns:
-            raise TrajectoryError(f"{where} has no column id; dump it with `id` (columns: {' '.join(columns)})")
-        try:
-            ids = table[:, columns["id"]].astype(np.int64)
-        except ValueError as problem:
-            raise TrajectoryError(f"{where} is damaged: {problem}") from None
-        order = np.argsort(ids, kind="stable")
-        table, ids = table[order], ids[order]
-        repeated = np.flatnonzero(np.diff(ids) == 0)
-        if len(repeated):
-            raise TrajectoryError(f"{where} is damaged: it has atom {ids[repeated[0]]} twice")
+        if "id" not in rows.columns:
+            raise TrajectoryError(f"{where} has no column id; dump it with `id` (columns: {' '.join(rows.columns)})")
+        same = self._atoms(rows, where)
 
         def numbers_in(names: Sequence[str], quantity: str = "") -> Floats | None:
-            if not all(name in columns for name in names):
+            if not all(name in rows.columns for name in names):
                 return None
             try:
-                values = table[:, [columns[name] for name in names]].astype(np.float64)
+                values = np.array([list(map(float, rows.words(name))) for name in names]).T
             except ValueError as problem:
-                raise TrajectoryError(f"{where} is damaged: {problem}") from None
+                raise DamagedFrame(f"{where} is damaged: {problem}") from None
+            values = np.ascontiguousarray(values if same.order is None else values[same.order])
             return values * factor(quantity, header.units) if quantity else values
 
         scale = factor("distance", header.units)
-        written = next((names for names in (*_POSITIONS, *_SCALED) if all(name in columns for name in names)), None)
+        written = next(
+            (names for names in (*_POSITIONS, *_SCALED) if all(name in rows.columns for name in names)), None
+        )
         if written is None:
             raise TrajectoryError(f"{where} has no positions (x y z, xu yu zu, xs ys zs or xsu ysu zsu)")
         positions = numbers_in(written)
@@ -115,48 +125,108 @@ class LammpsDump:
         positions = scale * (header.origin + positions @ header.cell if written in _SCALED else positions)
         unwrapped = written in _UNWRAPPED
         images = None if unwrapped else numbers_in(_IMAGES)
-        elements = self._numbers(table, columns, where)
         return Frame(
             index=index,
             step=header.step,
             time_ps=None if header.time is None else header.time * factor("time", header.units),
-            ids=ids,
-            numbers=elements,
+            ids=same.ids,
+            numbers=same.numbers,
             positions=positions,
             cell=scale * header.cell,
             periodic=header.periodic,
-            masses=self._masses(table, columns, elements, numbers_in(["mass"], "mass")),
+            masses=None
+            if same.masses is None
+            else same.masses * factor("mass", header.units)
+            if "mass" in rows.columns
+            else same.masses,
             velocities=numbers_in(_VELOCITIES, "velocity"),
             forces=numbers_in(_FORCES, "force"),
             images=None if images is None else images.astype(np.int64),
             unwrapped=unwrapped,
         )
 
-    def _numbers(self, table: NDArray[np.str_], columns: Mapping[str, int], where: str) -> Integers:
-        """Atomic numbers: by the given elements of the types, the column element, or the masses; else 0."""
-        given = self._types.elements
-        if given and "type" in columns:
-            return _each(table[:, columns["type"]], lambda name: _number_of_type(name, given, where))
-        if "element" in columns:
-            return _each(table[:, columns["element"]], lambda name: _number_of_symbol(name, where))
-        if "mass" in columns:
-            return _each(table[:, columns["mass"]], lambda mass: number_of_mass(float(mass)))
-        if self._types.masses and "type" in columns:
-            masses = self._types.masses
-            return _each(table[:, columns["type"]], lambda name: number_of_mass(masses.get(int(name), -1.0)))
-        return np.zeros(len(table), dtype=np.int64)
+    def _atoms(self, rows: _Rows, where: str) -> _SameAtoms:
+        """What the columns that do not change from frame to frame say; worked out anew where they did change."""
+        words = [rows.words(name) for name in _STATIC if name in rows.columns]
+        if words == self._same.words and rows.columns == self._same.columns:
+            return self._same
+        try:
+            ids = np.array(list(map(int, rows.words("id"))), dtype=np.int64)
+        except ValueError as problem:
+            raise DamagedFrame(f"{where} is damaged: {problem}") from None
+        in_order = bool((np.diff(ids) > 0).all())
+        order = None if in_order else np.argsort(ids, kind="stable")
+        if order is not None:
+            ids = ids[order]
+            repeated = np.flatnonzero(np.diff(ids) == 0)
+            if len(repeated):
+                raise DamagedFrame(f"{where} is damaged: it has atom {ids[repeated[0]]} twice")
+        numbers = self._numbers(rows, where)
+        masses = self._masses(rows, numbers, where)
+        if order is not None:
+            numbers, masses = numbers[order], None if masses is None else masses[order]
+        for array in (ids, numbers, masses):
+            if array is not None:
+                array.setflags(write=False)  # frames share them
+        self._same = _SameAtoms(words, rows.columns, ids, order, numbers, masses)
+        return self._same
 
-    def _masses(
-        self, table: NDArray[np.str_], columns: Mapping[str, int], numbers: Integers, given: Floats | None
-    ) -> Floats | None:
-        if given is not None:
-            return given[:, 0]
+    def _numbers(self, rows: _Rows, where: str) -> Integers:
+        """Atomic numbers: by the given elements of the types, the column element, or the masses; else 0."""
+        given, columns = self._types.elements, rows.columns
+        if given and "type" in columns:
+            return _each(rows.words("type"), lambda name: _number_of_type(name, given, where))
+        if "element" in columns:
+            return _each(rows.words("element"), lambda name: _number_of_symbol(name, where))
+        if "mass" in columns:
+            return _each(rows.words("mass"), lambda mass: number_of_mass(float(mass)))
         if self._types.masses and "type" in columns:
             masses = self._types.masses
-            names, inverse = np.unique(table[:, columns["type"]], return_inverse=True)
-            if all(int(name) in masses for name in names):
-                return np.array([masses[int(name)] for name in names], dtype=np.float64)[inverse]
+            return _each(rows.words("type"), lambda name: number_of_mass(masses.get(int(name), -1.0)))
+        return np.zeros(rows.n_atoms, dtype=np.int64)
+
+    def _masses(self, rows: _Rows, numbers: Integers, where: str) -> Floats | None:
+        """In the dump's own unit where it has them."""
+        if "mass" in rows.columns:
+            try:
+                return np.array(list(map(float, rows.words("mass"))))
+            except ValueError as problem:
+                raise DamagedFrame(f"{where} is damaged: {problem}") from None
+        if self._types.masses and "type" in rows.columns:
+            masses, types = self._types.masses, [int(name) for name in rows.words("type")]
+            if all(number in masses for number in set(types)):
+                return np.array([masses[number] for number in types], dtype=np.float64)
         return standard_masses(numbers)
+
+
+@dataclass(frozen=True)
+class _SameAtoms:
+    """What is worked out once for frames whose columns `_STATIC` have the same words.
+
+    Attributes:
+        words, columns: Of the frame that it was worked out from.
+        order: That sorts the rows by id; None: they are in order.
+    """
+
+    words: list[list[bytes]]
+    columns: Mapping[str, int]
+    ids: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    order: NDArray[np.intp] | None = None
+    numbers: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    masses: Floats | None = None
+
+
+class _Rows:
+    """The words of the atoms of a frame, by column."""
+
+    def __init__(self, words: list[bytes], columns: Mapping[str, int]) -> None:
+        self._words = words
+        self.columns = columns
+        self.n_atoms = len(words) // len(columns) if columns else 0
+
+    def words(self, name: str) -> list[bytes]:
+        """One column, an entry for each atom."""
+        return self._words[self.columns[name] :: len(self.columns)]
 
 
 class _Header:
@@ -189,14 +259,14 @@ class _Header:
             began = True
             key = _whole(line)
             if not key.startswith("ITEM: "):
-                raise TrajectoryError(f"{where} is damaged: expected a line 'ITEM: …', got {key[:60]!r}")
+                raise DamagedFrame(f"{where} is damaged: expected a line 'ITEM: …', got {key[:60]!r}")
             try:
                 if self._take(key.removeprefix("ITEM: "), file):
                     break
             except (ValueError, IndexError):
-                raise TrajectoryError(f"{where} is damaged: what follows {key!r} cannot be understood") from None
+                raise DamagedFrame(f"{where} is damaged: what follows {key!r} cannot be understood") from None
         if self.n_atoms is None or self.step is None:
-            raise TrajectoryError(f"{where} is damaged: it lacks its step or its number of atoms")
+            raise DamagedFrame(f"{where} is damaged: it lacks its step or its number of atoms")
         return True
 
     def _take(self, key: str, file: io.BufferedReader) -> bool:
@@ -246,18 +316,17 @@ def factor(quantity: str, units: str) -> float:
     return float(convert(1.0, quantity, units, "metal"))
 
 
-def _rows(file: io.BufferedReader, header: _Header, where: str) -> NDArray[np.str_]:
-    """The words of all atoms, shape (n, columns)."""
+def _rows(file: io.BufferedReader, header: _Header, where: str) -> _Rows:
     n, width = header.n_atoms or 0, len(header.columns)
-    lines = [file.readline() for _ in range(n)]
-    if n and not lines[-1].endswith(b"\n"):
+    lines = list(islice(file, n))
+    if n and (len(lines) < n or not lines[-1].endswith(b"\n")):
         raise _CutOff
-    words = b"".join(lines).decode("ascii", errors="replace").split()
+    words = b"".join(lines).split()
     if len(words) != n * width:
-        raise TrajectoryError(
+        raise DamagedFrame(
             f"{where} is damaged: {n} atoms with {width} columns are {n * width} words, and {len(words)} are there"
         )
-    return np.array(words, dtype=np.str_).reshape(n, width)
+    return _Rows(words, {name: place for place, name in enumerate(header.columns)})
 
 
 def _line(file: io.BufferedReader) -> str:
@@ -270,11 +339,10 @@ def _whole(line: bytes) -> str:
     return line.decode("ascii", errors="replace").rstrip("\r\n")
 
 
-def _each(words: NDArray[np.str_], number: Callable[[str], int]) -> Integers:
+def _each(words: Sequence[bytes], number: Callable[[str], int]) -> Integers:
     """A number for each word, found once for each different word."""
-    names, inverse = np.unique(words, return_inverse=True)
-    found = [number(str(name)) for name in names]
-    return np.array(found, dtype=np.int64)[inverse]
+    found = {word: number(word.decode("ascii", errors="replace")) for word in dict.fromkeys(words)}
+    return np.array([found[word] for word in words], dtype=np.int64)
 
 
 def _number_of_type(name: str, elements: Mapping[int, str], where: str) -> int:

@@ -15,9 +15,9 @@ from ase import Atoms, units
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from lamplighter.errors import StructureError, TrajectoryError
+from lamplighter.errors import DamagedFrame, StructureError, TrajectoryError
 from lamplighter.structures import lammps_data
-from lamplighter.structures.compressed import damage_of, open_as_far_as_it_goes
+from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
 
@@ -153,37 +153,61 @@ class XyzFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.dropped = ""
+        self._file: io.BufferedReader | None = None
+
+    @property
+    def fraction_read(self) -> float:
+        """As `LammpsDump.fraction_read`."""
+        return fraction_read(self._file)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Raises TrajectoryError: the file cannot be opened, or a frame in it is damaged."""
+        """Raises TrajectoryError: the file cannot be opened, or its very first frame is damaged."""
+        for index, atoms in enumerate(self.atoms()):
+            yield frame_of_atoms(atoms, index)
+
+    def atoms(self) -> Iterator[Atoms]:
+        """The frames with all that the file says of them. Raises as iteration over frames."""
         self.dropped = ""
         with open_as_far_as_it_goes(self.path) as file:
+            self._file = file
             index = 0
             while head := file.readline():
                 if not head.strip():
                     continue
-                if not head.strip().isdigit():
-                    text = head.decode("utf-8", errors="replace").strip()
-                    raise TrajectoryError(
-                        f"{self.path}, frame {index} is damaged: expected its number of atoms, got {text[:60]!r}"
-                    )
-                lines = [head, *(file.readline() for _ in range(int(head) + 1))]
-                if not lines[-1].endswith(b"\n"):
+                try:
+                    atoms = self._next(head, file, index)
+                except DamagedFrame as problem:
+                    if index == 0:
+                        raise
+                    self.dropped = left_out_from(index, problem)
+                    break
+                if atoms is None:
                     self.dropped = f"frame {index}, which is cut off, was left out"
                     break
-                yield self._frame(b"".join(lines).decode("utf-8", errors="replace"), index)
+                yield atoms
                 index += 1
             if damage := damage_of(file):
                 self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
 
-    def _frame(self, text: str, index: int) -> Frame:
+    def _next(self, head: bytes, file: io.BufferedReader, index: int) -> Atoms | None:
+        """The frame whose first line is given; None: the file ends in the middle of it."""
+        if not head.strip().isdigit():
+            text = head.decode("utf-8", errors="replace").strip()
+            raise DamagedFrame(
+                f"{self.path}, frame {index} is damaged: expected its number of atoms, got {text[:60]!r}"
+            )
+        lines = [head, *(file.readline() for _ in range(int(head) + 1))]
+        if not lines[-1].endswith(b"\n"):
+            return None
+        return self._atoms(b"".join(lines).decode("utf-8", errors="replace"), index)
+
+    def _atoms(self, text: str, index: int) -> Atoms:
         try:
-            atoms = ase.io.read(io.StringIO(text), format="extxyz", parallel=False)
+            return ase.io.read(io.StringIO(text), format="extxyz", parallel=False)
         except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
-            raise TrajectoryError(
+            raise DamagedFrame(
                 f"{self.path}, frame {index} is damaged ({type(problem).__name__}: {problem})"
             ) from problem
-        return frame_of_atoms(atoms, index)
 
 
 class _AseTrajectory:
@@ -194,17 +218,25 @@ class _AseTrajectory:
         self.dropped = ""
 
     def __iter__(self) -> Iterator[Frame]:
+        self.dropped = ""
         index = 0
-        try:
-            for index, atoms in enumerate(ase.io.iread(self.path, index=":", parallel=False)):
-                yield frame_of_atoms(atoms, index)
-        except TrajectoryError:
-            raise
-        except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
-            raise TrajectoryError(
-                f"ASE cannot read {self.path} ({type(problem).__name__}: {problem}), at or after frame {index}; for a "
-                "format that MDAnalysis reads give --topology FILE"
-            ) from problem
+        frames = None
+        while True:
+            try:
+                frames = frames or iter(ase.io.iread(self.path, index=":", parallel=False))
+                atoms = next(frames)
+            except StopIteration:
+                return
+            except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
+                if index:
+                    self.dropped = left_out_from(index, problem)
+                    return
+                raise TrajectoryError(
+                    f"ASE cannot read {self.path} ({type(problem).__name__}: {problem}); for a format that MDAnalysis "
+                    "reads give --topology FILE"
+                ) from problem
+            yield frame_of_atoms(atoms, index)
+            index += 1
 
 
 class _MDAnalysisTrajectory:
@@ -218,6 +250,7 @@ class _MDAnalysisTrajectory:
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: MDAnalysis is missing, or cannot read the files; the elements are not known."""
+        self.dropped = ""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             universe = self._universe()
@@ -231,6 +264,9 @@ class _MDAnalysisTrajectory:
                 except StopIteration:
                     return
                 except Exception as problem:  # its readers raise whatever they stumble over
+                    if index:
+                        self.dropped = left_out_from(index, problem)
+                        return
                     raise TrajectoryError(
                         f"MDAnalysis cannot read frame {index} of {self.path} ({type(problem).__name__}: {problem})"
                     ) from problem

@@ -1,0 +1,214 @@
+"""How far predictions are from their reference: RMSE, MAE, mean error, and the RMSE relative to the reference's spread.
+
+    RMSE      sqrt(⟨(x − x_ref)²⟩)
+    MAE       ⟨|x − x_ref|⟩
+    relative  RMSE / sqrt(⟨x_ref²⟩ − ⟨x_ref⟩²), of energies after what the elements explain (`energies_of_elements`)
+
+Averages run over frames for energies per atom, over all Cartesian components of all atoms for forces, and over frames
+and the six components α ≤ β for stresses:
+
+    RMSE_σ = sqrt( 1/(6N) Σ_n Σ_{α≤β} (σ_ref − σ_pred)² )
+
+Source: Wong, Yang, arXiv:2603.10159 (RMSE of energies, components of forces, stresses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamplighter.analysis.bootstrap import Resampling
+from lamplighter.analysis.series import Estimate
+from lamplighter.structures.labels import Labels
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+STRESS_ROWS, STRESS_COLUMNS = np.triu_indices(3)
+
+
+@dataclass(frozen=True)
+class LabelArrays:
+    """Labels of many frames as plain arrays; atoms of all frames one after the other.
+
+    Attributes:
+        energies: eV, shape (F,).
+        n_atoms: Shape (F,).
+        forces: eV/Å, shape (A, 3).
+        stresses: eV/Å³, shape (F, 3, 3); nan where a frame has none.
+        frame: Frame of each atom, shape (A,).
+    """
+
+    energies: Floats
+    n_atoms: Integers
+    forces: Floats
+    stresses: Floats
+    frame: Integers
+
+    def __len__(self) -> int:
+        return len(self.energies)
+
+    @property
+    def energies_per_atom(self) -> Floats:
+        """eV/atom, shape (F,)."""
+        return self.energies / self.n_atoms
+
+    @property
+    def with_stress(self) -> Integers:
+        """Frames that have a stress."""
+        return np.flatnonzero(np.isfinite(self.stresses).all(axis=(1, 2)))
+
+    def of_frames(self, chosen: Integers) -> LabelArrays:
+        """Some of the frames, in the order given, each once."""
+        begins = np.concatenate([[0], np.cumsum(self.n_atoms)])
+        index = np.array([atom for each in chosen for atom in range(begins[each], begins[each + 1])], dtype=np.int64)
+        frame = np.repeat(np.arange(len(chosen)), self.n_atoms[chosen])
+        return LabelArrays(
+            self.energies[chosen], self.n_atoms[chosen], self.forces[index], self.stresses[chosen], frame
+        )
+
+
+def label_arrays(labels: Sequence[Labels]) -> LabelArrays:
+    """Put labels of frames one after the other."""
+    n_atoms = np.array([len(each.forces) for each in labels], dtype=np.int64)
+    return LabelArrays(
+        np.array([each.energy for each in labels], dtype=np.float64),
+        n_atoms,
+        np.concatenate([each.forces for each in labels]) if labels else np.empty((0, 3)),
+        np.array([each.stress for each in labels], dtype=np.float64).reshape(-1, 3, 3),
+        np.repeat(np.arange(len(labels)), n_atoms),
+    )
+
+
+def committee_mean(members: Sequence[LabelArrays]) -> LabelArrays:
+    """The mean of energies, forces and stresses over the members of a committee, for the same frames."""
+    first = members[0]
+    return LabelArrays(
+        np.mean([each.energies for each in members], axis=0),
+        first.n_atoms,
+        np.mean([each.forces for each in members], axis=0),
+        np.mean([each.stresses for each in members], axis=0),
+        first.frame,
+    )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of one quantity.
+
+    Attributes:
+        rmse, mae, mean_error: In the unit asked for; a positive mean error is a prediction that is too large.
+        relative_rmse: RMSE over the standard deviation of the reference, dimensionless; nan where that is 0.
+        reference_deviation: That standard deviation.
+        n: Numbers compared.
+    """
+
+    rmse: Estimate
+    mae: Estimate
+    mean_error: Estimate
+    relative_rmse: Estimate
+    reference_deviation: float
+    n: int
+
+
+def errors(predicted: Floats, reference: Floats, frame: Integers, resampled: Resampling, unit: str) -> Errors:
+    """Errors of numbers that belong to frames.
+
+    Args:
+        predicted, reference: Shape (n,), in `unit`, n ≥ 1.
+        frame: Frame of each, shape (n,).
+        resampled: Of all frames, for the error bars.
+        unit: Copied into the results.
+    """
+    away = predicted - reference
+    middle = float(reference.mean())  # only for precision: it cancels
+    n, square, size, total, spread, shift = (
+        resampled.sums(values, frame)
+        for values in (
+            np.ones(len(away)),
+            away**2,
+            np.abs(away),
+            away,
+            (reference - middle) ** 2,
+            reference - middle,
+        )
+    )
+    estimate = resampled.estimate
+    return Errors(
+        rmse=estimate(lambda n, s: np.sqrt(s / n), (n, square), unit, "RMSE"),
+        mae=estimate(lambda n, s: s / n, (n, size), unit, "MAE"),
+        mean_error=estimate(lambda n, s: s / n, (n, total), unit, "mean error"),
+        relative_rmse=estimate(
+            lambda n, s, q, p: np.sqrt(s / n) / _deviation(n, q, p),
+            (n, square, spread, shift),
+            "",
+            "RMSE / standard deviation of the reference",
+        ),
+        reference_deviation=float(reference.std()),
+        n=len(away),
+    )
+
+
+def energies_of_elements(labels: LabelArrays, numbers: Integers) -> Floats:
+    """What of each frame's energy per atom its composition explains: the elements' energies by least squares, eV/atom.
+
+    Args:
+        labels: Of frames.
+        numbers: Atomic number of each atom, shape (A,).
+    """
+    kinds = np.unique(numbers)
+    counts = [np.bincount(labels.frame[numbers == kind], minlength=len(labels)) for kind in kinds]
+    shares = np.stack(counts, axis=1) / labels.n_atoms[:, None]
+    return np.asarray(shares @ np.linalg.lstsq(shares, labels.energies_per_atom, rcond=None)[0])
+
+
+def energy_errors(
+    predicted: LabelArrays, reference: LabelArrays, resampled: Resampling, base: Floats | float = 0.0
+) -> Errors:
+    """Of energies per atom, meV/atom.
+
+    `base` (eV/atom, shape (F,)) is taken off both sides, so that the spread of the reference is not that of its
+    compositions: see `energies_of_elements`.
+    """
+    given, right = (1e3 * (each.energies_per_atom - base) for each in (predicted, reference))
+    return errors(given, right, np.arange(len(reference)), resampled, "meV/atom")
+
+
+def force_errors(
+    predicted: LabelArrays,
+    reference: LabelArrays,
+    resampled: Resampling,
+    atoms: NDArray[np.bool_] | None = None,
+    component: int | None = None,
+) -> Errors:
+    """Of force components, eV/Å; of the atoms of a mask, or of one component (0, 1, 2), if asked."""
+    which = np.ones(len(reference.frame), dtype=bool) if atoms is None else atoms
+    columns = [0, 1, 2] if component is None else [component]
+    frame = np.repeat(reference.frame[which], len(columns))
+    given, right = (each.forces[which][:, columns].ravel() for each in (predicted, reference))
+    return errors(given, right, frame, resampled, "eV/Å")
+
+
+def stress_errors(predicted: LabelArrays, reference: LabelArrays, resampled: Resampling) -> Errors | None:
+    """Of the six components of the stress, meV/Å³, over frames that have one; None where there are none."""
+    frames = np.intersect1d(reference.with_stress, predicted.with_stress)
+    if len(frames) == 0:
+        return None
+    given, right = (
+        1e3 * each.stresses[frames][:, STRESS_ROWS, STRESS_COLUMNS].ravel() for each in (predicted, reference)
+    )
+    return errors(given, right, np.repeat(frames, 6), resampled, "meV/Å³")
+
+
+def force_rmse_of_frames(predicted: LabelArrays, reference: LabelArrays) -> Floats:
+    """RMSE over the force components of each frame, eV/Å, shape (F,): the error along a trajectory."""
+    square = ((predicted.forces - reference.forces) ** 2).sum(axis=1)
+    return np.sqrt(np.bincount(reference.frame, weights=square, minlength=len(reference)) / (3 * reference.n_atoms))
+
+
+def _deviation(n: Floats, square: Floats, total: Floats) -> Floats:
+    variance = square / n - (total / n) ** 2
+    return np.where(variance > 0.0, np.sqrt(np.maximum(variance, 0.0)), np.nan)

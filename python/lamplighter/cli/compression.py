@@ -1,0 +1,43 @@
+"""`lamplighter compression`: Isothermal compression of a liquid from its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter.cli import options
+
+
+def compression(
+    runs: options.Runs,
+    discard: options.DiscardOfStage = None,
+    stage: options.Stages = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw V(p), what the fit leaves, and κ_T(p).", metavar="FILE")
+    ] = None,
+    csv: options.Csv = None,
+    as_json: options.Json = False,
+) -> None:
+    """Isothermal compression: density at each pressure, Tait fit, compressibility with error.
+
+    Takes the npt stages at constant temperature and pressure; of several in a row at one pressure the last is
+    production. `workflow: {compression: …}` in a run file makes such stages.
+    """
+    from lamplighter.cli.trajectory_source import discard_of_stages
+    from lamplighter.report.compression import compression_of_runs
+    from lamplighter.report.compression_text import (
+        compression_as_json,
+        draw_compression,
+        format_compression,
+        write_compression_csv,
+    )
+    from lamplighter.report.json_text import json_text
+
+    result = compression_of_runs(runs, discard_of_stages(discard), stage or ())
+    if figure is not None:
+        draw_compression(result, figure)
+    if csv is not None:
+        write_compression_csv(result, csv)
+    print(json_text(compression_as_json(result)) if as_json else format_compression(result))

@@ -1,0 +1,141 @@
+"""`lamplighter decompose`: errors inside molecules, between them, and of the forces that move, turn and deform them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lamplighter.cli import model_options, options
+
+if TYPE_CHECKING:
+    from lamplighter.analysis.isolated_molecules import IsolatedMolecules
+    from lamplighter.analysis.model_errors import LabelArrays
+    from lamplighter.structures.labelled_frames import LabelledFrames
+
+LARGEST_MISMATCH = 1e-3  # eV/atom
+
+
+def decompose(
+    frames: Annotated[Path, typer.Argument(help="Extended XYZ with reference labels.", metavar="FRAMES")],
+    model: model_options.Models = None,
+    run_file: model_options.RunFileOption = None,
+    kind: model_options.Kind = "auto",
+    dtype: model_options.Dtype = "float64",
+    device: model_options.Device = "auto",
+    trust: model_options.Trust = False,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Method that gives the reference of lone molecules: gfn2 or gfn1 (tblite).", metavar="METHOD"
+        ),
+    ] = None,
+    molecule_labels: Annotated[
+        Path | None,
+        typer.Option(help="Or their labels, in the order of --write-molecules.", metavar="FILE"),
+    ] = None,
+    write_molecules: Annotated[
+        Path | None, typer.Option(help="Write the lone molecules as extended XYZ, and go on.", metavar="FILE")
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
+    ] = 1.25,
+    energy: model_options.EnergyKey = None,
+    forces: model_options.ForcesKey = None,
+    group: Annotated[
+        str,
+        typer.Option(help="Frames that say the same here (a trajectory) are resampled together.", metavar="KEY"),
+    ] = "",
+    resamples: Annotated[int, typer.Option(help="Of the bootstrap.", metavar="N", min=100)] = 1000,
+    figure: Annotated[Path | None, typer.Option(help="Draw RMSE and relative RMSE by part.", metavar="FILE")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table.", metavar="FILE")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Errors inside molecules and between them; of forces also by what they do to a molecule: move, turn, deform.
+
+    Each molecule is computed once more alone in vacuum, at the geometry that it has in its frame, by the models and by
+    the reference method.
+    """
+    from ase.io import write
+
+    from lamplighter.analysis.isolated_molecules import isolated_molecules
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.decomposition import decomposition_of_models
+    from lamplighter.report.decomposition_text import (
+        decomposition_as_json,
+        draw_decomposition,
+        format_decomposition,
+        write_decomposition,
+    )
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.predictions import committees
+    from lamplighter.structures.labelled_frames import read_labelled
+
+    if not 0.5 < tolerance < 2.0:
+        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    if reference is not None and molecule_labels is not None:
+        raise LamplighterError("give --reference or --molecule-labels, not both")
+    choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
+    choice.all()
+    given = read_labelled(frames, energy, forces)
+    found = isolated_molecules(given.frames, tolerance)
+    if write_molecules is not None:
+        for alone, name, frame in zip(found.molecules, found.names, found.frame_of_molecule, strict=True):
+            alone.info |= {"molecule": name, "frame": int(frame)}
+        write(write_molecules, found.molecules, format="extxyz")
+    known = _reference(given, found, reference, molecule_labels)
+    together, of_molecules = _predictions(choice, given, found, known is not None)
+    method = reference or (molecule_labels.name if molecule_labels else "")
+    result = decomposition_of_models(given, found, known, method, committees(together), of_molecules, group, resamples)
+    if figure is not None:
+        draw_decomposition(result, figure)
+    if csv is not None:
+        write_decomposition(result, csv)
+    print(json_text(decomposition_as_json(result)) if as_json else format_decomposition(result))
+
+
+def _reference(
+    given: LabelledFrames, found: IsolatedMolecules, method: str | None, labels: Path | None
+) -> LabelArrays | None:
+    from lamplighter.analysis.model_errors import label_arrays
+    from lamplighter.engine.evaluation import evaluate_frames
+    from lamplighter.engine.reference import open_reference
+    from lamplighter.errors import LamplighterError
+    from lamplighter.structures.labelled_frames import read_labelled
+
+    if labels is not None:
+        return label_arrays(read_labelled(labels).labels)
+    if method is None:
+        return None
+    calculator = open_reference(method)
+    smallest = min(range(len(given)), key=lambda k: len(given.frames[k]))
+    again = calculator.evaluate(given.frames[smallest]).energy
+    stored = given.labels[smallest].energy
+    away = abs(again - stored) / len(given.frames[smallest])
+    if away > LARGEST_MISMATCH:
+        raise LamplighterError(
+            f"the labels {given.keys.energy} are not of {method}: frame {smallest} has {stored:.6g} eV "
+            f"there and {again:.6g} eV by {method}. Label the file of --write-molecules by the method of the frames "
+            "and give it as --molecule-labels"
+        )
+    return label_arrays(list(evaluate_frames(calculator, found.molecules)))
+
+
+def _predictions(
+    choice: model_options.ModelChoice, given: LabelledFrames, found: IsolatedMolecules, alone: bool
+) -> tuple[list[Any], dict[str, Any]]:
+    """What each model says of the frames, and of the molecules."""
+    from lamplighter.engine.evaluation import evaluate_frames
+    from lamplighter.report.predictions import prediction
+
+    together, of_molecules = [], {}
+    for each in choice.all():
+        with model_options.evaluator_of(each, given.elements, choice.trust) as evaluator:
+            labels = list(evaluate_frames(evaluator, given.frames))
+            together.append(prediction(each.name, each.committee, labels))
+            if alone:
+                made = list(evaluate_frames(evaluator, found.molecules))
+                of_molecules[each.name] = prediction(each.name, each.committee, made).arrays
+    return together, of_molecules

@@ -1,0 +1,74 @@
+"""`lamplighter errors`: models against reference labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter.cli import model_options, options
+
+
+def errors(
+    frames: Annotated[Path, typer.Argument(help="Extended XYZ with reference labels.", metavar="FRAMES")],
+    model: model_options.Models = None,
+    run_file: model_options.RunFileOption = None,
+    kind: model_options.Kind = "auto",
+    dtype: model_options.Dtype = "float64",
+    device: model_options.Device = "auto",
+    trust: model_options.Trust = False,
+    energy: model_options.EnergyKey = None,
+    forces: model_options.ForcesKey = None,
+    stress: model_options.StressKey = None,
+    by: Annotated[
+        str, typer.Option(help="Also over parts of the frames, which say the same under this key.", metavar="KEY")
+    ] = "",
+    group: Annotated[
+        str,
+        typer.Option(help="Frames that say the same here (a trajectory) are resampled together.", metavar="KEY"),
+    ] = "",
+    resamples: Annotated[int, typer.Option(help="Of the bootstrap.", metavar="N", min=100)] = 1000,
+    figure: Annotated[Path | None, typer.Option(help="Draw parity plots.", metavar="FILE")] = None,
+    along: Annotated[Path | None, typer.Option(help="Draw the errors frame by frame.", metavar="FILE")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the tables.", metavar="FILE")] = None,
+    frame_errors: Annotated[Path | None, typer.Option(help="Write the errors of each frame.", metavar="FILE")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the predictions, for --model in another environment.", metavar="FILE.npz")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Errors of models against reference labels: energies, forces, stresses, with error bars.
+
+    Each model is evaluated in LAMMPS as in a run. Of several models also the committee mean, and how the errors spread
+    over the members.
+    """
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.model_errors import errors_of_models
+    from lamplighter.report.model_errors_text import (
+        draw_along,
+        draw_parity,
+        errors_as_json,
+        format_errors,
+        write_errors,
+        write_errors_of_frames,
+    )
+    from lamplighter.report.predictions import save_predictions
+    from lamplighter.structures.labelled_frames import read_labelled
+
+    choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
+    choice.all()  # a wrong name is told before anything is read
+    given = read_labelled(frames, energy, forces, stress)
+    predictions = model_options.predict(choice, given.frames, given.elements)
+    if save is not None:
+        save_predictions(save, predictions, given.frames)
+    result = errors_of_models(given, predictions, by, group, resamples)
+    for path, write in (
+        (figure, draw_parity),
+        (along, draw_along),
+        (csv, write_errors),
+        (frame_errors, write_errors_of_frames),
+    ):
+        if path is not None:
+            write(result, path)
+    print(json_text(errors_as_json(result)) if as_json else format_errors(result))

@@ -1,0 +1,41 @@
+"""`lamplighter expansion`: thermal expansion of a liquid from its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter.cli import options
+
+
+def expansion(
+    runs: options.Runs,
+    discard: options.DiscardOfStage = None,
+    stage: options.Stages = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw ρ(T).", metavar="FILE")] = None,
+    csv: options.Csv = None,
+    as_json: options.Json = False,
+) -> None:
+    """Thermal expansion: density at each temperature, slope of the line, α_V with error.
+
+    Takes the npt stages at constant temperature and pressure; of several in a row at one temperature the last is
+    production. `workflow: {thermal_expansion: …}` in a run file makes such stages.
+    """
+    from lamplighter.cli.trajectory_source import discard_of_stages
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.thermal_expansion import thermal_expansion_of_runs
+    from lamplighter.report.thermal_expansion_text import (
+        draw_thermal_expansion,
+        format_thermal_expansion,
+        thermal_expansion_as_json,
+        write_thermal_expansion_csv,
+    )
+
+    result = thermal_expansion_of_runs(runs, discard_of_stages(discard), stage or ())
+    if figure is not None:
+        draw_thermal_expansion(result, figure)
+    if csv is not None:
+        write_thermal_expansion_csv(result, csv)
+    print(json_text(thermal_expansion_as_json(result)) if as_json else format_thermal_expansion(result))

@@ -1,0 +1,102 @@
+"""`lamplighter extrapolation fit` and `check`: how far environments are from those of a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter.cli import options
+from lamplighter.errors import LamplighterError
+
+extrapolation = typer.Typer(
+    help="How far environments are from those of a training set: SOAP, PCA and Q-residuals.", no_args_is_help=True
+)
+
+
+@extrapolation.command()
+def fit(
+    training: Annotated[Path, typer.Argument(help="Structures that models were trained on.", metavar="TRAINING")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File that is written.", metavar="FILE.npz")],
+    components: Annotated[int, typer.Option(help="Of each element's PCA.", metavar="N", min=1)] = 5,
+    most: Annotated[
+        int,
+        typer.Option(
+            help="Environments of an element that its PCA is made of; of more, a sample.", metavar="N", min=10
+        ),
+    ] = 5000,
+    seed: Annotated[int, typer.Option(help="Of that sample.", metavar="N")] = 1,
+    figure: Annotated[Path | None, typer.Option(help="Draw the map of the training set.", metavar="FILE")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Learn a training set: a PCA of the SOAP descriptors of each element, and the threshold of its residuals."""
+    from lamplighter.report.extrapolation import fit_training_set, save_extrapolation
+    from lamplighter.report.extrapolation_text import draw_map, fit_as_json, format_fit
+    from lamplighter.report.json_text import json_text
+    from lamplighter.structures.labelled_frames import read_frames
+
+    frames, dropped = read_frames(training)
+    fitted = fit_training_set(training, frames, components, most, seed)
+    if dropped:
+        fitted.notes.append(f"{training.name}: {dropped}")
+    save_extrapolation(output, fitted)
+    if figure is not None:
+        draw_map(fitted, None, figure)
+    print(json_text(fit_as_json(fitted)) if as_json else format_fit(fitted))
+
+
+@extrapolation.command()
+def check(
+    fitted: Annotated[Path, typer.Argument(help="File of `extrapolation fit`.", metavar="FILE.npz")],
+    trajectory: Annotated[
+        Path,
+        typer.Argument(help="A run folder, a LAMMPS dump, or any trajectory that ASE reads.", metavar="RUN|TRAJECTORY"),
+    ],
+    every: Annotated[int, typer.Option(help="Take each N-th frame.", metavar="N", min=1)] = 1,
+    elements: options.Elements = None,
+    topology: options.Topology = None,
+    units: options.Units = None,
+    timestep: options.Timestep = None,
+    dt: options.Dt = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw Q along the trajectory.", metavar="FILE")] = None,
+    map_figure: Annotated[
+        Path | None, typer.Option("--map", help="Draw the map: training set and trajectory.", metavar="FILE")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write each frame and element.", metavar="FILE")] = None,
+    atoms: Annotated[
+        Path | None, typer.Option(help="Write the frames as extended XYZ, with Q of each atom.", metavar="FILE.xyz")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
+    from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.report.extrapolation import check_frames, load_extrapolation
+    from lamplighter.report.extrapolation_text import (
+        check_as_json,
+        draw_along,
+        draw_map,
+        format_check,
+        write_atoms,
+        write_check,
+    )
+    from lamplighter.report.json_text import json_text
+
+    if not fitted.is_file():
+        raise LamplighterError(
+            f"{fitted} does not exist: make it with `lamplighter extrapolation fit TRAINING -o FILE`"
+        )
+    known = load_extrapolation(fitted)
+    source = open_source(trajectory, topology, elements, units, timestep, dt)
+    result = check_frames(trajectory, source, known, every)
+    if source.frames.dropped:
+        result.notes.append(f"{trajectory.name}: {source.frames.dropped}")
+    if figure is not None:
+        draw_along(result, figure)
+    if map_figure is not None:
+        draw_map(known, result, map_figure)
+    if csv is not None:
+        write_check(result, csv)
+    if atoms is not None:
+        write_atoms(result, iter(source), atoms)
+    print(json_text(check_as_json(result)) if as_json else format_check(result))

@@ -1,0 +1,84 @@
+"""Options of `quality` that `report` has, too: what observables are taken from, and what they are held against."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+Reference = Annotated[
+    list[str] | None,
+    typer.Option(help="Reference run, npt or nvt, or a pattern of them; again for more.", metavar="RUN"),
+]
+ReferenceDensity = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="Mean and standard deviation of the reference's P(ρ), g/cm³.", metavar="MEAN STD"),
+]
+ReferenceDiffusivity = Annotated[
+    float | None, typer.Option(help="The reference's D over all molecules, 10⁻⁶ cm²/s.", metavar="D")
+]
+Noise = Annotated[
+    float | None,
+    typer.Option(help="D_KL between references that differ in their seed; default: from the runs.", metavar="X"),
+]
+Horizon = Annotated[str, typer.Option(help="From which on a run counts as stable.", metavar="TIME")]
+Discard = Annotated[str, typer.Option(help="Left out of densities: a time, or auto (MSER-5).", metavar="auto|TIME")]
+BinWidth = Annotated[
+    float | None,
+    typer.Option("--bin", help="Width of the bins of P(ρ), g/cm³; default: Scott's rule.", metavar="W"),
+]
+DiscardNvt = Annotated[str, typer.Option(help="Left out from the beginning for D.", metavar="TIME")]
+Block = Annotated[str, typer.Option(help="Length of a block for D.", metavar="TIME")]
+BlockSpacing = Annotated[str, typer.Option(help="Between the starts of blocks.", metavar="TIME")]
+Ballistic = Annotated[str, typer.Option(help="Dropped from the beginning of each block.", metavar="TIME")]
+
+
+def observables(
+    horizon: str,
+    discard: str,
+    bin_width: float | None,
+    discard_nvt: str,
+    block: str,
+    block_spacing: str,
+    ballistic: str,
+) -> Any:
+    """The options as `report.quality.Options`.
+
+    Raises:
+        LamplighterError: one cannot be understood.
+    """
+    from lamplighter.analysis.diffusivity import BlockPlan
+    from lamplighter.cli.trajectory_source import time_option, time_or_zero
+    from lamplighter.report.diffusivity import Wanted
+    from lamplighter.report.quality import Options
+
+    plan = BlockPlan(
+        time_option("--block", block) or 0.0,
+        time_option("--block-spacing", block_spacing) or 0.0,
+        time_or_zero("--ballistic", ballistic),
+    )
+    return Options(
+        horizon_ps=time_option("--horizon", horizon) or 1000.0,
+        discard_ps=None if discard == "auto" else time_option("--discard", discard),
+        bin_width=bin_width,
+        diffusivity=Wanted(discard=time_or_zero("--discard-nvt", discard_nvt), plan=plan),
+    )
+
+
+def stored_reference(density: tuple[float, float] | None, diffusivity: float | None, noise: float | None) -> Any:
+    """The options as `report.quality.StoredReference`.
+
+    Raises:
+        LamplighterError: a number is out of range.
+    """
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.diffusivity import TO_1E6_CM2_S
+    from lamplighter.report.quality import StoredReference
+
+    if density is not None and not min(density) > 0.0:
+        raise LamplighterError("--reference-density needs a mean and a standard deviation > 0, in g/cm³")
+    if diffusivity is not None and not diffusivity > 0.0:
+        raise LamplighterError(f"--reference-diffusivity must be > 0, got {diffusivity:g}")
+    if noise is not None and not noise >= 0.0:
+        raise LamplighterError(f"--noise must not be negative, got {noise:g}")
+    return StoredReference(density, None if diffusivity is None else diffusivity / TO_1E6_CM2_S, noise)

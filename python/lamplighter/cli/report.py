@@ -1,0 +1,74 @@
+"""`lamplighter report`: one page about one or several runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter.cli import options, quality_options
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.", metavar="RUN…")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The page; default: report.html in the run folder, of several in this one.",
+            metavar="FILE",
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading; default: the name of the run.", metavar="TEXT")] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="Write figures as PNG and PDF and tables as CSV there, too.", metavar="FOLDER")
+    ] = None,
+    reference: quality_options.Reference = None,
+    reference_density: quality_options.ReferenceDensity = None,
+    reference_diffusivity: quality_options.ReferenceDiffusivity = None,
+    noise: quality_options.Noise = None,
+    horizon: quality_options.Horizon = "1 ns",
+    discard: quality_options.Discard = "auto",
+    bin_width: quality_options.BinWidth = None,
+    discard_nvt: quality_options.DiscardNvt = "100 ps",
+    block: quality_options.Block = "100 ps",
+    block_spacing: quality_options.BlockSpacing = "10 ps",
+    ballistic: quality_options.Ballistic = "10 ps",
+    as_json: options.Json = False,
+) -> None:
+    """Make one page about runs: what ran, did it hold, numbers with errors, figures, failing frames to turn about.
+
+    The page is one HTML file that needs no network. With a reference it has Q, too (as `lamplighter quality`).
+    """
+    from lamplighter.cli.run_folders import matching_folders
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.page.assemble import assemble
+    from lamplighter.report.page.files import as_json as content_of
+    from lamplighter.report.page.files import write_files, write_page
+    from lamplighter.report.page.html import page
+    from lamplighter.report.page.section import Wishes
+    from lamplighter.report.page.sections import SECTIONS
+
+    wishes = Wishes(
+        quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
+        matching_folders("--reference", reference or []),
+        quality_options.stored_reference(reference_density, reference_diffusivity, noise),
+    )
+    made = assemble(runs, SECTIONS, wishes)
+    heading = title or (made.runs[0].run.label if len(runs) == 1 else f"{len(runs)} runs")
+    path = output or (runs[0] if len(runs) == 1 else Path()) / "report.html"
+    write_page(page(made, heading), path)
+    if files is not None:
+        write_files(made, files)
+    if as_json:
+        print(json_text(content_of(made)))
+    else:
+        for part in made.runs:
+            print(f"{part.run.label}: {part.verdict.sentence}")
+        print(f"Report: {path}")
+    if made.faults:
+        print(f"Error: parts of the report are missing: {'; '.join(made.faults)}", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,160 @@
+"""`lamplighter scan`: E(V) of models and a reference, molecules rigid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lamplighter.cli import options
+
+
+def scan(
+    frame: Annotated[
+        Path | None,
+        typer.Argument(help="The liquid: anything that ASE reads, LAMMPS data or a dump.", metavar="[FRAME]"),
+    ] = None,
+    density: Annotated[
+        str | None,
+        typer.Option(help="g/cm³: LOW:HIGH:NUMBER, or values with commas; default: 0.1:2.5:25.", metavar="DENSITIES"),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="A model file, or a run file for its potential; again for more.", metavar="FILE"),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="gfn2, an ASE calculator module:Class, or an XYZ file of labelled frames, which are the scan then.",
+            metavar="METHOD|FILE",
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Of the reference's class; again for more.", metavar="KEY=VALUE")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="What labelled frames call their energy; default: as it looks.", metavar="KEY")
+    ] = None,
+    select: Annotated[
+        str | None, typer.Option(help="Only labelled frames that say so of themselves.", metavar="KEY=VALUE")
+    ] = None,
+    index: Annotated[int, typer.Option(help="Which frame of a file with several; -1: the last.", metavar="N")] = -1,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
+    ] = 1.15,
+    atomic: Annotated[bool, typer.Option("--atomic", help="Every atom is a molecule of its own.")] = False,
+    kind: Annotated[str, typer.Option(help="Of the model files, as potential.kind.", metavar="KIND")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float64 or float32.", metavar="TYPE")] = "float64",
+    engine: Annotated[str, typer.Option(help="auto, native or bridge.", metavar="ENGINE")] = "auto",
+    threads: Annotated[int | None, typer.Option("--threads", help="Threads of the model on each rank.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(help="Write frames and isolated molecules, labelled if by a reference (.xyz).", metavar="FILE"),
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the curves.", metavar="FILE")] = None,
+    csv: options.Csv = None,
+    as_json: options.Json = False,
+) -> None:
+    """Volume scan: the energy of a liquid expanded and compressed with its molecules rigid.
+
+    Cell and centres of mass are scaled, molecules keep their geometry; zero is the energy of the isolated molecules.
+    Models are evaluated in LAMMPS as in a run, on any number of ranks; the reference on the first.
+    """
+    from lamplighter.engine import environment
+    from lamplighter.engine.failure import end_together
+    from lamplighter.errors import LamplighterError
+
+    environment.limit_openmp()
+    comm = environment.import_mpi().COMM_WORLD
+
+    def program() -> int:
+        from lamplighter.cli.scan_models import energies_of, potentials
+        from lamplighter.engine.calculators import open_calculator
+        from lamplighter.engine.failure import agree
+        from lamplighter.report.scan_frames import ScanFrames, generated, labelled
+        from lamplighter.report.volume_scan import Energies, volume_scan
+
+        is_file = reference is not None and Path(reference).is_file()
+        if not (model or reference or write):
+            raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
+
+        def frames_of_scan() -> ScanFrames:
+            if not is_file:
+                if select or energy:
+                    raise LamplighterError("--select and --energy are for --reference FILE of labelled frames")
+                densities = _densities(density or "0.1:2.5:25")
+                return generated(frame, index, densities, tolerance, atomic)
+            if frame is not None or density is not None:
+                raise LamplighterError(
+                    f"--reference {reference} is a file of labelled frames, which are the scan: leave out FRAME and "
+                    "--density"
+                )
+            return labelled(Path(str(reference)), energy, select, tolerance, atomic)
+
+        chosen = agree(comm, lambda: potentials(model or [], kind, dtype, engine))
+        found = agree(comm, frames_of_scan)
+        told: tuple[str, Energies] | None = None
+        if is_file:
+            told = (Path(str(reference)).stem, found.labels)
+        elif reference is not None:
+            # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
+            told = agree(comm, lambda: found.evaluated(open_calculator(reference, option or ()).evaluate, reference))
+        if write is not None:
+            agree(comm, lambda: found.write(write, told is not None))
+        models = {name: energies_of(found, potential, name, threads, trust) for name, potential in chosen.items()}
+
+        def report() -> None:
+            made = volume_scan(found.source, found.frames, found.molecules, models, told, found.notes)
+            _show(made, figure, csv, as_json)
+
+        if models or told:
+            agree(comm, report)
+        return 0
+
+    raise typer.Exit(end_together(comm, program))
+
+
+def _show(made: Any, figure: Path | None, csv: Path | None, as_json: bool) -> None:
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.volume_scan_text import (
+        draw_volume_scan,
+        format_volume_scan,
+        volume_scan_as_json,
+        write_volume_scan_csv,
+    )
+
+    if figure is not None:
+        draw_volume_scan(made, figure)
+    if csv is not None:
+        write_volume_scan_csv(made, csv)
+    print(json_text(volume_scan_as_json(made)) if as_json else format_volume_scan(made))
+
+
+def _densities(text: str) -> list[float]:
+    """`0.1:2.5:25` or `0.5,0.8,1.1`: ascending densities, g/cm³.
+
+    Raises:
+        LamplighterError: it cannot be understood, there are fewer than three, or they are not positive and ascending.
+    """
+    import numpy as np
+
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.scan_frames import FEWEST
+
+    remedy = "write LOW:HIGH:NUMBER, e.g. 0.1:2.5:25, or values with commas"
+    try:
+        if ":" in text:
+            low, high, number = text.split(":")
+            found = [float(each) for each in np.linspace(float(low), float(high), int(number))]
+        else:
+            found = [float(each) for each in text.split(",")]
+    except ValueError:
+        raise LamplighterError(f"--density {text!r} cannot be understood: {remedy}") from None
+    if len(found) < FEWEST:
+        raise LamplighterError(f"--density {text!r} is {len(found)} densities, fewer than {FEWEST}: {remedy}")
+    if not (found[0] > 0.0 and np.isfinite(found).all() and (np.diff(found) > 0.0).all()):
+        raise LamplighterError(f"--density {text!r} must be > 0 g/cm³ and ascend: {remedy}")
+    return found

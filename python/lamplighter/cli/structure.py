@@ -1,0 +1,155 @@
+"""`lamplighter structure`: how a liquid is ordered, how long its bonds are, and whether its molecules hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lamplighter.cli import options
+
+
+def structure(
+    trajectories: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders, LAMMPS dumps, or trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"),
+    ],
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Run folder or trajectory that bond lengths are compared with.", metavar="RUN|TRAJECTORY"),
+    ] = None,
+    molecules: Annotated[
+        str, typer.Option(help="Pairs that g(r) is of: all, inter (between molecules), intra.", metavar="KIND")
+    ] = "inter",
+    pairs: Annotated[
+        str | None, typer.Option(help='Pairs of elements, such as "C-O O-H"; default: all.', metavar="PAIRS")
+    ] = None,
+    r_max: Annotated[
+        float | None,
+        typer.Option(help="Å, how far g(r) goes; default: half of the cell, at most 10.", metavar="R"),
+    ] = None,
+    bin_width: Annotated[float, typer.Option("--bin", help="Å, width of the bins of g(r).", metavar="W")] = 0.05,
+    discard: Annotated[
+        str,
+        typer.Option(
+            help="Left out from the beginning; auto: of a run's stage 100 ps, at most half.", metavar="auto|TIME"
+        ),
+    ] = "auto",
+    stage: Annotated[
+        str | None, typer.Option(help="Of a run: name or index; default: the last of dynamics.", metavar="STAGE")
+    ] = None,
+    every: Annotated[int, typer.Option(help="Look only at each such frame.", metavar="N")] = 1,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
+    ] = 1.15,
+    breaks: Annotated[
+        float, typer.Option(help="A bond is lost at this times the sum of the covalent radii.", metavar="X")
+    ] = 1.4,
+    elements: options.Elements = None,
+    topology: options.Topology = None,
+    units: options.Units = None,
+    timestep: options.Timestep = None,
+    dt: options.Dt = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw g(r), n(r), bond lengths and molecules.", metavar="FILE")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write tables PREFIX_rdf.csv, PREFIX_bonds.csv, ….", metavar="PREFIX")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Radial distributions, coordination numbers, bond lengths, and the molecules of each frame.
+
+    Molecules and bonds are those of the first frame, by covalent radii. With --reference also how much longer and
+    softer the bonds are than in another run.
+    """
+    from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.structure import compared
+    from lamplighter.report.structure_text import (
+        draw_structure,
+        format_structure,
+        structure_as_json,
+        write_structure_csv,
+    )
+
+    wanted = _wanted(discard, r_max, bin_width, tolerance, breaks, every)
+    named = _pairs(molecules, pairs)
+    paths = [*trajectories, *([reference] if reference else [])]
+    sources = [open_source(path, topology, elements, units, timestep, dt) for path in paths]
+    made = [_analysed(source, stage, wanted) for source in sources]
+    result = compared(made[: len(trajectories)], made[-1] if reference else None)
+    _require_pairs(made, named)
+    if figure is not None:
+        draw_structure(result, molecules, named, figure)
+    if csv is not None:
+        write_structure_csv(result, csv)
+    print(json_text(structure_as_json(result, named)) if as_json else format_structure(result, molecules, named))
+
+
+def _wanted(discard: str, r_max: float | None, bin_width: float, tolerance: float, breaks: float, every: int) -> Any:
+    from lamplighter.cli.trajectory_source import time_or_zero
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.structure import Wanted
+
+    if not bin_width > 0.0:
+        raise LamplighterError(f"--bin must be > 0 Å, got {bin_width:g}")
+    if r_max is not None and not r_max > bin_width:
+        raise LamplighterError(f"--r-max must be more than one bin ({bin_width:g} Å), got {r_max:g}")
+    if not 0.5 < tolerance < 2.0:
+        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    if not tolerance <= breaks < 3.0:
+        raise LamplighterError(f"--breaks must lie between --tolerance ({tolerance:g}) and 3, got {breaks:g}")
+    if every < 1:
+        raise LamplighterError(f"--every must be at least 1, got {every}")
+    discard_ps = None if discard == "auto" else time_or_zero("--discard", discard)
+    return Wanted(discard_ps, r_max, bin_width, tolerance, breaks, every)
+
+
+def _pairs(molecules: str, pairs: str | None) -> list[str] | None:
+    from lamplighter.analysis.radial_distribution import KINDS
+    from lamplighter.errors import LamplighterError
+
+    if molecules not in KINDS:
+        raise LamplighterError(f"--molecules must be one of {', '.join(KINDS)}, got {molecules!r}")
+    if pairs is None:
+        return None
+    named = pairs.replace(",", " ").replace("–", "-").split()
+    if not named or any(len(pair.split("-")) != 2 for pair in named):
+        raise LamplighterError(f'--pairs: {pairs!r} are no pairs of elements; write e.g. --pairs "C-O O-H"')
+    return named
+
+
+def _require_pairs(made: list[Any], named: list[str] | None) -> None:
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.structure_text import chosen, pair_name
+
+    for pair in named or []:
+        for one in made:
+            found = one.distributions["all"]
+            if found and not chosen(found, [pair]):
+                known = ", ".join(pair_name(each) for each in found)
+                raise LamplighterError(f"--pairs: {one.path} has no pair {pair}; it has {known}")
+
+
+def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
+    from dataclasses import replace
+
+    from lamplighter.cli.reading_progress import reading_progress
+    from lamplighter.errors import LamplighterError
+    from lamplighter.report.structure import structure_of_frames, structure_of_run
+
+    with reading_progress(source, str(source.path)):
+        if source.guard is not None and source.step_ps is None and source.frame_ps is None:
+            return structure_of_run(source.frames, stage, wanted)
+        if stage is not None:
+            raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
+        made = structure_of_frames(source.path, source, wanted)
+    notes = list(made.notes)
+    if wanted.discard is None:
+        notes.append("nothing was discarded: only of run folders is it known how long a stage is (--discard)")
+    if source.frames.dropped:
+        notes.append(f"{source.path.name}: {source.frames.dropped}")
+    return replace(made, notes=notes)

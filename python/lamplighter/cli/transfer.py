@@ -1,0 +1,127 @@
+"""`lamplighter transfer`: errors of models by composition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamplighter.cli import model_options, options
+from lamplighter.errors import LamplighterError
+
+
+def transfer(
+    frames: Annotated[list[Path], typer.Argument(help="Extended XYZ files with reference labels.", metavar="FRAMES…")],
+    model: model_options.Models = None,
+    run_file: model_options.RunFileOption = None,
+    kind: model_options.Kind = "auto",
+    dtype: model_options.Dtype = "float64",
+    device: model_options.Device = "auto",
+    trust: model_options.Trust = False,
+    trained: Annotated[
+        list[str] | None,
+        typer.Option(help="Training data, of all models or of one row; again for more.", metavar="[ROW=]FILE"),
+    ] = None,
+    species: Annotated[
+        str, typer.Option(help="What compositions are counted in.", metavar="molecules|elements")
+    ] = "molecules",
+    name: Annotated[
+        list[str] | None, typer.Option(help="What to call a molecule, such as EC=C3H4O3; again for more.")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Relation that compositions obey, such as the charges "Li=1 F6P=-1"; again for more.', metavar="TEXT"
+        ),
+    ] = None,
+    most: Annotated[int, typer.Option(help="Columns: the most frequent compositions.", metavar="N", min=1)] = 24,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
+    ] = 1.25,
+    energy: model_options.EnergyKey = None,
+    forces: model_options.ForcesKey = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the heat map.", metavar="FILE")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the matrices.", metavar="FILE")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Errors of models for each composition, and whether the data fix the energy of each species (N − M rule).
+
+    Compositions are told apart by their proportions. Where molecules are named (--name), frames that hold others are
+    left out. A committee that is named (--model NAME=PATTERN) is one row, its mean.
+    """
+    from lamplighter.report.json_text import json_text
+    from lamplighter.report.predictions import committees
+    from lamplighter.report.transfer import compositions_of, rows_of, transfer_of_models, without_unnamed
+    from lamplighter.report.transfer_text import draw_transfer, format_transfer, transfer_as_json, write_transfer
+    from lamplighter.structures.labelled_frames import read_labelled
+
+    if species not in ("molecules", "elements"):
+        raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
+    if not 0.5 < tolerance < 2.0:
+        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    called = dict(_pair("--name", text)[::-1] for text in name or [])
+    choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
+    choice.all()
+    sets = [read_labelled(path, energy, forces) for path in frames]
+    together = [atoms for each in sets for atoms in each.frames]
+    labels = [label for each in sets for label in each.labels]
+    elements = list(dict.fromkeys(symbol for each in sets for symbol in each.elements))
+    made_of = compositions_of(together, species, called, tolerance)
+    notes = [note for each in sets for note in each.notes]
+    if called:
+        kept, made_of, others = without_unnamed(made_of, list(called.values()))
+        if not len(kept):
+            raise LamplighterError(f"no frame holds named molecules alone; without a name are {', '.join(others)}")
+        if others:
+            notes.append(
+                f"{len(together) - len(kept)} of {len(together)} frames were left out: they hold {', '.join(others)} "
+                "(broken or stretched molecules, or such without --name)"
+            )
+        together, labels = [together[k] for k in kept], [labels[k] for k in kept]
+    known = _training(trained or [], species, called, tolerance)
+    constraints = [_coefficients(text, made_of.species) for text in constraint or []]
+    predictions = model_options.predict(choice, together, elements)
+    rows = rows_of(committees(predictions))
+    result = transfer_of_models(labels, made_of, rows, known, most, constraints)
+    result.notes.extend(notes)
+    if figure is not None:
+        draw_transfer(result, figure)
+    if csv is not None:
+        write_transfer(result, csv)
+    print(json_text(transfer_as_json(result)) if as_json else format_transfer(result))
+
+
+def _training(given: list[str], species: str, called: dict[str, str], tolerance: float) -> dict[str, set[str]] | None:
+    """Compositions in the training data of each row; the empty name stands for all rows."""
+    from lamplighter.report.transfer import compositions_of
+    from lamplighter.structures.labelled_frames import read_frames
+
+    found: dict[str, set[str]] = {}
+    for text in given:
+        row, _, file = ("", "", text) if Path(text).exists() else text.rpartition("=")
+        made_of = compositions_of(read_frames(Path(file))[0], species, called, tolerance)
+        found[row] = found.get(row, set()) | set(made_of.names)
+    return found or None
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    first, sign, second = text.partition("=")
+    if not (first and sign and second):
+        raise LamplighterError(f"{option} {text}: expected NAME=VALUE")
+    return first, second
+
+
+def _coefficients(text: str, species: list[str]) -> list[int]:
+    """`Li=1 F6P=-1` as one number for each species."""
+    found = dict.fromkeys(species, 0)
+    for word in text.replace(",", " ").split():
+        name, value = _pair("--constraint", word)
+        if name not in found:
+            raise LamplighterError(f"--constraint {text}: no {name!r} among the species {', '.join(species)}")
+        try:
+            found[name] = int(value)
+        except ValueError:
+            raise LamplighterError(f"--constraint {text}: {value!r} is no whole number") from None
+    return list(found.values())

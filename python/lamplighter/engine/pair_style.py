@@ -1,0 +1,26 @@
+"""A pair style of LAMMPS with its coefficients, as words of a script."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PairStyle:
+    """A pair style with its coefficients.
+
+    Attributes:
+        name, words: What follows `pair_style`.
+        coefficients: Of each `pair_coeff`: the two atom types, and what follows them.
+    """
+
+    name: str
+    words: str
+    coefficients: tuple[tuple[str, str], ...]
+
+
+def quoted(path: Path) -> str:
+    """A path as one word of a LAMMPS script."""
+    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

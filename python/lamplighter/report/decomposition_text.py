@@ -1,0 +1,124 @@
+"""Errors by part as text, JSON, a table and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamplighter.analysis.model_errors import Errors
+from lamplighter.report.decomposition import FORCE_PARTS, Decomposition, PartErrors
+from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.table_file import write_table
+from lamplighter.report.text import format_with_error
+
+_HEADER = ("model", "quantity", "part", "unit", "rmse", "rmse_error", "mae", "mae_error", "relative_rmse",
+           "relative_rmse_error", "reference_deviation")  # fmt: skip
+
+
+def format_decomposition(result: Decomposition) -> str:
+    """For each part: how large it is in the reference, and the RMSE of each model, in units and relative."""
+    found = result.found
+    largest = ", ".join(f"{int(found.counts[:, place].sum())} {name}" for place, name in enumerate(found.species[:6]))
+    more = f" and {len(found.species) - 6} more species" if len(found.species) > 6 else ""
+    lines = [
+        f"{result.path.name}: {len(result.n_atoms)} frames, {len(found.molecules)} molecules ({largest}{more})",
+        f"error bars: bootstrap over {result.n_groups} {result.grouping}"
+        + (f"; lone molecules of the reference by {result.method}" if result.method else ""),
+    ]
+    for title, unit, kind in (("energy", "meV/atom", "energies"), ("forces", "eV/Å", "forces")):
+        first: dict[str, Errors] = getattr(result.results[0], kind)
+        width = max(len(title) + 2, *(len(each.name) for each in result.results))
+        lines += ["", f"{title}, RMSE in {unit} and relative to the standard deviation of the reference"]
+        lines.append("  " + "part".ljust(width) + "".join(f"  {part.ljust(24)}" for part in first))
+        spread = (f"{found.reference_deviation:.4g}".ljust(24) for found in first.values())
+        lines.append("  " + "reference".ljust(width) + "".join(f"  {each}" for each in spread))
+        for each in result.results:
+            cells = "".join(f"  {_cell(made).ljust(24)}" for made in getattr(each, kind).values())
+            lines.append("  " + each.name.ljust(width) + cells)
+    return "\n".join([*(line.rstrip() for line in lines), *(f"Note: {note}" for note in result.notes)])
+
+
+def decomposition_as_json(result: Decomposition) -> dict[str, Any]:
+    """What `--json` prints: errors by part, and the reference energies of each frame in parts."""
+    return {
+        "frames_file": result.path,
+        "n_frames": len(result.n_atoms),
+        "n_molecules": len(result.found.molecules),
+        "species": result.found.species,
+        "molecules_of_frames": result.found.counts,
+        "reference_of_molecules": result.method or None,
+        "resampled": {"n": result.n_groups, "what": result.grouping},
+        "reference_energies_eV": result.reference.energies,
+        "models": result.results,
+        "notes": result.notes,
+    }
+
+
+def write_decomposition(result: Decomposition, path: Path) -> None:
+    """The errors as CSV.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+
+    def rows() -> Iterator[list[object]]:
+        for each in result.results:
+            for quantity, parts in (("energy", each.energies), ("forces", each.forces)):
+                for part, made in parts.items():
+                    yield [each.name, quantity, part, made.rmse.unit, made.rmse.value, made.rmse.standard_error,
+                           made.mae.value, made.mae.standard_error, made.relative_rmse.value,
+                           made.relative_rmse.standard_error, made.reference_deviation]  # fmt: skip
+
+    write_table("--csv", path, _HEADER, rows())
+
+
+def draw_decomposition(result: Decomposition, path: Path) -> None:
+    """RMSE and relative RMSE of each part, models side by side.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    figure, axes = new_figure(2, 2)
+    panels = (
+        ("energies", "rmse", 1.0, "energy RMSE / (meV/atom)"),
+        ("forces", "rmse", 1.0, "force RMSE / (eV/Å)"),
+        ("energies", "relative_rmse", 100.0, "energy RMSE, % of the reference's σ"),
+        ("forces", "relative_rmse", 100.0, "force RMSE, % of the reference's σ"),
+    )
+    for axis, (kind, value, factor, label) in zip(axes, panels, strict=True):
+        _bars(axis, result.results, kind, value, factor)
+        axis.set(ylabel=label, ylim=(0.0, None))
+    handles, names = axes[1].get_legend_handles_labels()
+    figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center", ncols=3)
+    save(figure, path)
+
+
+def _bars(axis: Any, results: list[PartErrors], kind: str, value: str, factor: float) -> None:
+    parts = list(getattr(results[0], kind))
+    width = 0.8 / len(results)
+    for place, each in enumerate(results):
+        made = [getattr(found, value) for found in getattr(each, kind).values()]
+        heights, bars = (
+            np.array([factor * getattr(one, name) for one in made]) for name in ("value", "standard_error")
+        )
+        axis.bar(
+            np.arange(len(parts)) + (place - 0.5 * (len(results) - 1)) * width,
+            heights,
+            width,
+            yerr=np.where(np.isfinite(bars), bars, 0.0),
+            color="0.25" if each.is_mean else PALETTE[place % (len(PALETTE) - 1)],
+            error_kw={"elinewidth": 0.8},
+            label=each.name,
+        )
+    short = {part: part.removesuffix("lational").removesuffix("ational") for part in FORCE_PARTS}
+    axis.set_xticks(range(len(parts)), [short[part] for part in parts])
+
+
+def _cell(made: Errors) -> str:
+    relative = made.relative_rmse.value
+    share = f" ({100.0 * relative:.3g} %)" if np.isfinite(relative) else ""
+    text = format_with_error(made.rmse.value, made.rmse.standard_error, "").strip()
+    return text.removesuffix("(no error bar)").strip() + share

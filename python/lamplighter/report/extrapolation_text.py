@@ -1,0 +1,235 @@
+"""Extrapolation as text, JSON, tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from matplotlib.axes import Axes
+
+from lamplighter.errors import LamplighterError
+from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.extrapolation import CheckedTrajectory, Extrapolation
+from lamplighter.report.table_file import write_table
+from lamplighter.structures.frame import Frame
+
+_WORST = 5
+
+
+def format_fit(fitted: Extrapolation) -> str:
+    """The training set, and for each element its PCA and threshold."""
+    p, source = fitted.parameters, fitted.source
+    lines = [
+        f"{source['file']}: {source['frames']} frames, {source['atoms']} atoms, sha256 {source['sha256'][:12]}…",
+        f"SOAP: r_cut {p.r_cut:g} Å, n_max {p.n_max}, l_max {p.l_max}, σ {p.sigma:g} Å, elements "
+        f"{' '.join(p.elements)}: {p.n_features} numbers an atom",
+        f"PCA of {source['components']} components for each element; threshold: mean + 2 standard deviations of Q",
+        "",
+        "element    atoms  in the PCA  variance explained  mean of Q   threshold   99 % below  flagged",
+    ]
+    for symbol, limit in fitted.thresholds.items():
+        pca = fitted.elements[symbol]
+        lines.append(
+            f"{symbol.ljust(7)}  {limit.n:7d}  {pca.n_fitted:10d}  {100.0 * pca.explained.sum():16.2f} %  "
+            f"{limit.mean:<10.4g}  {limit.value:<10.4g}  {limit.quantile:<10.4g}  {100.0 * limit.flagged:.2f} %"
+        )
+    return "\n".join([*lines, *(f"Note: {note}" for note in fitted.notes)])
+
+
+def format_check(result: CheckedTrajectory) -> str:
+    """How much is flagged, by element and in the worst frames, against the training set itself."""
+    n_atoms = sum(map(len, result.q))
+    share = result.share_flagged
+    flagged = sum(int(each.sum()) for each in result.flagged)
+    source = result.training.source
+    lines = [
+        f"{result.path}: {len(result.frames)} frames, {n_atoms} environments, against {source['file']} "
+        f"({source['frames']} frames)",
+        f"flagged: {100.0 * flagged / n_atoms:.3g} % of the environments; of the training set's own, with these "
+        f"elements, {100.0 * result.share_expected:.3g} %",
+        "",
+        "element  environments  flagged  training  mean of Q   threshold   largest Q / threshold",
+    ]
+    for symbol, limit in result.training.thresholds.items():
+        here = [symbols == symbol for symbols in result.symbols]
+        q = np.concatenate([values[which] for values, which in zip(result.q, here, strict=True)])
+        if not len(q):
+            continue
+        lines.append(
+            f"{symbol.ljust(7)}  {len(q):12d}  {100.0 * float(np.mean(q > limit.value)):5.2f} %  "
+            f"{100.0 * limit.flagged:6.2f} %  {q.mean():<10.4g}  {limit.value:<10.4g}  {q.max() / limit.value:.3g}"
+        )
+    lines += ["", "frames with the largest share of flagged atoms"]
+    for place in np.argsort(-share, kind="stable")[:_WORST]:
+        worst = int(np.argmax(_relative(result, place)))
+        time = "" if np.isnan(result.times[place]) else f" ({result.times[place]:.6g} ps)"
+        lines.append(
+            f"  frame {result.frames[place]}{time}: {100.0 * share[place]:.3g} % flagged, largest Q / threshold "
+            f"{_relative(result, place)[worst]:.3g} at atom {result.ids[place][worst]} ({result.symbols[place][worst]})"
+        )
+    lines += ["", f"{result.atoms_per_second:.4g} atoms/s, descriptors included"]
+    return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
+
+
+def fit_as_json(fitted: Extrapolation) -> dict[str, Any]:
+    """What `fit --json` prints."""
+    return {
+        "parameters": fitted.parameters,
+        "n_features": fitted.parameters.n_features,
+        "source": fitted.source,
+        "elements": {
+            symbol: {
+                "n_fitted": pca.n_fitted,
+                "variance_explained": pca.explained,
+                "q_mean": fitted.thresholds[symbol].mean,
+                "q_deviation": fitted.thresholds[symbol].deviation,
+                "q_threshold": fitted.thresholds[symbol].value,
+                "q_99_percent": fitted.thresholds[symbol].quantile,
+                "flagged": fitted.thresholds[symbol].flagged,
+                "n_atoms": fitted.thresholds[symbol].n,
+            }
+            for symbol, pca in fitted.elements.items()
+        },
+        "notes": fitted.notes,
+    }
+
+
+def check_as_json(result: CheckedTrajectory) -> dict[str, Any]:
+    """What `check --json` prints: frame by frame, by element."""
+    return {
+        "path": result.path,
+        "training": result.training.source,
+        "n_frames": len(result.frames),
+        "n_environments": sum(map(len, result.q)),
+        "flagged": float(np.concatenate(result.flagged).mean()),
+        "flagged_expected": result.share_expected,
+        "atoms_per_second": result.atoms_per_second,
+        "frames": result.frames,
+        "times_ps": result.times,
+        "flagged_of_frames": result.share_flagged,
+        "largest_relative_q_of_frames": [_relative(result, k).max() for k in range(len(result.q))],
+        "elements": {
+            symbol: {**result.of_element(symbol), "threshold": limit.value}
+            for symbol, limit in result.training.thresholds.items()
+        },
+        "notes": result.notes,
+    }
+
+
+def write_check(result: CheckedTrajectory, path: Path) -> None:
+    """Each frame and element as CSV.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+
+    def rows() -> Iterator[list[object]]:
+        for symbol, limit in result.training.thresholds.items():
+            found = result.of_element(symbol)
+            for place, frame in enumerate(result.frames):
+                n = int((result.symbols[place] == symbol).sum())
+                values = [float(found[name][place]) for name in ("mean", "largest", "flagged")]
+                yield [int(frame), float(result.times[place]), symbol, n, *values, limit.value]
+
+    header = ("frame", "time_ps", "element", "n_atoms", "q_mean", "q_largest", "share_flagged", "q_threshold")
+    write_table("--csv", path, header, rows())
+
+
+def write_atoms(result: CheckedTrajectory, frames: Iterator[Frame], path: Path) -> None:
+    """The frames as extended XYZ with Q, Q over its threshold, and whether it is flagged, of each atom.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    place = 0
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for frame in frames:
+                if place == len(result.frames) or frame.index != result.frames[place]:
+                    continue
+                atoms = Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.periodic)
+                atoms.new_array("id", frame.ids)
+                atoms.new_array("q", result.q[place])
+                atoms.new_array("q_relative", _relative(result, place))
+                atoms.new_array("flagged", result.flagged[place].astype(int))
+                atoms.info |= {"frame": frame.index, "share_flagged": float(result.share_flagged[place])}
+                if frame.time_ps is not None:
+                    atoms.info["time_ps"] = frame.time_ps
+                ase.io.write(file, atoms, format="extxyz")
+                place += 1
+    except OSError as problem:
+        raise LamplighterError(f"--atoms {path} cannot be written: {problem.strerror or problem}") from problem
+
+
+def draw_map(fitted: Extrapolation, result: CheckedTrajectory | None, path: Path) -> None:
+    """For each element the first two components: density of the training set, and points of a trajectory.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    figure, axes = new_figure(1, len(fitted.elements))
+    for axis, (symbol, pca) in zip(axes, fitted.elements.items(), strict=True):
+        _density(axis, fitted.points[symbol])
+        if result is not None and symbol in result.points:
+            found = _two(result.points[symbol])
+            axis.plot(
+                *found.T, ".", color=PALETTE[1], markersize=2.5, alpha=0.5, label=result.path.name, rasterized=True
+            )
+            axis.legend(fontsize="small", frameon=False, markerscale=3.0)
+        shares = [100.0 * each for each in _padded(pca.explained)]
+        axis.set(xlabel=f"component 1 ({shares[0]:.0f} %)", ylabel=f"component 2 ({shares[1]:.0f} %)")
+        axis.set_title(f"{symbol}", fontsize="medium", loc="left")
+    save(figure, path)
+
+
+def draw_along(result: CheckedTrajectory, path: Path) -> None:
+    """For each element, Q over its threshold along the trajectory: mean and largest; and the share that is flagged.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    figure, (upper, lower) = new_figure(2, 1)
+    timed = bool(np.isfinite(result.times).all())
+    x = result.times if timed else result.frames
+    marker = "." if len(x) < 100 else None
+    for place, (symbol, limit) in enumerate(result.training.thresholds.items()):
+        found, colour = result.of_element(symbol), PALETTE[place % len(PALETTE)]
+        upper.plot(x, found["mean"] / limit.value, color=colour, linewidth=1.0, marker=marker, label=f"{symbol} mean")
+        upper.plot(
+            x,
+            found["largest"] / limit.value,
+            color=colour,
+            linewidth=0.8,
+            linestyle=(0, (3, 2)),
+            label=f"{symbol} largest",
+        )
+        lower.plot(x, 100.0 * found["flagged"], color=colour, linewidth=1.0, marker=marker, label=symbol)
+        lower.axhline(100.0 * limit.flagged, color=colour, linewidth=0.8, linestyle=(0, (1, 2)))
+    upper.axhline(1.0, color="0.4", linewidth=0.8)
+    upper.set(ylabel="Q / threshold", yscale="log")
+    upper.legend(fontsize="x-small", frameon=False, ncols=3)
+    lower.set(xlabel="t / ps" if timed else "frame", ylabel="flagged / %", ylim=(0.0, None))
+    lower.legend(fontsize="x-small", frameon=False, title="dotted: training set", title_fontsize="x-small")
+    save(figure, path)
+
+
+def _relative(result: CheckedTrajectory, place: int) -> np.ndarray:
+    limits = [result.training.thresholds[symbol].value for symbol in result.symbols[place].tolist()]
+    return result.q[place] / np.array(limits)
+
+
+def _two(points: np.ndarray) -> np.ndarray:
+    """The first two coordinates; the second is 0 where there is one component only."""
+    return points[:, :2] if points.shape[1] > 1 else np.column_stack([points[:, 0], np.zeros(len(points))])
+
+
+def _padded(explained: np.ndarray) -> np.ndarray:
+    return np.concatenate([explained, [0.0]])[:2]
+
+
+def _density(axis: Axes, points: np.ndarray) -> None:
+    axis.hexbin(*_two(points).T, gridsize=40, bins="log", mincnt=1, cmap="Greys", linewidths=0.1)

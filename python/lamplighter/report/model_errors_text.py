@@ -1,0 +1,296 @@
+"""Errors of models as text, JSON, tables and figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+from matplotlib.axes import Axes
+
+from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Errors, energies_of_elements
+from lamplighter.analysis.series import Estimate
+from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.model_errors import ErrorTable, ModelErrors, ModelResult
+from lamplighter.report.table_file import write_table
+from lamplighter.report.text import format_with_error
+
+_MOST_PANELS = 4
+_TABLE_HEADER = ("model", "part", "quantity", "unit", "n", "rmse", "rmse_error", "mae", "mae_error", "mean_error",
+                 "mean_error_error", "relative_rmse", "reference_deviation")  # fmt: skip
+_FRAMES_HEADER = ("frame", "time_ps", "model", "n_atoms", "energy_reference_eV", "energy_predicted_eV",
+                  "energy_error_meV_per_atom", "force_rmse_eV_per_A", "largest_force_error_eV_per_A")  # fmt: skip
+
+
+def format_errors(result: ModelErrors) -> str:
+    """A table of RMSE and MAE for each model, forces by component and element, spread over seeds, parts."""
+    n_frames, n_atoms = len(result.reference), len(result.numbers)
+    lines = [
+        f"{result.path.name}: {n_frames} frames, {n_atoms} atoms; labels {result.keys.energy}, {result.keys.forces}"
+        + (f", {result.keys.stress}" if result.keys.stress else ""),
+        f"error bars: bootstrap over {result.n_groups} {result.grouping}",
+    ]
+    first = result.results[0].table
+    spread = f"reference: forces {first.forces.reference_deviation:.3g} eV/Å rms about their mean"
+    if first.stress is not None:
+        spread += f", stress {first.stress.reference_deviation:.3g} meV/Å³"
+    lines += [spread, "", *_main(result), "", *_forces(result)]
+    for committee, values in result.seeds.items():
+        n = next(iter(values.values())).n
+        lines += ["", f"{committee}: spread of the RMSE over its {n} members (seeds)"]
+        lines += [f"  {name.ljust(8)}{_value(each.spread)}" for name, each in values.items()]
+    for each in result.results:
+        if each.parts and (each.is_mean or len(result.results) == 1):
+            lines += ["", *_parts(each, result.part_key)]
+    return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
+
+
+def errors_as_json(result: ModelErrors) -> dict[str, Any]:
+    """What `--json` prints: tables and, of each frame, its errors."""
+    return {
+        "frames_file": result.path,
+        "n_frames": len(result.reference),
+        "n_atoms": len(result.numbers),
+        "labels": result.keys,
+        "resampled": {"n": result.n_groups, "what": result.grouping},
+        "models": [
+            {
+                "name": each.name,
+                "committee": each.committee,
+                "is_mean": each.is_mean,
+                **_table_as_json(each.table),
+                "parts": {name: _table_as_json(table) for name, table in each.parts.items()},
+                "energy_error_of_frames_meV_per_atom": each.energy_of_frames,
+                "force_rmse_of_frames_eV_per_A": each.force_rmse_of_frames,
+            }
+            for each in result.results
+        ],
+        "seed_sensitivity_of_rmse": {
+            committee: {name: each.spread for name, each in values.items()}
+            for committee, values in result.seeds.items()
+        },
+        "part_key": result.part_key or None,
+        "times_ps": result.times if result.times_are_ps else None,
+        "notes": result.notes,
+    }
+
+
+def write_errors(result: ModelErrors, path: Path) -> None:
+    """The tables as CSV: one row for each model, part and quantity.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+
+    def rows() -> Iterator[list[object]]:
+        for each in result.results:
+            for part, table in (("all", each.table), *each.parts.items()):
+                for quantity, found in _quantities(table):
+                    bars = [
+                        number
+                        for made in (found.rmse, found.mae, found.mean_error)
+                        for number in (made.value, made.standard_error)
+                    ]
+                    yield [each.name, part, quantity, found.rmse.unit, found.n, *bars, found.relative_rmse.value,
+                           found.reference_deviation]  # fmt: skip
+
+    write_table("--csv", path, _TABLE_HEADER, rows())
+
+
+def write_errors_of_frames(result: ModelErrors, path: Path) -> None:
+    """Errors of each frame as CSV.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    reference = result.reference
+
+    def rows() -> Iterator[list[object]]:
+        for each in result.results:
+            largest = np.zeros(len(reference))
+            size = np.linalg.norm(each.predicted.forces - reference.forces, axis=1)
+            np.maximum.at(largest, reference.frame, size)
+            for k in range(len(reference)):
+                yield [k, float(result.times[k]) if result.times_are_ps else None, each.name,
+                       int(reference.n_atoms[k]), float(reference.energies[k]), float(each.predicted.energies[k]),
+                       float(each.energy_of_frames[k]), float(each.force_rmse_of_frames[k]),
+                       float(largest[k])]  # fmt: skip
+
+    write_table("--frame-errors", path, _FRAMES_HEADER, rows())
+
+
+def draw_parity(result: ModelErrors, path: Path) -> None:
+    """Predicted against reference energies, forces (by element) and stresses: a row for each mean, or each model.
+
+    Energies are drawn without Σe, the energies of the elements by least squares over the reference.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    shown = _shown(result)
+    with_stress = any(each.table.stress is not None for each in shown)
+    columns = 3 if with_stress else 2
+    figure, axes = new_figure(len(shown), columns)
+    for row, each in enumerate(shown):
+        energy, force, *rest = axes[row * columns : (row + 1) * columns]
+        _energy_parity(energy, result, each)
+        _force_parity(force, result, each)
+        if rest:
+            _stress_parity(rest[0], result, each)
+    save(figure, path)
+
+
+def draw_along(result: ModelErrors, path: Path) -> None:
+    """Errors of energy and forces of each frame, along the file or in time.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    figure, (energy, force) = new_figure(2, 1)
+    label = "t / ps" if result.times_are_ps else "frame"
+    style = {"linewidth": 0.9} if result.times_are_ps else {"linestyle": "none", "marker": ".", "markersize": 4.0}
+    for place, each in enumerate(result.results):
+        colour = "black" if each.is_mean else PALETTE[place % (len(PALETTE) - 1)]
+        energy.plot(result.times, each.energy_of_frames, color=colour, label=each.name, **style)
+        force.plot(result.times, each.force_rmse_of_frames, color=colour, **style)
+    energy.axhline(0.0, color="0.5", linewidth=0.8)
+    energy.set(ylabel="energy error / (meV/atom)")
+    force.set(xlabel=label, ylabel="force RMSE / (eV/Å)", ylim=(0.0, None))
+    figure.legend(
+        *energy.get_legend_handles_labels(), fontsize="small", frameon=False, loc="outside upper center", ncols=3
+    )
+    save(figure, path)
+
+
+def _main(result: ModelErrors) -> list[str]:
+    with_stress = any(each.table.stress is not None for each in result.results)
+    width = max(len("model"), *(len(each.name) for each in result.results))
+    head = f"{'model'.ljust(width)}  {'energy, meV/atom'.ljust(34)}  {'forces, eV/Å'.ljust(34)}"
+    lines = [head + ("  stress, meV/Å³" if with_stress else "")]
+    lines.append(" " * width + "".join(f"  {'RMSE'.ljust(16)}  {'MAE'.ljust(16)}" for _ in range(2 + with_stress)))
+    for each in result.results:
+        cells = [each.table.energy, each.table.forces, *([each.table.stress] if with_stress else [])]
+        lines.append(
+            each.name.ljust(width)
+            + "".join(f"  {_cell(cell.rmse if cell else None)}  {_cell(cell.mae if cell else None)}" for cell in cells)
+        )
+    return [line.rstrip() for line in lines]
+
+
+def _forces(result: ModelErrors) -> list[str]:
+    width = max(len("force RMSE, eV/Å"), *(len(each.name) for each in result.results))
+    names = [*result.results[0].table.components, *result.results[0].table.elements]
+    lines = ["force RMSE, eV/Å".ljust(width) + "".join(f"  {name.ljust(16)}" for name in names) + "  relative"]
+    for each in result.results:
+        found = {**each.table.components, **each.table.elements}
+        relative = each.table.forces.relative_rmse.value
+        cells = "".join(f"  {_cell(found[name].rmse)}" for name in names)
+        lines.append(each.name.ljust(width) + cells + f"  {100.0 * relative:.3g} %")
+    return [line.rstrip() for line in lines]
+
+
+def _parts(each: ModelResult, key: str) -> list[str]:
+    width = max(len(key), *(len(name) for name in each.parts))
+    lines = [f"{each.name} by {key}", f"  {'part'.ljust(width)}  frames  energy RMSE, meV/atom  force RMSE, eV/Å"]
+    for name, table in each.parts.items():
+        energy, force = _cell(table.energy.rmse, 21), _cell(table.forces.rmse)
+        lines.append(f"  {name.ljust(width)}  {table.energy.n:6d}  {energy}  {force}".rstrip())
+    return lines
+
+
+def _quantities(table: ErrorTable) -> Iterator[tuple[str, Errors]]:
+    yield "energy", table.energy
+    yield "forces", table.forces
+    yield from table.components.items()
+    for element, found in table.elements.items():
+        yield f"forces on {element}", found
+    if table.stress is not None:
+        yield "stress", table.stress
+
+
+def _table_as_json(table: ErrorTable) -> dict[str, Any]:
+    return {
+        "energy": table.energy,
+        "forces": table.forces,
+        "force_components": table.components,
+        "force_elements": table.elements,
+        "stress": table.stress,
+    }
+
+
+def _shown(result: ModelErrors) -> list[ModelResult]:
+    """Means where there are any, else models, and not too many."""
+    means = [each for each in result.results if each.is_mean]
+    alone = [each for each in result.results if each.committee not in result.seeds]
+    return (means + alone)[:_MOST_PANELS]
+
+
+def _energy_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+    # a line through all compositions would hide the errors: each frame against the mean of its elements' energies
+    reference, predicted = result.reference.energies_per_atom, each.predicted.energies_per_atom
+    base = energies_of_elements(result.reference, result.numbers)
+    axis.plot(reference - base, predicted - base, ".", color=PALETTE[0], markersize=4.0, alpha=0.7)
+    _diagonal(axis)
+    axis.set(xlabel="E − Σe, reference / (eV/atom)", ylabel="E − Σe, predicted / (eV/atom)")
+    axis.set_title(f"{each.name}: {_short(each.table.energy.rmse)}", fontsize="small", loc="left")
+
+
+def _force_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+    for place, number in enumerate(np.unique(result.numbers)):
+        atoms = result.numbers == number
+        axis.plot(
+            result.reference.forces[atoms].ravel(),
+            each.predicted.forces[atoms].ravel(),
+            ".",
+            color=PALETTE[place % len(PALETTE)],
+            markersize=2.0,
+            alpha=0.5,
+            label=chemical_symbols[number],
+            rasterized=True,
+        )
+    _diagonal(axis)
+    axis.legend(fontsize="small", frameon=False, markerscale=4.0)
+    axis.set(xlabel="F reference / (eV/Å)", ylabel="F predicted / (eV/Å)")
+    axis.set_title(_short(each.table.forces.rmse), fontsize="small", loc="left")
+
+
+def _stress_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+    if each.table.stress is None:
+        axis.set_axis_off()
+        return
+    frames = result.reference.with_stress
+    diagonal = STRESS_ROWS == STRESS_COLUMNS
+    for name, colour, which in (("diagonal", PALETTE[0], diagonal), ("shear", PALETTE[1], ~diagonal)):
+        rows, columns = STRESS_ROWS[which], STRESS_COLUMNS[which]
+        given, right = (1e3 * x.stresses[frames][:, rows, columns].ravel() for x in (each.predicted, result.reference))
+        axis.plot(right, given, ".", color=colour, markersize=4.0, alpha=0.7, label=name)
+    _diagonal(axis)
+    axis.legend(fontsize="small", frameon=False)
+    axis.set(xlabel="σ reference / (meV/Å³)", ylabel="σ predicted / (meV/Å³)")
+    axis.set_title(_short(each.table.stress.rmse), fontsize="small", loc="left")
+
+
+def _diagonal(axis: Axes) -> None:
+    low = min(axis.get_xlim()[0], axis.get_ylim()[0])
+    high = max(axis.get_xlim()[1], axis.get_ylim()[1])
+    axis.plot([low, high], [low, high], color="0.5", linewidth=0.8, zorder=0)
+    axis.set(xlim=(low, high), ylim=(low, high))
+
+
+def _short(estimate: Estimate) -> str:
+    return f"RMSE {format_with_error(estimate.value, estimate.standard_error, estimate.unit)}"
+
+
+def _value(estimate: Estimate) -> str:
+    return format_with_error(estimate.value, estimate.standard_error, estimate.unit)
+
+
+def _cell(estimate: Estimate | None, width: int = 16) -> str:
+    if estimate is None:
+        return "-".ljust(width)
+    if not math.isfinite(estimate.standard_error):
+        return f"{estimate.value:.4g}".ljust(width)
+    return format_with_error(estimate.value, estimate.standard_error, "").strip().ljust(width)

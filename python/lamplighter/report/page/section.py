@@ -1,0 +1,141 @@
+"""The protocol of a section: one file in `sections/` each, with a function of one run and one of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from lamplighter.report.page.content import Content
+from lamplighter.report.quality import Options as QualityOptions
+from lamplighter.report.quality import StoredReference
+from lamplighter.report.run_folder import RunRecord, read_run
+from lamplighter.report.run_lifetime import RunLifetime, read_lifetime
+from lamplighter.report.run_system import system_of
+from lamplighter.report.run_trajectory import RUN_FILE
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for.
+
+    Attributes:
+        observables: Horizon, what is discarded, blocks of diffusivities.
+        references: Run folders that Q compares with.
+        stored: Numbers of a reference in their place.
+    """
+
+    observables: QualityOptions = field(default_factory=QualityOptions)
+    references: Sequence[Path] = ()
+    stored: StoredReference = field(default_factory=StoredReference)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is anything that Q could be held against."""
+        return bool(self.references) or self.stored.density is not None
+
+
+class ReportedRun:
+    """A run folder and what several sections read of it.
+
+    Attributes:
+        folder: The run folder.
+        label: What the run is called in tables and figures; different for each run of a report.
+        record: Its files.
+        wishes: What the user asked for.
+
+    Raises:
+        RunFolderError: there is no run in the folder.
+    """
+
+    def __init__(self, folder: Path, label: str, wishes: Wishes) -> None:
+        self.folder = folder
+        self.label = label
+        self.wishes = wishes
+        self.record: RunRecord = read_run(folder)
+
+    @cached_property
+    def lifetime(self) -> RunLifetime:
+        """t_stab. Raises LamplighterError: it cannot be judged."""
+        return read_lifetime(self.folder)
+
+    @cached_property
+    def system(self) -> str:
+        """All atoms as a formula; empty: unknown."""
+        return system_of(self.record)
+
+    @cached_property
+    def run_file(self) -> dict[str, Any]:
+        """`run.yaml` as it stands there, with every default; empty where it is missing or cannot be read.
+
+        It is not checked again, so that runs of other versions, or whose models are elsewhere by now, can be reported.
+        """
+        try:
+            content = yaml.safe_load((self.folder / RUN_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def asked(self, section: str) -> dict[str, Any]:
+        """A section of the run file; empty where there is none."""
+        content = self.run_file.get(section)
+        return content if isinstance(content, dict) else {}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a number means.
+
+    Attributes:
+        key: In links; unique.
+        title: Its name.
+        formula: As HTML (sub, sup, i); empty: none.
+        text: Plain words.
+        source: Of the formula.
+        page: Of the documentation.
+    """
+
+    key: str
+    title: str
+    formula: str
+    text: str
+    source: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a section has made of a run."""
+
+    run: ReportedRun
+    content: Content
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section.
+
+    Attributes:
+        key: In links and names of files; unique.
+        title: Its heading.
+        place: "about": before the key numbers; "results": after them; "end": after the results.
+        make: What there is to say of one run. A `LamplighterError` becomes the reason why the section's numbers are
+            missing; any other exception is a fault, which is said on the page with its traceback on stderr.
+        together: What there is to say of several runs of one system: given those for which `make` succeeded, in their
+            order, and how many runs there are. None: nothing.
+        promises: Names and definitions of the numbers that a reader looks for; where `make` fails they are
+            listed with the reason.
+        definitions: Of its numbers.
+    """
+
+    key: str
+    title: str
+    place: Literal["about", "results", "end"]
+    make: Callable[[ReportedRun], Content]
+    together: Callable[[Sequence[Made], Wishes], Content] | None = None
+    promises: Sequence[tuple[str, str]] = ()
+    definitions: Sequence[Definition] = ()

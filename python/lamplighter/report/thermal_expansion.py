@@ -1,0 +1,52 @@
+"""Thermal expansion: densities of runs at several temperatures and one pressure, and the line through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lamplighter.analysis.thermal_expansion import ThermalExpansion, thermal_expansion
+from lamplighter.errors import LamplighterError
+from lamplighter.report.state_points import StatePoint, point_name, read_state_points, require_one
+
+
+@dataclass(frozen=True)
+class ThermalExpansionOfRuns:
+    """What the stages at several temperatures say together.
+
+    Attributes:
+        points: By temperature.
+        pressure: bar.
+        line: The slope and α_V.
+        notes: What limits the numbers.
+    """
+
+    points: list[StatePoint]
+    pressure: float
+    line: ThermalExpansion
+    notes: list[str]
+
+
+def thermal_expansion_of_runs(
+    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
+) -> ThermalExpansionOfRuns:
+    """Read the stages of runs and fit a line to their densities.
+
+    Args: as `state_points.read_state_points`.
+
+    Raises:
+        LamplighterError: a run cannot be used, the stages are at several pressures, or at one temperature alone.
+    """
+    found = read_state_points(folders, discard, stages)
+    points = sorted(found.points, key=lambda point: point.temperature)
+    where = ", ".join(str(folder) for folder in folders)
+    if not points:
+        raise LamplighterError(f"{where}: no stage at constant pressure has run")
+    pressure = require_one([(point_name(each), each.pressure) for each in points], "pressure", "bar")
+    try:
+        line = thermal_expansion([point.temperature for point in points], [point.density.mean for point in points])
+    except ValueError as problem:
+        raise LamplighterError(f"{where}: {problem}") from None
+    return ThermalExpansionOfRuns(points, pressure, line, [*found.notes, *line.notes])

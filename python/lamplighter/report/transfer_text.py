@@ -1,0 +1,173 @@
+"""Errors by composition as text, JSON, a table and a heat map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from lamplighter.analysis.compositions import Determination
+from lamplighter.analysis.series import Estimate
+from lamplighter.report.drawing import save
+from lamplighter.report.table_file import write_table
+from lamplighter.report.text import format_with_error
+from lamplighter.report.transfer import Transfer
+
+_HEADER = ("model", "composition", "n_frames", "trained", "energy_mae_meV_per_atom", "energy_mae_error",
+           "force_mae_meV_per_A", "force_mae_error")  # fmt: skip
+_BRIGHT = 0.55  # of the colour map, from which on text is dark
+
+
+def format_transfer(result: Transfer) -> str:
+    """Two matrices, compositions down and models across, then the N − M rule and the energies of species."""
+    width = max(len("composition"), *(len(name) for name in result.compositions))
+    lines = []
+    for title, matrix in (("energy MAE, meV/atom", result.energy_mae), ("force MAE, meV/Å", result.force_mae)):
+        lines += [title, f"  {'composition'.ljust(width)}  frames" + "".join(f"  {m.ljust(16)}" for m in result.models)]
+        for column, name in enumerate(result.compositions):
+            cells = []
+            for row in range(len(result.models)):
+                mark = "*" if result.trained[row, column] else ""
+                cells.append(f"  {(_cell(matrix[row][column]) + mark).ljust(max(16, len(result.models[row])))}")
+            lines.append(f"  {name.ljust(width)}  {result.n_frames[column]:6d}" + "".join(cells).rstrip())
+        lines.append("")
+    if result.trained_known:
+        lines += ["* among the model's training data", ""]
+    lines += [*format_determination(result.determination), "", *_species(result)]
+    return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
+
+
+def format_determination(found: Determination) -> list[str]:
+    """The N − M rule for the data at hand, and which combinations stay open."""
+    constraints = f" − {found.n_constraints} constraints" if found.n_constraints else ""
+    lines = [
+        f"species: {len(found.species)}{constraints}, so at least {found.needed} compositions of different proportions "
+        f"are needed; {found.n_unique} are there, {found.rank} of them independent",
+    ]
+    if found.deficiency == 0 and not len(found.undetermined):
+        return [*lines, "the energy of each species is determined"]
+    if found.deficiency:
+        lines.append(f"rank deficiency {found.deficiency}: these shifts of the species' energies change no energy here")
+    else:
+        lines.append("all that the constraints leave open is determined; these shifts change no energy")
+    for vector in found.undetermined:
+        shift = ", ".join(f"{n:+d}t {name}" for n, name in zip(vector, found.species, strict=True) if n)
+        lines.append(f"  {shift}")
+    return lines
+
+
+def transfer_as_json(result: Transfer) -> dict[str, Any]:
+    """What `--json` prints."""
+    found = result.determination
+    return {
+        "models": result.models,
+        "compositions": result.compositions,
+        "n_frames": result.n_frames,
+        "energy_mae": result.energy_mae,
+        "force_mae": result.force_mae,
+        "trained": result.trained if result.trained_known else None,
+        "n_minus_m": {
+            "species": found.species,
+            "constraints": found.n_constraints,
+            "needed": found.needed,
+            "unique_compositions": found.n_unique,
+            "rank": found.rank,
+            "deficiency": found.deficiency,
+            "undetermined": found.undetermined,
+            "determined": found.determined,
+        },
+        "species_energies": result.species_energies,
+        "notes": result.notes,
+    }
+
+
+def write_transfer(result: Transfer, path: Path) -> None:
+    """The matrices as CSV, one row for each model and composition.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+
+    def rows() -> Iterator[list[object]]:
+        for row, model in enumerate(result.models):
+            for column, name in enumerate(result.compositions):
+                energy, force = result.energy_mae[row][column], result.force_mae[row][column]
+                known = bool(result.trained[row, column]) if result.trained_known else None
+                yield [model, name, result.n_frames[column], known, energy.value, energy.standard_error, force.value,
+                       force.standard_error]  # fmt: skip
+
+    write_table("--csv", path, _HEADER, rows())
+
+
+def draw_transfer(result: Transfer, path: Path) -> None:
+    """Heat maps of energy and force MAE, each cell with its number; a frame marks compositions of the training data.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    rows, columns = len(result.models), len(result.compositions)
+    labels = max(len(name) for name in result.models)
+    figure = Figure(
+        figsize=(max(5.0, 0.62 * columns + 0.09 * labels + 1.2), 2 * (0.42 * rows + 0.7) + 1.3), layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    _map(upper, result, result.energy_mae, "energy MAE / (meV/atom)")
+    _map(lower, result, result.force_mae, "force MAE / (meV/Å)")
+    names = [f"{name} ({n})" for name, n in zip(result.compositions, result.n_frames, strict=True)]
+    lower.set_xticks(range(columns), names, rotation=60, ha="right", rotation_mode="anchor", fontsize="small")
+    save(figure, path)
+
+
+def _map(axis: Axes, result: Transfer, matrix: list[list[Estimate]], title: str) -> None:
+    values = np.array([[made.value for made in row] for row in matrix])
+    positive = values[values > 0.0]
+    low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 2.0)
+    norm = LogNorm(low, high if high > low else 2.0 * low)
+    shown = axis.imshow(np.maximum(values, low), cmap="cividis", norm=norm, aspect="auto")
+    for row, column in np.ndindex(*values.shape):
+        bright = float(norm(max(float(values[row, column]), low))) > _BRIGHT
+        text = f"{values[row, column]:.0f}" if values[row, column] >= 9.95 else f"{values[row, column]:.1f}"
+        axis.text(column, row, text, ha="center", va="center", fontsize="small", color="black" if bright else "white")
+        if result.trained[row, column]:
+            box = Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor="#D55E00", linewidth=1.8)
+            axis.add_patch(box)
+    axis.set_yticks(range(len(result.models)), result.models, fontsize="small")
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.figure.colorbar(shown, ax=axis, pad=0.01)
+    mark = "; framed: in the training data" if result.trained_known else ""
+    axis.set_title(title + mark, fontsize="medium", loc="left")
+
+
+def _species(result: Transfer) -> list[str]:
+    names = result.determination.species
+    width = max(len("reference"), *(len(each.source) for each in result.species_energies))
+    lines = ["energy of each species, eV (least squares); rms residual, meV"]
+    lines.append("  " + "".ljust(width) + "".join(f"  {name.ljust(20)}" for name in names) + "  residual")
+    for each in result.species_energies:
+        cells = "".join(f"  {_energy(made).ljust(20)}" for made in each.energies)
+        lines.append(f"  {each.source.ljust(width)}{cells}  {1e3 * each.residual:.4g}")
+    return lines
+
+
+def _energy(made: Estimate) -> str:
+    if not math.isfinite(made.value):
+        return "not determined"
+    if made.note:
+        return f"{made.value:.4f}"
+    return format_with_error(made.value, made.standard_error, "").strip()
+
+
+def _cell(made: Estimate) -> str:
+    if not math.isfinite(made.standard_error):
+        return f"{made.value:.3g}"
+    return format_with_error(made.value, made.standard_error, "").strip()

