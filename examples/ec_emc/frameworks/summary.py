@@ -35,10 +35,10 @@ SELECTED_ABOVE = 0.5  # eV²/Å², force variance; active learning takes configu
 
 
 def collect(runs: Path) -> dict[str, Any]:
-    """t_stab of every run below `runs`, and the largest force variance of its committee at the start and on the way."""
+    """t_stab of every run below `runs` that has ended, and the largest force variances of its committee."""
     found: dict[str, Any] = {}
     for committee in COMMITTEES:
-        folders = sorted(path for path in runs.glob(f"{committee}_[0-9]*") if (path / "status.json").exists())
+        folders = sorted(path for path in runs.glob(f"{committee}_[0-9]*") if (path / "summary.json").exists())
         if not folders:
             continue
         found[committee] = {"runs": [], "text": format_stability(stability_of_runs(folders, horizon_ps=1.0))}
