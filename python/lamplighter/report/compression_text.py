@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from lamplighter.report.compression import CompressionOfRuns
 from lamplighter.report.drawing import PALETTE, new_figure, save
@@ -102,45 +103,62 @@ def write_compression_csv(result: CompressionOfRuns, path: Path) -> None:
 
 
 def draw_compression(result: CompressionOfRuns, path: Path) -> None:
-    """Write the figure of `compression_figure`.
+    """V(p) with the fit, what is left of it, and κ_T(p) both ways.
 
     Raises:
         LamplighterError: the file cannot be written.
     """
-    save(compression_figure(result), path)
+    figure, axes = new_figure(1, 3)
+    for axis, draw in zip(axes, (draw_volumes, draw_residuals, draw_compressibilities), strict=True):
+        draw(axis, result)
+    save(figure, path)
 
 
-def compression_figure(result: CompressionOfRuns) -> Figure:
-    """V(p) with the fit, what is left of it, and κ_T(p) both ways."""
+def draw_volumes(axis: Axes, result: CompressionOfRuns) -> None:
+    """V(p) and the Tait equation."""
+    fit, p = result.fit, _pressures(result)
+    axis.plot(p * _KBAR, fit.volume_at(p), color=PALETTE[6], linewidth=1.0, label="Tait")
+    axis.errorbar(fit.pressures * _KBAR, fit.volumes, bars(fit.errors), color=PALETTE[0], **POINTS)
+    axis.set(xlabel="p / kbar", ylabel="V / Å³")
+    axis.legend(fontsize="small", frameon=False)
+
+
+def draw_residuals(axis: Axes, result: CompressionOfRuns) -> None:
+    """What the Tait equation leaves of V(p)."""
     fit = result.fit
-    figure, (volumes, residuals, kappas) = new_figure(1, 3)
-    p = np.linspace(min(0.0, float(fit.pressures.min())), float(fit.pressures.max()), _CURVE)
-    kbar = 1e-3
-    volumes.plot(p * kbar, fit.volume_at(p), color=PALETTE[6], linewidth=1.0, label="Tait")
-    volumes.errorbar(fit.pressures * kbar, fit.volumes, bars(fit.errors), color=PALETTE[0], **POINTS)
-    volumes.set(xlabel="p / kbar", ylabel="V / Å³")
-    volumes.legend(fontsize="small", frameon=False)
-    residuals.axhline(0.0, color=PALETTE[6], linewidth=1.0)
+    axis.axhline(0.0, color=PALETTE[6], linewidth=1.0)
     left = 100.0 * (fit.volumes / fit.volume_at(fit.pressures) - 1.0)
-    residuals.errorbar(fit.pressures * kbar, left, bars(100.0 * fit.errors / fit.volumes), color=PALETTE[0], **POINTS)
-    residuals.set(xlabel="p / kbar", ylabel="V / V(fit) − 1, %")
+    axis.errorbar(fit.pressures * _KBAR, left, bars(100.0 * fit.errors / fit.volumes), color=PALETTE[0], **POINTS)
+    axis.set(xlabel="p / kbar", ylabel="V / V(fit) − 1, %")
+
+
+def draw_compressibilities(axis: Axes, result: CompressionOfRuns) -> None:
+    """κ_T(p) of the Tait equation, and of the fluctuations at each pressure."""
+    fit, p = result.fit, _pressures(result)
     curve = [fit.compressibility_at(float(each)) for each in p]
     middle = PER_PA * np.array([each.value for each in curve])
     width = PER_PA * np.array([each.standard_error for each in curve])
-    kappas.fill_between(p * kbar, middle - width, middle + width, color=PALETTE[6], alpha=0.2, linewidth=0.0)
-    kappas.plot(p * kbar, middle, color=PALETTE[6], linewidth=1.0, label="Tait")
+    axis.fill_between(p * _KBAR, middle - width, middle + width, color=PALETTE[6], alpha=0.2, linewidth=0.0)
+    axis.plot(p * _KBAR, middle, color=PALETTE[6], linewidth=1.0, label="Tait")
     of_points = [point.density.compressibility for point in result.points]
-    kappas.errorbar(
-        fit.pressures * kbar,
+    axis.errorbar(
+        fit.pressures * _KBAR,
         [PER_PA * each.value for each in of_points],
         bars(np.array([PER_PA * each.standard_error for each in of_points])),
         color=PALETTE[1],
         label="volume fluctuations",
         **POINTS,
     )
-    kappas.set(xlabel="p / kbar", ylabel="κ$_T$ / (10⁻¹⁰ 1/Pa)")
-    kappas.legend(fontsize="small", frameon=False)
-    return figure
+    axis.set(xlabel="p / kbar", ylabel="κ$_T$ / (10⁻¹⁰ 1/Pa)")
+    axis.legend(fontsize="small", frameon=False)
+
+
+_KBAR = 1e-3  # of a bar
+
+
+def _pressures(result: CompressionOfRuns) -> NDArray[np.float64]:
+    pressures = result.fit.pressures
+    return np.linspace(min(0.0, float(pressures.min())), float(pressures.max()), _CURVE)
 
 
 def _number(value: float) -> str:

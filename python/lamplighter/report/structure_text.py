@@ -281,7 +281,7 @@ def draw_distributions(
         inside = max(float(each.g[each.centres > 1.8].max(initial=1.0)) for each in made)
         left.set_ylim(0.0, 1.15 * inside)  # bonds within molecules are far higher
         left.axhline(1.0, color="0.7", lw=0.8)
-        left.legend(fontsize="x-small", frameon=False, loc="upper right")
+        left.legend(fontsize="small", frameon=False, loc="upper right")
     left.set(xlabel="r / Å", ylabel="g(r)")
     right.set(xlabel="r / Å", ylabel="n(r)")
 
@@ -298,7 +298,7 @@ def draw_bond_lengths(axis: Axes, made: Sequence[BondClass], *, style: str = "-"
                 centres[some], each.density[some], style, color=PALETTE[number % len(PALETTE)], label=label, lw=1.2
             )
     if made and labelled:
-        axis.legend(fontsize="x-small", frameon=False, loc="upper right")
+        axis.legend(fontsize="small", frameon=False, loc="upper right")
     axis.set(xlabel="bond length / Å", ylabel="density / Å⁻¹")
 
 
@@ -312,7 +312,7 @@ def draw_census(axis: Axes, integrity: Integrity, *, style: str = "-", labelled:
         axis.step([*places, end], [*counts, counts[-1]], style, where="post",
                   color=PALETTE[number % len(PALETTE)], label=name if labelled else None)  # fmt: skip
     if labelled:
-        axis.legend(fontsize="x-small", frameon=False, loc="lower left")
+        axis.legend(fontsize="small", frameon=False, loc="lower left")
     axis.set(xlabel="t / ps" if timed else "frame", ylabel="molecules")
     axis.set_ylim(bottom=0)
 

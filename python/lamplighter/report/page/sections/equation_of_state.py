@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from lamplighter.report.compression import compression_of_runs
-from lamplighter.report.compression_text import compression_as_json, compression_figure
+from lamplighter.report.compression_text import (
+    compression_as_json,
+    draw_compressibilities,
+    draw_residuals,
+    draw_volumes,
+)
+from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Picture, number
 from lamplighter.report.page.section import Definition, ReportedRun, Section
 from lamplighter.report.thermal_expansion import thermal_expansion_of_runs
@@ -33,8 +39,15 @@ def _compression(run: ReportedRun) -> Content:
     numbers = [
         number("compressibility, from compression", found.fit.compressibility, "tait", unit="×10⁻¹⁰ 1/Pa", factor=1e10)
     ]
-    caption = "Volume against pressure with the Tait equation, what it leaves, and the compressibility both ways."
-    blocks: list[Block] = [Picture("compression", caption, compression_figure(found), "tait")]
+    blocks: list[Block] = []
+    for name, draw, caption in (
+        ("compression", draw_volumes, "Volume against pressure, with the Tait equation."),
+        ("compression_residuals", draw_residuals, "What the Tait equation leaves of the volumes."),
+        ("compressibilities", draw_compressibilities, "Compressibility from the equation, and from fluctuations."),
+    ):
+        figure, (axis,) = new_figure()
+        draw(axis, found)
+        blocks.append(Picture(name, caption, figure, "tait"))
     if found.notes:
         blocks.append(Notes(found.notes))
     return Content(numbers, blocks, data=compression_as_json(found), kept=found)

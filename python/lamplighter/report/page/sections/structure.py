@@ -84,7 +84,7 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     for each, run, style in zip(made, runs, _styles(len(runs)), strict=True):
         draw_distributions(left, right, run.distributions[_BETWEEN], style=style, labelled=run is runs[0])
         right.plot([], [], style, color="0.4", label=each.run.label)
-    right.legend(fontsize="x-small", frameon=False)
+    right.legend(fontsize="small", frameon=False)
     caption = "Radial distributions between molecules: a colour for each pair of elements, a kind of line for each run."
     return Content(
         blocks=[
