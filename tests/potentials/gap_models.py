@@ -12,6 +12,8 @@ import structures
 
 PAIRS = "distance_2b cutoff=4.0 cutoff_transition_width=1.0 n_sparse=8 covariance_type=ard_se delta=1.0 \
 theta_uniform=1.0 sparse_method=uniform add_species=T"
+PAIRS_BY_NUMBER = "distance_Nb order=2 cutoff=4.0 n_sparse=8 covariance_type=ard_se delta=1.0 theta_uniform=1.0 \
+sparse_method=uniform compact_clusters=T add_species=T"
 ENVIRONMENTS = (
     "soap l_max=2 n_max=3 atom_sigma=0.5 cutoff=3.5 cutoff_transition_width=0.7 zeta=4 delta=0.3 n_sparse=10 \
 covariance_type=dot_product sparse_method=cur_points add_species=T"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from ase import Atoms
-from gap_models import ANGLES, ENVIRONMENTS, FAST_ENVIRONMENTS, PAIRS, fit
+from gap_models import ANGLES, ENVIRONMENTS, FAST_ENVIRONMENTS, PAIRS, PAIRS_BY_NUMBER, fit
 from tests.conftest import PROGRAMS, Run
 
 import structures
@@ -35,7 +35,7 @@ def gap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "descriptor", [PAIRS, ENVIRONMENTS, ANGLES, FAST_ENVIRONMENTS], ids=lambda text: text.split()[0]
+    "descriptor", [PAIRS, PAIRS_BY_NUMBER, ENVIRONMENTS, ANGLES, FAST_ENVIRONMENTS], ids=lambda text: text.split()[0]
 )
 def test_parts_of_a_box_sum_to_the_whole(tmp_path: Path, descriptor: str) -> None:
     """Two halves of the atoms with their ghosts, as two ranks have them: energy, forces and virial are those of all."""

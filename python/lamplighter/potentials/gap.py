@@ -22,7 +22,7 @@ from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.positions import Cluster, ClusterPotential, ClusterResult
 
 #: Descriptors of single atoms and their neighbours that QUIP masks, as tests here have shown.
-_MASKED = ("distance_2b", "angle_3b", "soap", "soap_turbo")
+_MASKED = ("distance_2b", "distance_nb", "angle_3b", "soap", "soap_turbo")
 #: Settings of them that need more than positions and elements, or mix all atoms.
 _UNMASKED_SETTINGS = ("average", "only_intra", "only_inter")
 _MASK = "lamplighter_local"
@@ -95,9 +95,11 @@ class Gap(ClusterPotential):
 def _require_masks(found: GapFile) -> None:
     for each in found.descriptors:
         settings = [key for key in _UNMASKED_SETTINGS if each.words.get(key, "F").upper().startswith("T")]
-        if each.kind.lower() in _MASKED and not settings:
+        of_more = each.kind.lower() == "distance_nb" and each.words.get("order", "2") != "2"
+        if each.kind.lower() in _MASKED and not settings and not of_more:
             continue
         what = f"{each.kind} with {settings[0]}" if settings else each.kind
+        what += f" of order {each.words['order']}" if of_more else ""
         raise ModelError(
             f"model file {found.path} has a descriptor {what}, for which energies of single atoms on several ranks are "
             f"not known to be exact (they are for {', '.join(_MASKED)}): run it on one rank as an ASE calculator "
