@@ -79,8 +79,8 @@ SECTION = Section(
             "Density, ρ and P(ρ)",
             "ρ = Σ<sub>i</sub> m<sub>i</sub> / V",
             "Mean of the instantaneous density in the last stage at constant pressure. What comes before production"
-            " is discarded: the cut is the one that leaves the largest number of independent samples (J. D. Chodera,"
-            " J. Chem. Theory Comput. 12, 1799 (2016)) unless a time was given. The error accounts for"
+            " is discarded: the cut is the one with the smallest marginal standard error, no later than the middle"
+            " (MSER-5; K. P. White Jr., Simulation 69, 323 (1997)), unless a time was given. The error accounts for"
             " autocorrelation. P(ρ) is the histogram of production, half a count added to each bin.",
             "Niblett et al., section 3.2; U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
             "docs/density.md",
