@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.structures.labels import Labels, unknown_stress
+
+Floats = NDArray[np.float64]
 
 TBLITE_METHODS = {"gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
 
@@ -34,12 +38,15 @@ class CalculatorEvaluator:
         copy.calc = self._calculator
         try:
             energy, forces = float(copy.get_potential_energy()), copy.get_forces()
-            stress = copy.get_stress(voigt=False) if all(copy.pbc) else unknown_stress()
+            stress = self._stress(copy) if all(copy.pbc) else unknown_stress()
         except Exception as problem:  # calculators raise whatever they stumble over
             raise LamplighterError(
                 f"{self.name} fails for {atoms.get_chemical_formula()} ({type(problem).__name__}: {problem})"
             ) from problem
         return Labels(energy, forces, stress)
+
+    def _stress(self, atoms: Atoms) -> Floats:
+        return atoms.get_stress(voigt=False)
 
 
 def open_reference(method: str) -> CalculatorEvaluator:
