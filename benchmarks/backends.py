@@ -99,8 +99,8 @@ BACKENDS = {
     "deepmd": Backend(
         "DeePMD",
         "deepmd",
-        "float64",
-        1e-8,
+        "auto",
+        1e-5,
         lambda: [
             FRAMEWORKS / "deepmd" / "deepmd_0.pb",
             liquid.EXAMPLE / "deepmd" / "models" / "ec_emc_dp_0.pb",
