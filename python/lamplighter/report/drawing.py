@@ -15,12 +15,18 @@ from lamplighter.errors import LamplighterError
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
+ONE_PANEL = (4.4, 3.0)
+"""Size of a figure of one panel, inches. A phone of 375 pixels shows it 323 pixels wide: its text keeps its size."""
+
+
 def new_figure(rows: int = 1, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
     """A figure without a display, and its axes, row by row."""
-    figure = Figure(figsize=(4.6 * columns + 0.8, 3.2 * rows), layout="constrained")
+    size = ONE_PANEL if rows == columns == 1 else (4.6 * columns + 0.8, 3.2 * rows)
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for axis in axes:
+        axis.locator_params(axis="x", nbins=6)  # labels such as 0.025 need room
         axis.grid(color="0.9", linewidth=0.6)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)

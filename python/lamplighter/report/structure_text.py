@@ -281,7 +281,7 @@ def draw_distributions(
         inside = max(float(each.g[each.centres > 1.8].max(initial=1.0)) for each in made)
         left.set_ylim(0.0, 1.15 * inside)  # bonds within molecules are far higher
         left.axhline(1.0, color="0.7", lw=0.8)
-        left.legend(fontsize="small", frameon=False, loc="upper right")
+        left.legend(fontsize="small", frameon=False, loc="best")
     left.set(xlabel="r / Å", ylabel="g(r)")
     right.set(xlabel="r / Å", ylabel="n(r)")
 

@@ -71,7 +71,7 @@ def _draw(axis: Axes, table: ThermoTable) -> None:
     axis.semilogy(time, _positive(table[_LARGEST]), color=PALETTE[6], linewidth=1.0, label="largest")
     axis.semilogy(time, _positive(table["variance_mean_eV2_A2"]), color="0.5", linewidth=1.0, label="mean")
     axis.set(xlabel="t / ps", ylabel=f"σ² of forces / ({_UNIT})")
-    axis.legend(fontsize="small", frameon=False, ncols=3)
+    axis.legend(fontsize="small", frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
