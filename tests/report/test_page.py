@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import matplotlib
 import numpy as np
 import pytest
 
@@ -313,6 +314,15 @@ def test_the_page_fetches_nothing_and_its_links_lead_somewhere(reports: dict[str
     references = re.findall(r"url\(([^)]*)\)", text)
     assert all(each.startswith("#") for each in references)
     assert "default-src 'none'" in text
+
+
+def test_figures_do_not_look_as_others_set_matplotlib(make_run: RunMaker) -> None:
+    """Importing MACE sets the font size of the whole process to 8."""
+    folder = make_run(thermo_lines(0, 0, 50, 10, 0.5), [stage(0, "npt", 500)], guard=held(0.25))
+    plain = page(assemble([folder], SECTIONS, Wishes()), "x")
+    with matplotlib.rc_context({"font.size": 4.0, "axes.titlesize": 30.0}):
+        assert page(assemble([folder], SECTIONS, Wishes()), "x") == plain
+        assert matplotlib.rcParams["font.size"] == 4.0  # and theirs are left alone
 
 
 def test_every_number_has_a_definition_and_its_page_exists(reports: dict[str, Report]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -31,6 +33,14 @@ def new_figure(rows: int = 1, columns: int = 1) -> tuple[Figure, Sequence[Axes]]
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def own_settings() -> AbstractContextManager[None]:
+    """Matplotlib as it comes, until the end of the `with` statement: others change it for the whole process.
+
+    Importing MACE sets the font size to 8, which a phone cannot show.
+    """
+    return matplotlib.style.context("default")
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from lamplighter.errors import LamplighterError
+from lamplighter.report.drawing import own_settings
 from lamplighter.report.page.comparison import Comparison, compare, refusal
 from lamplighter.report.page.content import Content, Missing, Number
 from lamplighter.report.page.section import Made, ReportedRun, Section, Wishes
@@ -95,7 +96,8 @@ def _guarded(
 ) -> Content:
     """What a section makes, or why it could not; a fault of the program keeps its traceback, on stderr."""
     try:
-        return function()
+        with own_settings():
+            return function()
     except LamplighterError as problem:
         why = str(problem)
     except Exception as problem:  # the rest of the report is still worth having

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import LamplighterError
+from lamplighter.report.drawing import own_settings
 from lamplighter.report.page.assemble import Report
 from lamplighter.report.page.content import Number, Picture, Table
 from lamplighter.report.page.html import anchor, blocks_of
@@ -48,7 +49,8 @@ def write_files(report: Report, folder: Path) -> list[Path]:
             elif isinstance(block, Picture):
                 for suffix in FORMATS:
                     path = folder / f"{prefix}{block.name}.{suffix}"
-                    block.figure.savefig(path, dpi=200, format=suffix)
+                    with own_settings():
+                        block.figure.savefig(path, dpi=200, format=suffix)
                     written.append(path)
     except OSError as problem:
         raise LamplighterError(f"--files {folder}: cannot be written ({problem.strerror or problem})") from problem

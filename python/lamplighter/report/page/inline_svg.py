@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from lamplighter.report.drawing import own_settings
+
 MOST_POINTS = 4000
 """Lines of more points become pixels inside the SVG: each point takes about 15 bytes."""
 
@@ -25,7 +27,9 @@ _VARIABLES = {  # of the palette in drawing.py, and of greys; the page defines t
     "#e6e6e6": "grid",
     "#808080": "grey",
     "#8c8c8c": "grey",
+    "#404040": "soft",
     "#595959": "soft",
+    "#666666": "soft",
     "#b2b2b2": "grey",
     "#b3b3b3": "grey",
     "#cccccc": "grid",
@@ -47,7 +51,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
                 line.set_rasterized(True)
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": name, "savefig.transparent": True}
-    with matplotlib.rc_context(settings):
+    with own_settings(), matplotlib.rc_context(settings):
         figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
