@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 import yaml
@@ -106,3 +108,56 @@ def real_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr
     return {name: folder / name for name in plans}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The report of two real runs with labelled frames and a training set: page and `--json`."""
+
+    page: Path
+    content: dict[str, Any]
+    frames: Path
+    training: Path
+
+
+EIGHT = (0, 1, 3, 6, 8, 17, 20, 23)
+"""Frames of 7 trajectories: two of EC:EMC 1:1, six of 1:2."""
+
+_REPORT = "from lamplighter import cli\ncli.main()"
+
+
+@pytest.fixture(scope="session")
+def judged(real_runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """One command, so that everything goes through it; models are evaluated in its process."""
+    from lamplighter.report.extrapolation import fit_training_set, save_extrapolation
+
+    folder = tmp_path_factory.mktemp("judged")
+    data = EXAMPLE / "data"
+    frames = [ase.io.read(data / "liquid_test.xyz", index=k) for k in EIGHT]
+    ase.io.write(folder / "eight.xyz", frames)
+    ase.io.write(folder / "known.xyz", frames[2:])
+    save_extrapolation(folder / "fit.npz", fit_training_set(folder / "known.xyz", frames[2:], most=100))
+    words = [
+        real_runs["held"], real_runs["failed"], "--labelled", folder / "eight.xyz", "--group", "trajectory",
+        "--lone-molecules", "gfn2", "--trained", folder / "known.xyz", "--name", "EC=C3H4O3", "--name", "EMC=C4H8O3",
+        "--extrapolation", folder / "fit.npz", "-o", folder / "judged.html", "--json",
+    ]  # fmt: skip
+    command = [sys.executable, "-c", _REPORT, "report", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return Judged(folder / "judged.html", json.loads(done.stdout), folder / "eight.xyz", folder / "fit.npz")
+
+
+@pytest.fixture
+def lamplighter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The command in this process: exit status, output, errors."""
+    from lamplighter import cli
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["lamplighter", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call

@@ -387,21 +387,6 @@ def test_q_is_that_of_the_command_and_needs_a_reference(make_run: RunMaker) -> N
     assert found["Q: density"].value == q.quality.density.value > 0.9
 
 
-@pytest.fixture
-def lamplighter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """The command in this process: exit status, output, errors."""
-    from lamplighter import cli
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["lamplighter", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
-
-
 def test_the_command_writes_page_files_and_json(
     lamplighter: Callable[..., Any], real_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from lamplighter.report.page.html import page
 from lamplighter.report.page.section import Wishes
 from lamplighter.report.page.sections import SECTIONS
 
+from .conftest import Judged
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (apt-get install chromium)")
@@ -43,10 +45,10 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def files(real_runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """`held`, `failed` and `all`: the pages of real runs."""
+def files(real_runs: dict[str, Path], judged: Judged, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """`held`, `failed` and `all`: the pages of real runs; `judged`: with labelled frames and a training set."""
     folder = tmp_path_factory.mktemp("pages")
-    made = {}
+    made = {"judged": judged.page}
     for name, folders in {
         **{k: [v] for k, v in real_runs.items() if k != "again"},
         "all": list(real_runs.values()),
@@ -112,7 +114,7 @@ def other_picture(made: Opened, canvas: Any, before: list[float]) -> list[float]
     pytest.fail("the picture did not change")
 
 
-@pytest.mark.parametrize("name", ["held", "failed", "all"])
+@pytest.mark.parametrize("name", ["held", "failed", "all", "judged"])
 def test_a_page_fetches_nothing_complains_of_nothing_and_fits(
     browser: Any, files: dict[str, Path], name: str, device: str
 ) -> None:
@@ -162,7 +164,7 @@ OVERLAPS_IN_FIGURES = """[...document.querySelectorAll('figure.picture svg')].fl
 })"""
 
 
-@pytest.mark.parametrize("name", ["held", "failed", "all"])
+@pytest.mark.parametrize("name", ["held", "failed", "all", "judged"])
 def test_text_in_figures_can_be_read_on_a_phone(browser: Any, files: dict[str, Path], name: str) -> None:
     """Also where a bar to scroll by takes 15 of its pixels."""
     made = opened(browser, files[name], "phone")

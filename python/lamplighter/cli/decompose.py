@@ -85,7 +85,7 @@ def decompose(
         for alone, name, frame in zip(found.molecules, found.names, found.frame_of_molecule, strict=True):
             alone.info |= {"molecule": name, "frame": int(frame)}
         write(write_molecules, found.molecules, format="extxyz")
-    known = _reference(given, found, reference, molecule_labels)
+    known = reference_of_molecules(given, found, reference, molecule_labels)
     together, of_molecules = _predictions(choice, given, found, known is not None)
     method = reference or (molecule_labels.name if molecule_labels else "")
     result = decomposition_of_models(given, found, known, method, committees(together), of_molecules, group, resamples)
@@ -96,9 +96,14 @@ def decompose(
     print(json_text(decomposition_as_json(result)) if as_json else format_decomposition(result))
 
 
-def _reference(
+def reference_of_molecules(
     given: LabelledFrames, found: IsolatedMolecules, method: str | None, labels: Path | None
 ) -> LabelArrays | None:
+    """Labels of lone molecules, from a file or by a method; None: neither is given.
+
+    Raises:
+        LamplighterError: the file cannot be used, or the labels of the frames are not of the method.
+    """
     from lamplighter.analysis.model_errors import label_arrays
     from lamplighter.engine.evaluation import evaluate_frames
     from lamplighter.engine.reference import open_reference

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lamplighter.cli import options
 from lamplighter.errors import LamplighterError
+
+if TYPE_CHECKING:
+    from lamplighter.report.extrapolation import Extrapolation
 
 extrapolation = typer.Typer(
     help="How far environments are from those of a training set: SOAP, PCA and Q-residuals.", no_args_is_help=True
@@ -71,7 +74,7 @@ def check(
 ) -> None:
     """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
     from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.report.extrapolation import check_frames, load_extrapolation
+    from lamplighter.report.extrapolation import check_frames
     from lamplighter.report.extrapolation_text import (
         check_as_json,
         draw_along,
@@ -82,11 +85,7 @@ def check(
     )
     from lamplighter.report.json_text import json_text
 
-    if not fitted.is_file():
-        raise LamplighterError(
-            f"{fitted} does not exist: make it with `lamplighter extrapolation fit TRAINING -o FILE`"
-        )
-    known = load_extrapolation(fitted)
+    known = stored_fit(fitted)
     source = open_source(trajectory, topology, elements, units, timestep, dt)
     result = check_frames(trajectory, source, known, every)
     if source.frames.dropped:
@@ -100,3 +99,16 @@ def check(
     if atoms is not None:
         write_atoms(result, iter(source), atoms)
     print(json_text(check_as_json(result)) if as_json else format_check(result))
+
+
+def stored_fit(path: Path) -> Extrapolation:
+    """What `fit` wrote.
+
+    Raises:
+        LamplighterError: it does not exist, or is no such file.
+    """
+    from lamplighter.report.extrapolation import load_extrapolation
+
+    if not path.is_file():
+        raise LamplighterError(f"{path} does not exist: make it with `lamplighter extrapolation fit TRAINING -o FILE`")
+    return load_extrapolation(path)

@@ -133,8 +133,10 @@ def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> FrameE
         raise LamplighterError(
             f"--model {chosen.predictions}: predictions of stored frames say nothing of others: name the model itself"
         )
-    # frameworks print when they are imported; what this process prints is the result
-    with contextlib.redirect_stdout(sys.stderr):
+    import matplotlib
+
+    # frameworks print when they are imported, and change how figures look; what this process prints is the result
+    with contextlib.redirect_stdout(sys.stderr), matplotlib.rc_context():
         return open_evaluator(chosen.potential, elements, trust=trust)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lamplighter.cli import options, quality_options
+from lamplighter.cli import labelled_options, model_options, options, quality_options
 
 
 def report(
@@ -37,12 +37,25 @@ def report(
     block: quality_options.Block = "100 ps",
     block_spacing: quality_options.BlockSpacing = "10 ps",
     ballistic: quality_options.Ballistic = "10 ps",
+    labelled: labelled_options.LabelledFile = None,
+    energy: model_options.EnergyKey = None,
+    forces: model_options.ForcesKey = None,
+    stress: model_options.StressKey = None,
+    predictions: labelled_options.Predictions = None,
+    group: labelled_options.Group = "",
+    lone_molecules: labelled_options.LoneMolecules = None,
+    trained: labelled_options.Trained = None,
+    name: labelled_options.Names = None,
+    extrapolation: labelled_options.ExtrapolationFit = None,
     as_json: options.Json = False,
 ) -> None:
     """Make one page about runs: what ran, did it hold, numbers with errors, figures, failing frames to turn about.
 
-    The page is one HTML file that needs no network. With a reference it has Q, too (as `lamplighter quality`).
+    The page is one HTML file that needs no network. With a reference it has Q, too (as `lamplighter quality`); with
+    labelled frames the errors of the runs' models (`errors`, `decompose`, `transfer`), which are evaluated on them in
+    LAMMPS; with a stored training set Q-residuals along the trajectory (`extrapolation`).
     """
+    from lamplighter.cli.extrapolation import stored_fit
     from lamplighter.cli.run_folders import matching_folders
     from lamplighter.report.json_text import json_text
     from lamplighter.report.page.assemble import assemble
@@ -56,6 +69,10 @@ def report(
         quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
         matching_folders("--reference", reference or []),
         quality_options.stored_reference(reference_density, reference_diffusivity, noise),
+        labelled_options.labelled(
+            labelled, (energy, forces, stress), predictions or [], group, lone_molecules, trained or [], name or []
+        ),
+        None if extrapolation is None else stored_fit(extrapolation),
     )
     made = assemble(runs, SECTIONS, wishes)
     heading = title or (made.runs[0].run.label if len(runs) == 1 else f"{len(runs)} runs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,7 @@ def transfer(
     """
     from lamplighter.report.json_text import json_text
     from lamplighter.report.predictions import committees
-    from lamplighter.report.transfer import compositions_of, rows_of, transfer_of_models, without_unnamed
+    from lamplighter.report.transfer import compositions_of, only_named, rows_of, transfer_of_models
     from lamplighter.report.transfer_text import draw_transfer, format_transfer, transfer_as_json, write_transfer
     from lamplighter.structures.labelled_frames import read_labelled
 
@@ -61,7 +62,7 @@ def transfer(
         raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
     if not 0.5 < tolerance < 2.0:
         raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
-    called = dict(_pair("--name", text)[::-1] for text in name or [])
+    called = dict(pair("--name", text)[::-1] for text in name or [])
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
     choice.all()
     sets = [read_labelled(path, energy, forces) for path in frames]
@@ -71,16 +72,10 @@ def transfer(
     made_of = compositions_of(together, species, called, tolerance)
     notes = [note for each in sets for note in each.notes]
     if called:
-        kept, made_of, others = without_unnamed(made_of, list(called.values()))
-        if not len(kept):
-            raise LamplighterError(f"no frame holds named molecules alone; without a name are {', '.join(others)}")
-        if others:
-            notes.append(
-                f"{len(together) - len(kept)} of {len(together)} frames were left out: they hold {', '.join(others)} "
-                "(broken or stretched molecules, or such without --name)"
-            )
+        kept, made_of, left_out = only_named(made_of, list(called.values()))
+        notes += left_out
         together, labels = [together[k] for k in kept], [labels[k] for k in kept]
-    known = _training(trained or [], species, called, tolerance)
+    known = training_compositions(trained or [], species, called, tolerance)
     constraints = [_coefficients(text, made_of.species) for text in constraint or []]
     predictions = model_options.predict(choice, together, elements)
     rows = rows_of(committees(predictions))
@@ -93,7 +88,9 @@ def transfer(
     print(json_text(transfer_as_json(result)) if as_json else format_transfer(result))
 
 
-def _training(given: list[str], species: str, called: dict[str, str], tolerance: float) -> dict[str, set[str]] | None:
+def training_compositions(
+    given: Sequence[str], species: str, called: Mapping[str, str], tolerance: float
+) -> dict[str, set[str]] | None:
     """Compositions in the training data of each row; the empty name stands for all rows."""
     from lamplighter.report.transfer import compositions_of
     from lamplighter.structures.labelled_frames import read_frames
@@ -106,7 +103,12 @@ def _training(given: list[str], species: str, called: dict[str, str], tolerance:
     return found or None
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
+def pair(option: str, text: str) -> tuple[str, str]:
+    """`NAME=VALUE` in two.
+
+    Raises:
+        LamplighterError: it is not of this form.
+    """
     first, sign, second = text.partition("=")
     if not (first and sign and second):
         raise LamplighterError(f"{option} {text}: expected NAME=VALUE")
@@ -117,7 +119,7 @@ def _coefficients(text: str, species: list[str]) -> list[int]:
     """`Li=1 F6P=-1` as one number for each species."""
     found = dict.fromkeys(species, 0)
     for word in text.replace(",", " ").split():
-        name, value = _pair("--constraint", word)
+        name, value = pair("--constraint", word)
         if name not in found:
             raise LamplighterError(f"--constraint {text}: no {name!r} among the species {', '.join(species)}")
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from lamplighter.analysis.model_errors import Errors
 from lamplighter.report.decomposition import FORCE_PARTS, Decomposition, PartErrors
@@ -29,16 +30,18 @@ def format_decomposition(result: Decomposition) -> str:
         + (f"; lone molecules of the reference by {result.method}" if result.method else ""),
     ]
     for title, unit, kind in (("energy", "meV/atom", "energies"), ("forces", "eV/Å", "forces")):
-        first: dict[str, Errors] = getattr(result.results[0], kind)
         width = max(len(title) + 2, *(len(each.name) for each in result.results))
         lines += ["", f"{title}, RMSE in {unit} and relative to the standard deviation of the reference"]
-        lines.append("  " + "part".ljust(width) + "".join(f"  {part.ljust(24)}" for part in first))
-        spread = (f"{found.reference_deviation:.4g}".ljust(24) for found in first.values())
-        lines.append("  " + "reference".ljust(width) + "".join(f"  {each}" for each in spread))
-        for each in result.results:
-            cells = "".join(f"  {_cell(made).ljust(24)}" for made in getattr(each, kind).values())
-            lines.append("  " + each.name.ljust(width) + cells)
+        for name, *cells in part_rows(result, kind):
+            lines.append("  " + name.ljust(width) + "".join(f"  {cell.ljust(24)}" for cell in cells))
     return "\n".join([*(line.rstrip() for line in lines), *(f"Note: {note}" for note in result.notes)])
+
+
+def part_rows(result: Decomposition, kind: str) -> list[tuple[str, ...]]:
+    """Names of the parts of `energies` or `forces`, then the reference's standard deviation and each model's RMSE."""
+    first: dict[str, Errors] = getattr(result.results[0], kind)
+    rows = [("part", *first), ("reference", *(f"{found.reference_deviation:.4g}" for found in first.values()))]
+    return rows + [(each.name, *map(_cell, getattr(each, kind).values())) for each in result.results]
 
 
 def decomposition_as_json(result: Decomposition) -> dict[str, Any]:
@@ -89,14 +92,15 @@ def draw_decomposition(result: Decomposition, path: Path) -> None:
         ("forces", "relative_rmse", 100.0, "force RMSE, % of the reference's σ"),
     )
     for axis, (kind, value, factor, label) in zip(axes, panels, strict=True):
-        _bars(axis, result.results, kind, value, factor)
+        draw_parts(axis, result.results, kind, value, factor)
         axis.set(ylabel=label, ylim=(0.0, None))
     handles, names = axes[1].get_legend_handles_labels()
     figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center", ncols=3)
     save(figure, path)
 
 
-def _bars(axis: Any, results: list[PartErrors], kind: str, value: str, factor: float) -> None:
+def draw_parts(axis: Axes, results: list[PartErrors], kind: str, value: str, factor: float) -> None:
+    """Bars of `rmse` or `relative_rmse` times a factor, of each part of `energies` or `forces` and each model."""
     parts = list(getattr(results[0], kind))
     width = 0.8 / len(results)
     for place, each in enumerate(results):

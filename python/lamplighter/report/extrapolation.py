@@ -252,6 +252,22 @@ def check_frames(
     )
 
 
+def evenly_spaced(frames: Iterable[Frame], most: int) -> tuple[list[Frame], int]:
+    """Every k-th frame, k the smallest power of two with which they hold no more than `most` atoms; at least one.
+
+    Read once, and no more than twice as many are kept on the way.
+    """
+    kept: list[Frame] = []
+    every = 1
+    for place, frame in enumerate(frames):
+        if place % every:
+            continue
+        kept.append(frame)
+        while len(kept) > 1 and sum(map(len, kept)) > most:
+            kept, every = kept[::2], 2 * every
+    return kept, every
+
+
 def save_extrapolation(path: Path, fitted: Extrapolation) -> None:
     """Write a fit to an npz file, arrays and JSON text only.
 

@@ -10,6 +10,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 from lamplighter.errors import LamplighterError
 from lamplighter.report.drawing import PALETTE, new_figure, save
@@ -18,6 +19,8 @@ from lamplighter.report.table_file import write_table
 from lamplighter.structures.frame import Frame
 
 _WORST = 5
+# transparent where little is, so that it can be seen on any background
+_GREYS = LinearSegmentedColormap.from_list("greys", [(0.5, 0.5, 0.5, 0.15), (0.5, 0.5, 0.5, 1.0)])
 
 
 def format_fit(fitted: Extrapolation) -> str:
@@ -65,11 +68,12 @@ def format_check(result: CheckedTrajectory) -> str:
         )
     lines += ["", "frames with the largest share of flagged atoms"]
     for place in np.argsort(-share, kind="stable")[:_WORST]:
-        worst = int(np.argmax(_relative(result, place)))
+        relative = relative_q(result, place)
+        worst = int(np.argmax(relative))
         time = "" if np.isnan(result.times[place]) else f" ({result.times[place]:.6g} ps)"
         lines.append(
             f"  frame {result.frames[place]}{time}: {100.0 * share[place]:.3g} % flagged, largest Q / threshold "
-            f"{_relative(result, place)[worst]:.3g} at atom {result.ids[place][worst]} ({result.symbols[place][worst]})"
+            f"{relative[worst]:.3g} at atom {result.ids[place][worst]} ({result.symbols[place][worst]})"
         )
     lines += ["", f"{result.atoms_per_second:.4g} atoms/s, descriptors included"]
     return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
@@ -111,7 +115,7 @@ def check_as_json(result: CheckedTrajectory) -> dict[str, Any]:
         "frames": result.frames,
         "times_ps": result.times,
         "flagged_of_frames": result.share_flagged,
-        "largest_relative_q_of_frames": [_relative(result, k).max() for k in range(len(result.q))],
+        "largest_relative_q_of_frames": [relative_q(result, k).max() for k in range(len(result.q))],
         "elements": {
             symbol: {**result.of_element(symbol), "threshold": limit.value}
             for symbol, limit in result.training.thresholds.items()
@@ -154,7 +158,7 @@ def write_atoms(result: CheckedTrajectory, frames: Iterator[Frame], path: Path) 
                 atoms = Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.periodic)
                 atoms.new_array("id", frame.ids)
                 atoms.new_array("q", result.q[place])
-                atoms.new_array("q_relative", _relative(result, place))
+                atoms.new_array("q_relative", relative_q(result, place))
                 atoms.new_array("flagged", result.flagged[place].astype(int))
                 atoms.info |= {"frame": frame.index, "share_flagged": float(result.share_flagged[place])}
                 if frame.time_ps is not None:
@@ -172,18 +176,23 @@ def draw_map(fitted: Extrapolation, result: CheckedTrajectory | None, path: Path
         LamplighterError: the file cannot be written.
     """
     figure, axes = new_figure(1, len(fitted.elements))
-    for axis, (symbol, pca) in zip(axes, fitted.elements.items(), strict=True):
-        _density(axis, fitted.points[symbol])
-        if result is not None and symbol in result.points:
-            found = _two(result.points[symbol])
-            axis.plot(
-                *found.T, ".", color=PALETTE[1], markersize=2.5, alpha=0.5, label=result.path.name, rasterized=True
-            )
-            axis.legend(fontsize="small", frameon=False, markerscale=3.0)
-        shares = [100.0 * each for each in _padded(pca.explained)]
-        axis.set(xlabel=f"component 1 ({shares[0]:.0f} %)", ylabel=f"component 2 ({shares[1]:.0f} %)")
+    for axis, symbol in zip(axes, fitted.elements, strict=True):
+        draw_map_of_element(axis, symbol, fitted, result)
         axis.set_title(f"{symbol}", fontsize="medium", loc="left")
     save(figure, path)
+
+
+def draw_map_of_element(axis: Axes, symbol: str, fitted: Extrapolation, result: CheckedTrajectory | None) -> None:
+    """One element's first two components: density of the training set, and points of a trajectory."""
+    axis.hexbin(
+        *_two(fitted.points[symbol]).T, gridsize=40, bins="log", mincnt=1, cmap=_GREYS, linewidths=0.1, rasterized=True
+    )
+    if result is not None and symbol in result.points:
+        found, name = _two(result.points[symbol]), result.path.name.replace("$", r"\$")
+        axis.plot(*found.T, ".", color=PALETTE[1], markersize=2.5, alpha=0.5, label=name, rasterized=True)
+        axis.legend(fontsize="small", frameon=False, markerscale=3.0)
+    shares = [100.0 * each for each in _padded(fitted.elements[symbol].explained)]
+    axis.set(xlabel=f"component 1 ({shares[0]:.0f} %)", ylabel=f"component 2 ({shares[1]:.0f} %)")
 
 
 def draw_along(result: CheckedTrajectory, path: Path) -> None:
@@ -193,13 +202,21 @@ def draw_along(result: CheckedTrajectory, path: Path) -> None:
         LamplighterError: the file cannot be written.
     """
     figure, (upper, lower) = new_figure(2, 1)
-    timed = bool(np.isfinite(result.times).all())
-    x = result.times if timed else result.frames
-    marker = "." if len(x) < 100 else None
+    draw_relative(upper, result)
+    upper.set_xlabel("")
+    draw_flagged(lower, result)
+    save(figure, path)
+
+
+def draw_relative(axis: Axes, result: CheckedTrajectory) -> None:
+    """For each element, mean and largest Q over its threshold along the trajectory."""
+    label, x, style = _course(result)
     for place, (symbol, limit) in enumerate(result.training.thresholds.items()):
         found, colour = result.of_element(symbol), PALETTE[place % len(PALETTE)]
-        upper.plot(x, found["mean"] / limit.value, color=colour, linewidth=1.0, marker=marker, label=f"{symbol} mean")
-        upper.plot(
+        if not np.isfinite(found["mean"]).any():
+            continue
+        axis.plot(x, found["mean"] / limit.value, color=colour, linewidth=1.0, label=f"{symbol} mean", **style)
+        axis.plot(
             x,
             found["largest"] / limit.value,
             color=colour,
@@ -207,17 +224,34 @@ def draw_along(result: CheckedTrajectory, path: Path) -> None:
             linestyle=(0, (3, 2)),
             label=f"{symbol} largest",
         )
-        lower.plot(x, 100.0 * found["flagged"], color=colour, linewidth=1.0, marker=marker, label=symbol)
-        lower.axhline(100.0 * limit.flagged, color=colour, linewidth=0.8, linestyle=(0, (1, 2)))
-    upper.axhline(1.0, color="0.4", linewidth=0.8)
-    upper.set(ylabel="Q / threshold", yscale="log")
-    upper.legend(fontsize="x-small", frameon=False, ncols=3)
-    lower.set(xlabel="t / ps" if timed else "frame", ylabel="flagged / %", ylim=(0.0, None))
-    lower.legend(fontsize="x-small", frameon=False, title="dotted: training set", title_fontsize="x-small")
-    save(figure, path)
+    axis.axhline(1.0, color="0.4", linewidth=0.8)
+    axis.set(xlabel=label, ylabel="Q / threshold", yscale="log")
+    axis.legend(fontsize="small", frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
-def _relative(result: CheckedTrajectory, place: int) -> np.ndarray:
+def draw_flagged(axis: Axes, result: CheckedTrajectory) -> None:
+    """For each element the flagged share along the trajectory; dotted: of the training set."""
+    label, x, style = _course(result)
+    for place, (symbol, limit) in enumerate(result.training.thresholds.items()):
+        found, colour = result.of_element(symbol), PALETTE[place % len(PALETTE)]
+        if not np.isfinite(found["flagged"]).any():
+            continue
+        axis.plot(x, 100.0 * found["flagged"], color=colour, linewidth=1.0, label=symbol, **style)
+        axis.axhline(100.0 * limit.flagged, color=colour, linewidth=0.8, linestyle=(0, (1, 2)))
+    axis.plot([], [], color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), label="training set")
+    axis.set(xlabel=label, ylabel="flagged / %", ylim=(0.0, None))
+    axis.legend(fontsize="small", frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def _course(result: CheckedTrajectory) -> tuple[str, np.ndarray, dict[str, Any]]:
+    """Label and places along the trajectory, and how points are drawn."""
+    timed = bool(np.isfinite(result.times).all())
+    x = result.times if timed else result.frames
+    return "t / ps" if timed else "frame", x, {"marker": "."} if len(x) < 100 else {}
+
+
+def relative_q(result: CheckedTrajectory, place: int) -> np.ndarray:
+    """Q over its threshold of each atom of a frame."""
     limits = [result.training.thresholds[symbol].value for symbol in result.symbols[place].tolist()]
     return result.q[place] / np.array(limits)
 
@@ -229,7 +263,3 @@ def _two(points: np.ndarray) -> np.ndarray:
 
 def _padded(explained: np.ndarray) -> np.ndarray:
     return np.concatenate([explained, [0.0]])[:2]
-
-
-def _density(axis: Axes, points: np.ndarray) -> None:
-    axis.hexbin(*_two(points).T, gridsize=40, bins="log", mincnt=1, cmap="Greys", linewidths=0.1)

@@ -21,18 +21,17 @@ from lamplighter.report.text import format_with_error
 _MOST_PANELS = 4
 _TABLE_HEADER = ("model", "part", "quantity", "unit", "n", "rmse", "rmse_error", "mae", "mae_error", "mean_error",
                  "mean_error_error", "relative_rmse", "reference_deviation")  # fmt: skip
+MODEL_HEAD = ("model", "energy RMSE, meV/atom", "energy MAE", "force RMSE, eV/Å", "force MAE", "stress RMSE, meV/Å³",
+              "stress MAE")  # fmt: skip
+_NOTHING = 1e-6  # of the RMSE: forces that sum to zero have a mean error of rounding alone
+QUANTITY_HEAD = ("quantity", "n", "RMSE", "MAE", "mean error", "relative RMSE")
 _FRAMES_HEADER = ("frame", "time_ps", "model", "n_atoms", "energy_reference_eV", "energy_predicted_eV",
                   "energy_error_meV_per_atom", "force_rmse_eV_per_A", "largest_force_error_eV_per_A")  # fmt: skip
 
 
 def format_errors(result: ModelErrors) -> str:
     """A table of RMSE and MAE for each model, forces by component and element, spread over seeds, parts."""
-    n_frames, n_atoms = len(result.reference), len(result.numbers)
-    lines = [
-        f"{result.path.name}: {n_frames} frames, {n_atoms} atoms; labels {result.keys.energy}, {result.keys.forces}"
-        + (f", {result.keys.stress}" if result.keys.stress else ""),
-        f"error bars: bootstrap over {result.n_groups} {result.grouping}",
-    ]
+    lines = description_lines(result)
     first = result.results[0].table
     spread = f"reference: forces {first.forces.reference_deviation:.3g} eV/Å rms about their mean"
     if first.stress is not None:
@@ -46,6 +45,41 @@ def format_errors(result: ModelErrors) -> str:
         if each.parts and (each.is_mean or len(result.results) == 1):
             lines += ["", *_parts(each, result.part_key)]
     return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
+
+
+def description_lines(result: ModelErrors) -> list[str]:
+    """What the models are held against, and what the error bars are over."""
+    stress = f", {result.keys.stress}" if result.keys.stress else ""
+    return [
+        f"{result.path.name}: {len(result.reference)} frames, {len(result.numbers)} atoms; labels "
+        f"{result.keys.energy}, {result.keys.forces}{stress}",
+        f"error bars: bootstrap over {result.n_groups} {result.grouping}",
+    ]
+
+
+def model_rows(result: ModelErrors) -> list[tuple[str, ...]]:
+    """Each model with the RMSE and MAE of its energies, forces and stresses, as `MODEL_HEAD` names them."""
+    rows = []
+    for each in result.results:
+        found = (each.table.energy, each.table.forces, each.table.stress)
+        cells = [("-", "-") if one is None else (_bare(one.rmse), _bare(one.mae)) for one in found]
+        rows.append((each.name, *(cell for pair in cells for cell in pair)))
+    return rows
+
+
+def quantity_rows(table: ErrorTable) -> list[tuple[str, ...]]:
+    """Each quantity of one model with its errors, as `QUANTITY_HEAD` names them."""
+    return [
+        (
+            f"{name}, {found.rmse.unit}",
+            str(found.n),
+            _bare(found.rmse),
+            _bare(found.mae),
+            "0" if abs(found.mean_error.value) < _NOTHING * found.rmse.value else _bare(found.mean_error),
+            f"{100.0 * found.relative_rmse.value:.3g} %",
+        )
+        for name, found in _quantities(table)
+    ]
 
 
 def errors_as_json(result: ModelErrors) -> dict[str, Any]:
@@ -136,10 +170,10 @@ def draw_parity(result: ModelErrors, path: Path) -> None:
     figure, axes = new_figure(len(shown), columns)
     for row, each in enumerate(shown):
         energy, force, *rest = axes[row * columns : (row + 1) * columns]
-        _energy_parity(energy, result, each)
-        _force_parity(force, result, each)
+        draw_energies(energy, result, each)
+        draw_forces(force, result, each)
         if rest:
-            _stress_parity(rest[0], result, each)
+            draw_stresses(rest[0], result, each)
     save(figure, path)
 
 
@@ -166,17 +200,13 @@ def draw_along(result: ModelErrors, path: Path) -> None:
 
 
 def _main(result: ModelErrors) -> list[str]:
-    with_stress = any(each.table.stress is not None for each in result.results)
+    n_columns = 6 if any(each.table.stress is not None for each in result.results) else 4
     width = max(len("model"), *(len(each.name) for each in result.results))
     head = f"{'model'.ljust(width)}  {'energy, meV/atom'.ljust(34)}  {'forces, eV/Å'.ljust(34)}"
-    lines = [head + ("  stress, meV/Å³" if with_stress else "")]
-    lines.append(" " * width + "".join(f"  {'RMSE'.ljust(16)}  {'MAE'.ljust(16)}" for _ in range(2 + with_stress)))
-    for each in result.results:
-        cells = [each.table.energy, each.table.forces, *([each.table.stress] if with_stress else [])]
-        lines.append(
-            each.name.ljust(width)
-            + "".join(f"  {_cell(cell.rmse if cell else None)}  {_cell(cell.mae if cell else None)}" for cell in cells)
-        )
+    lines = [head + ("  stress, meV/Å³" if n_columns == 6 else "")]
+    lines.append(" " * width + "".join(f"  {'RMSE'.ljust(16)}  {'MAE'.ljust(16)}" for _ in range(n_columns // 2)))
+    for name, *cells in model_rows(result):
+        lines.append(name.ljust(width) + "".join(f"  {cell.ljust(16)}" for cell in cells[:n_columns]))
     return [line.rstrip() for line in lines]
 
 
@@ -228,7 +258,8 @@ def _shown(result: ModelErrors) -> list[ModelResult]:
     return (means + alone)[:_MOST_PANELS]
 
 
-def _energy_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+def draw_energies(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+    """Predicted against reference energies of frames, without Σe."""
     # a line through all compositions would hide the errors: each frame against the mean of its elements' energies
     reference, predicted = result.reference.energies_per_atom, each.predicted.energies_per_atom
     base = energies_of_elements(result.reference, result.numbers)
@@ -238,7 +269,8 @@ def _energy_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
     axis.set_title(f"{each.name}: {_short(each.table.energy.rmse)}", fontsize="small", loc="left")
 
 
-def _force_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+def draw_forces(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+    """Predicted against reference force components, a colour for each element."""
     for place, number in enumerate(np.unique(result.numbers)):
         atoms = result.numbers == number
         axis.plot(
@@ -257,7 +289,8 @@ def _force_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
     axis.set_title(_short(each.table.forces.rmse), fontsize="small", loc="left")
 
 
-def _stress_parity(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+def draw_stresses(axis: Axes, result: ModelErrors, each: ModelResult) -> None:
+    """Predicted against reference stresses; nothing where no frame has one."""
     if each.table.stress is None:
         axis.set_axis_off()
         return
@@ -288,9 +321,12 @@ def _value(estimate: Estimate) -> str:
     return format_with_error(estimate.value, estimate.standard_error, estimate.unit)
 
 
-def _cell(estimate: Estimate | None, width: int = 16) -> str:
-    if estimate is None:
-        return "-".ljust(width)
+def _cell(estimate: Estimate, width: int = 16) -> str:
+    return _bare(estimate).ljust(width)
+
+
+def _bare(estimate: Estimate) -> str:
+    """Without its unit."""
     if not math.isfinite(estimate.standard_error):
-        return f"{estimate.value:.4g}".ljust(width)
-    return format_with_error(estimate.value, estimate.standard_error, "").strip().ljust(width)
+        return f"{estimate.value:.4g}"
+    return format_with_error(estimate.value, estimate.standard_error, "").strip()

@@ -43,16 +43,26 @@ class Compositions:
         return [_name(self.species, row) for row in self.counts]
 
 
-def without_unnamed(made_of: Compositions, named: Sequence[str]) -> tuple[Integers, Compositions, list[str]]:
-    """Frames of which all species have a name, what these frames are made of, and the species of the others.
+def only_named(made_of: Compositions, named: Sequence[str]) -> tuple[Integers, Compositions, list[str]]:
+    """Frames of which all species have a name, what these frames are made of, and a note on the others, if any.
 
     Where molecules are broken, or a bond is stretched beyond recognition, species appear that nobody meant.
+
+    Raises:
+        LamplighterError: no frame is left.
     """
     meant = np.array([name in named for name in made_of.species])
     kept = np.flatnonzero(made_of.counts[:, ~meant].sum(axis=1) == 0)
-    others = [name for name, known in zip(made_of.species, meant, strict=True) if not known]
+    others = ", ".join(name for name, known in zip(made_of.species, meant, strict=True) if not known)
+    if not len(kept):
+        raise LamplighterError(f"no frame holds named molecules alone; without a name are {others}")
+    n = len(made_of.counts)
+    note = (
+        f"{n - len(kept)} of {n} frames were left out: they hold {others} "
+        "(broken or stretched molecules, or such without --name)"
+    )
     species = [name for name, known in zip(made_of.species, meant, strict=True) if known]
-    return kept, Compositions(species, made_of.counts[kept][:, meant]), others
+    return kept, Compositions(species, made_of.counts[kept][:, meant]), [note] if others else []
 
 
 @dataclass(frozen=True)

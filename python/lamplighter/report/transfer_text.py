@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from lamplighter.analysis.compositions import Determination
 from lamplighter.analysis.series import Estimate
-from lamplighter.report.drawing import save
+from lamplighter.report.drawing import ONE_PANEL, new_figure, save
 from lamplighter.report.table_file import write_table
 from lamplighter.report.text import format_with_error
 from lamplighter.report.transfer import Transfer
@@ -24,6 +26,8 @@ from lamplighter.report.transfer import Transfer
 _HEADER = ("model", "composition", "n_frames", "trained", "energy_mae_meV_per_atom", "energy_mae_error",
            "force_mae_meV_per_A", "force_mae_error")  # fmt: skip
 _BRIGHT = 0.55  # of the colour map, from which on text is dark
+_LETTERS_ACROSS = 36  # of the names above a map
+_INK, _PAPER = "#111111", "#fafafa"  # no black and white: those are the page's, which change places in its dark mode
 
 
 def format_transfer(result: Transfer) -> str:
@@ -32,12 +36,9 @@ def format_transfer(result: Transfer) -> str:
     lines = []
     for title, matrix in (("energy MAE, meV/atom", result.energy_mae), ("force MAE, meV/Å", result.force_mae)):
         lines += [title, f"  {'composition'.ljust(width)}  frames" + "".join(f"  {m.ljust(16)}" for m in result.models)]
-        for column, name in enumerate(result.compositions):
-            cells = []
-            for row in range(len(result.models)):
-                mark = "*" if result.trained[row, column] else ""
-                cells.append(f"  {(_cell(matrix[row][column]) + mark).ljust(max(16, len(result.models[row])))}")
-            lines.append(f"  {name.ljust(width)}  {result.n_frames[column]:6d}" + "".join(cells).rstrip())
+        for name, n_frames, *cells in mae_rows(result, matrix):
+            padded = (f"  {cell.ljust(max(16, len(m)))}" for cell, m in zip(cells, result.models, strict=True))
+            lines.append(f"  {name.ljust(width)}  {n_frames:>6}" + "".join(padded).rstrip())
         lines.append("")
     if result.trained_known:
         lines += ["* among the model's training data", ""]
@@ -120,14 +121,46 @@ def draw_transfer(result: Transfer, path: Path) -> None:
     )
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    _map(upper, result, result.energy_mae, "energy MAE / (meV/atom)")
-    _map(lower, result, result.force_mae, "force MAE / (meV/Å)")
+    for axis, matrix, title in (
+        (upper, result.energy_mae, "energy MAE / (meV/atom)"),
+        (lower, result.force_mae, "force MAE / (meV/Å)"),
+    ):
+        figure.colorbar(_map(axis, matrix, result.trained), ax=axis, pad=0.01)
+        axis.set_yticks(range(rows), result.models, fontsize="small")
+        mark = "; framed: in the training data" if result.trained_known else ""
+        axis.set_title(title + mark, fontsize="medium", loc="left")
     names = [f"{name} ({n})" for name, n in zip(result.compositions, result.n_frames, strict=True)]
     lower.set_xticks(range(columns), names, rotation=60, ha="right", rotation_mode="anchor", fontsize="small")
     save(figure, path)
 
 
-def _map(axis: Axes, result: Transfer, matrix: list[list[Estimate]], title: str) -> None:
+def matrix_figure(result: Transfer, quantity: str, models: Sequence[int]) -> Figure:
+    """One matrix, compositions down and some of the models across: narrow, and as high as it has to be.
+
+    Args:
+        result: With both matrices.
+        quantity: `energy_mae` or `force_mae`.
+        models: Places of those that are shown.
+    """
+    matrix = getattr(result, quantity)
+    rows, columns = len(result.compositions), len(models)
+    names = [result.models[k].replace(" ", "\n", 1) for k in models]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    upright = longest * columns > _LETTERS_ACROSS
+    figure, (axis,) = new_figure()
+    figure.set_size_inches(ONE_PANEL[0], 0.36 * rows + 0.5 + (0.08 * longest if upright else 0.3))
+    shown = [[matrix[model][row] for model in models] for row in range(rows)]
+    _map(axis, shown, result.trained[models].T)
+    axis.set_xticks(range(columns), names, rotation=90 if upright else 0, fontsize="small")
+    counted = [f"{name} ({n})" for name, n in zip(result.compositions, result.n_frames, strict=True)]
+    axis.set_yticks(range(rows), [name.replace(" ", "\n", 1) for name in counted], fontsize="small")
+    axis.xaxis.tick_top()
+    axis.grid(visible=False)
+    return figure
+
+
+def _map(axis: Axes, matrix: Sequence[Sequence[Estimate]], marked: NDArray[np.bool_]) -> AxesImage:
+    """Cells with their numbers; the marked ones are framed."""
     values = np.array([[made.value for made in row] for row in matrix])
     positive = values[values > 0.0]
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 2.0)
@@ -136,16 +169,30 @@ def _map(axis: Axes, result: Transfer, matrix: list[list[Estimate]], title: str)
     for row, column in np.ndindex(*values.shape):
         bright = float(norm(max(float(values[row, column]), low))) > _BRIGHT
         text = f"{values[row, column]:.0f}" if values[row, column] >= 9.95 else f"{values[row, column]:.1f}"
-        axis.text(column, row, text, ha="center", va="center", fontsize="small", color="black" if bright else "white")
-        if result.trained[row, column]:
+        axis.text(column, row, text, ha="center", va="center", fontsize="small", color=_INK if bright else _PAPER)
+        if marked[row, column]:
             box = Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor="#D55E00", linewidth=1.8)
             axis.add_patch(box)
-    axis.set_yticks(range(len(result.models)), result.models, fontsize="small")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    axis.figure.colorbar(shown, ax=axis, pad=0.01)
-    mark = "; framed: in the training data" if result.trained_known else ""
-    axis.set_title(title + mark, fontsize="medium", loc="left")
+    return shown
+
+
+def mae_rows(result: Transfer, matrix: list[list[Estimate]]) -> list[tuple[str, ...]]:
+    """Each composition with its frames and what each model has there; * marks training data."""
+    rows = []
+    for column, name in enumerate(result.compositions):
+        marks = ["*" if trained else "" for trained in result.trained[:, column]]
+        cells = (_cell(row[column]) + mark for row, mark in zip(matrix, marks, strict=True))
+        rows.append((name, str(result.n_frames[column]), *cells))
+    return rows
+
+
+def species_rows(result: Transfer) -> list[tuple[str, ...]]:
+    """Each source with its energies of the species, eV, and the residual, meV."""
+    return [
+        (each.source, *map(_energy, each.energies), f"{1e3 * each.residual:.4g}") for each in result.species_energies
+    ]
 
 
 def _species(result: Transfer) -> list[str]:
@@ -153,9 +200,8 @@ def _species(result: Transfer) -> list[str]:
     width = max(len("reference"), *(len(each.source) for each in result.species_energies))
     lines = ["energy of each species, eV (least squares); rms residual, meV"]
     lines.append("  " + "".ljust(width) + "".join(f"  {name.ljust(20)}" for name in names) + "  residual")
-    for each in result.species_energies:
-        cells = "".join(f"  {_energy(made).ljust(20)}" for made in each.energies)
-        lines.append(f"  {each.source.ljust(width)}{cells}  {1e3 * each.residual:.4g}")
+    for source, *energies, residual in species_rows(result):
+        lines.append(f"  {source.ljust(width)}" + "".join(f"  {each.ljust(20)}" for each in energies) + f"  {residual}")
     return lines
 
 

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 import yaml
 
+from lamplighter.report.extrapolation import Extrapolation
 from lamplighter.report.page.content import Content
+from lamplighter.report.page.labelled import Labelled
 from lamplighter.report.quality import Options as QualityOptions
 from lamplighter.report.quality import StoredReference
 from lamplighter.report.run_folder import RunRecord, read_run
@@ -27,11 +29,15 @@ class Wishes:
         observables: Horizon, what is discarded, blocks of diffusivities.
         references: Run folders that Q compares with.
         stored: Numbers of a reference in their place.
+        labelled: Frames with reference labels that models are held against; None: none were given.
+        training: A training set that trajectories are held against.
     """
 
     observables: QualityOptions = field(default_factory=QualityOptions)
     references: Sequence[Path] = ()
     stored: StoredReference = field(default_factory=StoredReference)
+    labelled: Labelled | None = None
+    training: Extrapolation | None = None
 
     @property
     def has_reference(self) -> bool:
@@ -79,6 +85,13 @@ class ReportedRun:
         except (OSError, ValueError, yaml.YAMLError):
             return {}
         return content if isinstance(content, dict) else {}
+
+    def driving(self, n_models: int) -> int:
+        """Place of what moved the atoms among so many models of the run; their number: the mean of all."""
+        drive = self.asked("committee").get("drive", "first")
+        if drive in ("mean", "hal") and n_models > 1:
+            return n_models
+        return min(drive, n_models) - 1 if isinstance(drive, int) else 0
 
     def asked(self, section: str) -> dict[str, Any]:
         """A section of the run file; empty where there is none."""

@@ -4,10 +4,13 @@ from lamplighter.report.page.section import Section
 from lamplighter.report.page.sections import (
     committee,
     conditions,
+    decomposition,
     density,
     diffusivity,
     equation_of_state,
     events,
+    extrapolation,
+    model_errors,
     potential,
     provenance,
     quality,
@@ -15,6 +18,7 @@ from lamplighter.report.page.sections import (
     structure,
     system,
     thermo,
+    transfer,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -28,6 +32,10 @@ SECTIONS: tuple[Section, ...] = (
     structure.SECTION,
     equation_of_state.SECTION,
     committee.SECTION,
+    model_errors.SECTION,
+    decomposition.SECTION,
+    transfer.SECTION,
+    extrapolation.SECTION,
     quality.SECTION,
     events.SECTION,
     provenance.SECTION,
