@@ -48,7 +48,9 @@ def _numbers(found: ModelErrors, moved_by: ModelResult) -> list[Number]:
     made = [("energy RMSE", table.energy), ("force RMSE", table.forces)]
     if table.stress is not None:
         made.append(("stress RMSE", table.stress))
-    detail = f"{moved_by.name} against {found.path.name}, {len(found.reference)} frames"
+    n_frames = len(found.reference)
+    groups = "" if found.n_groups == n_frames else f" in {found.n_groups} groups"
+    detail = f"{moved_by.name} against {found.path.name}, {n_frames} frames{groups}"
     return [number(name, each.rmse, "model_errors", detail=detail) for name, each in made]
 
 
