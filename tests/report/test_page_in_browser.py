@@ -126,10 +126,10 @@ def test_a_page_fetches_nothing_complains_of_nothing_and_fits(
     for k in range(figures.count()):
         box = figures.nth(k).bounding_box()
         assert box["width"] > 250
-        assert box["height"] > 150
+        assert box["height"] > 100  # a map of two compositions is low
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
-        assert figures.nth(k).locator("path").count() > 5
+        assert figures.nth(k).locator("path, image, text").count() > 5
     for head in made.page.locator(".comparison tbody th").all():
         assert head.bounding_box()["width"] > head.bounding_box()["height"]
     for canvas in made.page.locator("canvas").all():
