@@ -13,6 +13,9 @@ def format_summary(summary: dict[str, Any]) -> str:
     lines = [_headline(summary)]
     for stage in summary["stages"]:
         lines += ["", *_stage_lines(stage)]
+    if summary.get("volume_scan"):
+        scan = summary["volume_scan"]
+        lines += ["", f"Volume scan: {scan['status']}" + (f", {scan['note']}" if scan["note"] else "")]
     if summary["notes"]:
         lines.append("")
         lines += [f"Note: {note}" for note in summary["notes"]]
