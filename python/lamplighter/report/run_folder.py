@@ -81,6 +81,26 @@ class RunRecord:
         """Whether the run was a volume scan without any stages before it."""
         return self.volume_scan is not None and not self.stages
 
+    @property
+    def wall_s(self) -> float | None:
+        """Of all stages and the volume scan, s; None: not recorded."""
+        walls = [stage.wall_s for stage in self.stages if stage.wall_s is not None]
+        if self.volume_scan is not None:
+            walls.append(self.volume_scan["wall_s"])
+        return sum(walls) if walls else None
+
+    def require_dynamics(self) -> None:
+        """Refuse a volume scan without stages where dynamics are asked for.
+
+        Raises:
+            RunFolderError: it is one.
+        """
+        if self.is_scan_alone:
+            raise RunFolderError(
+                f"{self.folder} is a volume scan without any stages, so it has no dynamics: `lamplighter scan "
+                f"{self.folder}` shows it"
+            )
+
     def time_of_step(self, step: int) -> float | None:
         """Simulated time (ps) at a step, counted through all stages of dynamics; None where steps are not recorded."""
         time, begin = 0.0, 0

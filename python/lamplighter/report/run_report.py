@@ -51,9 +51,6 @@ def _summary(run: RunRecord) -> dict[str, Any]:
     for stage in stages:
         if stage["index"] == run.failed_stage and stage["steps_done"]:
             stage["notes"].append("the run failed in this stage; its means include what led to that")
-    walls = [stage.wall_s for stage in run.stages if stage.wall_s is not None]
-    if run.volume_scan is not None:
-        walls.append(run.volume_scan["wall_s"])
     summary: dict[str, Any] = {
         "status": run.status,
         "error": run.error,
@@ -61,7 +58,7 @@ def _summary(run: RunRecord) -> dict[str, Any]:
         "natoms": run.natoms,
         "ranks": run.ranks,
         "threads_per_rank": run.threads_per_rank,
-        "wall_s": sum(walls) if walls else None,
+        "wall_s": run.wall_s,
         "stability": _stability(run),
         "committee": _committee(run),
         "stages": stages,
