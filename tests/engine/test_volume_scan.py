@@ -24,6 +24,7 @@ from tests.conftest import PROGRAMS, Run
 import lamplighter
 from lamplighter.errors import ConfigError, LamplighterError, RunFolderError, StructureError
 from lamplighter.report import format_summary
+from lamplighter.report.page.assemble import assemble
 from lamplighter.report.page.content import Missing, Notes, Picture, Table
 from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import SECTIONS, volume_scan
@@ -264,6 +265,11 @@ def test_the_report_shows_it(write_run_file: Callable[..., Path]) -> None:
     run = ReportedRun(lamplighter.run(path, progress=False).folder, "argon", Wishes())
     assert verdict_of(run).sentence == "A volume scan, completed; there were no dynamics that could hold or fail."
     assert volume_scan.SECTION in SECTIONS
+    report = assemble([run.folder], SECTIONS, Wishes())
+    assert report.faults == []
+    said = [section.key for section, content in report.runs[0].sections if content.blocks]
+    assert said == ["system", "conditions", "potential", "volume_scan", "provenance"]
+    assert {each.definition for each in report.runs[0].numbers} == {"volume_scan"}
     made = volume_scan.make(run)
     found = read_scan(run.folder)
     numbers = {each.name: each for each in made.numbers}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamplighter.errors import RunFolderError
+from lamplighter.errors import NoDynamics, RunFolderError
 from lamplighter.report.events import Event, read_events
 from lamplighter.report.thermo_table import ThermoTable, read_thermo
 
@@ -93,10 +93,10 @@ class RunRecord:
         """Refuse a volume scan without stages where dynamics are asked for.
 
         Raises:
-            RunFolderError: it is one.
+            NoDynamics: it is one.
         """
         if self.is_scan_alone:
-            raise RunFolderError(
+            raise NoDynamics(
                 f"{self.folder} is a volume scan without any stages, so it has no dynamics: `lamplighter scan "
                 f"{self.folder}` shows it"
             )

@@ -131,7 +131,7 @@ def draw_differences(axis: Axes, scan: VolumeScan) -> None:
             label=each.name,
         )  # fmt: skip
     axis.axhline(0.0, color="0.5", linewidth=0.8)
-    axis.set(xlabel="ρ / (g/cm³)", ylabel=f"less {scan.reference.name} / (meV/molecule)")
+    axis.set(xlabel="ρ / (g/cm³)", ylabel=f"less {scan.reference.name.rpartition(':')[2]} / (meV/molecule)")
 
 
 def features(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:

@@ -67,9 +67,10 @@ def _numbers(scan: VolumeScan) -> list[Number]:
         if alone
         else (scan.well_density, scan.well_energy, scan.wall)
     )
+    detail = f"{len(scan.densities)} densities" if alone else f"{len(scan.curves)} models"
     named = (("density of the well", well, ""), ("energy of the well", energy, "meV/molecule"), ("wall", wall, ""))
     return [
-        number(name, found, "volume_scan", unit=unit, factor=1e3 if unit else 1.0)
+        number(name, found, "volume_scan", unit=unit, factor=1e3 if unit else 1.0, detail=detail)
         for name, found, unit in named
         if found is not None
     ]
