@@ -261,7 +261,7 @@ def _scan(plan: _Plan, env: Environment, status: RunStatus, scan: VolumeScanOfRu
     assert status.volume_scan is not None
     if _ended_by_guard(status):
         status.volume_scan.status = "skipped"
-        status.volume_scan.note = "the guard ended the stages before it: their last configuration is no liquid to scan"
+        status.volume_scan.note = "the guard ended the stages before it"
         return
     status.volume_scan.status = "running"
     if env.is_first:

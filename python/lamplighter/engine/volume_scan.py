@@ -158,7 +158,9 @@ class VolumeScanOfRun:
         told = None
         if self._reference is not None:
             known = _Known(REFERENCE, kept, lambda: watch.received, True, self._progress)
-            told = frames.evaluated(self._reference.evaluate, self._reference.name, known)
+            name = self._reference.name
+            name += " (reference)" if name in self._members else ""
+            told = frames.evaluated(self._reference.evaluate, name, known)
         frames.write(Path(FRAMES), told is not None)
         return told
 
