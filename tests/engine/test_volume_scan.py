@@ -22,13 +22,16 @@ from ase.io import read, write
 from tests.conftest import PROGRAMS, Run
 
 import lamplighter
+from lamplighter.cli.scan_models import energies_of, potentials
 from lamplighter.errors import ConfigError, LamplighterError, RunFolderError, StructureError
+from lamplighter.potentials.native import compile_files
 from lamplighter.report import format_summary
 from lamplighter.report.page.assemble import assemble
 from lamplighter.report.page.content import Missing, Notes, Picture, Table
 from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import SECTIONS, volume_scan
 from lamplighter.report.page.verdict import verdict_of
+from lamplighter.report.scan_frames import generated
 from lamplighter.report.stored_scan import read_scan
 from lamplighter.structures.rigid_scan import density_of
 
@@ -318,33 +321,32 @@ def test_what_would_be_done_is_printed(write_run_file: Callable[..., Path]) -> N
 
 
 @pytest.mark.mpi
-def test_a_committee_on_two_ranks_says_what_the_command_says(mpirun: Run, run: Run, tmp_path: Path) -> None:
+def test_a_committee_on_two_ranks_says_what_the_command_does(mpirun: Run, tmp_path: Path) -> None:
     """Two MACE models: in files of their own, and in one compiled file."""
     atoms = molecule("CH3CH2OH", cell=[5.5] * 3, pbc=True).repeat([2, 1, 1])
     atoms.wrap()
     write(tmp_path / "ethanol.xyz", atoms)
     models = [EXAMPLE / "models" / f"ec_emc_{k}.model" for k in range(2)]
-    program = PROGRAMS / "lamplighter"
-    words = [word for model in models for word in ("--model", model)]
-    done = run([program, "scan", "ethanol.xyz", "--density", "0.3,0.6,0.9", *words, "--trust", "--json"])
-    assert done.returncode == 0, done.stderr
-    expected = json.loads(done.stdout[done.stdout.index("{") :])
-    done = run([program, "compile", *models, "-o", "both.lamp"])
-    assert done.returncode == 0, done.stderr
+    compile_files(models, tmp_path / "both.lamp", ["H", "C", "O"])
+    frames = generated(tmp_path / "ethanol.xyz", -1, [0.3, 0.6, 0.9], 1.15, False)
+    expected = [
+        energies_of(frames, potential, name, 1, True)
+        for name, potential in potentials(models, "auto", "float64", "auto").items()
+    ]
     content = {
         "structure": "ethanol.xyz",
         "potential": {"models": [*map(str, models), "both.lamp"]},
         "workflow": {"volume_scan": {"densities": [0.3, 0.6, 0.9]}},
     }
     (tmp_path / "scan.yaml").write_text(yaml.safe_dump(content))
-    done = mpirun(2, [program, "run", "scan.yaml", "--trust"])
+    done = mpirun(2, [PROGRAMS / "lamplighter", "run", "scan.yaml", "--trust"])
     assert done.returncode == 0, done.stderr
     assert "ethanol.xyz at 0.4598 g/cm³: 2 C2H6O, molecules rigid" in done.stdout
     found = read_scan(tmp_path / "scan")
     assert [each.name for each in found.curves] == ["ec_emc_0", "ec_emc_1", "both 1", "both 2"]
-    for curve, other in zip(found.curves, [*expected["curves"], *expected["curves"]], strict=True):
-        assert curve.total == pytest.approx(other["total"], abs=1e-7)
-        assert curve.plateau == pytest.approx(other["plateau"], abs=1e-7)
+    for curve, energies in zip(found.curves, [*expected, *expected], strict=True):
+        assert curve.total == pytest.approx(energies.total, abs=1e-7)
+        assert curve.plateau == pytest.approx(energies.isolated, abs=1e-7)
     assert status_of(tmp_path / "scan")["ranks"] == 2
     loaders = [each["loader"] for each in json.loads((tmp_path / "scan" / "provenance.json").read_text())["models"]]
     assert loaders == ["native engine, from its compiled form"] * 3
