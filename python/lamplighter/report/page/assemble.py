@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import LamplighterError, NoDynamics
 from lamplighter.report.drawing import own_settings
 from lamplighter.report.page.comparison import Comparison, compare, refusal
 from lamplighter.report.page.content import Content, Missing, Number
@@ -98,6 +98,8 @@ def _guarded(
     try:
         with own_settings():
             return function()
+    except NoDynamics:
+        return Content()  # the verdict says what it is
     except LamplighterError as problem:
         why = str(problem)
     except Exception as problem:  # the rest of the report is still worth having

@@ -19,6 +19,7 @@ from lamplighter.report.page.sections import (
     system,
     thermo,
     transfer,
+    volume_scan,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -31,6 +32,7 @@ SECTIONS: tuple[Section, ...] = (
     diffusivity.SECTION,
     structure.SECTION,
     equation_of_state.SECTION,
+    volume_scan.SECTION,
     committee.SECTION,
     model_errors.SECTION,
     decomposition.SECTION,

@@ -32,6 +32,7 @@ _HEAD = ("element", "environments", "flagged, %", "of the training set, %", "mea
 
 def make(run: ReportedRun) -> Content:
     """Without a training set, that is what is said. Raises LamplighterError: as `RunTrajectory` and `check_frames`."""
+    run.record.require_dynamics()
     training = run.wishes.training
     if training is None:
         return Content([Number("flagged environments", None, math.nan, "", "q_residual", note=_WITHOUT)])
