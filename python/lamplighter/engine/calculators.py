@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
 from ase import Atoms
 
 from lamplighter.engine.reference import CalculatorEvaluator, Floats, open_reference
-from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.errors import LamplighterError
+from lamplighter.named_calculator import NamedCalculator, problem_of_name
 from lamplighter.structures.labels import unknown_stress
 
 
@@ -29,29 +29,18 @@ def open_calculator(name: str, options: Sequence[str] = ()) -> CalculatorEvaluat
         options: `key=value` for the class; values are Python literals, anything else is text.
 
     Raises:
-        LamplighterError: the name or an option cannot be understood, or the class refuses the options.
-        EnvironmentProblem: the module is not installed, or has no such class.
+        LamplighterError: the name or an option cannot be understood.
+        EnvironmentProblem: tblite, which has the methods with names of their own, is not installed.
+        ModelError: the module is not installed, has no such class, or the class refuses the options.
     """
     if ":" not in name:
         if options:
             raise LamplighterError(f"--option {options[0]}: options are for a reference named module:Class")
         return open_reference(name)
-    module, _, kind = name.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), kind)
-    except ImportError as problem:
-        raise EnvironmentProblem(
-            f"--reference {name}: {module} cannot be imported ({problem}); install it"
-        ) from problem
-    except AttributeError:
-        raise EnvironmentProblem(f"--reference {name}: {module} has no {kind}") from None
-    words = dict(_option(each) for each in options)
-    try:
-        return EnergyAndForces(made(**words), name)
-    except Exception as problem:  # whatever its constructor stumbles over
-        raise LamplighterError(
-            f"--reference {name} refuses its options {words} ({type(problem).__name__}: {problem})"
-        ) from problem
+    if wrong := problem_of_name(name):
+        raise LamplighterError(f"--reference {wrong}")
+    named = NamedCalculator(name, dict(_option(each) for each in options))
+    return EnergyAndForces(named.made(f"--reference {name}"), name)
 
 
 def _option(text: str) -> tuple[str, Any]:

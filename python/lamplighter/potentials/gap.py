@@ -58,13 +58,9 @@ class Gap(ClusterPotential):
             raise ModelError(f"model file {path} is a GAP, which QUIP evaluates in float64: leave out dtype float32")
         if options.head is not None:
             raise ModelError(f"model file {path} is a GAP, which has no heads: leave out head {options.head}")
-        try:
-            from quippy.potential import Potential
-        except ImportError as missing:
-            raise ModelError(
-                f"model file {path} is a GAP, and quippy cannot be imported ({missing}): "
-                f"{recognition.how_to_install('gap')}"
-            ) from missing
+        recognition.require_framework("gap", path)
+        from quippy.potential import Potential
+
         try:
             loaded = Potential(param_filename=str(path), calculation_always_required=True)
         except RuntimeError as problem:

@@ -56,7 +56,7 @@ class NequIP(Potential):
 
     @classmethod
     def load(cls, path: Path, options: LoadOptions) -> NequIP:
-        _require_framework(path)
+        recognition.require_framework("nequip", path)
         network = read_network(path, options.head)
         require_elements(path, list(network.type_names), options.elements)
         stored = network.metadata["model_dtype"]
@@ -83,16 +83,6 @@ class NequIP(Potential):
         with _precision():
             energies = self._network(given)["atomic_energy"].view(-1)[: data.nlocal]
             write_result(data, edges, energies)
-
-
-def _require_framework(path: Path) -> None:
-    try:
-        import nequip  # noqa: F401
-    except ImportError as missing:
-        raise ModelError(
-            f"model file {path} is a NequIP or Allegro model, and NequIP cannot be imported ({missing}): "
-            f"{recognition.how_to_install('nequip')}"
-        ) from missing
 
 
 def read_network(path: Path, name: str | None = None) -> Any:

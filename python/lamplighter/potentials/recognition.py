@@ -1,4 +1,4 @@
-"""Which framework wrote a model file, told from its bytes: nothing in it is run, no framework is imported.
+"""Which framework wrote a model file, told from its bytes: nothing in it is run, no framework is imported for it.
 
 A model file is a zip archive (or, from old torch, a bare pickle), or plain text. The names of classes that its pickle
 asks for, or a few words of its plain-text parts, give the framework away.
@@ -6,6 +6,7 @@ asks for, or a few words of its plain-text parts, give the framework away.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import pickletools
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, NamedTuple
 
+from lamplighter.errors import ModelError
 from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.gap_file import is_gap
 
@@ -59,6 +61,22 @@ def how_to_install(kind: str) -> str:
         f"`ENV/bin/pip install 'lamplighter[{framework.extra}]'` (in a clone: make {framework.make_target}), and name "
         "its Python in the run file, `potential: {python: ENV/bin/python}` (docs/environments.md)"
     )
+
+
+def require_framework(kind: str, path: Path) -> None:
+    """Import the package that runs models of a kind.
+
+    Raises:
+        ModelError: it cannot be imported; the message names the file and what to install.
+    """
+    framework = FRAMEWORKS[kind]
+    try:
+        importlib.import_module(framework.module)
+    except ImportError as missing:
+        raise ModelError(
+            f"model file {path} is a {framework.name} model, and {framework.module} cannot be imported ({missing}): "
+            f"{how_to_install(kind)}"
+        ) from missing
 
 
 def newer_than_installed(package: str, written: object) -> str:
