@@ -58,10 +58,13 @@ class NamedCalculator:
             calculator = found(**self.options)
         except Exception as problem:  # whatever its constructor stumbles over
             raise ModelError(
-                f"{where}: {self.name} does not take these options ({type(problem).__name__}: {problem}): {self.options}"
+                f"{where}: {self.name} does not take these options ({type(problem).__name__}: {problem}): "
+                f"{self.options}"
             ) from problem
         if not hasattr(calculator, "get_forces"):
-            raise ModelError(f"{where}: {self.name} makes a {type(calculator).__name__}, which is not an ASE calculator")
+            raise ModelError(
+                f"{where}: {self.name} makes a {type(calculator).__name__}, which is not an ASE calculator"
+            )
         return calculator
 
 

@@ -18,7 +18,16 @@ import yaml
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError, UntrustedModelError
-from lamplighter.potentials import calculator_file, deepmd_graph, gap_file, lammps_files, lammps_form, recognition
+from lamplighter.potentials import (
+    calculator_file,
+    deepmd_graph,
+    gap_file,
+    lammps_files,
+    lammps_form,
+    nequip_compiled_file,
+    packaged_networks,
+    recognition,
+)
 from lamplighter.potentials.loading import load_torch, require_model_file
 from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
@@ -53,7 +62,8 @@ def describe(path: Path) -> Description:
         )
     describe_one = {"ase": _ase, "gap": _gap, "mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
     description = describe_one(path)
-    if importlib.util.find_spec(framework.module) is None:
+    needed = nequip_compiled_file.made_for(path) != nequip_compiled_file.LAMPLIGHTER
+    if needed and importlib.util.find_spec(framework.module) is None:
         description.notes.append(
             f"{framework.module} is not installed here; {recognition.how_to_install(framework.kind)}"
         )
@@ -187,6 +197,9 @@ def _nequip(path: Path) -> Description:
     description = Description(
         path=path, sha256=sha256(path), framework="NequIP or Allegro", form="checkpoint", needs="nequip"
     )
+    if recognition.is_nequip_compiled(path):
+        _nequip_compiled(path, description)
+        return description
     if recognition.is_nequip_package(path):
         _package(path, description)
     elif recognition.is_nequip_mliap(path):
@@ -198,6 +211,41 @@ def _nequip(path: Path) -> Description:
     return description
 
 
+_CALLERS = {
+    nequip_compiled_file.ASE: "compiled for NequIP's ASE calculator (--target ase)",
+    nequip_compiled_file.BATCH: "compiled for batches of structures (--target batch)",
+    nequip_compiled_file.LAMPLIGHTER: "compiled for Lamplighter",
+}
+
+
+def _nequip_compiled(path: Path, description: Description) -> None:
+    """A compiled model has notes on it beside the program; `lamplighter compile` adds some of its own."""
+    labels = nequip_compiled_file.labels(path)
+    target = nequip_compiled_file.made_for(path)
+    description.form = _CALLERS.get(target or "", "compiled")
+    description.elements = str(labels.get("type_names", "")).split()
+    description.cutoff = float(labels["r_max"]) if "r_max" in labels else None
+    description.precision = labels.get("model_dtype")
+    if target != nequip_compiled_file.LAMPLIGHTER:
+        description.needs = (
+            "nequip, as an ASE calculator on one rank" if target == nequip_compiled_file.ASE else "nequip"
+        )
+        description.notes.append(f"to run it here: {nequip_compiled_file.remedy(path)}")
+        return
+    own = nequip_compiled_file.own_labels(labels)
+    description.framework = own.get("framework", description.framework)
+    description.version = own.get("version")
+    description.layers = int(own["layers"]) if own.get("layers", "").isdigit() else None
+    description.parameters = int(own["parameters"]) if own.get("parameters", "").isdigit() else None
+    words = own.get("atomic_energies", "").split()
+    description.atomic_energies = dict(zip(words[::2], map(float, words[1::2]), strict=True))
+    description.exchanges = own.get("exchanges") == "1"
+    where = f"{labels.get('AOTI_MACHINE', 'unknown')} with {labels.get('AOTI_CPU_ISA', 'unknown')}"
+    description.needs = f"torch, on processors of its kind ({where}); no framework"
+    if description.exchanges:
+        description.needs += "; one rank: within the program nothing is exchanged"
+
+
 def _package(path: Path, description: Description) -> None:
     """A package says what it holds in two plain texts."""
     labels = _yaml(recognition.member_text(path, "/model/package_metadata.txt"))
@@ -207,7 +255,9 @@ def _package(path: Path, description: Description) -> None:
     _nequip_settings(model, labels.get("versions") or {}, allegro, description)
     types = labels.get("atom_types") or {}
     description.elements = [str(types[index]) for index in sorted(types)]
-    description.notes.append("its parameters are not counted, since reading them runs code that is in the file")
+    counts = packaged_networks.parameters(path)
+    description.parameters = counts[list(counts)[-1]] if counts else None
+    description.heads = list(counts)
 
 
 def _nequip_checkpoint(path: Path, description: Description) -> None:

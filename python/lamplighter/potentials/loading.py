@@ -93,8 +93,9 @@ def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: 
     path = Path(path)
     content = _read(path)
     kind = _kind(path, content)
-    if kind == "package":
-        raise ModelError(f"model file {path} is a torch package, not a file written by torch.save or torch.jit.save")
+    if kind in ("package", "compiled"):
+        what = "a torch package" if kind == "package" else "a compiled program"
+        raise ModelError(f"model file {path} is {what}, not a file written by torch.save or torch.jit.save")
     digest = hashlib.sha256(content).hexdigest()
     if kind == "torchscript":
         reason = "a TorchScript file is a program"
@@ -208,7 +209,7 @@ def _read(path: Path, size: int = -1) -> bytes:
         raise ModelError(f"model file {path} cannot be read: {problem.strerror or problem}") from problem
 
 
-def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "package"]:
+def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "package", "compiled"]:
     """What kind of torch file this is, from its first bytes and, for a zip archive, its table of contents."""
     if not start:
         raise ModelError(f"model file {path} is empty; copy or download it again")
@@ -235,6 +236,8 @@ def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "
         ) from problem
     if "model/package_metadata.txt" in members:
         return "package"
+    if any(name.startswith("data/aotinductor/") for name in members):
+        return "compiled"
     if "data.pkl" not in members:
         raise ModelError(
             f"model file {path} is a zip archive without a torch model in it; expected a file written by "

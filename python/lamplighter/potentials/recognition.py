@@ -115,8 +115,11 @@ def is_sevennet(path: Path) -> bool:
 
 
 def is_nequip(path: Path) -> bool:
-    """A package, a checkpoint or an ML-IAP object of NequIP or Allegro."""
-    return is_nequip_package(path) or is_nequip_checkpoint(path) or is_nequip_mliap(path)
+    """A package, a checkpoint, an ML-IAP object or a compiled model of NequIP or Allegro."""
+    return any(
+        looks_like(path)
+        for looks_like in (is_nequip_package, is_nequip_checkpoint, is_nequip_mliap, is_nequip_compiled)
+    )
 
 
 def is_nequip_package(path: Path) -> bool:
@@ -136,8 +139,8 @@ def is_nequip_mliap(path: Path) -> bool:
 
 
 def is_nequip_compiled(path: Path) -> bool:
-    """What `nequip-compile` writes (`.nequip.pt2`): machine code for one kind of call."""
-    return path.name.endswith(".nequip.pt2")
+    """What `nequip-compile` and `lamplighter compile` write (`.nequip.pt2`): machine code for one kind of call."""
+    return any("data/aotinductor/" in name for name in members(path))
 
 
 def members(path: Path) -> list[str]:
