@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import importlib.util
 import io
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -239,11 +240,12 @@ def _nequip_compiled(path: Path, description: Description) -> None:
     description.parameters = int(own["parameters"]) if own.get("parameters", "").isdigit() else None
     words = own.get("atomic_energies", "").split()
     description.atomic_energies = dict(zip(words[::2], map(float, words[1::2]), strict=True))
-    description.exchanges = own.get("exchanges") == "1"
     where = f"{labels.get('AOTI_MACHINE', 'unknown')} with {labels.get('AOTI_CPU_ISA', 'unknown')}"
     description.needs = f"torch, on processors of its kind ({where}); no framework"
-    if description.exchanges:
-        description.needs += "; one rank: within the program nothing is exchanged"
+    if own.get("exchanges") == "1":
+        description.needs += "; one rank, as it passes messages between atoms and cannot exchange them"
+    else:
+        description.exchanges = False
 
 
 def _package(path: Path, description: Description) -> None:
@@ -327,8 +329,8 @@ def _gap(path: Path) -> Description:
 
 def _descriptor(found: gap_file.Descriptor) -> str:
     """Such as `soap C, 4 Å, 20 sparse points`; elements in the order in which they are written."""
-    named = [found.words[key] for key in ("Z", "Z1", "Z2") if key in found.words]
-    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named if z.isdigit())
+    named = [number for key in ("Z", "Z1", "Z2") for number in re.findall(r"\d+", found.words.get(key, ""))]
+    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named)
     cutoff = f", {found.cutoff:g} Å" if found.cutoff is not None else ""
     return f"{found.kind} {elements}".rstrip() + f"{cutoff}, {found.sparse_points} sparse points"
 

@@ -64,7 +64,14 @@ class Gap(ClusterPotential):
         try:
             loaded = Potential(param_filename=str(path), calculation_always_required=True)
         except RuntimeError as problem:
-            raise ModelError(f"model file {path} cannot be loaded by the installed quippy ({problem})") from problem
+            newer = (
+                ": a newer gap_fit wrote it, pip install --upgrade quippy-ase"
+                if "later version" in str(problem)
+                else ""
+            )
+            raise ModelError(
+                f"model file {path} cannot be loaded by the installed quippy{newer} ({' '.join(str(problem).split())})"
+            ) from problem
         return cls(loaded, found)
 
     def compute(self, cluster: Cluster) -> ClusterResult:

@@ -8,8 +8,10 @@ unpickler used, and in strict runs only for files that the user has put on the l
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import io
 import pickle
+import re
 import threading
 import warnings
 import zipfile
@@ -191,10 +193,21 @@ def _load_fully(path: Path, content: bytes, map_location: torch.device | str, ki
         ) from problem
     except AttributeError as problem:
         raise ModelError(
-            f"model file {path} was written with other versions of its packages than the installed ones: {problem}"
+            f"model file {path} was written with other versions of its packages than the installed ones: {problem}; "
+            f"{_other_versions(str(problem))}"
         ) from problem
     except Exception as problem:
         raise _corrupt(path, problem) from problem
+
+
+def _other_versions(problem: str) -> str:
+    """What may help where a module lacks what a pickle asks for: Python names the module in its words."""
+    module = re.search(r"module '(\w+)", problem)
+    packages = importlib.metadata.packages_distributions().get(module[1], []) if module else []
+    if not packages:
+        return "install the versions that wrote it"
+    installed = importlib.metadata.version(packages[0])
+    return f"{packages[0]} {installed} is installed: pip install --upgrade {packages[0]}, or the version that wrote it"
 
 
 def _read(path: Path, size: int = -1) -> bytes:

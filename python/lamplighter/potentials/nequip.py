@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-import yaml
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
@@ -31,6 +31,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 EXCHANGE = "enable_LAMMPSMLIAPGhostExchange"
 _ENERGY_ONLY = "disable_ForceStressOutput"
 _SOLE = "sole_model"
+_PACKAGES = {"allegro": "nequip-allegro"}
 
 
 class NequIP(Potential):
@@ -146,7 +147,7 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
             set_global_state()
             networks = load_saved_model(str(copy), model_key=None)
     except Exception as problem:
-        newer = recognition.newer_than_installed("nequip", _written_with(path))
+        newer = _newer_packages(path)
         raise ModelError(
             f"model file {path} cannot be loaded by the installed NequIP: "
             f"{newer or 'it is damaged or of another version'} ({type(problem).__name__}: {problem})"
@@ -156,12 +157,13 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
     return networks[name or (_SOLE if _SOLE in known else known[-1])].eval()
 
 
-def _written_with(path: Path) -> object:
-    """The version of NequIP that a package names."""
-    if not recognition.is_nequip_package(path):
-        return None
-    labels = yaml.safe_load(recognition.member_text(path, "/model/package_metadata.txt"))
-    return labels.get("versions", {}).get("nequip") if isinstance(labels, dict) else None
+def _newer_packages(path: Path) -> str:
+    """What to say of a file that newer versions of its packages wrote than the installed ones."""
+    from lamplighter.potentials.description import describe
+
+    written = re.findall(r"([\w-]+) ([\w.+]+)", describe(path).version or "")
+    told = [recognition.newer_than_installed(_PACKAGES.get(name, name), version) for name, version in written]
+    return "; ".join(each for each in told if each)
 
 
 def _energy_network(network: Any) -> Any:
