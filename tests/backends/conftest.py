@@ -16,13 +16,16 @@ from lamplighter.conformance import Subject  # noqa: E402
 from lamplighter.conformance.fixtures import evaluations, left_out  # noqa: E402, F401
 
 
+MINUTES = (pytest.mark.slow, pytest.mark.timeout(1800))
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture(
-    scope="session", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in SUBJECTS]
+    scope="session", params=[pytest.param(name, marks=MINUTES if name in SLOW else ()) for name in SUBJECTS]
 )
 def subject(request: pytest.FixtureRequest, models: Path) -> Subject:
     """A potential under test, or a skip where its framework is not installed."""

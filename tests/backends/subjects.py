@@ -75,8 +75,11 @@ def allegro(folder: Path) -> Subject:
 def nequip_compiled(folder: Path) -> Subject:
     """Machine code by torch, held against the package that it was made from."""
     one_rank = "it cannot exchange messages between ranks, and says so"
+    require("nequip")
+    names = [(seed, folder / f"two_layers_{seed}.nequip.zip") for seed in (0, 1)]
+    models = [small_models.build_nequip(path, seed=seed, num_layers=2) for seed, path in names]
     return replace(
-        _compiled(nequip(folder)),
+        _compiled(Subject("nequip", *models, ELEMENTS, small_models.nequip_calculator)),
         name="nequip compiled",
         ranks=(1,),
         without={"the_number_of_ranks_does_not_matter": one_rank},

@@ -39,6 +39,9 @@ COMPILED = ".lamp"
 _LOCAL_DESCRIPTORS = ("se_", "loc_frame")
 """Descriptors of DeePMD-kit that see an atom's own neighbours only."""
 
+_OF_DEEPMD = (".pb", ".dp")
+_OF_CALCULATORS = (".yaml", ".yml")
+
 _OWN_LAMMPS = "a LAMMPS of your own (`via: native`, docs/own_lammps.md)"
 
 
@@ -50,12 +53,19 @@ def describe(path: Path) -> Description:
     """
     if path.is_file() and path.suffix == COMPILED:
         return _compiled(path)
-    if path.is_file() and deepmd_graph.looks_like_graph(path):
+    if path.is_file() and (path.suffix in _OF_DEEPMD or deepmd_graph.looks_like_graph(path)):
         return _deepmd(path)
+    if path.is_file() and path.suffix in _OF_CALCULATORS:
+        return _ase(path)
     if (style := lammps_files.recognise(path)) not in (None, "quip", "mliap unified"):
         return lammps_form.describe(path, str(style))
     require_model_file(path)
     framework = recognition.framework_of(path)
+    if framework is None and any("/code/__torch__/deepmd/" in name for name in recognition.members(path)):
+        raise ModelError(
+            f"{path} is a model of DeePMD-kit's PyTorch backend, and its TensorFlow backend is what runs here: "
+            f"`dp convert-backend {path} MODEL.pb`, where DeePMD-kit has both, makes one for it"
+        )
     if framework is None:
         known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
         raise ModelError(
@@ -178,7 +188,7 @@ def _sevennet(path: Path) -> Description:
     weights = [value for value in state.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
     description.precision = _precision(weights[0].dtype) if weights else None
     description.parameters = sum(value.numel() for name, value in state.items() if _is_weight(name))
-    description.atomic_energies = _shifts(state, numbers)
+    description.atomic_energies = _shifts(state, numbers, modalities)
     return description
 
 
@@ -187,8 +197,11 @@ def _is_weight(name: str) -> bool:
     return not name.endswith(("output_mask", "_w3j")) and "_compiled_main" not in name
 
 
-def _shifts(state: Mapping[str, Any], numbers: Mapping[int, int]) -> dict[str, float]:
+def _shifts(state: Mapping[str, Any], numbers: Mapping[int, int], modalities: Mapping[str, int]) -> dict[str, float]:
+    """Those of the last modality, where there are several."""
     shift = state.get("rescale_atomic_energy.shift", state.get("rescale atomic energy.shift"))
+    if isinstance(shift, torch.Tensor) and shift.ndim == 2 and len(shift) == len(modalities):
+        shift = shift[list(modalities.values())[-1]]
     if not isinstance(shift, torch.Tensor) or shift.ndim != 1 or len(shift) != len(numbers):
         return {}
     return {chemical_symbols[z]: float(shift[index]) for z, index in numbers.items()}
