@@ -15,7 +15,6 @@ from subjects import SLOW, SUBJECTS  # noqa: E402
 from lamplighter.conformance import Subject  # noqa: E402
 from lamplighter.conformance.fixtures import evaluations, left_out  # noqa: E402, F401
 
-
 MINUTES = (pytest.mark.slow, pytest.mark.timeout(1800))
 
 
