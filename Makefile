@@ -28,14 +28,13 @@ FRAMEWORKS_BIN := $(FRAMEWORKS_VENV)/bin
 
 # A folder of its own each time: a run never overwrites another.
 liquid: install
-	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S)
+	folder=runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S) && \
+	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o $$folder && $(BIN)/lamplighter report $$folder
 
-# Both environments are made at once: it is mostly waiting.
+# Both environments are made at once: it is mostly waiting. A failure of one part does not hide those of the others.
 test:
 	$(MAKE) --no-print-directory --jobs=2 install $(FRAMEWORKS_VENV)/.installed
-	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory test-main
-	$(MAKE) --no-print-directory test-frameworks
+	$(MAKE) --no-print-directory --jobs=1 --keep-going lint test-main test-frameworks
 
 test-main: install
 	$(BIN)/python -m pytest

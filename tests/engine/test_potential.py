@@ -30,7 +30,7 @@ def run_file(potential: dict[str, Any], **sections: Any) -> dict[str, Any]:
 
 def lines(potential: dict[str, Any], **sections: Any) -> list[str]:
     script = script_of(run_file(potential, **sections)).splitlines()
-    return [line for line in script if line.startswith(("pair_", "compute committee"))]
+    return [line for line in script if line.startswith(("pair_", "neigh_modify one", "compute committee"))]
 
 
 def test_the_first_deepmd_model_drives() -> None:
@@ -108,6 +108,7 @@ def test_dispersion_and_repulsion_are_added() -> None:
         "pair_coeff 2 2 zbl 6 6",
         "pair_coeff 2 3 zbl 6 8",
         "pair_coeff 3 3 zbl 8 8",
+        "neigh_modify one 11151 page 111510",
     ]
 
 
@@ -121,6 +122,7 @@ def test_members_within_a_sum_are_marked() -> None:
         "pair_coeff 1 * lamplighter/committee 2 0.34 1.36 2.87",
         "pair_coeff 2*3 2*3 lamplighter/committee 2 0.3 1.3 2.8",
         "pair_coeff * * dispersion/d3 H C O",
+        "neigh_modify one 5145 page 51450",
         "compute committee all pair lamplighter/committee",
     ]
 

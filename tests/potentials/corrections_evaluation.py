@@ -29,6 +29,7 @@ EVERY = {"dispersion": DISPERSION, "zbl": ZBL}
 GIVEN: dict[str, tuple[dict[str, object], str]] = {
     "model": ({"models": MODELS[:1]}, ""),
     "model + both": ({"models": MODELS[:1], **EVERY}, ""),
+    "model + far dispersion": ({"models": MODELS[:1], "dispersion": "pbe"}, ""),
     "committee": ({"models": MODELS}, KEYWORDS),
     "committee + both": ({"models": MODELS, **EVERY}, KEYWORDS),
     "styles": ({"members": [LJ, MORSE]}, KEYWORDS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from lamplighter.potentials.calculator_file import is_calculator_file
 
 MODELS = "lamplighter"
 COMMITTEE = "lamplighter/committee"
+
+NEIGHBOUR_SKIN_A = 2.0
+"""LAMMPS' default of `units metal`."""
+
+DENSEST_PER_A3 = 0.25
+"""Atoms: diamond has 0.18 in 1 Å³."""
 
 #: In the run folder: the calculator that the run file names.
 CALCULATOR = "calculator.yaml"
@@ -45,7 +52,8 @@ def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: 
         parts.append(_dispersion(potential.dispersion, elements))
     if potential.zbl is not None:
         parts.append(_zbl(potential.zbl, elements))
-    return _alone(parts[0]) if len(parts) == 1 else _overlay(parts)
+    found = _alone(parts[0]) if len(parts) == 1 else _overlay(parts)
+    return found if potential.dispersion is None else [*found, _room_for_neighbours(potential.dispersion)]
 
 
 def committee_style(potential: Potential) -> str:
@@ -148,6 +156,13 @@ def _dispersion(given: Dispersion, elements: Sequence[str]) -> PairStyle:
     damping = "original" if given.damping == "zero" else given.damping
     words = f"{damping} {given.functional} {given.cutoff.metal:.12g} {given.coordination_cutoff.metal:.12g}"
     return PairStyle("dispersion/d3", words, (("* *", " ".join(elements)),))
+
+
+def _room_for_neighbours(given: Dispersion) -> str:
+    """LAMMPS' lists have room for 2000 neighbours of an atom, which a liquid has within 17 Å."""
+    reach = max(given.cutoff.metal, given.coordination_cutoff.metal) + NEIGHBOUR_SKIN_A
+    most = max(2000, math.ceil(4.0 / 3.0 * math.pi * reach**3 * DENSEST_PER_A3))
+    return f"neigh_modify one {most} page {10 * most}"
 
 
 def _zbl(given: Zbl, elements: Sequence[str]) -> PairStyle:
