@@ -1,4 +1,4 @@
-"""`committee` and `guard.variance` of a run file: the same section for all models that `pair_style lamplighter` runs."""
+"""`committee` and `guard.variance` of a run file: one section for all models that `pair_style lamplighter` runs."""
 
 from __future__ import annotations
 
