@@ -135,7 +135,7 @@ def test_a_model_that_passes_messages_is_refused_on_two_ranks(mpirun: Run, compi
     structure = EXAMPLE / "structures" / "ec_emc_160.xyz"
     run_file = tmp_path / "run.yaml"
     run_file.write_text(
-        f"structure: {structure}\npotential: {{models: {compiled}, dtype: auto}}\nvelocities: 300 K\n"
+        f"structure: {structure}\npotential: {{models: {compiled}, dtype: float32}}\nvelocities: 300 K\n"
         "timestep: 0.5 fs\nstages: [{type: nve, length: 2 steps}]\n"
     )
     done = mpirun(2, [PROGRAMS / "lamplighter", "run", run_file])
