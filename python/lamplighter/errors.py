@@ -43,3 +43,7 @@ class EnvironmentProblem(LamplighterError):
 
 class RunFolderError(LamplighterError):
     """A run folder cannot be used: it already holds a run, or is not writable."""
+
+
+class NoDynamics(RunFolderError):
+    """Dynamics are asked for of a run that was meant to have none."""

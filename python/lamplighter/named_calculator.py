@@ -12,6 +12,9 @@ import yaml
 
 from lamplighter.errors import ModelError
 
+TBLITE_METHODS = {"gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
+"""Reference methods with a name of their own."""
+
 _WORD = r"[A-Za-z_]\w*"
 _NAME = re.compile(rf"{_WORD}(\.{_WORD})*:{_WORD}(\.{_WORD})*")
 

@@ -6,9 +6,11 @@ import csv
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from ase.build import molecule
 from ase.calculators.lj import LennardJones
@@ -106,6 +108,60 @@ def test_any_pair_style_against_any_calculator(lamplighter: Lamplighter, argon: 
     assert again["plateau"] == "isolated molecules"
     assert again["reference"]["interaction"] == pytest.approx(curve["interaction"], abs=1e-9)
     assert again["densities"] == pytest.approx(result["densities"], rel=1e-6)
+
+
+def test_a_run_file_says_the_same(lamplighter: Lamplighter, argon: Atoms, tmp_path: Path) -> None:
+    """`workflow: volume_scan` gives the command's numbers, and the command shows them again."""
+    options = {"sigma": 3.4, "epsilon": 0.0104, "rc": 6.0}
+    words = [word for key, value in options.items() for word in ("--option", f"{key}={value}")]
+    reference = ["--reference", "ase.calculators.lj:LennardJones", *words]
+    arguments = ["argon.xyz", "--atomic", "--density", "0.1:2.5:13", "--model", "lj.yaml", *reference]
+    wanted = {"densities": "0.1:2.5:13", "atomic": True, "reference": reference[1], "options": options}
+    content = {**yaml.safe_load(LENNARD_JONES), "structure": "argon.xyz", "workflow": {"volume_scan": wanted}}
+    (tmp_path / "scan.yaml").write_text(yaml.safe_dump({**content, "stages": []}))
+    code, out, err = lamplighter("run", "scan.yaml")
+    assert code == 0, err
+    assert out.startswith("Run completed, 27 atoms")
+    table = out[out.index("argon.xyz at ") : out.index("\n\nRun folder: ")]
+    code, shown, _ = lamplighter("scan", "scan", "--csv", "again.csv")
+    assert (code, shown) == (0, f"{table}\n")
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "scan" / "volume_scan.csv").read_text()
+    command = json.loads(lamplighter("scan", *arguments, "--json")[1])
+    workflow = json.loads(lamplighter("scan", "scan", "--json")[1])
+    assert workflow == json.loads((tmp_path / "scan" / "volume_scan.json").read_text())
+    command["curves"][0]["name"] = "lj/cut"
+    assert_alike(workflow, command)
+    assert "leave out --model" in lamplighter("scan", "scan", "--model", "lj.yaml")[2]
+    (tmp_path / "scan" / "volume_scan.json").write_text("{}")
+    assert "is no result of a volume scan (KeyError: 'well_density')" in lamplighter("scan", "scan")[2]
+    for words, message in [
+        (["density", "scan"], "scan is a volume scan without any stages, so it has no dynamics"),
+        (["diffusivity", "scan"], "`lamplighter scan scan` shows it"),
+        (["stability", "scan"], "has no dynamics"),
+        (["structure", "scan"], "has no dynamics"),
+        (["compression", "scan"], "has no dynamics"),
+        (["check", "scan"], "has no dynamics"),
+    ]:
+        code, _, err = lamplighter(*words)
+        assert code != 0
+        assert message in err
+    assert lamplighter("events", "scan")[1] == (
+        "No events: the run is a volume scan, without any stages.\nThe run was completed. Volume scan: completed.\n"
+    )
+
+
+def assert_alike(first: Any, second: Any) -> None:
+    """Equal but for rounding: masses of the LAMMPS data file, which the workflow reads, have nine digits."""
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            assert_alike(value, second[key])
+    elif isinstance(first, list):
+        assert len(first) == len(second)
+        for each, other in zip(first, second, strict=True):
+            assert_alike(each, other)
+    else:
+        assert first == (pytest.approx(second, rel=1e-6, abs=1e-9) if isinstance(second, float) else second)
 
 
 def density_factor(atoms: Atoms) -> float:

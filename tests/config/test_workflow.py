@@ -113,6 +113,35 @@ def test_the_resolved_run_file_holds_the_stages_and_is_read_again(tmp_path: Path
     assert load_run_file(again).stages == run.stages
 
 
+def test_a_volume_scan_stays_and_is_read_again(tmp_path: Path) -> None:
+    """Its stages are written out, and the staged equilibration does not come back."""
+    path = tmp_path / "run.yaml"
+    workflow = {"staged_equilibration": None, "volume_scan": {"densities": [0.5, 1, 1.5], "reference": "gfn2"}}
+    path.write_text(yaml.safe_dump({**BASE, "workflow": workflow}))
+    run = load_run_file(path)
+    assert len(run.stages) == 10
+    assert run.volume_scan is not None
+    assert run.volume_scan.values == [0.5, 1.0, 1.5]
+    again = tmp_path / "again.yaml"
+    again.write_text(run_file_text(run))
+    assert (
+        load_run_file(again).model_dump() == run.model_copy(update={"output": load_run_file(again).output}).model_dump()
+    )
+    assert len(load_run_file(again).stages) == 10
+
+
+def test_a_volume_scan_alone_is_the_protocols() -> None:
+    run = parse_run_file({**BASE, "workflow": "volume_scan"})
+    assert run.stages == []
+    assert run.volume_scan is not None
+    assert len(run.volume_scan.values) == 25
+    assert (run.volume_scan.values[0], run.volume_scan.values[-1]) == (0.1, 2.5)
+    assert run.volume_scan.reference is None
+    members = ["pair_style lj/cut 5.0\npair_coeff * * 0.1 3.0", "pair_style lj/cut 6.0\npair_coeff * * 0.1 3.0"]
+    run = parse_run_file({**BASE, "potential": {"members": members}, "workflow": "volume_scan"})
+    assert run.committee is None
+
+
 @pytest.mark.parametrize(
     ("workflow", "message"),
     [
@@ -147,6 +176,35 @@ def test_the_resolved_run_file_holds_the_stages_and_is_read_again(tmp_path: Path
             {"compression": {"temperature": "300 K"}, "thermal_expansion": {"temperatures": ["300 K", "310 K"]}},
             "workflow: compression and thermal_expansion are series of their own",
         ),
+        (
+            {"compression": {"temperature": "300 K"}, "volume_scan": None},
+            "workflow: compression and volume_scan are series of their own: give each a run file of its own",
+        ),
+        (
+            {"volume_scan": {"densities": [0.5, 1.5, 1.0]}},
+            "workflow.volume_scan.densities: [0.5, 1.5, 1.0] must be > 0 g/cm³ and ascend",
+        ),
+        ({"volume_scan": {"densities": "0.1:2.5"}}, "densities: '0.1:2.5' cannot be understood: write LOW:HIGH:NUMBER"),
+        ({"volume_scan": {"densities": [1, 2]}}, "densities: [1, 2] is 2 densities, fewer than 3"),
+        (
+            {"volume_scan": {"densities": yaml.safe_load("1:2:25")}},
+            "densities: cannot be understood: 3745, as YAML reads it, is one number: quote LOW:HIGH:NUMBER",
+        ),
+        ({"volume_scan": {"densities": {"low": 1}}}, "densities: {'low': 1} cannot be understood"),
+        (
+            {"volume_scan": {"reference": "gfn7"}},
+            "workflow.volume_scan.reference: must be gfn1, gfn2 or an ASE calculator module:Class, got 'gfn7'; a file "
+            "of labelled frames is for `lamplighter scan --reference FILE --model RUN.yaml`",
+        ),
+        (
+            {"volume_scan": {"options": {"rc": 5}}},
+            "workflow.volume_scan.options: is of `reference`, which is not given",
+        ),
+        (
+            {"volume_scan": {"reference": "gfn2", "options": {"rc": 5}}},
+            "workflow.volume_scan.options: is of a reference module:Class, and gfn2 takes none",
+        ),
+        ({"volume_scan": {"density": [1, 2, 3]}}, "unknown key (did you mean 'densities'?)"),
         ({"staged_equilibration": {"scale": 0}}, "workflow.staged_equilibration.scale: input should be greater than 0"),
     ],
 )
@@ -166,10 +224,11 @@ TOP = Path(__file__).parents[2]
 
 def test_run_files_of_the_page_and_of_the_example_are_valid() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (TOP / "docs" / "equation_of_state.md").read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for text in blocks:
-        assert parse_run_file(yaml.safe_load(text)).stages
-    for name in ("compression", "expansion"):
+        run = parse_run_file(yaml.safe_load(text))
+        assert run.stages or run.volume_scan
+    for name in ("compression", "expansion", "scan"):
         run = load_run_file(TOP / "examples" / "ec_emc" / f"{name}.yaml")
         assert run.output.folder == TOP / "runs" / name
-        assert isinstance(run.stages[-1], Npt)
+        assert isinstance(run.stages[-1], Npt) if name != "scan" else run.volume_scan

@@ -94,8 +94,8 @@ def molecules_for_scan(atoms: Atoms, tolerance: float = 1.15, atomic: bool = Fal
         pairs, _ = stability.bonds_by_distance(atoms.positions, atoms.numbers, atoms.cell.array, periodic, tolerance)
         if len(pairs) == 0:
             raise StructureError(
-                "no bonds were found, so every atom would be a molecule of its own: raise --tolerance, or give "
-                "--atomic if that is meant"
+                "no bonds were found, so every atom would be a molecule of its own: raise the tolerance, or say atomic "
+                "(--tolerance, --atomic; of a run file workflow.volume_scan.tolerance, .atomic) if that is meant"
             )
     whole = atoms.copy()
     whole.positions = whole_molecules(atoms.positions, pairs, atoms.cell.array, periodic)

@@ -26,7 +26,7 @@ def run(
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor summary.")] = False,
 ) -> None:
-    """Run molecular dynamics as a run file describes it, alone or under mpirun -n N."""
+    """Run molecular dynamics, or a volume scan, as a run file describes it, alone or under mpirun -n N."""
     from lamplighter.engine import environment
 
     _continue_elsewhere(run_file)
@@ -74,4 +74,10 @@ def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None,
         from lamplighter.report import format_summary
 
         print(format_summary(result.summary))
+        scan = result.summary["volume_scan"]
+        if scan is not None and scan["status"] == "completed":
+            from lamplighter.report.stored_scan import read_scan
+            from lamplighter.report.volume_scan_text import format_volume_scan
+
+            print(f"\n{format_volume_scan(read_scan(result.folder))}\n")
         print(f"Run folder: {result.folder} (a page about it: lamplighter report {shlex.quote(str(result.folder))})")

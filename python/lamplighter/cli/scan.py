@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,10 @@ from lamplighter.cli import options
 def scan(
     frame: Annotated[
         Path | None,
-        typer.Argument(help="The liquid: anything that ASE reads, LAMMPS data or a dump.", metavar="[FRAME]"),
+        typer.Argument(
+            help="The liquid: anything that ASE reads, LAMMPS data or a dump. Or a run folder, whose scan is shown.",
+            metavar="[FRAME]",
+        ),
     ] = None,
     density: Annotated[
         str | None,
@@ -67,17 +71,25 @@ def scan(
     from lamplighter.engine.failure import end_together
     from lamplighter.errors import LamplighterError
 
+    evaluating = {"--density": density, "--model": model, "--reference": reference, "--write": write}
     environment.limit_openmp()
     comm = environment.import_mpi().COMM_WORLD
 
     def program() -> int:
         from lamplighter.cli.scan_models import energies_of, potentials
+        from lamplighter.config.volume_scan import DENSITIES
         from lamplighter.engine.calculators import open_calculator
         from lamplighter.engine.failure import agree
         from lamplighter.report.scan_frames import ScanFrames, generated, labelled
+        from lamplighter.report.stored_scan import read_scan
         from lamplighter.report.volume_scan import Energies, volume_scan
 
         is_file = reference is not None and Path(reference).is_file()
+        if frame is not None and frame.is_dir():
+            if given := [name for name, value in evaluating.items() if value]:
+                raise LamplighterError(f"{frame} is a run folder, whose volume scan is shown: leave out {given[0]}")
+            agree(comm, lambda: _show(read_scan(frame), figure, csv, as_json))
+            return 0
         if not (model or reference or write):
             raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
 
@@ -85,7 +97,7 @@ def scan(
             if not is_file:
                 if select or energy:
                     raise LamplighterError("--select and --energy are for --reference FILE of labelled frames")
-                densities = _densities(density or "0.1:2.5:25")
+                densities = _densities(density or DENSITIES)
                 return generated(frame, index, densities, tolerance, atomic)
             if frame is not None or density is not None:
                 raise LamplighterError(
@@ -101,7 +113,8 @@ def scan(
             told = (Path(str(reference)).stem, found.labels)
         elif reference is not None:
             # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
-            told = agree(comm, lambda: found.evaluated(open_calculator(reference, option or ()).evaluate, reference))
+            words = dict(map(_option, option or ()))
+            told = agree(comm, lambda: found.evaluated(open_calculator(reference, words).evaluate, reference))
         if write is not None:
             agree(comm, lambda: found.write(write, told is not None))
         models = {name: energies_of(found, potential, name, threads, trust) for name, potential in chosen.items()}
@@ -137,24 +150,25 @@ def _densities(text: str) -> list[float]:
     """`0.1:2.5:25` or `0.5,0.8,1.1`: ascending densities, g/cm³.
 
     Raises:
-        LamplighterError: it cannot be understood, there are fewer than three, or they are not positive and ascending.
+        LamplighterError: as `parse_densities`.
     """
-    import numpy as np
-
+    from lamplighter.config.volume_scan import parse_densities
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.scan_frames import FEWEST
 
-    remedy = "write LOW:HIGH:NUMBER, e.g. 0.1:2.5:25, or values with commas"
     try:
-        if ":" in text:
-            low, high, number = text.split(":")
-            found = [float(each) for each in np.linspace(float(low), float(high), int(number))]
-        else:
-            found = [float(each) for each in text.split(",")]
-    except ValueError:
-        raise LamplighterError(f"--density {text!r} cannot be understood: {remedy}") from None
-    if len(found) < FEWEST:
-        raise LamplighterError(f"--density {text!r} is {len(found)} densities, fewer than {FEWEST}: {remedy}")
-    if not (found[0] > 0.0 and np.isfinite(found).all() and (np.diff(found) > 0.0).all()):
-        raise LamplighterError(f"--density {text!r} must be > 0 g/cm³ and ascend: {remedy}")
-    return found
+        return parse_densities(text)
+    except ValueError as problem:
+        raise LamplighterError(f"--density {problem}") from None
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """`key=value`; values are Python literals, anything else is text."""
+    from lamplighter.errors import LamplighterError
+
+    key, sign, value = text.partition("=")
+    if not sign or not key.isidentifier():
+        raise LamplighterError(f"--option {text!r} must be key=value, e.g. method=GFN2-xTB")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value

@@ -45,6 +45,6 @@ def energies_of(frames: ScanFrames, potential: Potential, name: str, threads: in
     """
     try:
         with open_evaluator(potential, frames.elements, threads=threads, trust=trust) as evaluator:
-            return frames.energies([each.energy for each in frames.all_labels(evaluator.evaluate, name)])
+            return frames.energies_by(evaluator.evaluate, name)
     except ModelError as problem:
         raise ModelError(f"--model {name}: {problem}") from problem

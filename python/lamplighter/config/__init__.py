@@ -4,6 +4,7 @@ from lamplighter.config.loading import load_run_file
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import Output, Potential, RunFile, Structure, Velocities
 from lamplighter.config.stages import Barostat, Minimise, Npt, Nve, Nvt, Ramp, Thermostat
+from lamplighter.config.volume_scan import VolumeScan
 from lamplighter.config.workflow import Compression, StagedEquilibration, ThermalExpansion, Workflow
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ThermalExpansion",
     "Thermostat",
     "Velocities",
+    "VolumeScan",
     "Workflow",
     "load_run_file",
 ]

@@ -25,6 +25,7 @@ from lamplighter.config.stages import (
     Stage,
     steps_of,
 )
+from lamplighter.config.volume_scan import VolumeScan
 from lamplighter.config.workflow import Workflow
 from lamplighter.named_calculator import problem_of_name, problem_of_options
 
@@ -230,11 +231,11 @@ class RunFile(Section):
 
     @model_validator(mode="after")
     def _workflow_becomes_stages(self) -> RunFile:
-        """Its stages follow those of the run file; from here on there are stages alone."""
+        """Its stages follow those of the run file; from here on there are stages, and the volume scan, alone."""
         if self.workflow is not None:
             # the model is frozen for everybody else
             object.__setattr__(self, "stages", [*self.stages, *self.workflow.stages()])
-            object.__setattr__(self, "workflow", None)
+            object.__setattr__(self, "workflow", self.workflow.after_stages())
         elif not self.stages:
             raise _problem("is required: at least one stage, or a workflow", "stages")
         return self
@@ -256,7 +257,7 @@ class RunFile(Section):
         if self.committee is None:
             for key in self.guard.of_committee:
                 raise _problem("needs a committee: name several models and give `committee:`, too", f"guard.{key}")
-            if members:
+            if members and self.stages:
                 raise _problem("is needed with `potential.members`; write e.g. `committee: 20`", "committee")
             return self
         if self.potential.lammps:
@@ -294,6 +295,11 @@ class RunFile(Section):
                     )
                 fresh = False
         return self
+
+    @property
+    def volume_scan(self) -> VolumeScan | None:
+        """What is carried out after the stages."""
+        return None if self.workflow is None else self.workflow.volume_scan
 
     def resolved(self, folder_of_run_file: Path, default_output: str) -> RunFile:
         """A copy with absolute paths and every default written out.

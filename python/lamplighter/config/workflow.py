@@ -1,8 +1,9 @@
 """Workflows: what stands for a series of stages, so that a protocol is one section of the run file.
 
-A workflow is written out as stages when the run file is read; nothing after that knows of it. Sources of the
-protocols: Goodwin et al., Transferability and accuracy of ionic liquid simulations with equivariant machine learning
-interatomic potentials (staged equilibration, isothermal compression, thermal expansion).
+A workflow is written out as stages when the run file is read; nothing after that knows of it. The volume scan alone is
+no dynamics: it stays, and is carried out after the stages. Sources of the protocols: Goodwin et al., Transferability
+and accuracy of ionic liquid simulations with equivariant machine learning interatomic potentials (staged equilibration,
+isothermal compression, thermal expansion).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Duration, Quantity, QuantityField, Temperature, Time
 from lamplighter.config.section import Section
 from lamplighter.config.stages import Barostat, Minimise, Npt, Ramp, Stage, Thermostat
+from lamplighter.config.volume_scan import VolumeScan
 
 FEWEST_PRESSURES = 4
 """The Tait equation has three parameters; with fewer pressures nothing is left to judge it by."""
@@ -136,11 +138,12 @@ class StagedEquilibration(Section):
 
 
 class Workflow(Section):
-    """The staged equilibration, if any, and then the compression or the thermal expansion."""
+    """The staged equilibration, if any, and then the compression, the thermal expansion, or the volume scan."""
 
     staged_equilibration: StagedEquilibration | None = None
     compression: Compression | None = None
     thermal_expansion: ThermalExpansion | None = None
+    volume_scan: VolumeScan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -154,16 +157,26 @@ class Workflow(Section):
 
     @model_validator(mode="after")
     def _one_series(self) -> Workflow:
-        if self.compression is not None and self.thermal_expansion is not None:
-            raise _problem("compression and thermal_expansion are series of their own: give each a run file of its own")
-        if not self.stages():
+        series = [key for key in ("compression", "thermal_expansion", "volume_scan") if getattr(self, key) is not None]
+        if len(series) > 1:
+            raise _problem(f"{' and '.join(series)} are series of their own: give each a run file of its own")
+        if not series and self.staged_equilibration is None:
             raise _problem(f"is empty; the keys known here are {', '.join(type(self).model_fields)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A name without a value would stand for its defaults."""
+        return {key: value for key, value in write(self).items() if value is not None}
 
     def stages(self) -> list[Stage]:
         """The stages that it stands for, in order."""
         parts = (self.staged_equilibration, self.compression, self.thermal_expansion)
         return [stage for part in parts if part is not None for stage in part.stages()]
+
+    def after_stages(self) -> Workflow | None:
+        """What is left of it when its stages are written out."""
+        return None if self.volume_scan is None else Workflow(volume_scan=self.volume_scan)
 
 
 def _require_different(values: Sequence[Quantity], fewest: int, key: str, why: str) -> None:

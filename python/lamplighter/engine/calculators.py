@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ase import Atoms
@@ -21,33 +20,25 @@ class EnergyAndForces(CalculatorEvaluator):
         return unknown_stress()
 
 
-def open_calculator(name: str, options: Sequence[str] = ()) -> CalculatorEvaluator:
+def open_calculator(
+    name: str, options: Mapping[str, Any] | None = None, asked: str = "--reference"
+) -> CalculatorEvaluator:
     """A reference method by a name of its own (`gfn2`), or by module and class of its ASE calculator.
 
     Args:
         name: `gfn1`, `gfn2`, or `module:Class`.
-        options: `key=value` for the class; values are Python literals, anything else is text.
+        options: What the class is called with.
+        asked: What named it, for messages.
 
     Raises:
-        LamplighterError: the name or an option cannot be understood.
+        LamplighterError: the name is not known.
         EnvironmentProblem: tblite, which has the methods with names of their own, is not installed.
         ModelError: the module is not installed, has no such class, or the class refuses the options.
     """
     if ":" not in name:
         if options:
-            raise LamplighterError(f"--option {options[0]}: options are for a reference named module:Class")
-        return open_reference(name)
+            raise LamplighterError(f"{asked} {name} takes no options: they are for a reference named module:Class")
+        return open_reference(name, asked)
     if wrong := problem_of_name(name):
-        raise LamplighterError(f"--reference {wrong}")
-    named = NamedCalculator(name, dict(_option(each) for each in options))
-    return EnergyAndForces(named.made(f"--reference {name}"), name)
-
-
-def _option(text: str) -> tuple[str, Any]:
-    key, sign, value = text.partition("=")
-    if not sign or not key.isidentifier():
-        raise LamplighterError(f"--option {text!r} must be key=value, e.g. method=GFN2-xTB")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
+        raise LamplighterError(f"{asked} {wrong}")
+    return EnergyAndForces(NamedCalculator(name, dict(options or {})).made(f"{asked} {name}"), name)

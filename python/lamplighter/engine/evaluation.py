@@ -161,7 +161,18 @@ def open_evaluator(
         deepmd.require_installed()
     model_trust.require_files(chosen)
     model_trust.require_trusted(env, chosen, trust)
-    lines = potential.lines(chosen, "", elements)
+    return evaluator_of(env, chosen, elements)
+
+
+def evaluator_of(env: Environment, chosen: Potential, elements: Sequence[str], committee: str = "") -> FrameEvaluator:
+    """The same where it is known that the model files are there, and trusted.
+
+    Args:
+        env: From `environment.prepare`.
+        chosen, elements: As `open_evaluator`.
+        committee: Keywords that choose one of several models; empty: the first.
+    """
+    lines = potential.lines(chosen, committee, elements)
     return FrameEvaluator(env, lines, elements, with_models=potential.needs_models(chosen))
 
 

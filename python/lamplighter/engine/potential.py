@@ -35,7 +35,7 @@ def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: 
 
     Args:
         potential: A resolved section of the run file.
-        committee: Keywords of a committee, or nothing.
+        committee: Keywords of a committee, or nothing: then the first model or member alone.
         elements: Of each atom type.
         ranks: Of the run.
 
@@ -109,7 +109,8 @@ def needs_deepmd(potential: Potential) -> bool:
 def _main(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
     if potential.members:
         parsed = [parse_member(member) for member in potential.members]
-        return _committee(committee, [PairStyle(m.style, m.words, m.coefficients) for m in parsed], mark)
+        each = [PairStyle(m.style, m.words, m.coefficients) for m in parsed]
+        return _committee(committee, each, mark) if committee else each[0]
     if potential.kind == deepmd.KIND:
         return _deepmd(potential, committee, elements, mark)
     if potential.by_own_lammps:

@@ -9,11 +9,10 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.named_calculator import TBLITE_METHODS
 from lamplighter.structures.labels import Labels, unknown_stress
 
 Floats = NDArray[np.float64]
-
-TBLITE_METHODS = {"gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
 
 
 class CalculatorEvaluator:
@@ -49,20 +48,21 @@ class CalculatorEvaluator:
         return atoms.get_stress(voigt=False)
 
 
-def open_reference(method: str) -> CalculatorEvaluator:
+def open_reference(method: str, asked: str = "--reference") -> CalculatorEvaluator:
     """A reference method by its name.
 
     Args:
         method: `gfn1` or `gfn2`: GFN1-xTB or GFN2-xTB of tblite.
+        asked: What named it, for messages.
 
     Raises:
         LamplighterError: the name is not known.
         EnvironmentProblem: tblite is not installed.
     """
     if method not in TBLITE_METHODS:
-        raise LamplighterError(f"--reference must be one of {', '.join(TBLITE_METHODS)}, got {method!r}")
+        raise LamplighterError(f"{asked} must be one of {', '.join(TBLITE_METHODS)}, got {method!r}")
     try:
         from tblite.ase import TBLite
     except ImportError as problem:
-        raise EnvironmentProblem(f"--reference {method} needs tblite: pip install tblite ({problem})") from problem
+        raise EnvironmentProblem(f"{asked} {method} needs tblite: pip install tblite ({problem})") from problem
     return CalculatorEvaluator(TBLite(method=TBLITE_METHODS[method], verbosity=0), method)

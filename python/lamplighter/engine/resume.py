@@ -14,6 +14,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import run_folder, trajectory
 from lamplighter.engine.names import COMMITTEE, EVENTS
+from lamplighter.engine.run_folder import RunStatus
 from lamplighter.engine.script import Restart, steps_of_stages
 from lamplighter.errors import RunFolderError
 
@@ -23,20 +24,29 @@ _BEFORE_STEP = struct.pack("=i", 6) + b"metal\0" + struct.pack("=i", 5)
 _HEADER_BYTES = 4096
 
 
-def find_restart(folder: Path, run: RunFile) -> Restart:
-    """The newest whole restart file of a run, and where in the run it lies.
+def require_resumable(folder: Path, run: RunFile) -> RunStatus:
+    """How far the interrupted run in a folder had come.
 
     Raises:
-        RunFolderError: the folder holds no run, a finished one, one of another run file, or no restart file.
+        RunFolderError: the folder holds no run, a finished one, or one of another run file.
     """
     if not (folder / run_folder.RUN_FILE).is_file():
         raise RunFolderError(f"--resume: {folder} holds no run; start it without --resume")
     _refuse_other_run_file(folder, run)
-    status = run_folder.RunStatus.read(folder).status
-    if status == "completed":
+    status = RunStatus.read(folder)
+    if status.status == "completed":
         raise RunFolderError(f"--resume: the run in {folder} is completed; there is nothing to go on with")
-    if status == "stopped":
+    if status.status == "stopped":
         raise RunFolderError(f"--resume: the run in {folder} was ended by its guard ({folder / EVENTS} says why)")
+    return status
+
+
+def find_restart(folder: Path, run: RunFile) -> Restart:
+    """The newest whole restart file of a run, and where in the run it lies.
+
+    Raises:
+        RunFolderError: there is none.
+    """
     files = sorted(folder.glob("restart.*.bin"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for file in files:
         step = step_of_restart(file)

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,19 @@ from lamplighter.engine import (
     provenance,
     run_folder,
     script,
+    volume_scan,
 )
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
-from lamplighter.engine.interruption import Interrupted, SignalWatch
+from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.engine.molecules import molecules_of_start
 from lamplighter.engine.names import MOLECULES
-from lamplighter.engine.resume import cut_outputs, find_restart
-from lamplighter.engine.run_folder import GuardStatus, RunStatus, StageStatus
+from lamplighter.engine.resume import cut_outputs, find_restart, require_resumable
+from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
+from lamplighter.engine.volume_scan import VolumeScanOfRun
 from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
 
@@ -53,13 +55,14 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What rank 0 works out and all ranks carry out."""
+    """What rank 0 works out and all ranks carry out; `resumed_scan`: of an interrupted run the scan alone is left."""
 
     run: RunFile
     folder: Path
     blocks: list[Block]
     script_name: str
     restart: Restart | None
+    resumed_scan: bool = False
 
 
 def run(
@@ -94,6 +97,7 @@ def run(
     plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
     agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
     model_trust.require_trusted(env, plan.run.potential, trust)
+    scan = None if plan.run.volume_scan is None else VolumeScanOfRun(plan.run, env, progress)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
     if env.is_first:
@@ -101,6 +105,11 @@ def run(
     with _inside(plan.folder):
         try:
             _carry_out(plan, env, status, progress, command_line or sys.argv)
+            if scan is not None:
+                _scan(plan, env, status, scan)
+            status.status = "stopped" if _ended_by_guard(status) else "completed"
+            if env.is_first:
+                status.write(Path())
         except Interrupted:
             agree(env.comm, lambda: _report_what_there_is(plan.folder))
             raise
@@ -119,26 +128,33 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     """
     run_file = _resolved(source, output)
     model_trust.require_files(run_file.potential)
-    blocks = script.compose(run_file, read_start_structure(run_file.structure))
-    return script.expanded(script.text_of(blocks), scripts_folder())
+    structure = read_start_structure(run_file.structure)
+    text = script.text_of(script.compose(run_file, structure)) if run_file.stages else ""
+    return (script.expanded(text, scripts_folder()) + volume_scan.described(run_file)).lstrip("\n")
 
 
 def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool, ranks: int) -> _Plan:
     run_file = _resolved(source, output)
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
-    restart = find_restart(folder, run_file) if resume else None
-    if not resume:
+    restart, resumed_scan = None, False
+    if resume:
+        scan = require_resumable(folder, run_file).volume_scan
+        resumed_scan = scan is not None and (scan.status != "waiting" or not run_file.stages)
+        restart = None if resumed_scan else find_restart(folder, run_file)
+    else:
         run_folder.require_unused(folder)
     other_python.require_this(run_file.potential.python)
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
     model_trust.require_files(run_file.potential)
-    blocks = script.compose(run_file, read_start_structure(run_file.structure), restart, ranks)
+    structure, blocks = read_start_structure(run_file.structure), []
+    if run_file.stages and not resumed_scan:
+        blocks = script.compose(run_file, structure, restart, ranks)
     name = run_folder.SCRIPT
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
-    return _Plan(run_file, folder, blocks, name, restart)
+    return _Plan(run_file, folder, blocks, name, restart, resumed_scan)
 
 
 def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFile:
@@ -157,11 +173,14 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
 def _fill_folder(plan: _Plan) -> None:
     """Make the run folder ready for LAMMPS (rank 0): everything that is there before it starts."""
     scripts = scripts_folder()
+    if plan.resumed_scan:
+        return
     try:
         if plan.restart is None:
-            text = script.text_of(plan.blocks, "Repeat the run in this folder with: lamplighter lmp -in in.lammps")
+            what = "run" if plan.run.volume_scan is None else "run, without its volume scan,"
+            text = script.text_of(plan.blocks, f"Repeat the {what} in this folder with: lamplighter lmp -in in.lammps")
             inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
-            run_folder.create(plan.folder, plan.run, text, inputs)
+            run_folder.create(plan.folder, plan.run, text if plan.blocks else None, inputs)
             structure = read_start_structure(plan.run.structure)
             structure.write(plan.folder / run_folder.STRUCTURE)
             if plan.run.output.centres_of_mass is not None:
@@ -183,6 +202,9 @@ def _fill_folder(plan: _Plan) -> None:
 
 
 def _first_status(plan: _Plan, env: Environment) -> RunStatus:
+    if plan.resumed_scan and env.is_first:
+        before = RunStatus.read(plan.folder)
+        return replace(before, status="running", error=None, ranks=env.ranks, threads_per_rank=env.threads)
     placed = steps_of_stages(plan.run.stages)
     stages = [
         StageStatus(index, stage.type, stage.name or stage.type, steps.end - steps.begin, steps.timestep_ps * 1e3)
@@ -193,12 +215,13 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
         for stage, old in zip(stages, before.stages, strict=False):
             stage.wall_s = old.wall_s
     criteria = plan.run.guard.criteria
-    guard = GuardStatus(criteria) if criteria else None
-    return RunStatus(ranks=env.ranks, threads_per_rank=env.threads, stages=stages, guard=guard)
+    guard = GuardStatus(criteria) if criteria and stages else None
+    scan = None if plan.run.volume_scan is None else ScanStatus()
+    return RunStatus(ranks=env.ranks, threads_per_rank=env.threads, stages=stages, guard=guard, volume_scan=scan)
 
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
-    log = ["-log", "none"] if plan.restart else ["-log", run_folder.LOG]
+    log = ["-log", run_folder.LOG] if plan.blocks and not plan.restart else ["-log", "none"]
     wanted = plan.run.potential
     switches = ["-screen", "none", "-nocite", *log, *own_lammps.arguments(wanted, env.threads)]
     if own_lammps.uses_python(wanted):
@@ -215,7 +238,7 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
             session.command(f"log {run_folder.LOG} append")
         if env.is_first:
             _write_provenance(plan, env, session, command_line)
-        watch = SignalWatch(lambda: _request_stop(session, env), lambda: os._exit(1) if env.ranks == 1 else _abort(env))
+        watch = SignalWatch(lambda: _request_stop(session, env), lambda: end_at_once(env.comm))
         with watch, _progress(plan, env, status, progress):
             _run_blocks(plan, env, status, session, watch)
     except LammpsError as problem:
@@ -227,15 +250,40 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
             session.close()
         raise
     session.close()
-    status.status = "stopped" if status.guard is not None and status.guard.criterion else "completed"
+
+
+def _ended_by_guard(status: RunStatus) -> bool:
+    return status.guard is not None and status.guard.criterion is not None
+
+
+def _scan(plan: _Plan, env: Environment, status: RunStatus, scan: VolumeScanOfRun) -> None:
+    """The volume scan, unless the guard has ended the stages before it."""
+    assert status.volume_scan is not None
+    if _ended_by_guard(status):
+        status.volume_scan.status = "skipped"
+        status.volume_scan.note = "the guard ended the stages before it"
+        return
+    status.volume_scan.status = "running"
     if env.is_first:
         status.write(Path())
+    before, began = status.volume_scan.wall_s, time.perf_counter()
+    try:
+        status.natoms = scan.carry_out()
+        if env.is_first:
+            _add_loaders(plan)
+    except BaseException as problem:
+        status.volume_scan.status = "failed"
+        status.volume_scan.wall_s = before + time.perf_counter() - began
+        _record_failure(plan, status, problem, None)
+        raise
+    status.volume_scan.status = "completed"
+    status.volume_scan.wall_s = before + time.perf_counter() - began
 
 
 def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch) -> None:
     placed = steps_of_stages(plan.run.stages)
     for block in plan.blocks:
-        if status.guard is not None and status.guard.criterion and block.stage is not None:
+        if _ended_by_guard(status) and block.stage is not None:
             continue  # the run is over
         began = time.perf_counter()
         before = 0.0 if block.stage is None else status.stages[block.stage].wall_s
@@ -309,6 +357,8 @@ def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stag
 
 
 def _provenance_file(plan: _Plan) -> Path:
+    if plan.resumed_scan:
+        return Path("provenance.resumed_at_volume_scan.json")
     if plan.restart is not None:
         return Path(f"provenance.resumed_at_{plan.restart.step}.json")
     return Path(run_folder.PROVENANCE)
@@ -328,7 +378,7 @@ def _add_loaders(plan: _Plan) -> None:
 
 @contextlib.contextmanager
 def _progress(plan: _Plan, env: Environment, status: RunStatus, wanted: bool) -> Iterator[None]:
-    if not (wanted and env.is_first):
+    if not (wanted and env.is_first and plan.blocks):
         yield
         return
     from lamplighter.engine.progress import ProgressReporter, StagePlan
@@ -345,10 +395,6 @@ def _progress(plan: _Plan, env: Environment, status: RunStatus, wanted: bool) ->
 def _request_stop(session: Session, env: Environment) -> None:
     if env.is_first and session.lammps is not None:
         session.lammps.set_internal_variable(script.STOP_VARIABLE, 1.0)
-
-
-def _abort(env: Environment) -> None:
-    env.comm.Abort(1)
 
 
 def _report(folder: Path) -> dict[str, Any]:

@@ -24,7 +24,9 @@ LOG = "log.lammps"
 THERMO = "thermo.csv"
 TRAJECTORY = "trajectory.lammpstrj.gz"
 CENTRES = "centres_of_mass.lammpstrj.gz"
+FINAL = "final.data"
 STATUS = "status.json"
+SCAN_EVALUATED = "volume_scan_evaluated.jsonl"
 MARKS = (RUN_FILE, SCRIPT, STATUS, THERMO, TRAJECTORY, CENTRES, PROVENANCE)
 """A folder that holds one of these holds a run."""
 
@@ -58,6 +60,21 @@ class GuardStatus:
 
 
 @dataclass
+class ScanStatus:
+    """The volume scan of a run in `status.json`.
+
+    Attributes:
+        status: "waiting" for the stages, "running", "completed", "failed", or "skipped" because they did not hold.
+        note: Why it was skipped.
+        wall_s: Wall time, s.
+    """
+
+    status: str = "waiting"
+    note: str = ""
+    wall_s: float = 0.0
+
+
+@dataclass
 class RunStatus:
     """How far a run has come: the content of `status.json`."""
 
@@ -69,6 +86,7 @@ class RunStatus:
     threads_per_rank: int = 1
     stages: list[StageStatus] = field(default_factory=list)
     guard: GuardStatus | None = None
+    volume_scan: ScanStatus | None = None
 
     def write(self, folder: Path) -> None:
         """Put it into the folder, in one piece."""
@@ -86,6 +104,8 @@ class RunStatus:
             given["stages"] = [StageStatus(**each) for each in given["stages"]]
             if given.get("guard") is not None:
                 given["guard"] = GuardStatus(**given["guard"])
+            if given.get("volume_scan") is not None:
+                given["volume_scan"] = ScanStatus(**given["volume_scan"])
             return cls(**given)
         except (OSError, ValueError, TypeError, KeyError) as problem:
             raise RunFolderError(f"{folder / STATUS} cannot be read: {problem}") from problem
@@ -121,19 +141,24 @@ def require_unused(folder: Path) -> None:
 def _ended_before_its_first_step(folder: Path) -> bool:
     if not (folder / STATUS).exists() or RunStatus.read(folder).status != "failed":
         return False
+    if (folder / SCAN_EVALUATED).exists():
+        return False
     table = folder / THERMO
     return not table.exists() or len(table.read_text(encoding="utf-8").splitlines()) < 2
 
 
-def create(folder: Path, run: RunFile, script: str, inputs: Iterable[Path]) -> None:
-    """Make the folder with its run file, script and the scripts that it includes.
+def create(folder: Path, run: RunFile, script: str | None, inputs: Iterable[Path]) -> None:
+    """Make the folder with its run file, script (None: there are no stages) and the scripts that it includes.
 
     Raises:
         RunFolderError: it cannot be written.
     """
     try:
-        (folder / INPUTS).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / RUN_FILE).write_text(run_file_text(run), encoding="utf-8")
+        if script is None:
+            return
+        (folder / INPUTS).mkdir(exist_ok=True)
         (folder / SCRIPT).write_text(script, encoding="utf-8")
         for path in inputs:
             shutil.copyfile(path, folder / INPUTS / path.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamplighter.report.events import Event
 from lamplighter.report.run_folder import RunRecord
+from lamplighter.report.text import format_scan_status
 
 EVENT_COLUMNS = ("step", "time / ps", "criterion", "value", "limit", "atoms", "ranks")
 _MOST_ATOMS = 8
@@ -72,6 +73,10 @@ def format_ending(run: RunRecord) -> list[str]:
         ending = "The run is still going on, or was killed."
     else:
         ending = "How the run ended is not known: status.json is missing or cannot be read."
+    if run.volume_scan is not None:
+        ending += f" {format_scan_status(run.volume_scan)}"
+    if run.is_scan_alone:
+        return ["No events: the run is a volume scan, without any stages.", ending]
     if not run.events and not criteria:
         return ["No events: nothing was watched (the run file has no guard).", ending]
     watched = [f"Watched: {'; '.join(criteria)}; finite; lost."] if criteria else []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamplighter.errors import RunFolderError
+from lamplighter.errors import NoDynamics, RunFolderError
 from lamplighter.report.events import Event, read_events
 from lamplighter.report.thermo_table import ThermoTable, read_thermo
 
@@ -57,6 +57,7 @@ class RunRecord:
         guard: What the guard has to say, as in `status.json`; None: there was none.
         committee: The committee's table; None: there was none.
         events: What the guard found, as in `events.jsonl`.
+        volume_scan: How far the volume scan after the stages has come, as in `status.json`; None: there is none.
     """
 
     folder: Path
@@ -73,6 +74,32 @@ class RunRecord:
     guard: dict[str, Any] | None = None
     committee: ThermoTable | None = None
     events: list[Event] = field(default_factory=list)
+    volume_scan: dict[str, Any] | None = None
+
+    @property
+    def is_scan_alone(self) -> bool:
+        """Whether the run was a volume scan without any stages before it."""
+        return self.volume_scan is not None and not self.stages
+
+    @property
+    def wall_s(self) -> float | None:
+        """Of all stages and the volume scan, s; None: not recorded."""
+        walls = [stage.wall_s for stage in self.stages if stage.wall_s is not None]
+        if self.volume_scan is not None:
+            walls.append(self.volume_scan["wall_s"])
+        return sum(walls) if walls else None
+
+    def require_dynamics(self) -> None:
+        """Refuse a volume scan without stages where dynamics are asked for.
+
+        Raises:
+            NoDynamics: it is one.
+        """
+        if self.is_scan_alone:
+            raise NoDynamics(
+                f"{self.folder} is a volume scan without any stages, so it has no dynamics: `lamplighter scan "
+                f"{self.folder}` shows it"
+            )
 
     def time_of_step(self, step: int) -> float | None:
         """Simulated time (ps) at a step, counted through all stages of dynamics; None where steps are not recorded."""
@@ -105,10 +132,12 @@ def read_run(folder: Path) -> RunRecord:
     notes: list[str] = []
     status = _read_json(folder / "status.json", notes)
     provenance = _read_json(folder / "provenance.json", notes)
+    scan = status.get("volume_scan")
     try:
         thermo = read_thermo(folder / "thermo.csv")
     except RunFolderError as problem:
-        notes.append(str(problem))
+        if not scan or status.get("stages"):
+            notes.append(str(problem))
         thermo = ThermoTable({"stage": np.empty(0), "step": np.empty(0)}, 0)
     if thermo.n_skipped:
         notes.append(f"lines of thermo.csv left out because they are no rows of numbers: {thermo.n_skipped}")
@@ -145,6 +174,7 @@ def read_run(folder: Path) -> RunRecord:
         guard=status.get("guard"),
         committee=committee,
         events=events,
+        volume_scan=scan,
     )
 
 

@@ -64,6 +64,7 @@ def read_lifetime(folder: Path) -> RunLifetime:
         RunFolderError: there is no run, or it has no dynamics that could be judged.
     """
     run = read_run(folder)
+    run.require_dynamics()
     guard = run.guard or {}
     criteria = [str(each) for each in guard.get("criteria") or []]
     system = system_of(run)

@@ -18,8 +18,9 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     """Write `summary.json` and `thermo.png` into a run folder, whole or broken off, and return the summary.
 
     Returns:
-        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stability committee stages notes figure`;
-        `stages` as in `stage_summary.summarise_stage`. Numbers that do not exist are None (null in the file).
+        Keys `status error failed_stage natoms ranks threads_per_rank wall_s stability committee stages volume_scan
+        notes figure`; `stages` as in `stage_summary.summarise_stage`. Numbers that do not exist are None (null in the
+        file).
 
     Raises:
         RunFolderError: there is no run in the folder, or the report cannot be written there.
@@ -32,7 +33,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     try:
         if draw_thermo(run, figure):
             summary["figure"] = figure.name
-        else:
+        elif not run.is_scan_alone:
             summary["notes"].append("no figure: thermo.csv holds no step of dynamics")
         text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
         new = run.folder / "summary.json.new"
@@ -50,7 +51,6 @@ def _summary(run: RunRecord) -> dict[str, Any]:
     for stage in stages:
         if stage["index"] == run.failed_stage and stage["steps_done"]:
             stage["notes"].append("the run failed in this stage; its means include what led to that")
-    walls = [stage.wall_s for stage in run.stages if stage.wall_s is not None]
     summary: dict[str, Any] = {
         "status": run.status,
         "error": run.error,
@@ -58,10 +58,11 @@ def _summary(run: RunRecord) -> dict[str, Any]:
         "natoms": run.natoms,
         "ranks": run.ranks,
         "threads_per_rank": run.threads_per_rank,
-        "wall_s": sum(walls) if walls else None,
+        "wall_s": run.wall_s,
         "stability": _stability(run),
         "committee": _committee(run),
         "stages": stages,
+        "volume_scan": run.volume_scan,
         "notes": list(run.notes),
         "figure": None,
     }

@@ -41,6 +41,7 @@ class RunTrajectory:
 
     def __init__(self, folder: Path, elements: dict[int, str] | None = None) -> None:
         self.run: RunRecord = read_run(folder)
+        self.run.require_dynamics()
         self.path = folder / TRAJECTORY
         self.dropped = ""
         self.notes: list[str] = []

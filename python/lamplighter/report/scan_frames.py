@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from ase import Atoms
@@ -18,9 +18,11 @@ from lamplighter.analysis import stability
 from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.analysis.whole_molecules import whole_molecules
+from lamplighter.config.volume_scan import FEWEST_DENSITIES
 from lamplighter.errors import LamplighterError, StructureError
 from lamplighter.report.volume_scan import Energies
 from lamplighter.structures import lammps_data
+from lamplighter.structures.frame import Frame
 from lamplighter.structures.labelled_frames import read_labelled
 from lamplighter.structures.labels import Labels
 from lamplighter.structures.lammps_dump import AtomTypes
@@ -30,11 +32,26 @@ from lamplighter.structures.trajectory import open_trajectory, read_start
 Evaluate = Callable[[Atoms], Labels]
 """`evaluate` of an evaluator or a reference."""
 
-FEWEST = 3
-"""Densities of a scan."""
-
 RIGID_A = 1e-3
 """Change of a bond (Å) along labelled frames from which on they are no rigid scan."""
+
+
+class Known(Protocol):
+    """Results of one method that are kept, and may be there already; places are those in `ScanFrames.everything`.
+
+    Attributes:
+        shows_progress: Whether somebody wants to see it.
+    """
+
+    shows_progress: bool
+
+    def get(self, place: int) -> Labels | None:
+        """What is known; called before each evaluation. None: nothing."""
+        ...
+
+    def keep(self, place: int, labels: Labels) -> None:
+        """Called after each evaluation."""
+        ...
 
 
 @dataclass
@@ -64,26 +81,51 @@ class ScanFrames:
         """By atomic number."""
         return sorted(set(self.frames[0].symbols), key=lambda symbol: int(Atoms(symbol).numbers[0]))
 
-    def evaluated(self, evaluate: Evaluate, name: str) -> tuple[str, Energies]:
-        """The name and the energies of a reference; kept for `write`."""
-        self.results = self.all_labels(evaluate, name)
+    @property
+    def everything(self) -> list[Atoms]:
+        """What is evaluated: all frames, then the isolated molecules."""
+        return [*self.frames, *self.isolated]
+
+    def evaluated(self, evaluate: Evaluate, name: str, known: Known | None = None) -> tuple[str, Energies]:
+        """The name and the energies of a reference; kept for `write`. Arguments as `all_labels`."""
+        self.results = self.all_labels(evaluate, name, known)
         return name, self.energies([each.energy for each in self.results])
 
-    def all_labels(self, evaluate: Evaluate, name: str) -> list[Labels]:
-        """Of all frames, then of the isolated molecules; the progress goes to a terminal."""
-        everything = [*self.frames, *self.isolated]
+    def all_labels(self, evaluate: Evaluate, name: str, known: Known | None = None) -> list[Labels]:
+        """Of `everything`, in order; the progress goes to a terminal.
+
+        Args:
+            evaluate: Asked for one after the other.
+            name: For messages.
+            known: Where results are kept, and may be already.
+
+        Raises:
+            LamplighterError: it fails; the density is named.
+        """
+        shown = sys.stderr.isatty() and (known is None or known.shows_progress)
+        everything = self.everything
         found: list[Labels] = []
         for place, atoms in enumerate(everything, start=1):
-            if sys.stderr.isatty():
+            if shown:
                 print(f"\r{name}: {place} of {len(everything)}", end="", file=sys.stderr, flush=True)
+            before = None if known is None else known.get(place - 1)
+            if before is not None:
+                found.append(before)
+                continue
             try:
                 found.append(evaluate(atoms))
             except LamplighterError as problem:
                 what = f"at {density_of(atoms):.4g} g/cm³" if place <= len(self.frames) else "an isolated molecule"
                 raise LamplighterError(f"{name}, {what}: {problem}") from problem
-        if sys.stderr.isatty():
+            if known is not None:
+                known.keep(place - 1, found[-1])
+        if shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         return found
+
+    def energies_by(self, evaluate: Evaluate, name: str, known: Known | None = None) -> Energies:
+        """Those of a model; arguments as `all_labels`."""
+        return self.energies([each.energy for each in self.all_labels(evaluate, name, known)])
 
     def energies(self, total: list[float]) -> Energies:
         """Energies of all frames and isolated molecules, sorted out."""
@@ -96,7 +138,7 @@ class ScanFrames:
         Raises:
             LamplighterError: the file cannot be written.
         """
-        everything = [atoms.copy() for atoms in (*self.frames, *self.isolated)]
+        everything = [atoms.copy() for atoms in self.everything]
         for place, atoms in enumerate(everything):
             atoms.info["config_type"] = "volume_scan" if place < len(self.frames) else "isolated_molecule"
             if place < len(self.frames):
@@ -107,11 +149,11 @@ class ScanFrames:
         try:
             write_frames(path, everything, format="extxyz", parallel=False)
         except OSError as problem:
-            raise LamplighterError(f"--write {path} cannot be written: {problem.strerror or problem}") from problem
+            raise LamplighterError(f"{path} cannot be written: {problem.strerror or problem}") from problem
 
 
 def generated(path: Path | None, index: int, densities: list[float], tolerance: float, atomic: bool) -> ScanFrames:
-    """A frame with its molecules moved to each density.
+    """A frame of a file with its molecules moved to each density.
 
     Raises:
         LamplighterError: there is no frame, it cannot be read or used, or molecules overlap at a density.
@@ -119,11 +161,25 @@ def generated(path: Path | None, index: int, densities: list[float], tolerance: 
     if path is None:
         raise LamplighterError("FRAME is needed: the liquid that is expanded and compressed")
     try:
-        whole, molecules = molecules_for_scan(_frame(path, index), tolerance, atomic)
-        frames = rigid_scan(whole, molecules.of_atom, densities)
+        return made_from(_frame(path, index), path.name, densities, tolerance, atomic)
     except StructureError as problem:
         raise StructureError(f"{path}: {problem}") from problem
-    source = f"{path.name} at {density_of(whole):.4g} g/cm³"
+
+
+def made_from(atoms: Atoms, name: str, densities: list[float], tolerance: float, atomic: bool) -> ScanFrames:
+    """A frame with its molecules moved to each density.
+
+    Args:
+        atoms: The frame.
+        name: Where it is from, in words.
+        densities, tolerance, atomic: As `rigid_scan` and `molecules_for_scan`.
+
+    Raises:
+        StructureError: it cannot be used, or molecules overlap at a density.
+    """
+    whole, molecules = molecules_for_scan(atoms, tolerance, atomic)
+    frames = rigid_scan(whole, molecules.of_atom, densities)
+    source = f"{name} at {density_of(whole):.4g} g/cm³"
     return ScanFrames(source, frames, isolated_molecules(whole, molecules.of_atom), molecules)
 
 
@@ -142,8 +198,8 @@ def labelled(path: Path, energy: str | None, select: str | None, tolerance: floa
         chosen = [k for k, said in enumerate(given.info(key)) if str(said) == value]
     dense = [k for k in chosen if all(given.frames[k].pbc)]
     dense.sort(key=lambda k: density_of(given.frames[k]))
-    if len(dense) < FEWEST:
-        raise LamplighterError(f"{path} holds {len(dense)} periodic frames to scan, fewer than {FEWEST}")
+    if len(dense) < FEWEST_DENSITIES:
+        raise LamplighterError(f"{path} holds {len(dense)} periodic frames to scan, fewer than {FEWEST_DENSITIES}")
     notes = list(given.notes)
     # bonds are clearest where molecules are far from each other
     first, molecules = molecules_for_scan(given.frames[dense[0]], tolerance, atomic)
@@ -165,19 +221,34 @@ def labelled(path: Path, energy: str | None, select: str | None, tolerance: floa
     return made
 
 
+def frame_of_data(path: Path, elements: Sequence[str] = ()) -> Atoms:
+    """The frame of a LAMMPS data file.
+
+    Args:
+        path: The file.
+        elements: Of its atom types; none: as it says itself.
+
+    Raises:
+        TrajectoryError: it cannot be read, or its elements are not known.
+    """
+    return _as_atoms(read_start(path, AtomTypes(dict(enumerate(elements, start=1)), {})))
+
+
 def _frame(path: Path, index: int) -> Atoms:
     """One frame of any file."""
     if path.is_file() and lammps_data.looks_like_data(path):
-        found = read_start(path, AtomTypes({}, {}))
-    else:
-        frames: list[Any] = list(open_trajectory(path))
-        if not -len(frames) <= index < len(frames):
-            raise LamplighterError(f"--index {index}: {path} has {len(frames)} frames")
-        found = frames[index]
-    if not found.numbers.all():
+        return frame_of_data(path)
+    frames = list(open_trajectory(path))
+    if not -len(frames) <= index < len(frames):
+        raise LamplighterError(f"--index {index}: {path} has {len(frames)} frames")
+    return _as_atoms(frames[index])
+
+
+def _as_atoms(frame: Frame) -> Atoms:
+    if not frame.numbers.all():
         raise StructureError("the frame names no elements")
     return Atoms(
-        numbers=found.numbers, positions=found.positions, cell=found.cell, pbc=found.periodic, masses=found.masses
+        numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.periodic, masses=frame.masses
     )
 
 

@@ -20,6 +20,7 @@ def chosen_stage(run: RunRecord, wanted: str | None, types: Sequence[str], obser
     Raises:
         RunFolderError: there is no such stage, or none of that type.
     """
+    run.require_dynamics()
     named = ", ".join(f"{stage.index} {stage.name} ({stage.type or 'unknown'})" for stage in run.stages) or "none"
     if wanted is not None:
         found = [stage for stage in run.stages if wanted in (stage.name, str(stage.index))]

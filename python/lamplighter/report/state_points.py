@@ -64,6 +64,7 @@ def read_state_points(
     notes: list[str] = []
     for folder in folders:
         run = read_run(folder)
+        run.require_dynamics()
         planned = _planned(folder)
         chosen = [_named(run, planned, wanted) for wanted in stages] or _productions(planned)
         if not chosen:

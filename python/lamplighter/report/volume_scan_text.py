@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import EnergyCurve
@@ -41,9 +42,9 @@ def format_volume_scan(scan: VolumeScan) -> str:
     if scan.fused.any():
         lines.append("* closer than bonded atoms")
     if curves:
-        lines += ["", *_features(scan, curves)]
-    if scan.reference is not None and scan.errors:
-        lines += ["", *_errors(scan)]
+        lines += ["", *text_table(*features(scan)), *(f"Note: {note}" for note in features_notes(scan))]
+    if scan.errors:
+        lines += ["", errors_title(scan), *text_table(*errors(scan))]
     return "\n".join(lines + [f"Note: {note}" for note in scan.notes])
 
 
@@ -87,12 +88,19 @@ def draw_volume_scan(scan: VolumeScan, path: Path) -> None:
         LamplighterError: the file cannot be written.
     """
     figure, axes = new_figure(1, 2 if scan.errors else 1)
-    energies = axes[0]
+    draw_energies(axes[0], scan)
+    if scan.errors:
+        draw_differences(axes[1], scan)
+    save(figure, path)
+
+
+def draw_energies(axis: Axes, scan: VolumeScan) -> None:
+    """E(ρ) with plateau, well and wall."""
     for place, each in enumerate(scan.curves):
         colour = PALETTE[place % (len(PALETTE) - 1)]
-        energies.plot(scan.densities, 1e3 * each.interaction, color=colour, linewidth=1.1, marker=".", label=each.name)
+        axis.plot(scan.densities, 1e3 * each.interaction, color=colour, linewidth=1.1, marker=".", label=each.name)
     if scan.reference is not None:
-        energies.plot(
+        axis.plot(
             scan.densities,
             1e3 * scan.reference.interaction,
             color=PALETTE[6],
@@ -103,33 +111,32 @@ def draw_volume_scan(scan: VolumeScan, path: Path) -> None:
             label=scan.reference.name,
             zorder=3,
         )
-    energies.axhline(0.0, color="0.5", linewidth=0.8)
+    axis.axhline(0.0, color="0.5", linewidth=0.8)
     lowest = min(float(each.interaction.min()) for each in _curves(scan))
     if lowest < 0.0:
-        energies.set_ylim(1.15e3 * lowest, -1e3 * _ROOM * lowest)
-    energies.set(xlabel="ρ / (g/cm³)", ylabel="interaction energy / (meV/molecule)")
-    energies.legend(fontsize="small", frameon=False)
-    if scan.reference is not None and scan.errors:
-        apart = axes[1]
-        attractive = scan.reference.interaction <= 0.0
-        for place, each in enumerate(scan.curves):
-            colour = PALETTE[place % (len(PALETTE) - 1)]
-            difference = 1e3 * (each.interaction - scan.reference.interaction)
-            apart.plot(
-                scan.densities[attractive], difference[attractive], color=colour, linewidth=1.1, marker=".",
-                label=each.name,
-            )  # fmt: skip
-        apart.axhline(0.0, color="0.5", linewidth=0.8)
-        apart.set(xlabel="ρ / (g/cm³)", ylabel=f"less {scan.reference.name} / (meV/molecule)")
-    save(figure, path)
+        axis.set_ylim(1.15e3 * lowest, -1e3 * _ROOM * lowest)
+    axis.set(xlabel="ρ / (g/cm³)", ylabel="interaction energy / (meV/molecule)")
+    axis.legend(fontsize="small", frameon=False)
 
 
-def _curves(scan: VolumeScan) -> list[EnergyCurve]:
-    return [*scan.curves, *([scan.reference] if scan.reference else [])]
+def draw_differences(axis: Axes, scan: VolumeScan) -> None:
+    """What is left of the models' energies against the reference, where it is not above the plateau."""
+    assert scan.reference is not None, "there is a reference"
+    attractive = scan.reference.interaction <= 0.0
+    for place, each in enumerate(scan.curves):
+        colour = PALETTE[place % (len(PALETTE) - 1)]
+        difference = 1e3 * (each.interaction - scan.reference.interaction)
+        axis.plot(
+            scan.densities[attractive], difference[attractive], color=colour, linewidth=1.1, marker=".",
+            label=each.name,
+        )  # fmt: skip
+    axis.axhline(0.0, color="0.5", linewidth=0.8)
+    axis.set(xlabel="ρ / (g/cm³)", ylabel=f"less {scan.reference.name.rpartition(':')[2]} / (meV/molecule)")
 
 
-def _features(scan: VolumeScan, curves: list[EnergyCurve]) -> list[str]:
-    header = ["", "well at / (g/cm³)", "depth / meV", "wall (E = 0) at / (g/cm³)", "plateau / (eV/molecule)"]
+def features(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table: well, wall and plateau of each curve, and their spread over the models."""
+    head = ["", "well at / (g/cm³)", "depth / meV", "wall (E = 0) at / (g/cm³)", "plateau / (eV/molecule)"]
     rows = [
         [
             each.name,
@@ -138,23 +145,29 @@ def _features(scan: VolumeScan, curves: list[EnergyCurve]) -> list[str]:
             _value(each.wall),
             f"{each.plateau / scan.n_molecules:.4f}",
         ]
-        for each in curves
+        for each in _curves(scan)
     ]
     if scan.well_density is not None and scan.well_energy is not None:
         wall = _value(scan.wall) if scan.wall is not None else "–"
         rows.append(["models ± spread", _value(scan.well_density), _value(scan.well_energy, -1e3), wall, ""])
-    notes = {
-        f"Note: {each.name}: {estimate.note}"
-        for each in curves
-        for estimate in (each.well_density, each.wall)
-        if estimate.note
-    }
-    return [*text_table(header, rows), *sorted(notes)]
+    return head, rows
 
 
-def _errors(scan: VolumeScan) -> list[str]:
-    assert scan.reference is not None
-    header = ["", "rms / meV", "largest / meV", "plateau / (eV/molecule)"]
+def features_notes(scan: VolumeScan) -> list[str]:
+    """Why a curve has no well or wall."""
+    return sorted(
+        {
+            f"{each.name}: {estimate.note}"
+            for each in _curves(scan)
+            for estimate in (each.well_density, each.wall)
+            if estimate.note
+        }
+    )
+
+
+def errors(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table: how far each model is from the reference."""
+    head = ["", "rms / meV", "largest / meV", "plateau / (eV/molecule)"]
     rows = [
         [
             curve.name,
@@ -164,11 +177,20 @@ def _errors(scan: VolumeScan) -> list[str]:
         ]
         for curve, each in zip(scan.curves, scan.errors, strict=True)
     ]
-    title = (
+    return head, rows
+
+
+def errors_title(scan: VolumeScan) -> str:
+    """What `errors` are."""
+    assert scan.reference is not None, "there are errors"
+    return (
         f"less {scan.reference.name}, per molecule; interaction energies at the {scan.errors[0].n_attractive} "
         "densities at which it is not above the plateau"
     )
-    return [title, *text_table(header, rows)]
+
+
+def _curves(scan: VolumeScan) -> list[EnergyCurve]:
+    return [*scan.curves, *([scan.reference] if scan.reference else [])]
 
 
 def _meV(value: float, sign: str) -> str:  # noqa: N802

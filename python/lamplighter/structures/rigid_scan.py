@@ -86,9 +86,7 @@ def rigid_scan(atoms: Atoms, of_molecule: Integers, densities: Sequence[float]) 
     """
     if not all(atoms.pbc) or atoms.cell.rank < 3:
         raise StructureError("a volume scan needs a frame that is periodic in all three directions")
-    for density in densities:
-        if not 0.0 < density <= MOST_DENSE:
-            raise StructureError(f"densities must lie between 0 and {MOST_DENSE:g} g/cm³, got {density:g}")
+    require_densities(densities)
     given = density_of(atoms)
     frames = []
     for density in densities:
@@ -102,6 +100,17 @@ def rigid_scan(atoms: Atoms, of_molecule: Integers, densities: Sequence[float]) 
             )
         frames.append(frame)
     return frames
+
+
+def require_densities(densities: Sequence[float]) -> None:
+    """Refuse what no matter has.
+
+    Raises:
+        StructureError: a density (g/cm³) is not > 0, or more than 25.
+    """
+    for density in densities:
+        if not 0.0 < density <= MOST_DENSE:
+            raise StructureError(f"densities must lie between 0 and {MOST_DENSE:g} g/cm³, got {density:g}")
 
 
 def isolated_molecules(atoms: Atoms, of_molecule: Integers) -> list[Atoms]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import LamplighterError, NoDynamics
 from lamplighter.report.page.comparison import Comparison, compare, refusal
 from lamplighter.report.page.content import Content, Missing, Number
 from lamplighter.report.page.section import Made, ReportedRun, Section, Wishes
@@ -96,6 +96,8 @@ def _guarded(
     """What a section makes, or why it could not; a fault of the program keeps its traceback, on stderr."""
     try:
         return function()
+    except NoDynamics:
+        return Content()  # the verdict says what it is
     except LamplighterError as problem:
         why = str(problem)
     except Exception as problem:  # the rest of the report is still worth having

@@ -20,7 +20,15 @@ from lamplighter.report.page.section import Definition, Section
 from lamplighter.report.text import format_with_error
 
 _TEMPLATES = "templates"
-_SYMBOLS = {"held": "✓", "failed": "✕", "ended": "■", "broken off": "■", "running": "▶", "not known": "?"}
+_SYMBOLS = {
+    "held": "✓",
+    "failed": "✕",
+    "ended": "■",
+    "broken off": "■",
+    "running": "▶",
+    "scanned": "✓",
+    "not known": "?",
+}
 
 
 def page(report: Report, title: str) -> str:

@@ -11,7 +11,7 @@ from lamplighter.report.events_text import format_atoms, format_limit
 from lamplighter.report.page.section import ReportedRun
 from lamplighter.report.run_lifetime import NO_FAILURE_OF_THE_LIQUID, RunLifetime
 
-State = Literal["held", "failed", "ended", "broken off", "running", "not known"]
+State = Literal["held", "failed", "ended", "broken off", "running", "scanned", "not known"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def verdict_of(run: ReportedRun) -> Verdict:
             return Verdict("broken off", f"Failed{_stage(run)}: {first_line}")
         if record.status == "running":
             return Verdict("running", "Still running, or killed before it could say so; nothing can be said yet.")
+        if record.is_scan_alone and record.status == "completed":
+            return Verdict("scanned", "A volume scan, completed; there were no dynamics that could hold or fail.")
         return Verdict("not known", f"Its stability is not known: {problem}")
     if life.failed:
         return Verdict("failed", _failure(run, life))

@@ -15,6 +15,7 @@ from lamplighter.report.page.sections import (
     structure,
     system,
     thermo,
+    volume_scan,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -27,6 +28,7 @@ SECTIONS: tuple[Section, ...] = (
     diffusivity.SECTION,
     structure.SECTION,
     equation_of_state.SECTION,
+    volume_scan.SECTION,
     committee.SECTION,
     quality.SECTION,
     events.SECTION,

@@ -22,6 +22,7 @@ _LARGEST = "variance_max_eV2_A2"
 
 def make(run: ReportedRun) -> Content:
     """Raises RunFolderError: the run had no committee, or none of its evaluations is finite."""
+    run.record.require_dynamics()
     table = run.record.committee
     if table is None or len(table) == 0:
         raise RunFolderError("the run had no committee (committee: in its run file)")

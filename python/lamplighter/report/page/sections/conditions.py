@@ -25,6 +25,9 @@ def make(run: ReportedRun) -> Content:
         if summary.get("drift"):
             drift = summary["drift"]
             means.append((summary["name"], "drift of total energy", format_estimate(drift), drift["method"]))
+    scan = run.asked("workflow").get("volume_scan")
+    if run.record.is_scan_alone:
+        return Content(blocks=[Facts([("Volume scan", describe(scan))])], data={"stages": []})
     facts = [("Timestep", str(run.run_file.get("timestep") or "not recorded"))]
     velocities = run.asked("velocities")
     if velocities:
@@ -32,6 +35,8 @@ def make(run: ReportedRun) -> Content:
     guard = (run.record.guard or {}).get("criteria") or []
     watched = "; ".join([*guard, "finite", "lost"]) if guard else "nothing (the run file has no guard)"
     facts.append(("Watched by the guard", watched))
+    if scan:
+        facts.append(("Volume scan of the last configuration", describe(scan)))
     head = ("stage", "type", "temperature", "pressure", "thermostat", "barostat", "asked for", "done", "speed")
     blocks: list[Block] = [Facts(facts), Table("stages", "Stages, in sequence.", head, rows)]
     if means:

@@ -22,7 +22,6 @@ def make(run: ReportedRun) -> Content:
         PurePath(str(word)).name if place == 0 else str(word)
         for place, word in enumerate(found.get("command_line") or [])
     ]
-    walls = [stage.wall_s for stage in run.record.stages if stage.wall_s is not None]
     facts = [
         ("Run folder", run.folder.resolve().name),
         ("Status", run.record.status),
@@ -30,7 +29,7 @@ def make(run: ReportedRun) -> Content:
         ("Command", " ".join(words)),
         ("Seed", str(found.get("seed", ""))),
         ("Ranks × threads", f"{run.record.ranks} × {run.record.threads_per_rank or 1}" if run.record.ranks else ""),
-        ("Wall time", f"{sum(walls):.4g} s" if walls else ""),
+        ("Wall time", "" if run.record.wall_s is None else f"{run.record.wall_s:.4g} s"),
         ("Machine", ", ".join(str(machine[key]) for key in ("cpu", "system") if machine.get(key))),
         ("Logical cores", str(machine.get("logical_cores") or "")),
         ("GPUs", ", ".join(machine.get("gpus") or []) or ("none" if machine else "")),

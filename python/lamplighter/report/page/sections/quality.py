@@ -12,6 +12,7 @@ from lamplighter.report.quality import quality_as_json, quality_of_runs
 
 def make(run: ReportedRun) -> Content:
     """Nothing of a single run: Q is that of a committee, though it may have one member."""
+    run.record.require_dynamics()
     return Content(kept=run.folder)
 
 

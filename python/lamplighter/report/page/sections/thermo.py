@@ -20,6 +20,7 @@ _AVERAGED = ("temperature", "pressure", "potential_energy")
 
 def make(run: ReportedRun) -> Content:
     """Raises RunFolderError: there are no rows of dynamics."""
+    run.record.require_dynamics()
     stages = [stage for stage in run.record.stages if not stage.is_minimisation]
     stages = [stage for stage in stages if len(run.record.thermo.stage(stage.index))]
     if not stages:
