@@ -45,8 +45,9 @@ test-frameworks: $(FRAMEWORKS_VENV)/.installed
 	$(MAKE) --no-print-directory install-frameworks
 	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends tests/examples/test_frameworks.py -k deepmd
 
-slow: install
+slow: install $(FRAMEWORKS_VENV)/.installed
 	$(BIN)/python -m pytest -m slow
+	$(FRAMEWORKS_BIN)/python -m pytest -m slow tests/backends -k compiled
 
 lint: install
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from typing import Any
 
 import liquid
 
+from lamplighter.potentials import calculator_file
+
 FRAMEWORKS = liquid.EXAMPLE / "frameworks" / "models"
 
 
@@ -26,6 +28,8 @@ class Backend:
         models: Files, of which the first that is there is the default.
         calculator: Its own ASE calculator of (model, device, dtype).
         own_style: LAMMPS' pair style that runs the model without Lamplighter; nothing if there is none.
+        several_ranks: Whether it runs on more than one MPI rank.
+        fewer_steps: What the default number of timed steps is divided by: its steps take seconds.
     """
 
     name: str
@@ -35,6 +39,8 @@ class Backend:
     models: Callable[[], list[Path]]
     calculator: Callable[[Path, str, str], Any]
     own_style: str = ""
+    several_ranks: bool = True
+    fewer_steps: int = 1
 
     @property
     def installed(self) -> bool:
@@ -81,6 +87,16 @@ def _deepmd(model: Path, device: str, dtype: str) -> Any:
     return DP(model=str(model))
 
 
+def _gap(model: Path, device: str, dtype: str) -> Any:
+    from quippy.potential import Potential
+
+    return Potential(param_filename=str(model))
+
+
+def _named(model: Path, device: str, dtype: str) -> Any:
+    return calculator_file.read(model).made(model)
+
+
 def _sevennet_models() -> list[Path]:
     spec = importlib.util.find_spec("sevenn")
     folder = Path(spec.origin).parent if spec is not None and spec.origin else Path()
@@ -107,6 +123,16 @@ BACKENDS = {
         ],
         _deepmd,
         own_style="deepmd",
+    ),
+    "gap": Backend("GAP", "quippy", "float64", 1e-8, lambda: [FRAMEWORKS / "gap" / "gap_0.xml"], _gap, fewer_steps=20),
+    "ase": Backend(
+        "ASE calculator",
+        "ase",
+        "auto",
+        1e-8,
+        lambda: [Path(__file__).parent / "emt.calculator.yaml"],
+        _named,
+        several_ranks=False,
     ),
 }
 

@@ -68,8 +68,9 @@ def measure(
         SideFailed: a program ended or did not answer.
     """
     plain, bridge = (given.plain, given.bridge) if name == "mace" else (False, False)
-    sides = sides_of(given.layouts, plain, bridge, lmp=bool(BACKENDS[name].own_style))
-    steps = given.steps or default_steps(size)
+    layouts = [layout for layout in given.layouts if layout[0] == 1 or BACKENDS[name].several_ranks]
+    sides = sides_of(layouts, plain, bridge, lmp=bool(BACKENDS[name].own_style))
+    steps = given.steps or max(2, default_steps(size) // BACKENDS[name].fewer_steps)
     folder.mkdir(parents=True)
     liquid.write(liquid.build(size), folder)
     task = Task(folder, name, given.models[name], dtype_of(name, given), given.device)

@@ -1,13 +1,16 @@
-"""An ASE calculator by its name: the class or function that makes it, and its options. Nothing is imported here."""
+"""An ASE calculator by its name: the class or function that makes it, and its options."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+
+from lamplighter.errors import ModelError
 
 TBLITE_METHODS = {"gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
 """Reference methods with a name of their own."""
@@ -31,6 +34,41 @@ class NamedCalculator:
     def text(self) -> str:
         """The content of a file that names it."""
         return yaml.safe_dump({"calculator": self.name, "options": self.options}, sort_keys=False)
+
+    def made(self, where: object) -> Any:
+        """The calculator. Code that it names is run.
+
+        Args:
+            where: Who names it, for messages.
+
+        Raises:
+            ModelError: it cannot be imported, does not take the options, or is no calculator.
+        """
+        module_name, _, attribute = self.name.partition(":")
+        try:
+            found: Any = importlib.import_module(module_name)
+        except Exception as problem:
+            raise ModelError(
+                f"{where}: {module_name} cannot be imported ({type(problem).__name__}: {problem}): install the package "
+                "that has it, or put its folder on PYTHONPATH"
+            ) from problem
+        try:
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except AttributeError:
+            raise ModelError(f"{where}: the module {module_name} has no {attribute}") from None
+        try:
+            calculator = found(**self.options)
+        except Exception as problem:  # whatever its constructor stumbles over
+            raise ModelError(
+                f"{where}: {self.name} does not take these options ({type(problem).__name__}: {problem}): "
+                f"{self.options}"
+            ) from problem
+        if not hasattr(calculator, "get_forces"):
+            raise ModelError(
+                f"{where}: {self.name} makes a {type(calculator).__name__}, which is not an ASE calculator"
+            )
+        return calculator
 
 
 def problem_of_name(name: object) -> str:

@@ -10,10 +10,12 @@ import pytest
 pytest.register_assert_rewrite("lamplighter.conformance.checks")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from subjects import SUBJECTS  # noqa: E402
+from subjects import SLOW, SUBJECTS  # noqa: E402
 
 from lamplighter.conformance import Subject  # noqa: E402
 from lamplighter.conformance.fixtures import evaluations, left_out  # noqa: E402, F401
+
+MINUTES = (pytest.mark.slow, pytest.mark.timeout(1800))
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +23,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
-@pytest.fixture(scope="session", params=SUBJECTS)
+@pytest.fixture(
+    scope="session", params=[pytest.param(name, marks=MINUTES if name in SLOW else ()) for name in SUBJECTS]
+)
 def subject(request: pytest.FixtureRequest, models: Path) -> Subject:
     """A potential under test, or a skip where its framework is not installed."""
     return SUBJECTS[request.param](models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ def require(module: str) -> None:
         pytest.skip(f"{module} is not installed in this environment")
 
 
-def build_nequip(path: Path, *, seed: int = 0, **options: Any) -> Path:
-    """A NequIP model, packaged as `nequip-package` does; three layers, so that features are exchanged twice."""
+def build_nequip(path: Path, *, seed: int = 0, names: Sequence[str] = ("sole_model",), **options: Any) -> Path:
+    """A NequIP model, packaged as `nequip-package` does; three layers, so that features are exchanged twice.
+
+    With several `names` a package of several networks, the first of them with this seed, the next with the next.
+    """
     from nequip.model import NequIPGNNModel
 
     settings = {
@@ -40,7 +44,7 @@ def build_nequip(path: Path, *, seed: int = 0, **options: Any) -> Path:
         "radial_mlp_width": 8,
         "avg_num_neighbors": 12.0,
     }
-    return _package(path, NequIPGNNModel, "nequip.model.NequIPGNNModel", seed, settings | options)
+    return _package(path, NequIPGNNModel, "nequip.model.NequIPGNNModel", seed, settings | options, names)
 
 
 def build_allegro(path: Path, *, seed: int = 0, **options: Any) -> Path:
@@ -62,7 +66,14 @@ def build_allegro(path: Path, *, seed: int = 0, **options: Any) -> Path:
     return _package(path, AllegroModel, "allegro.model.AllegroModel", seed, settings | options)
 
 
-def _package(path: Path, builder: Any, target: str, seed: int, settings: dict[str, Any]) -> Path:
+def _package(
+    path: Path,
+    builder: Any,
+    target: str,
+    seed: int,
+    settings: dict[str, Any],
+    names: Sequence[str] = ("sole_model",),
+) -> Path:
     """What `nequip-package build` writes, without a training run before it."""
     import torch
     import yaml
@@ -81,32 +92,34 @@ def _package(path: Path, builder: Any, target: str, seed: int, settings: dict[st
         "per_type_energy_scales": 0.7,
         **settings,
     }
-    network = torch.nn.ModuleDict({"sole_model": builder(seed=seed, **settings).eval()})
+    networks = torch.nn.ModuleDict({name: builder(seed=seed + k, **settings).eval() for k, name in enumerate(names)})
     labels = {
         "versions": dict(get_current_code_versions(verbose=False)),
         "package_version_id": 2,
         "available_models": ["eager"],
         "atom_types": dict(enumerate(ELEMENTS)),
     }
-    config = {"training_module": {"model": {"_target_": target, "seed": seed, **settings}}}
+    each = [{"_target_": target, "seed": seed + k, **settings} for k in range(len(names))]
+    several = {"_target_": "my_models.several", **dict(zip(names, each, strict=True))}
+    config = {"training_module": {"model": each[0] if len(names) == 1 else several}}
     with torch.package.PackageExporter(path) as package:
         package.mock([f"{name}.**" for name in _MOCK_MODULES])
         package.extern([f"{name}.**" for name in _EXTERNAL_MODULES])
         package.intern([f"{name}.**" for name in _INTERNAL_MODULES])
         package.save_text("model", "package_metadata.txt", yaml.dump(labels))
         package.save_text("model", "config.yaml", yaml.dump(config))
-        package.save_pickle("model", "eager_model.pkl", network, dependencies=True)
+        package.save_pickle("model", "eager_model.pkl", networks, dependencies=True)
     torch.set_default_dtype(before)
     return path
 
 
-def nequip_calculator(model: Path) -> Any:
-    """NequIP's own, which serves Allegro too."""
+def nequip_calculator(model: Path, name: str = "sole_model") -> Any:
+    """NequIP's own, which serves Allegro too; `name`: which network of a package of several."""
     import torch
     from nequip.integrations.ase import NequIPCalculator
 
     before = torch.get_default_dtype()
-    calculator = NequIPCalculator._from_saved_model(str(model), chemical_species_to_atom_type_map=True)
+    calculator = NequIPCalculator._from_saved_model(str(model), chemical_species_to_atom_type_map=True, model_name=name)
     torch.set_default_dtype(before)
     return _with_default_dtype(calculator, torch.float64)
 

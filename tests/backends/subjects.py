@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,36 @@ def allegro(folder: Path) -> Subject:
         for seed in (0, 1)
     ]
     return Subject("allegro", *models, ELEMENTS, small_models.nequip_calculator, cutoff=cutoffs["H"])
+
+
+def nequip_compiled(folder: Path) -> Subject:
+    """Machine code by torch, held against the package that it was made from."""
+    one_rank = "it cannot exchange messages between ranks, and says so"
+    require("nequip")
+    names = [(seed, folder / f"two_layers_{seed}.nequip.zip") for seed in (0, 1)]
+    models = [small_models.build_nequip(path, seed=seed, num_layers=2) for seed, path in names]
+    return replace(
+        _compiled(Subject("nequip", *models, ELEMENTS, small_models.nequip_calculator)),
+        name="nequip compiled",
+        ranks=(1,),
+        without={"the_number_of_ranks_does_not_matter": one_rank},
+    )
+
+
+def allegro_compiled(folder: Path) -> Subject:
+    return replace(_compiled(allegro(folder)), name="allegro compiled")
+
+
+def _compiled(subject: Subject) -> Subject:
+    from lamplighter.potentials.nequip_compile import SUFFIX, compile_file
+
+    packages = {}
+    for package in (subject.model, subject.second):
+        target = package.with_name(package.name.partition(".")[0] + SUFFIX)
+        compile_file(package, target)
+        packages[target] = package
+    first, second = packages
+    return replace(subject, model=first, second=second, reference=lambda model: subject.reference(packages[model]))
 
 
 def sevennet(folder: Path) -> Subject:
@@ -180,10 +211,14 @@ def tersoff(folder: Path) -> Subject:
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     function.__name__: function
     for function in (
-        mace, mace_native, mace_trained, mace_trained_native, nequip, allegro, sevennet, deepmd, gap,
-        ase_calculator, tersoff,
+        mace, mace_native, mace_trained, mace_trained_native, nequip, nequip_compiled, allegro, allegro_compiled,
+        sevennet, deepmd, gap, ase_calculator, tersoff,
     )
 }  # fmt: skip
+
+
+#: Those that take minutes to make.
+SLOW = ("nequip_compiled", "allegro_compiled")
 
 
 def all_subjects() -> list[Subject]:
@@ -192,7 +227,9 @@ def all_subjects() -> list[Subject]:
 
     folder = Path(tempfile.mkdtemp())
     found = []
-    for make in SUBJECTS.values():
+    for name, make in SUBJECTS.items():
+        if name in SLOW:
+            continue
         try:
             found.append(make(folder))
         except pytest.skip.Exception as missing:

@@ -29,6 +29,16 @@ def allegro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_allegro(tmp_path_factory.mktemp("allegro") / "small.nequip.zip")
 
 
+NAMES = ("pbe", "r2scan")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of two networks."""
+    require("nequip")
+    return build_nequip(tmp_path_factory.mktemp("nequip") / "two.nequip.zip", names=NAMES)
+
+
 def exchanges(path: Path) -> list[str]:
     potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
     _, calls = evaluated(potential, structures.liquid(ELEMENTS), potential.cutoff)
@@ -95,11 +105,25 @@ def test_a_package_is_a_program_and_needs_trust_in_strict_runs(
     assert list(read_network(package).type_names) == list(ELEMENTS)
 
 
-def test_a_compiled_model_is_refused_with_the_remedy(package: Path, tmp_path: Path) -> None:
-    compiled = tmp_path / "small.nequip.pt2"
-    compiled.write_bytes(package.read_bytes())
-    with pytest.raises(ModelError, match=r"give the package \(\.nequip\.zip\)"):
-        read_network(compiled)
+def test_each_network_of_a_package_of_several_is_that_of_nequips_calculator(two: Path) -> None:
+    """Without a name the last one runs."""
+    atoms = structures.liquid(ELEMENTS)
+    found = {}
+    for name in (*NAMES, None):
+        potential = registry.recognise(two).load(two, LoadOptions(elements=ELEMENTS, head=name))
+        data, _ = evaluated(potential, atoms, potential.cutoff)
+        found[name] = forces_of(data)
+        if name is not None:
+            atoms.calc = nequip_calculator(two, name)
+            assert data.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-8 * len(atoms))
+            np.testing.assert_allclose(found[name], atoms.get_forces(), rtol=0, atol=1e-8)
+    assert np.abs(found[NAMES[0]] - found[NAMES[1]]).max() > 1e-2
+    np.testing.assert_array_equal(found[None], found[NAMES[-1]])
+
+
+def test_an_unknown_network_is_refused_with_those_that_there_are(two: Path) -> None:
+    with pytest.raises(ModelError, match=r"two\.nequip\.zip has no model 'scan'; its models: pbe, r2scan"):
+        registry.recognise(two).load(two, LoadOptions(elements=ELEMENTS, head="scan"))
 
 
 def test_torch_keeps_its_default_precision(package: Path) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
-from small_models import build_nequip, require
+from small_models import build_nequip, require, sevennet_checkpoint
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition
+from lamplighter.potentials import recognition, registry
+from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.nequip import read_network
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
+OPTIONS = LoadOptions(elements=("H", "C", "O"))
+
+
+def load(path: Path) -> None:
+    registry.recognise(path).load(path, OPTIONS)
 
 
 @pytest.mark.parametrize("written", ["0.19.1+local", None, "0.0.1"])
@@ -43,3 +53,59 @@ def test_a_package_of_a_newer_nequip(tmp_path: Path) -> None:
             target.writestr(name, content)
     with pytest.raises(ModelError, match=r"written with nequip 99\.0\.0, and .* is installed: pip install"):
         read_network(newer)
+
+
+def test_a_checkpoint_of_a_newer_nequip_and_allegro(tmp_path: Path) -> None:
+    """In the layout of nequip 0.19, without what a network is made from."""
+    require("nequip")
+    path = tmp_path / "best.ckpt"
+    settings = {
+        "model": {"_target_": "nequip.model.Unknown", "model_dtype": "float32", "r_max": 4.0},
+        "info_dict": {"versions": {"nequip": "99.0.0", "allegro": "98.0.0", "torch": "2.0.0"}},
+    }
+    torch.save({"pytorch-lightning_version": "2.6.6", "hyper_parameters": settings}, path)
+    with pytest.raises(
+        ModelError, match=r"written with nequip-allegro 98\.0\.0.*written with nequip 99\.0\.0"
+    ) as found:
+        load(path)
+    assert "with torch" not in str(found.value)
+
+
+def test_a_checkpoint_of_a_newer_sevennet(tmp_path: Path) -> None:
+    require("sevenn")
+    content = torch.load(sevennet_checkpoint("SevenNet_0__11Jul2024"), weights_only=False, map_location="cpu")
+    content["config"]["version"] = "99.0.0"
+    weights = content["model_state_dict"]
+    name = next(iter(weights))
+    weights[f"{name}_by_another_name"] = weights.pop(name)  # as a later version may call it
+    path = tmp_path / "newer.pth"
+    torch.save(content, path)
+    with pytest.raises(ModelError, match=r"written with sevenn 99\.0\.0, and .* is installed: pip install 'sevenn>=99"):
+        load(path)
+
+
+def test_a_mace_model_with_a_class_that_the_installed_mace_lacks(tmp_path: Path) -> None:
+    """MACE models do not say which version wrote them."""
+    require("mace")
+    path = tmp_path / "newer.model"
+    with zipfile.ZipFile(EXAMPLE / "models" / "ec_emc_0.model") as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("/data.pkl"):
+                assert b"ScaleShiftMACE" in content
+                content = content.replace(b"ScaleShiftMACE", b"ScaleShiftNext")
+            target.writestr(name, content)
+    with pytest.raises(ModelError, match=r"other versions .*ScaleShiftNext.*mace-torch .* is installed: pip install"):
+        load(path)
+
+
+def test_a_gap_of_a_newer_gap_fit(tmp_path: Path) -> None:
+    require("quippy")
+    for file in (EXAMPLE / "frameworks" / "models" / "gap").glob("gap_0.xml*"):
+        shutil.copy(file, tmp_path)
+    path = tmp_path / "gap_0.xml"
+    text = path.read_text()
+    assert 'gap_version="1769700636"' in text
+    path.write_text(text.replace('gap_version="1769700636"', 'gap_version="2000000000"'))
+    with pytest.raises(ModelError, match=r"a newer gap_fit wrote it, pip install --upgrade quippy-ase .*2000000000"):
+        load(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -58,6 +59,24 @@ def processes_that_mention(text: str) -> list[int]:
         except OSError:
             continue
     return [process for process in found if process != os.getpid()]
+
+
+def test_what_runs_on_one_rank_is_measured_on_one_rank(run: Run, python: Path, tmp_path: Path) -> None:
+    words = [python, SCRIPT, "--backends", "ase", *QUICK, "--layouts", "1x1", "2x1", "--out", tmp_path]
+    done = run(words, timeout=250)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (content,) = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))["measurements"]
+    results = {(r["program"], r["ranks"], r["threads"]): r for r in content["results"]}
+    assert set(results) == {("Lamplighter", 1, 1), ("ASE", 1, 1)}
+    assert all(result["first_frame_max_force_difference_eV_A"] < 1e-8 for result in results.values())
+
+
+def test_every_kind_of_potential_is_among_the_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lamplighter.potentials import registry
+
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    backends = importlib.import_module("backends").BACKENDS
+    assert set(backends) >= {*registry.installed(), "allegro", "deepmd"}
 
 
 @pytest.mark.mpi

@@ -198,16 +198,38 @@ def test_an_ml_iap_file_of_nequip_says_what_is_inside(lamplighter: Lamplighter, 
 
 
 def test_files_that_are_no_models(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    import zipfile
+
     import torch
 
     text, other = tmp_path / "notes.txt", tmp_path / "other.pt"
     text.write_text("not a model\n" * 20)
     torch.save(torch.nn.Linear(2, 2), other)
-    code, _, error = lamplighter("models", text, other, tmp_path / "missing.model")
+    half, calculator, of_torch = (tmp_path / name for name in ("half.pb", "half.yaml", "deepmd.pth"))
+    frozen = (MODELS.parent / "deepmd" / "models" / "ec_emc_dp_0.pb").read_bytes()
+    half.write_bytes(frozen[: len(frozen) // 2])
+    calculator.write_text("calculator: ase.calculators.emt:EMT\noptions: {a: ")
+    with zipfile.ZipFile(of_torch, "w") as file:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__/deepmd/pt/model/model/ener_model.py"):
+            file.writestr(f"deepmd/{name}", "")
+    code, _, error = lamplighter("models", text, other, half, calculator, of_torch, tmp_path / "missing.model")
     assert code == 1
     assert "notes.txt is not a torch file" in error
     assert "other.pt is a torch file of no framework that is known here" in error
     assert "missing.model does not exist" in error
+    assert "half.pb is no frozen model of DeePMD-kit's TensorFlow backend: `dp freeze -o MODEL.pb` writes one" in error
+    assert "half.yaml does not name an ASE calculator: expected YAML such as" in error
+    assert "deepmd.pth is a model of DeePMD-kit's PyTorch backend" in error
+
+
+@pytest.mark.parametrize("name", ["nequip/nequip_0.nequip.zip", "gap/gap_0.xml", "../../models/ec_emc_0.model"])
+def test_half_a_file_is_named_as_such(lamplighter: Lamplighter, tmp_path: Path, name: str) -> None:
+    whole = MODELS.parent / "frameworks" / "models" / name
+    half = tmp_path / whole.name
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    code, _, error = lamplighter("models", half)
+    assert code == 1
+    assert f"{half} is truncated" in error or f"{half} cannot be read as the XML file of a GAP" in error
 
 
 @pytest.fixture
@@ -235,10 +257,26 @@ def test_a_sevennet_checkpoint(lamplighter: Lamplighter, small_models) -> None: 
     assert found["needs"] == "sevenn"
 
 
+def test_a_sevennet_checkpoint_of_several_modalities(lamplighter: Lamplighter, small_models) -> None:  # type: ignore[no-untyped-def]
+    require("sevenn")
+    from sevenn.util import load_checkpoint
+
+    path = small_models.sevennet_checkpoint("SevenNet_MF_0")
+    code, out, _ = lamplighter("models", path)
+    found = said(out)
+    model = load_checkpoint(path).build_model()
+    assert code == 0
+    assert found["heads"].startswith("R2SCAN, PBE")
+    silver = model.rescale_atomic_energy.shift[model.modal_map["PBE"]][model.type_map[47]]
+    assert f"Ag {float(silver):.6g}," in found["atomic energies"]
+
+
 def test_a_nequip_package_and_an_allegro_package(lamplighter: Lamplighter, small_models, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     require("nequip")
     require("allegro")
     import nequip
+
+    from lamplighter.potentials.nequip import read_network
 
     graph = small_models.build_nequip(tmp_path / "graph.nequip.zip")
     local = small_models.build_allegro(tmp_path / "local.nequip.zip")
@@ -254,8 +292,20 @@ def test_a_nequip_package_and_an_allegro_package(lamplighter: Lamplighter, small
         assert found["atomic energies"] == "H -13.6, C -1028, O -2042 (eV)"
         assert f"nequip {nequip.__version__}" in found["version"]
     assert (first["layers"], second["layers"]) == ("3", "2")
+    for path, found in ((graph, first), (local, second)):
+        assert found["parameters"] == str(sum(each.numel() for each in read_network(path).parameters()))
     assert first["exchanges"].startswith("yes")
     assert second["exchanges"].startswith("none")
+
+
+def test_a_package_of_several_networks_lists_them(lamplighter: Lamplighter, small_models, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    require("nequip")
+    path = small_models.build_nequip(tmp_path / "two.nequip.zip", names=("pbe", "r2scan"))
+    code, out, _ = lamplighter("models", path)
+    found = said(out)
+    assert code == 0
+    assert found["heads"] == "pbe, r2scan (a run uses the last, or `head NAME`)"
+    assert (found["elements"], found["cutoff"], found["layers"]) == ("H C O", "4 Å", "3")
 
 
 def test_describing_a_package_runs_nothing_in_it(lamplighter: Lamplighter, small_models, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -272,3 +322,30 @@ def test_describing_a_package_runs_nothing_in_it(lamplighter: Lamplighter, small
             target.writestr(name, content)
     assert lamplighter("models", changed)[0] == 0
     assert not mark.exists()
+
+
+class Program:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return Path.touch, (self.mark,)
+
+
+def test_describing_a_package_runs_nothing_in_its_pickle(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    import pickle
+    import zipfile
+
+    path, mark = tmp_path / "liquid.nequip.zip", tmp_path / "it ran"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("liquid/model/package_metadata.txt", "atom_types: {0: H}\nversions: {nequip: 0.19.1}\n")
+        file.writestr("liquid/model/config.yaml", "model: {model_dtype: float64, r_max: 4.0}\n")
+        file.writestr("liquid/model/eager_model.pkl", pickle.dumps(Program(mark)))
+    code, out, _ = lamplighter("models", path)
+    assert code == 0
+    assert said(out)["elements"] == "H"
+    assert not mark.exists()
+    pickle.loads(pickle.dumps(Program(mark)))
+    assert mark.exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,21 @@ def test_committee_agrees_with_deepmds_own_deviations(run_liquid: RunLiquid, ran
     log = (ours / "log.lammps").read_text()
     builds = int(log.split("Neighbor list builds =")[-1].split()[0])
     assert builds > 3  # between the evaluations, too
+
+
+@installed
+def test_a_model_of_a_newer_format_is_refused(run: Run, tmp_path: Path) -> None:
+    """By DeePMD-kit itself, which names both versions and where its page on them is."""
+    content = Path(MODELS[0]).read_bytes()
+    place = content.index(b"1.1", content.index(b"model_version"))
+    (tmp_path / "newer.pb").write_bytes(content[:place] + b"9.9" + content[place + 3 :])
+    run_file = {"structure": LIQUID, "stages": [{"type": "minimise"}], "potential": {"kind": "deepmd"}}
+    run_file["potential"]["models"] = "newer.pb"
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run_file))
+    done = run([PROGRAMS / "lamplighter", "run", "run.yaml", "--trust"])
+    assert done.returncode == 1
+    assert re.search(r"version 9\.9 in graph, but version 1\.1\s+supported\s+See https", done.stderr)
+    assert "Traceback" not in done.stderr
 
 
 @installed

@@ -1,4 +1,4 @@
-"""`lamplighter compile`: a MACE model as one file of plain numbers for the native engine."""
+"""`lamplighter compile`: MACE as plain numbers for the native engine, NequIP and Allegro in machine code."""
 
 from __future__ import annotations
 
@@ -11,28 +11,66 @@ from lamplighter.errors import LamplighterError
 
 
 def compile(  # noqa: A001 (the name of the command)
-    models: Annotated[list[Path], typer.Argument(help="MACE .model files; several of one architecture: a committee.")],
+    models: Annotated[
+        list[Path],
+        typer.Argument(help="MACE models, several of one architecture: a committee; or one of NequIP or Allegro."),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write; default: beside the model, as .lamp")
+        Path | None,
+        typer.Option("-o", "--output", help="File to write; default: beside the model, .lamp or .nequip.pt2"),
     ] = None,
     elements: Annotated[
         str | None, typer.Option(help='Keep only these, such as "H C O"; a large model becomes a small file.')
     ] = None,
     head: Annotated[str | None, typer.Option(help="Head of a multi-head model; default: the last.")] = None,
 ) -> None:
-    """Turn MACE models into a file for the native engine, checked against them.
+    """Make models faster; the file is written only if energies and forces of clusters agree with the framework's.
 
-    The file holds numbers only: no code, no pickle. It is written only if energies and forces of random clusters agree
-    with mace-torch's. Use it as any model: `pair_coeff * * MODEL.lamp H C O`, or in a run file; plain `lmp` without
-    Python reads it too.
+    MACE: numbers only, no code, no pickle, for the native engine; plain `lmp` without Python reads it too. NequIP and
+    Allegro: machine code for this kind of processor, made by torch (about a minute). Use it as any model:
+    `pair_coeff * * MODEL.lamp H C O`, or in a run file.
     """
-    from lamplighter.potentials.native import SUFFIX, NotCovered, compile_files
+    from lamplighter.potentials import recognition
 
-    target = output or models[0].with_suffix(SUFFIX)
-    if target.suffix != SUFFIX:
-        raise LamplighterError(f"{target}: compiled models end in {SUFFIX}")
+    if recognition.is_nequip(models[0]):
+        _compile_nequip(models, output, elements, head)
+    else:
+        _compile_mace(models, output, elements, head)
+
+
+def _target(output: Path | None, default: Path, suffix: str) -> Path:
+    target = output or default
+    if not target.name.endswith(suffix):
+        raise LamplighterError(f"{target}: compiled models end in {suffix}")
     if not target.parent.is_dir():
         raise LamplighterError(f"{target}: there is no folder {target.parent}")
+    return target
+
+
+def _compile_nequip(models: list[Path], output: Path | None, elements: str | None, head: str | None) -> None:
+    from lamplighter.potentials.nequip_compile import SUFFIX, compile_file
+
+    if len(models) > 1:
+        raise LamplighterError(
+            f"models of NequIP and Allegro are compiled one by one, and {len(models)} are given; for a committee list "
+            "the compiled files in `models`"
+        )
+    if elements is not None:
+        raise LamplighterError("--elements is for MACE models: one of NequIP or Allegro keeps all of its elements")
+    (model,) = models
+    target = _target(output, model.with_name(model.name.partition(".")[0] + SUFFIX), SUFFIX)
+    print(f"{model}: {compile_file(model, target, head)}")
+    _say_written(target)
+
+
+def _say_written(target: Path) -> None:
+    print(f"wrote {target} ({target.stat().st_size / 1024:.0f} KiB)")
+
+
+def _compile_mace(models: list[Path], output: Path | None, elements: str | None, head: str | None) -> None:
+    from lamplighter.potentials.native import SUFFIX, NotCovered, compile_files
+
+    target = _target(output, models[0].with_suffix(SUFFIX), SUFFIX)
     symbols = elements.replace(",", " ").split() if elements else None
     try:
         agreements = compile_files(models, target, symbols, head)
@@ -44,4 +82,4 @@ def compile(  # noqa: A001 (the name of the command)
         raise LamplighterError(f"{target} cannot be written ({problem.strerror})") from problem
     for model, agreement in zip(models, agreements, strict=True):
         print(f"{model}: {agreement}")
-    print(f"wrote {target} ({target.stat().st_size / 1024:.0f} KiB)")
+    _say_written(target)

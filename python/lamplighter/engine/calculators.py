@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from ase import Atoms
 
 from lamplighter.engine.reference import CalculatorEvaluator, Floats, open_reference
-from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.errors import LamplighterError
+from lamplighter.named_calculator import NamedCalculator, problem_of_name
 from lamplighter.structures.labels import unknown_stress
 
 
@@ -31,24 +31,14 @@ def open_calculator(
         asked: What named it, for messages.
 
     Raises:
-        LamplighterError: the name is not known, or the class refuses the options.
-        EnvironmentProblem: the module is not installed, or has no such class.
+        LamplighterError: the name is not known.
+        EnvironmentProblem: tblite, which has the methods with names of their own, is not installed.
+        ModelError: the module is not installed, has no such class, or the class refuses the options.
     """
     if ":" not in name:
         if options:
             raise LamplighterError(f"{asked} {name} takes no options: they are for a reference named module:Class")
         return open_reference(name, asked)
-    module, _, kind = name.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), kind)
-    except ImportError as problem:
-        raise EnvironmentProblem(f"{asked} {name}: {module} cannot be imported ({problem}); install it") from problem
-    except AttributeError:
-        raise EnvironmentProblem(f"{asked} {name}: {module} has no {kind}") from None
-    words = dict(options or {})
-    try:
-        return EnergyAndForces(made(**words), name)
-    except Exception as problem:  # whatever its constructor stumbles over
-        raise LamplighterError(
-            f"{asked} {name} refuses its options {words} ({type(problem).__name__}: {problem})"
-        ) from problem
+    if wrong := problem_of_name(name):
+        raise LamplighterError(f"{asked} {wrong}")
+    return EnergyAndForces(NamedCalculator(name, dict(options or {})).made(f"{asked} {name}"), name)

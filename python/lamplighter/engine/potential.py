@@ -153,7 +153,9 @@ def _committee(keywords: str, members: Sequence[PairStyle], mark: str) -> PairSt
 def _dispersion(given: Dispersion, elements: Sequence[str]) -> PairStyle:
     for element in elements:
         if atomic_numbers[element] > LAST_ELEMENT_OF_D3:
-            raise ConfigError(f"potential.dispersion: D3 has no coefficients of {element}: they end at plutonium (94)")
+            raise ConfigError(
+                f"potential.dispersion: D3 has no coefficients of {element}: they end at plutonium (94); leave it out"
+            )
     damping = "original" if given.damping == "zero" else given.damping
     words = f"{damping} {given.functional} {given.cutoff.metal:.12g} {given.coordination_cutoff.metal:.12g}"
     return PairStyle("dispersion/d3", words, (("* *", " ".join(elements)),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +11,6 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.named_calculator import NamedCalculator
 from lamplighter.potentials import calculator_file
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.loading import read_program
@@ -54,7 +52,7 @@ class AseCalculator(SystemPotential):
             raise ModelError(f"{path}: the precision of {named.name} is among its own options: leave out dtype float32")
         if options.head is not None:
             raise ModelError(f"{path}: the head of {named.name} is among its own options: leave out head")
-        return cls(_called(path, named), named.name)
+        return cls(named.made(path), named.name)
 
     def compute(self, system: System) -> SystemResult:
         if len(self._atoms) != len(system.numbers) or (self._atoms.numbers != system.numbers).any():
@@ -82,28 +80,3 @@ class AseCalculator(SystemPotential):
             energies = np.array(atoms.get_potential_energies(), dtype=float)
         energies += (energy - energies.sum()) / len(atoms)
         return SystemResult(energies, np.asarray(forces, dtype=float), virial)
-
-
-def _called(path: Path, named: NamedCalculator) -> Any:
-    module_name, _, attribute = named.name.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as problem:
-        raise ModelError(
-            f"{path}: calculator {named.name} cannot be imported ({type(problem).__name__}: {problem}): install the "
-            "package that has it, or put its folder on PYTHONPATH"
-        ) from problem
-    try:
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except AttributeError:
-        raise ModelError(f"{path}: the module {module_name} has no {attribute}") from None
-    try:
-        calculator = found(**named.options)
-    except Exception as problem:
-        raise ModelError(
-            f"{path}: {named.name} does not take these options ({type(problem).__name__}: {problem}): {named.options}"
-        ) from problem
-    if not hasattr(calculator, "get_forces"):
-        raise ModelError(f"{path}: {named.name} makes a {type(calculator).__name__}, which is not an ASE calculator")
-    return calculator

@@ -261,6 +261,11 @@ def _open_model(request: Request, model: Model) -> None:
         head=request.head.decode() or None,
     )
     potential = potential_class.load(path, options)
+    if potential.one_rank_because and request.nranks > 1:
+        raise ModelError(
+            f"model file {path} runs on one rank, and there are {request.nranks}: {potential.one_rank_because}, or "
+            "start without mpirun, or with mpirun -n 1"
+        )
     handle = next(_handles)
     _models[handle] = _OpenModel(_steps_of(potential, request, elements, model), request.nranks)
     model.handle = handle

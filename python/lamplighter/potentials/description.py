@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import importlib.util
 import io
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -18,7 +19,16 @@ import yaml
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError, UntrustedModelError
-from lamplighter.potentials import calculator_file, deepmd_graph, gap_file, lammps_files, lammps_form, recognition
+from lamplighter.potentials import (
+    calculator_file,
+    deepmd_graph,
+    gap_file,
+    lammps_files,
+    lammps_form,
+    nequip_compiled_file,
+    packaged_networks,
+    recognition,
+)
 from lamplighter.potentials.loading import load_torch, require_model_file
 from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
@@ -28,6 +38,9 @@ COMPILED = ".lamp"
 
 _LOCAL_DESCRIPTORS = ("se_", "loc_frame")
 """Descriptors of DeePMD-kit that see an atom's own neighbours only."""
+
+_OF_DEEPMD = (".pb", ".dp")
+_OF_CALCULATORS = (".yaml", ".yml")
 
 _OWN_LAMMPS = "a LAMMPS of your own (`via: native`, docs/own_lammps.md)"
 
@@ -40,12 +53,19 @@ def describe(path: Path) -> Description:
     """
     if path.is_file() and path.suffix == COMPILED:
         return _compiled(path)
-    if path.is_file() and deepmd_graph.looks_like_graph(path):
+    if path.is_file() and (path.suffix in _OF_DEEPMD or deepmd_graph.looks_like_graph(path)):
         return _deepmd(path)
+    if path.is_file() and path.suffix in _OF_CALCULATORS:
+        return _ase(path)
     if (style := lammps_files.recognise(path)) not in (None, "quip", "mliap unified"):
         return lammps_form.describe(path, str(style))
     require_model_file(path)
     framework = recognition.framework_of(path)
+    if framework is None and any("/code/__torch__/deepmd/" in name for name in recognition.members(path)):
+        raise ModelError(
+            f"{path} is a model of DeePMD-kit's PyTorch backend, and its TensorFlow backend is what runs here: "
+            f"`dp convert-backend {path} MODEL.pb`, where DeePMD-kit has both, makes one for it"
+        )
     if framework is None:
         known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
         raise ModelError(
@@ -53,7 +73,8 @@ def describe(path: Path) -> Description:
         )
     describe_one = {"ase": _ase, "gap": _gap, "mace": _mace, "sevennet": _sevennet, "nequip": _nequip}[framework.kind]
     description = describe_one(path)
-    if importlib.util.find_spec(framework.module) is None:
+    needed = nequip_compiled_file.made_for(path) != nequip_compiled_file.LAMPLIGHTER
+    if needed and importlib.util.find_spec(framework.module) is None:
         description.notes.append(
             f"{framework.module} is not installed here; {recognition.how_to_install(framework.kind)}"
         )
@@ -167,7 +188,7 @@ def _sevennet(path: Path) -> Description:
     weights = [value for value in state.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
     description.precision = _precision(weights[0].dtype) if weights else None
     description.parameters = sum(value.numel() for name, value in state.items() if _is_weight(name))
-    description.atomic_energies = _shifts(state, numbers)
+    description.atomic_energies = _shifts(state, numbers, modalities)
     return description
 
 
@@ -176,8 +197,11 @@ def _is_weight(name: str) -> bool:
     return not name.endswith(("output_mask", "_w3j")) and "_compiled_main" not in name
 
 
-def _shifts(state: Mapping[str, Any], numbers: Mapping[int, int]) -> dict[str, float]:
+def _shifts(state: Mapping[str, Any], numbers: Mapping[int, int], modalities: Mapping[str, int]) -> dict[str, float]:
+    """Those of the last modality, where there are several."""
     shift = state.get("rescale_atomic_energy.shift", state.get("rescale atomic energy.shift"))
+    if isinstance(shift, torch.Tensor) and shift.ndim == 2 and len(shift) == len(modalities):
+        shift = shift[list(modalities.values())[-1]]
     if not isinstance(shift, torch.Tensor) or shift.ndim != 1 or len(shift) != len(numbers):
         return {}
     return {chemical_symbols[z]: float(shift[index]) for z, index in numbers.items()}
@@ -187,6 +211,9 @@ def _nequip(path: Path) -> Description:
     description = Description(
         path=path, sha256=sha256(path), framework="NequIP or Allegro", form="checkpoint", needs="nequip"
     )
+    if recognition.is_nequip_compiled(path):
+        _nequip_compiled(path, description)
+        return description
     if recognition.is_nequip_package(path):
         _package(path, description)
     elif recognition.is_nequip_mliap(path):
@@ -198,6 +225,42 @@ def _nequip(path: Path) -> Description:
     return description
 
 
+_CALLERS = {
+    nequip_compiled_file.ASE: "compiled for NequIP's ASE calculator (--target ase)",
+    nequip_compiled_file.BATCH: "compiled for batches of structures (--target batch)",
+    nequip_compiled_file.LAMPLIGHTER: "compiled for Lamplighter",
+}
+
+
+def _nequip_compiled(path: Path, description: Description) -> None:
+    """A compiled model has notes on it beside the program; `lamplighter compile` adds some of its own."""
+    labels = nequip_compiled_file.labels(path)
+    target = nequip_compiled_file.made_for(path)
+    description.form = _CALLERS.get(target or "", "compiled")
+    description.elements = str(labels.get("type_names", "")).split()
+    description.cutoff = float(labels["r_max"]) if "r_max" in labels else None
+    description.precision = labels.get("model_dtype")
+    if target != nequip_compiled_file.LAMPLIGHTER:
+        description.needs = (
+            "nequip, as an ASE calculator on one rank" if target == nequip_compiled_file.ASE else "nequip"
+        )
+        description.notes.append(f"to run it here: {nequip_compiled_file.remedy(path)}")
+        return
+    own = nequip_compiled_file.own_labels(labels)
+    description.framework = own.get("framework", description.framework)
+    description.version = own.get("version")
+    description.layers = int(own["layers"]) if own.get("layers", "").isdigit() else None
+    description.parameters = int(own["parameters"]) if own.get("parameters", "").isdigit() else None
+    words = own.get("atomic_energies", "").split()
+    description.atomic_energies = dict(zip(words[::2], map(float, words[1::2]), strict=True))
+    where = f"{labels.get('AOTI_MACHINE', 'unknown')} with {labels.get('AOTI_CPU_ISA', 'unknown')}"
+    description.needs = f"torch, on processors of its kind ({where}); no framework"
+    if own.get("exchanges") == "1":
+        description.needs += "; one rank, as it passes messages between atoms and cannot exchange them"
+    else:
+        description.exchanges = False
+
+
 def _package(path: Path, description: Description) -> None:
     """A package says what it holds in two plain texts."""
     labels = _yaml(recognition.member_text(path, "/model/package_metadata.txt"))
@@ -207,7 +270,9 @@ def _package(path: Path, description: Description) -> None:
     _nequip_settings(model, labels.get("versions") or {}, allegro, description)
     types = labels.get("atom_types") or {}
     description.elements = [str(types[index]) for index in sorted(types)]
-    description.notes.append("its parameters are not counted, since reading them runs code that is in the file")
+    counts = packaged_networks.parameters(path)
+    description.parameters = counts[list(counts)[-1]] if counts else None
+    description.heads = list(counts)
 
 
 def _nequip_checkpoint(path: Path, description: Description) -> None:
@@ -277,8 +342,8 @@ def _gap(path: Path) -> Description:
 
 def _descriptor(found: gap_file.Descriptor) -> str:
     """Such as `soap C, 4 Å, 20 sparse points`; elements in the order in which they are written."""
-    named = [found.words[key] for key in ("Z", "Z1", "Z2") if key in found.words]
-    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named if z.isdigit())
+    named = [number for key in ("Z", "Z1", "Z2") for number in re.findall(r"\d+", found.words.get(key, ""))]
+    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named)
     cutoff = f", {found.cutoff:g} Å" if found.cutoff is not None else ""
     return f"{found.kind} {elements}".rstrip() + f"{cutoff}, {found.sparse_points} sparse points"
 

@@ -54,17 +54,22 @@ def write_result(data: PairData, edges: Edges, energies: torch.Tensor) -> None:
 
     Exchanges in the network's backward pass call MPI: it runs in this thread, on GPUs too.
     """
-    gradient = None
+    gradient: torch.Tensor | None = None
     if energies.requires_grad:
         with torch.autograd.set_multithreading_enabled(False):
             (gradient,) = torch.autograd.grad(energies.sum(), edges.vectors, allow_unused=True)
     if gradient is None:
         gradient = torch.zeros_like(edges.vectors)
+    hand_over(data, edges, energies.detach(), gradient)
+
+
+def hand_over(data: PairData, edges: Edges, energies: torch.Tensor, gradient: torch.Tensor) -> None:
+    """Give LAMMPS energies of the local atoms, (nlocal,) eV, and their gradient by the vectors, (nedges, 3) eV/Å."""
     forces = gradient.to(data.pair_forces.dtype)
     if edges.kept is not None:
         forces = torch.zeros_like(data.pair_forces).index_copy_(0, edges.kept, forces)
     data.update_pair_forces(forces)
-    energies = energies.detach().to(data.eatoms.dtype)
+    energies = energies.to(data.eatoms.dtype)
     data.eatoms.copy_(energies)
     data.energy = energies.sum().item()
 

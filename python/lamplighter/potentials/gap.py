@@ -58,17 +58,20 @@ class Gap(ClusterPotential):
             raise ModelError(f"model file {path} is a GAP, which QUIP evaluates in float64: leave out dtype float32")
         if options.head is not None:
             raise ModelError(f"model file {path} is a GAP, which has no heads: leave out head {options.head}")
-        try:
-            from quippy.potential import Potential
-        except ImportError as missing:
-            raise ModelError(
-                f"model file {path} is a GAP, and quippy cannot be imported ({missing}): "
-                f"{recognition.how_to_install('gap')}"
-            ) from missing
+        recognition.require_framework("gap", path)
+        from quippy.potential import Potential
+
         try:
             loaded = Potential(param_filename=str(path), calculation_always_required=True)
         except RuntimeError as problem:
-            raise ModelError(f"model file {path} cannot be loaded by the installed quippy ({problem})") from problem
+            newer = (
+                ": a newer gap_fit wrote it, pip install --upgrade quippy-ase"
+                if "later version" in str(problem)
+                else ""
+            )
+            raise ModelError(
+                f"model file {path} cannot be loaded by the installed quippy{newer} ({' '.join(str(problem).split())})"
+            ) from problem
         return cls(loaded, found)
 
     def compute(self, cluster: Cluster) -> ClusterResult:

@@ -120,6 +120,8 @@ class AnyPotential(ABC):
     kind: ClassVar[str]
     #: Whether `device` may be a GPU; where not, `device auto` is the CPU.
     runs_on_gpu: ClassVar[bool] = True
+    #: Why a model runs on one rank only, with the remedy; empty where it runs on any number.
+    one_rank_because: str = ""
 
     #: Cutoff radius, Å.
     cutoff: float

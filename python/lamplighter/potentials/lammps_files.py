@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from lamplighter.potentials import recognition
+from lamplighter.potentials import nequip_compiled_file, recognition
 
 NEQUIP_OR_ALLEGRO = "nequip or allegro"
 """A compiled model of the NequIP framework that does not say which of the two it is."""
@@ -21,7 +20,7 @@ def recognise(model: Path) -> str | None:
     if model.suffix == ".json":
         return "symmetrix/mace" if _is_symmetrix(model) else None
     names = recognition.members(model)
-    if model.name.endswith(".nequip.pt2"):
+    if recognition.is_nequip_compiled(model):
         return _compiled_nequip(model)
     if _is_torchscript(names):
         return _torchscript(model, names)
@@ -87,23 +86,9 @@ def _torchscript(model: Path, names: list[str]) -> str | None:
     return NEQUIP_OR_ALLEGRO if model.name.endswith(".nequip.pth") else None
 
 
-def labels_of_compiled(model: Path) -> dict[str, Any]:
-    """What `nequip-compile` notes in a file beside the program; empty if there is nothing."""
-    for name in recognition.members(model):
-        if not name.endswith(".json"):
-            continue
-        try:
-            labels = json.loads(recognition.member_text(model, name))
-        except ValueError:
-            continue
-        if isinstance(labels, dict) and {"r_max", "nequip_aoti_inputs"} & labels.keys():
-            return labels
-    return {}
-
-
-def _compiled_nequip(model: Path) -> str:
-    """The arguments that it was compiled for: pair_nequip gives the cell, pair_allegro does not."""
-    inputs = str(labels_of_compiled(model).get("nequip_aoti_inputs", "")).split()
-    if not inputs:
+def _compiled_nequip(model: Path) -> str | None:
+    target = nequip_compiled_file.made_for(model)
+    if target is None:
         return NEQUIP_OR_ALLEGRO
-    return "nequip" if "cell" in inputs else "allegro"
+    styles = (nequip_compiled_file.PAIR_NEQUIP, nequip_compiled_file.PAIR_ALLEGRO)
+    return target.removeprefix("pair_") if target in styles else None

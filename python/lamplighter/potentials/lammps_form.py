@@ -9,7 +9,7 @@ from typing import Any
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import lammps_files, recognition
+from lamplighter.potentials import lammps_files, nequip_compiled_file, recognition
 from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
 
@@ -45,7 +45,7 @@ def describe(path: Path, style: str) -> Description:
         _symmetrix(path, description)
     elif style == "e3gnn":
         _sevennet(path, description)
-    elif labels := lammps_files.labels_of_compiled(path):
+    elif labels := nequip_compiled_file.labels(path):
         _compiled_nequip(labels, description)
     return description
 

@@ -8,8 +8,10 @@ unpickler used, and in strict runs only for files that the user has put on the l
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import io
 import pickle
+import re
 import threading
 import warnings
 import zipfile
@@ -93,8 +95,9 @@ def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: 
     path = Path(path)
     content = _read(path)
     kind = _kind(path, content)
-    if kind == "package":
-        raise ModelError(f"model file {path} is a torch package, not a file written by torch.save or torch.jit.save")
+    if kind in ("package", "compiled"):
+        what = "a torch package" if kind == "package" else "a compiled program"
+        raise ModelError(f"model file {path} is {what}, not a file written by torch.save or torch.jit.save")
     digest = hashlib.sha256(content).hexdigest()
     if kind == "torchscript":
         reason = "a TorchScript file is a program"
@@ -190,10 +193,21 @@ def _load_fully(path: Path, content: bytes, map_location: torch.device | str, ki
         ) from problem
     except AttributeError as problem:
         raise ModelError(
-            f"model file {path} was written with other versions of its packages than the installed ones: {problem}"
+            f"model file {path} was written with other versions of its packages than the installed ones: {problem}; "
+            f"{_other_versions(str(problem))}"
         ) from problem
     except Exception as problem:
         raise _corrupt(path, problem) from problem
+
+
+def _other_versions(problem: str) -> str:
+    """What may help where a module lacks what a pickle asks for: Python names the module in its words."""
+    module = re.search(r"module '(\w+)", problem)
+    packages = importlib.metadata.packages_distributions().get(module[1], []) if module else []
+    if not packages:
+        return "install the versions that wrote it"
+    installed = importlib.metadata.version(packages[0])
+    return f"{packages[0]} {installed} is installed: pip install --upgrade {packages[0]}, or the version that wrote it"
 
 
 def _read(path: Path, size: int = -1) -> bytes:
@@ -208,7 +222,7 @@ def _read(path: Path, size: int = -1) -> bytes:
         raise ModelError(f"model file {path} cannot be read: {problem.strerror or problem}") from problem
 
 
-def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "package"]:
+def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "package", "compiled"]:
     """What kind of torch file this is, from its first bytes and, for a zip archive, its table of contents."""
     if not start:
         raise ModelError(f"model file {path} is empty; copy or download it again")
@@ -235,6 +249,8 @@ def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "
         ) from problem
     if "model/package_metadata.txt" in members:
         return "package"
+    if any(name.startswith("data/aotinductor/") for name in members):
+        return "compiled"
     if "data.pkl" not in members:
         raise ModelError(
             f"model file {path} is a zip archive without a torch model in it; expected a file written by "

@@ -1,4 +1,5 @@
-"""NequIP and Allegro: packages (`.nequip.zip`), checkpoints (`.ckpt`) and ML-IAP objects (`.nequip.lmp.pt`).
+"""NequIP and Allegro: packages (`.nequip.zip`), checkpoints (`.ckpt`), ML-IAP objects (`.nequip.lmp.pt`), and what
+`lamplighter compile` makes of them (`.nequip.pt2`; `nequip_compile`).
 
 Both are models of the NequIP framework. The network is its own, as it would give it to its ML-IAP object, called with
 pair vectors. In place of that object: nothing returns early (upstream skips ranks with no atom or with one pair or
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-import yaml
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
@@ -26,10 +27,11 @@ from lamplighter.potentials.edges import edges_within, require_elements, require
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch, read_program
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
-_EXCHANGE = "enable_LAMMPSMLIAPGhostExchange"
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+EXCHANGE = "enable_LAMMPSMLIAPGhostExchange"
 _ENERGY_ONLY = "disable_ForceStressOutput"
 _SOLE = "sole_model"
+_PACKAGES = {"allegro": "nequip-allegro"}
 
 
 class NequIP(Potential):
@@ -44,10 +46,10 @@ class NequIP(Potential):
     def __init__(self, network: Any, device: torch.device) -> None:
         metadata = network.metadata
         self.device = device
-        self.dtype = _DTYPES[metadata["model_dtype"]]
+        self.dtype = DTYPES[metadata["model_dtype"]]
         self.elements = list(network.type_names)
         self.cutoff = float(metadata["r_max"])
-        self._cutoffs = _cutoffs(metadata, len(self.elements), device)
+        self._cutoffs = cutoffs_of(metadata, len(self.elements), device)
         self._network = _energy_network(network).to(device)
 
     @classmethod
@@ -56,16 +58,13 @@ class NequIP(Potential):
 
     @classmethod
     def load(cls, path: Path, options: LoadOptions) -> NequIP:
-        _require_framework(path)
+        if recognition.is_nequip_compiled(path):
+            return _compiled(path, options)
+        recognition.require_framework("nequip", path)
         network = read_network(path, options.head)
         require_elements(path, list(network.type_names), options.elements)
-        stored = network.metadata["model_dtype"]
-        if options.dtype not in ("auto", stored):
-            raise ModelError(
-                f"model file {path} was made for {stored}, and models of NequIP and Allegro run in the precision that "
-                f"they were made for: leave out `dtype {options.dtype}`, or train with model_dtype: {options.dtype}"
-            )
-        with _precision():
+        _require_precision(path, network.metadata["model_dtype"], options.dtype)
+        with precision():
             return cls(network, options.device)
 
     def element_index(self, symbol: str) -> int:
@@ -80,19 +79,33 @@ class NequIP(Potential):
             "lmp_mliap_data": data,
             "num_local_ghost_atoms": torch.tensor([data.nlocal, data.ntotal - data.nlocal], device=self.device),
         }
-        with _precision():
+        with precision():
             energies = self._network(given)["atomic_energy"].view(-1)[: data.nlocal]
             write_result(data, edges, energies)
 
 
-def _require_framework(path: Path) -> None:
-    try:
-        import nequip  # noqa: F401
-    except ImportError as missing:
+def _compiled(path: Path, options: LoadOptions) -> NequIP:
+    from lamplighter.potentials.nequip_compile import open_compiled
+
+    if options.device.type != "cpu":
+        raise ModelError(f"model file {path} is compiled for CPUs: leave out device {options.device}")
+    if options.head is not None:
         raise ModelError(
-            f"model file {path} is a NequIP or Allegro model, and NequIP cannot be imported ({missing}): "
-            f"{recognition.how_to_install('nequip')}"
-        ) from missing
+            f"model file {path} is compiled, of one network: leave out head {options.head}, and choose it when the "
+            "model is compiled (lamplighter compile PACKAGE --head NAME)"
+        )
+    potential = open_compiled(path)
+    require_elements(path, list(potential.elements), options.elements)
+    _require_precision(path, str(potential.dtype).removeprefix("torch."), options.dtype)
+    return potential
+
+
+def _require_precision(path: Path, stored: str, asked: str) -> None:
+    if asked not in ("auto", stored):
+        raise ModelError(
+            f"model file {path} was made for {stored}, and models of NequIP and Allegro run in the precision that "
+            f"they were made for: leave out `dtype {asked}`, or train with model_dtype: {asked}"
+        )
 
 
 def read_network(path: Path, name: str | None = None) -> Any:
@@ -106,11 +119,6 @@ def read_network(path: Path, name: str | None = None) -> Any:
         UntrustedModelError: strict is set, and the file is not on the list of trusted files.
         ModelError: NequIP cannot load it.
     """
-    if recognition.is_nequip_compiled(path):
-        raise ModelError(
-            f"model file {path} is compiled for one way of calling it (nequip-compile): give the package (.nequip.zip) "
-            "or the checkpoint that it was made from"
-        )
     if recognition.is_nequip_package(path):
         return _from_bytes(
             path, read_program(path, "a package holds the Python code of its model"), ".nequip.zip", name
@@ -130,7 +138,7 @@ def read_network(path: Path, name: str | None = None) -> Any:
 def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> Any:
     """NequIP tells files by their names, and so gets the content under a name of its liking."""
     try:
-        with tempfile.TemporaryDirectory() as folder, _precision(), _quiet():
+        with tempfile.TemporaryDirectory() as folder, precision(), quiet():
             copy = Path(folder) / f"model{ending}"
             copy.write_bytes(content)
             from nequip.model.saved_models.load_utils import load_saved_model
@@ -139,7 +147,7 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
             set_global_state()
             networks = load_saved_model(str(copy), model_key=None)
     except Exception as problem:
-        newer = recognition.newer_than_installed("nequip", _written_with(path))
+        newer = _newer_packages(path)
         raise ModelError(
             f"model file {path} cannot be loaded by the installed NequIP: "
             f"{newer or 'it is damaged or of another version'} ({type(problem).__name__}: {problem})"
@@ -149,12 +157,13 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
     return networks[name or (_SOLE if _SOLE in known else known[-1])].eval()
 
 
-def _written_with(path: Path) -> object:
-    """The version of NequIP that a package names."""
-    if not recognition.is_nequip_package(path):
-        return None
-    labels = yaml.safe_load(recognition.member_text(path, "/model/package_metadata.txt"))
-    return labels.get("versions", {}).get("nequip") if isinstance(labels, dict) else None
+def _newer_packages(path: Path) -> str:
+    """What to say of a file that newer versions of its packages wrote than the installed ones."""
+    from lamplighter.potentials.description import describe
+
+    written = re.findall(r"([\w-]+) ([\w.+]+)", describe(path).version or "")
+    told = [recognition.newer_than_installed(_PACKAGES.get(name, name), version) for name, version in written]
+    return "; ".join(each for each in told if each)
 
 
 def _energy_network(network: Any) -> Any:
@@ -162,7 +171,7 @@ def _energy_network(network: Any) -> Any:
     from nequip.model.modify_utils import get_all_modifiers, modify
 
     known = get_all_modifiers(network)
-    wanted = [{"modifier": each} for each in (_EXCHANGE, _ENERGY_ONLY) if each in known]
+    wanted = [{"modifier": each} for each in (EXCHANGE, _ENERGY_ONLY) if each in known]
     network = modify(network, wanted)
     if _ENERGY_ONLY not in known:
         network.model = network.model.func
@@ -171,7 +180,7 @@ def _energy_network(network: Any) -> Any:
     return network.eval()
 
 
-def _cutoffs(metadata: dict[str, str], nelements: int, device: torch.device) -> float | torch.Tensor:
+def cutoffs_of(metadata: dict[str, str], nelements: int, device: torch.device) -> float | torch.Tensor:
     """One cutoff for all pairs (Å), or a table by the elements of receiver and sender."""
     table = metadata.get("per_edge_type_cutoff")
     if table is None:
@@ -181,7 +190,7 @@ def _cutoffs(metadata: dict[str, str], nelements: int, device: torch.device) -> 
 
 
 @contextlib.contextmanager
-def _precision() -> Iterator[None]:
+def precision() -> Iterator[None]:
     """NequIP works with float64 as torch's default, which other frameworks in the process may not expect."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -192,7 +201,7 @@ def _precision() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No advice on compilation and versions from each rank."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

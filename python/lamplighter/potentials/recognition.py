@@ -1,4 +1,4 @@
-"""Which framework wrote a model file, told from its bytes: nothing in it is run, no framework is imported.
+"""Which framework wrote a model file, told from its bytes: nothing in it is run, no framework is imported for it.
 
 A model file is a zip archive (or, from old torch, a bare pickle), or plain text. The names of classes that its pickle
 asks for, or a few words of its plain-text parts, give the framework away.
@@ -6,6 +6,7 @@ asks for, or a few words of its plain-text parts, give the framework away.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import pickletools
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, NamedTuple
 
+from lamplighter.errors import ModelError
 from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.gap_file import is_gap
 
@@ -61,6 +63,22 @@ def how_to_install(kind: str) -> str:
     )
 
 
+def require_framework(kind: str, path: Path) -> None:
+    """Import the package that runs models of a kind.
+
+    Raises:
+        ModelError: it cannot be imported; the message names the file and what to install.
+    """
+    framework = FRAMEWORKS[kind]
+    try:
+        importlib.import_module(framework.module)
+    except ImportError as missing:
+        raise ModelError(
+            f"model file {path} is a {framework.name} model, and {framework.module} cannot be imported ({missing}): "
+            f"{how_to_install(kind)}"
+        ) from missing
+
+
 def newer_than_installed(package: str, written: object) -> str:
     """What to say of a file that a newer version of a package wrote than the installed one; nothing of any other."""
     try:
@@ -97,8 +115,11 @@ def is_sevennet(path: Path) -> bool:
 
 
 def is_nequip(path: Path) -> bool:
-    """A package, a checkpoint or an ML-IAP object of NequIP or Allegro."""
-    return is_nequip_package(path) or is_nequip_checkpoint(path) or is_nequip_mliap(path)
+    """A package, a checkpoint, an ML-IAP object or a compiled model of NequIP or Allegro."""
+    return any(
+        looks_like(path)
+        for looks_like in (is_nequip_package, is_nequip_checkpoint, is_nequip_mliap, is_nequip_compiled)
+    )
 
 
 def is_nequip_package(path: Path) -> bool:
@@ -118,8 +139,8 @@ def is_nequip_mliap(path: Path) -> bool:
 
 
 def is_nequip_compiled(path: Path) -> bool:
-    """What `nequip-compile` writes (`.nequip.pt2`): machine code for one kind of call."""
-    return path.name.endswith(".nequip.pt2")
+    """What `nequip-compile` and `lamplighter compile` write (`.nequip.pt2`): machine code for one kind of call."""
+    return any("data/aotinductor/" in name for name in members(path))
 
 
 def members(path: Path) -> list[str]:

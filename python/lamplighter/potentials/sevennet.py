@@ -49,7 +49,7 @@ class SevenNet(Potential):
 
     @classmethod
     def load(cls, path: Path, options: LoadOptions) -> SevenNet:
-        _require_framework(path)
+        recognition.require_framework("sevennet", path)
         config, network = read_checkpoint(path)
         require_elements(path, [chemical_symbols[z] for z in sorted(network.type_map)], options.elements)
         _choose_modality(path, network, options.head)
@@ -69,16 +69,6 @@ class SevenNet(Potential):
         }
         energies = self._network(given)["atomic_energy"].view(-1)
         write_result(data, edges, energies)
-
-
-def _require_framework(path: Path) -> None:
-    try:
-        import sevenn  # noqa: F401
-    except ImportError as missing:
-        raise ModelError(
-            f"model file {path} is a SevenNet model, and SevenNet cannot be imported ({missing}): "
-            f"{recognition.how_to_install('sevennet')}"
-        ) from missing
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
