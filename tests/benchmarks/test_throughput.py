@@ -178,7 +178,7 @@ def test_deepmd_is_measured_beside_ase_and_lmp(run: Run, python: Path, tmp_path:
     (content,) = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))["measurements"]
     results = {result["program"]: result for result in content["results"]}
     assert set(results) == {"Lamplighter", "ASE", "lmp"}
-    assert all(result["first_frame_max_force_difference_eV_A"] < 1e-8 for result in results.values())
+    assert all(result["first_frame_max_force_difference_eV_A"] < 1e-5 for result in results.values())  # float32
     assert 0.2 < results["Lamplighter"]["lmp_over_this"]["median"] < 5
 
 
@@ -186,7 +186,7 @@ def test_deepmd_is_measured_beside_ase_and_lmp(run: Run, python: Path, tmp_path:
     ("words", "message"),
     [
         (["--backends", "mace", "deepmd", "--model", "a.pb"], "--model is of one backend"),
-        (["--backends", "gap"], "invalid choice: 'gap'"),
+        (["--backends", "quip"], "invalid choice: 'quip'"),
     ],
 )
 def test_backends_that_cannot_be_measured_are_refused(run: Run, python: Path, words: list[str], message: str) -> None:

@@ -122,6 +122,7 @@ def test_a_committee_and_dispersion(tmp_path: Path) -> None:
         f"pair_coeff * * lamplighter/committee 1 {models[0]} H C O",
         f"pair_coeff * * lamplighter/committee 2 {models[1]} H C O",
         "pair_coeff * * dispersion/d3 H C O",
+        "neigh_modify one 11151 page 111510",
     ]
 
 
