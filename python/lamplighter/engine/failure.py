@@ -16,6 +16,9 @@ from lamplighter.errors import LamplighterError
 AGREEMENT_S = 2.0
 """How long a failing rank waits to see whether all ranks failed with it."""
 
+FORWARD_S = 0.5
+"""What mpirun gets to hand on the last words of a rank before MPI_Abort ends it: it drops what it has not read."""
+
 
 def end_together(comm: Any, main: Callable[[], int]) -> int:
     """Run `main` on every rank and return the exit status of the program.
@@ -43,6 +46,7 @@ def end_together(comm: Any, main: Callable[[], int]) -> int:
                 _print(problem)
         else:
             _print(problem, f"[rank {comm.Get_rank()} of {comm.Get_size()}] ")
+            time.sleep(FORWARD_S)
             comm.Abort(1)
         return _status_of(problem)
 
