@@ -43,7 +43,7 @@ test-main: install
 test-frameworks: $(FRAMEWORKS_VENV)/.installed
 	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py -k "not tersoff and not test_command"
 	$(MAKE) --no-print-directory install-frameworks
-	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends tests/examples/test_frameworks.py -k deepmd
+	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends tests/examples/test_frameworks.py tests/benchmarks/test_throughput.py -k deepmd
 
 slow: install $(FRAMEWORKS_VENV)/.installed
 	$(BIN)/python -m pytest -m slow
