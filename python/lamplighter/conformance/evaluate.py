@@ -21,6 +21,7 @@ import numpy as np
 from mpi4py import MPI
 
 from lamplighter.conformance.measurements import Job, measure
+from lamplighter.engine.failure import end_all_ranks
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import AnyPotential, LoadOptions
 
@@ -62,7 +63,7 @@ def main() -> None:
             (folder / f"{job.name}.error").write_text(traceback.format_exc())
             if comm.size > 1:  # the others may be waiting for this rank
                 traceback.print_exc()
-                comm.Abort(1)
+                end_all_ranks(comm, 1)
             continue
         if comm.rank == 0:
             seconds = time.process_time() - began  # of this rank

@@ -36,7 +36,7 @@ def end_together(comm: Any, main: Callable[[], int]) -> int:
         status = ended.code if isinstance(ended.code, int) else 1
         if _all_ranks_failed(agreement):
             return status
-        comm.Abort(status)
+        end_all_ranks(comm, status)
         raise
     except BaseException as problem:
         if agreement is None:
@@ -46,9 +46,16 @@ def end_together(comm: Any, main: Callable[[], int]) -> int:
                 _print(problem)
         else:
             _print(problem, f"[rank {comm.Get_rank()} of {comm.Get_size()}] ")
-            time.sleep(FORWARD_S)
-            comm.Abort(1)
+            end_all_ranks(comm, 1)
         return _status_of(problem)
+
+
+def end_all_ranks(comm: Any, status: int) -> None:
+    """MPI_Abort, after what this rank has printed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(FORWARD_S)
+    comm.Abort(status)
 
 
 def agree(comm: Any, action: Callable[[], Any]) -> Any:
