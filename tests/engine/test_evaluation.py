@@ -13,7 +13,8 @@ from ase.io import read
 from tests.conftest import Run
 
 from lamplighter.engine.environment import prepare
-from lamplighter.engine.evaluation import FrameEvaluator, evaluate_frames
+from lamplighter.engine.evaluation import SILENT, FrameEvaluator, evaluate_frames
+from lamplighter.engine.session import Session
 from lamplighter.errors import LamplighterError, StructureError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -79,10 +80,14 @@ def test_mixed_frames_are_those_of_maces_own_calculator(
 LENNARD_JONES = ["pair_style lj/cut 6.0", "pair_coeff * * 0.0104 3.4", "pair_modify shift yes"]
 
 
+def plain_lammps() -> Session:
+    return Session(prepare(threads=1), SILENT, with_models=False)
+
+
 def test_a_pair_style_of_lammps_is_evaluated_without_models() -> None:
     rng = np.random.default_rng(3)
     boxes = [Atoms("Ar4", rng.random((4, 3)) * 3 + np.eye(4, 3) * 4, cell=[a, 11, 12], pbc=True) for a in (10.0, 13.0)]
-    with FrameEvaluator(prepare(threads=1), LENNARD_JONES, ["Ar"], with_models=False) as evaluator:
+    with FrameEvaluator(plain_lammps(), LENNARD_JONES, ["Ar"]) as evaluator:
         for atoms, labels in zip(boxes, evaluate_frames(evaluator, boxes), strict=True):
             atoms.calc = LennardJones(sigma=3.4, epsilon=0.0104, rc=6.0)
             assert labels.energy == pytest.approx(atoms.get_potential_energy(), rel=1e-12)
@@ -101,7 +106,7 @@ def test_a_pair_style_of_lammps_is_evaluated_without_models() -> None:
 )
 def test_a_frame_that_makes_no_sense_is_named(atoms: Atoms, words: str) -> None:
     with (
-        FrameEvaluator(prepare(threads=1), LENNARD_JONES, ["Ar"], with_models=False) as evaluator,
+        FrameEvaluator(plain_lammps(), LENNARD_JONES, ["Ar"]) as evaluator,
         pytest.raises(StructureError, match=words),
     ):
         list(evaluate_frames(evaluator, [Atoms("Ar"), atoms]))
@@ -109,4 +114,4 @@ def test_a_frame_that_makes_no_sense_is_named(atoms: Atoms, words: str) -> None:
 
 def test_lines_that_lammps_refuses_are_quoted() -> None:
     with pytest.raises(LamplighterError, match="pair_style nonsense"):
-        FrameEvaluator(prepare(threads=1), ["pair_style nonsense"], ["Ar"], with_models=False)
+        FrameEvaluator(plain_lammps(), ["pair_style nonsense"], ["Ar"])

@@ -17,6 +17,7 @@ import pytest
 import lamplighter
 from lamplighter.config.loading import parse_run_file
 from lamplighter.engine import own_lammps, potential
+from lamplighter.engine.evaluation import open_evaluator
 from lamplighter.errors import ConfigError, EnvironmentProblem, ModelError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -197,6 +198,12 @@ def test_a_lammps_without_the_style_is_refused_before_any_stage(tmp_path: Path) 
     status = json.loads((tmp_path / "out" / "status.json").read_text())
     assert status["status"] == "failed"
     assert not (tmp_path / "out" / "thermo.csv").exists()
+
+
+def test_frames_are_refused_alike(tmp_path: Path) -> None:
+    """`errors` and `scan` of such a run file open the same LAMMPS as a run."""
+    with pytest.raises(EnvironmentProblem, match=r"needs pair_style quip.*leave out `via: native`"):
+        open_evaluator(section(models=[gap(tmp_path / "gap.xml")]), ELEMENTS, threads=1)
 
 
 def test_the_wheel_has_none_of_the_styles() -> None:

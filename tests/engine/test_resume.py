@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lamplighter
@@ -160,3 +161,28 @@ def test_what_cannot_be_resumed_is_refused(write_run_file: Callable[..., Path], 
         file.unlink()
     with pytest.raises(RunFolderError, match="holds no whole restart file"):
         lamplighter.run(write_run_file([nvt]), progress=False, resume=True)
+
+
+def lennard_jones_table(path: Path, epsilon: float) -> None:
+    r = np.linspace(2.5, 7.0, 200)
+    energy = 4 * epsilon * ((3.4 / r) ** 12 - (3.4 / r) ** 6)
+    force = 24 * epsilon * (2 * (3.4 / r) ** 12 - (3.4 / r) ** 6) / r
+    lines = [f"{k} {a:.10g} {b:.10g} {c:.10g}\n" for k, (a, b, c) in enumerate(zip(r, energy, force, strict=True), 1)]
+    path.write_text("LJ\nN 200 R 2.5 7.0\n\n" + "".join(lines))
+
+
+def test_a_model_file_that_has_changed_is_refused(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
+    """A trajectory of two potentials would be neither's."""
+    table_file = tmp_path / "argon.table"
+    lennard_jones_table(table_file, 0.0104)
+    member = ["pair_style table linear 200", f"pair_coeff * * {table_file} LJ 7.0"]
+    nvt = {"type": "nvt", "length": "40 steps", "temperature": "80 K"}
+    path = write_run_file([nvt], potential={"members": [member, member]}, committee=20)
+    folder = lamplighter.run(path, progress=False).folder
+    status = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps({**status, "status": "failed"}))
+    lennard_jones_table(table_file, 0.0105)
+    with pytest.raises(RunFolderError, match=r"argon\.table has changed since the run in .*put the old file back"):
+        lamplighter.run(path, progress=False, resume=True)
+    lennard_jones_table(table_file, 0.0104)
+    assert lamplighter.run(path, progress=False, resume=True).summary["status"] == "completed"

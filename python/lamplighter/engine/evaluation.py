@@ -17,8 +17,9 @@ from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 
 from lamplighter.config.run_file import Potential
-from lamplighter.engine import deepmd, model_trust, potential
+from lamplighter.engine import deepmd, model_trust, own_lammps, potential
 from lamplighter.engine.environment import Environment, prepare
+from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.session import Session
 from lamplighter.errors import StructureError
 from lamplighter.structures.atoms_file import boxed
@@ -28,6 +29,9 @@ from lamplighter.structures.labels import Labels, unknown_stress
 _ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
 _VIRIAL = "virial"  # ID of the compute
 
+SILENT = ("-screen", "none", "-log", "none", "-nocite")
+"""Command-line switches of a LAMMPS that says nothing."""
+
 
 class FrameEvaluator:
     """A potential that answers for any frame of its elements; end it with `close`, or use it in a `with` statement.
@@ -35,28 +39,27 @@ class FrameEvaluator:
     Collective: under mpirun, every rank makes it and calls it alike, with the same frames.
 
     Args:
-        env: From `environment.prepare`.
+        session: A LAMMPS that has what the lines need, opened with the arguments `SILENT`; it is closed with this.
         pair_lines: `pair_style` and `pair_coeff` as in a LAMMPS script with `units metal`, e.g. of `potential.lines`.
         elements: Of the atom types 1, 2, … of these lines.
-        with_models: Whether the lines need our plugin's models (see `potential.needs_models`).
+        newton: `on` or `off`, as the lines need it.
 
     Raises:
-        EnvironmentProblem, PluginError: see `Session`.
         LammpsError, ModelError: the lines are not accepted.
     """
 
     def __init__(
-        self, env: Environment, pair_lines: Sequence[str], elements: Sequence[str], *, with_models: bool = True
+        self, session: Session, pair_lines: Sequence[str], elements: Sequence[str], newton: str = "on"
     ) -> None:
         self.elements = tuple(elements)
         self._type_of = {atomic_numbers[symbol]: number for number, symbol in enumerate(self.elements, start=1)}
-        self._session = Session(env, ["-screen", "none", "-log", "none", "-nocite"], with_models=with_models)
+        self._session = session
         try:
             for line in (
                 "units metal",
                 "atom_style atomic",
                 "atom_modify map yes",
-                "newton on",
+                f"newton {newton}",
                 "neighbor 0.5 bin",
                 "boundary f f f",
                 "region box prism 0 1 0 1 0 1 0 0 0",
@@ -172,8 +175,9 @@ def evaluator_of(env: Environment, chosen: Potential, elements: Sequence[str], c
         chosen, elements: As `open_evaluator`.
         committee: Keywords that choose one of several models; empty: the first.
     """
-    lines = potential.lines(chosen, committee, elements)
-    return FrameEvaluator(env, lines, elements, with_models=potential.needs_models(chosen))
+    lines = potential.lines(chosen, committee, elements, env.ranks)
+    newton = own_lammps.newton_of(chosen)
+    return FrameEvaluator(open_session(env, chosen, SILENT), lines, elements, newton)
 
 
 class Evaluator(Protocol):

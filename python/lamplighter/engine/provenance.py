@@ -55,9 +55,7 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
             "lammps_library": lammps.lib._name,
         },
         "plugin": None if run.potential.lammps else _plugin_status(),
-        "models": [
-            {**hashed(path), "loader": None} for model in run.potential.files for path in (model, *companions(model))
-        ],
+        "models": [{**model, "loader": None} for model in models(run)],
         "structure": hashed(run.structure.file),
         "seed": run.seed,
         "ranks": env.ranks,
@@ -66,6 +64,15 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
         "command_line": command_line,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def models(run: RunFile) -> list[dict[str, Any]]:
+    """Path, size and SHA-256 of each model file of a run, and of those that belong to it.
+
+    Raises:
+        ModelError: one of the latter is missing.
+    """
+    return [hashed(path) for model in run.potential.files for path in (model, *companions(model))]
 
 
 def add_loaders(content: dict[str, Any], run: RunFile) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.engine import run_folder, trajectory
+from lamplighter.engine import provenance, run_folder, trajectory
 from lamplighter.engine.names import COMMITTEE, EVENTS
 from lamplighter.engine.run_folder import RunStatus
 from lamplighter.engine.script import Restart, steps_of_stages
@@ -39,6 +39,26 @@ def require_resumable(folder: Path, run: RunFile) -> RunStatus:
     if status.status == "stopped":
         raise RunFolderError(f"--resume: the run in {folder} was ended by its guard ({folder / EVENTS} says why)")
     return status
+
+
+def require_same_models(folder: Path, run: RunFile) -> None:
+    """Refuse to go on with other content in the model files than `provenance.json` says; nothing where it is missing.
+
+    Raises:
+        RunFolderError: a model file has changed since the run was begun.
+        ModelError: a file that belongs to a model is missing.
+    """
+    try:
+        held = json.loads((folder / run_folder.PROVENANCE).read_text(encoding="utf-8"))["models"]
+        before = {model["path"]: model["sha256"] for model in held}
+    except (OSError, ValueError, TypeError, KeyError):
+        return  # the run ended before it was written
+    for model in provenance.models(run):
+        if model["sha256"] != before.get(model["path"], model["sha256"]):
+            raise RunFolderError(
+                f"--resume: {model['path']} has changed since the run in {folder} was begun ({run_folder.PROVENANCE} "
+                "has its SHA-256): put the old file back, or start a new run in another folder"
+            )
 
 
 def find_restart(folder: Path, run: RunFile) -> Restart:

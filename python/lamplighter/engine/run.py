@@ -18,10 +18,8 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import (
     deepmd,
-    environment,
     model_trust,
     other_python,
-    own_lammps,
     potential,
     provenance,
     run_folder,
@@ -34,7 +32,8 @@ from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.engine.molecules import molecules_of_start
 from lamplighter.engine.names import MOLECULES
-from lamplighter.engine.resume import cut_outputs, find_restart, require_resumable
+from lamplighter.engine.potential_session import open_session
+from lamplighter.engine.resume import cut_outputs, find_restart, require_resumable, require_same_models
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
@@ -148,6 +147,8 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
     model_trust.require_files(run_file.potential)
+    if resume:
+        require_same_models(folder, run_file)
     structure, blocks = read_start_structure(run_file.structure), []
     if run_file.stages and not resumed_scan:
         blocks = script.compose(run_file, structure, restart, ranks)
@@ -223,17 +224,10 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
     log = ["-log", run_folder.LOG] if plan.blocks and not plan.restart else ["-log", "none"]
     wanted = plan.run.potential
-    switches = ["-screen", "none", "-nocite", *log, *own_lammps.arguments(wanted, env.threads)]
-    if own_lammps.uses_python(wanted):
-        environment.import_torch_first()
-    session = Session(env, switches, with_models=potential.needs_models(wanted))
+    session = open_session(env, wanted, ["-screen", "none", "-nocite", *log])
     try:
-        if potential.needs_deepmd(wanted):
-            deepmd.require_style(session.lammps)
-        if wanted.by_own_lammps:
-            own_lammps.prepare(session.lammps, wanted)
-            if plan.run.guard.criteria or plan.run.committee is not None:
-                load_plugin(session.lammps)
+        if wanted.by_own_lammps and (plan.run.guard.criteria or plan.run.committee is not None):
+            load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {run_folder.LOG} append")
         if env.is_first:

@@ -1,0 +1,39 @@
+"""A LAMMPS that has all that a potential needs: models, DeePMD-kit's pair style, or the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamplighter.config.run_file import Potential
+from lamplighter.engine import deepmd, environment, own_lammps, potential
+from lamplighter.engine.environment import Environment
+from lamplighter.engine.session import Session
+
+
+def open_session(env: Environment, wanted: Potential, arguments: Sequence[str] = ()) -> Session:
+    """Open LAMMPS for a potential. Collective.
+
+    Args:
+        env: From `environment.prepare`.
+        wanted: A resolved section of the run file.
+        arguments: Command-line switches of LAMMPS, besides those of the potential.
+
+    Raises:
+        EnvironmentProblem: the LAMMPS in use lacks a pair style of the potential; else as `Session`.
+        PluginError, LammpsError: see `Session`.
+        ModelError: `via: native`, and no pair style of LAMMPS reads a model.
+    """
+    if own_lammps.uses_python(wanted):
+        environment.import_torch_first()
+    switches = [*arguments, *own_lammps.arguments(wanted, env.threads)]
+    session = Session(env, switches, with_models=potential.needs_models(wanted))
+    try:
+        if potential.needs_deepmd(wanted):
+            deepmd.require_style(session.lammps)
+        if wanted.by_own_lammps:
+            own_lammps.prepare(session.lammps, wanted)
+    except BaseException:
+        if env.ranks == 1:  # closing is collective
+            session.close()
+        raise
+    return session
