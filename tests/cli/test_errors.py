@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -84,6 +88,25 @@ def test_the_same_potential_has_no_errors_and_a_scaled_one_known_errors(
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     assert "8 frames, 256 atoms; labels energy_lj, forces_lj, stress_lj" in out
     assert "error bars: bootstrap over 8 frames" in out
+
+
+def test_a_terminal_counts_the_frames(argon: Path, tmp_path: Path) -> None:
+    """And the result stays alone on standard output."""
+    path = run_file(tmp_path / "run.yaml", EPSILON)
+    controller, terminal = os.openpty()
+    command = [Path(sys.prefix) / "bin" / "lamplighter", "errors", argon, "--run-file", path, "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    out, _ = process.communicate(timeout=200)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux: the other end is closed
+        while chunk := os.read(controller, 65536):
+            shown += chunk
+    os.close(controller)
+    assert process.returncode == 0
+    assert json.loads(out)
+    assert [b"run: %d of 8" % k in shown for k in range(10)] == [False, *[True] * 8, False]
+    assert shown.endswith(b"\r\x1b[K")
 
 
 def test_predictions_are_kept_for_other_environments(lamplighter: Lamplighter, argon: Path, tmp_path: Path) -> None:

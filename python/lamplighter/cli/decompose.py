@@ -105,7 +105,6 @@ def reference_of_molecules(
         LamplighterError: the file cannot be used, or the labels of the frames are not of the method.
     """
     from lamplighter.analysis.model_errors import label_arrays
-    from lamplighter.engine.evaluation import evaluate_frames
     from lamplighter.engine.reference import open_reference
     from lamplighter.errors import LamplighterError
     from lamplighter.structures.labelled_frames import read_labelled
@@ -125,22 +124,21 @@ def reference_of_molecules(
             f"there and {again:.6g} eV by {method}. Label the file of --write-molecules by the method of the frames "
             "and give it as --molecule-labels"
         )
-    return label_arrays(list(evaluate_frames(calculator, found.molecules)))
+    return label_arrays(model_options.labels_of(calculator, found.molecules, calculator.name))
 
 
 def _predictions(
     choice: model_options.ModelChoice, given: LabelledFrames, found: IsolatedMolecules, alone: bool
 ) -> tuple[list[Any], dict[str, Any]]:
     """What each model says of the frames, and of the molecules."""
-    from lamplighter.engine.evaluation import evaluate_frames
     from lamplighter.report.predictions import prediction
 
     together, of_molecules = [], {}
     for each in choice.all():
         with model_options.evaluator_of(each, given.elements, choice.trust) as evaluator:
-            labels = list(evaluate_frames(evaluator, given.frames))
+            labels = model_options.labels_of(evaluator, given.frames, each.name)
             together.append(prediction(each.name, each.committee, labels))
             if alone:
-                made = list(evaluate_frames(evaluator, found.molecules))
+                made = model_options.labels_of(evaluator, found.molecules, each.name)
                 of_molecules[each.name] = prediction(each.name, each.committee, made).arrays
     return together, of_molecules

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamplighter.cli.model_options import Chosen, ModelChoice, evaluator_of
+from lamplighter.cli.model_options import Chosen, ModelChoice, evaluator_of, labels_of
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def labelled(
             raise LamplighterError(f"{useless[0]} is of labelled frames: give them, too (--labelled FRAMES)")
         return None
     from lamplighter.analysis.isolated_molecules import BONDED
-    from lamplighter.cli.transfer import pair, training_compositions
+    from lamplighter.cli.compositions import pair, training_compositions
     from lamplighter.report.page.labelled import Labelled
     from lamplighter.structures.labelled_frames import read_labelled
 
@@ -112,14 +112,13 @@ def _predict(given: LabelledFrames, stored_in: Sequence[Path]) -> Predict:
     evaluated: dict[str, LabelArrays] = {}
 
     def said(chosen: Chosen, structures: Sequence[Atoms]) -> LabelArrays:
-        from lamplighter.engine.evaluation import evaluate_frames
-
         if chosen.name in stored:
             return stored[chosen.name]
         key = chosen.potential.model_dump_json() if chosen.potential else chosen.name
         if key not in evaluated:
             with evaluator_of(chosen, given.elements, trust=False) as evaluator:
-                evaluated[key] = prediction(chosen.name, "", list(evaluate_frames(evaluator, structures))).arrays
+                labels = labels_of(evaluator, structures, chosen.name)
+            evaluated[key] = prediction(chosen.name, "", labels).arrays
         return evaluated[key]
 
     def predict(run: Path, structures: Sequence[Atoms]) -> list[Prediction]:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from lamplighter.config.run_file import Potential
-    from lamplighter.engine.evaluation import FrameEvaluator
+    from lamplighter.engine.evaluation import Evaluator, FrameEvaluator
     from lamplighter.report.predictions import Prediction
+    from lamplighter.structures.labels import Labels
 
 Models = Annotated[
     list[str] | None,
@@ -148,7 +149,6 @@ def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str
     """
     from dataclasses import replace
 
-    from lamplighter.engine.evaluation import evaluate_frames
     from lamplighter.report.predictions import load_predictions, prediction
 
     made: list[Prediction] = []
@@ -158,8 +158,17 @@ def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str
             made += [replace(found, committee=each.committee or found.committee) for found in stored]
             continue
         with evaluator_of(each, elements, choice.trust) as evaluator:
-            made.append(prediction(each.name, each.committee, list(evaluate_frames(evaluator, frames))))
+            made.append(prediction(each.name, each.committee, labels_of(evaluator, frames, each.name)))
     return made
+
+
+def labels_of(evaluator: Evaluator, frames: Sequence[Atoms], name: str) -> list[Labels]:
+    """What a model or reference says of frames; a terminal shows at which it is. Raises as `evaluate_frames`."""
+    from lamplighter.counting import counted
+    from lamplighter.engine.evaluation import evaluate_frames
+
+    with counted(frames, name) as each:
+        return list(evaluate_frames(evaluator, each))
 
 
 def _potential(content: dict[str, Any]) -> Potential:

@@ -98,7 +98,7 @@ def discard_option(text: str) -> float | None:
 
 
 def discard_of_stages(text: str | None) -> float | Literal["auto"] | None:
-    """The same for `state_points.read_state_points`; None where it was not given."""
+    """The same for `state_points.state_points`; None where it was not given."""
     if text is None or text == "auto":
         return "auto" if text else None
     return time_or_zero("--discard", text)

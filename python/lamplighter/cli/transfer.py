@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lamplighter.cli import model_options, options
+from lamplighter.cli.compositions import pair, training_compositions
 from lamplighter.errors import LamplighterError
 
 
@@ -86,33 +86,6 @@ def transfer(
     if csv is not None:
         write_transfer(result, csv)
     print(json_text(transfer_as_json(result)) if as_json else format_transfer(result))
-
-
-def training_compositions(
-    given: Sequence[str], species: str, called: Mapping[str, str], tolerance: float
-) -> dict[str, set[str]] | None:
-    """Compositions in the training data of each row; the empty name stands for all rows."""
-    from lamplighter.report.transfer import compositions_of
-    from lamplighter.structures.labelled_frames import read_frames
-
-    found: dict[str, set[str]] = {}
-    for text in given:
-        row, _, file = ("", "", text) if Path(text).exists() else text.rpartition("=")
-        made_of = compositions_of(read_frames(Path(file))[0], species, called, tolerance)
-        found[row] = found.get(row, set()) | set(made_of.names)
-    return found or None
-
-
-def pair(option: str, text: str) -> tuple[str, str]:
-    """`NAME=VALUE` in two.
-
-    Raises:
-        LamplighterError: it is not of this form.
-    """
-    first, sign, second = text.partition("=")
-    if not (first and sign and second):
-        raise LamplighterError(f"{option} {text}: expected NAME=VALUE")
-    return first, second
 
 
 def _coefficients(text: str, species: list[str]) -> list[int]:

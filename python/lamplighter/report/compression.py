@@ -9,7 +9,7 @@ from typing import Literal
 
 from lamplighter.analysis.tait import TaitFit, fit_tait
 from lamplighter.errors import LamplighterError
-from lamplighter.report.state_points import StatePoint, point_name, read_state_points, require_one
+from lamplighter.report.state_points import StatePoint, isotherm
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,14 @@ def compression_of_runs(
 ) -> CompressionOfRuns:
     """Read the stages of runs and fit the Tait equation to their volumes.
 
-    Args: as `state_points.read_state_points`.
+    Args: as `state_points.state_points`.
 
     Raises:
         LamplighterError: a run cannot be used, the stages are at several temperatures, or at fewer than four pressures.
     """
-    found = read_state_points(folders, discard, stages)
-    points = sorted(found.points, key=lambda point: point.pressure)
-    where = ", ".join(str(folder) for folder in folders)
-    if not points:
-        raise LamplighterError(f"{where}: no stage at constant pressure has run")
-    temperature = require_one([(point_name(each), each.temperature) for each in points], "temperature", "K")
+    found = isotherm(folders, discard, stages)
     try:
-        fit = fit_tait([point.pressure for point in points], [point.density.volume for point in points])
+        fit = fit_tait([point.pressure for point in found.points], [point.density.volume for point in found.points])
     except ValueError as problem:
-        raise LamplighterError(f"{where}: {problem}") from None
-    return CompressionOfRuns(points, temperature, fit, [*found.notes, *fit.notes])
+        raise LamplighterError(f"{found.source}: {problem}") from None
+    return CompressionOfRuns(found.points, found.constant, fit, [*found.notes, *fit.notes])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.analysis.whole_molecules import whole_molecules
 from lamplighter.config.volume_scan import FEWEST_DENSITIES
+from lamplighter.counting import counted
 from lamplighter.errors import LamplighterError, StructureError
 from lamplighter.report.volume_scan import Energies
 from lamplighter.structures import lammps_data
@@ -102,25 +102,21 @@ class ScanFrames:
         Raises:
             LamplighterError: it fails; the density is named.
         """
-        shown = sys.stderr.isatty() and (known is None or known.shows_progress)
         everything = self.everything
         found: list[Labels] = []
-        for place, atoms in enumerate(everything, start=1):
-            if shown:
-                print(f"\r{name}: {place} of {len(everything)}", end="", file=sys.stderr, flush=True)
-            before = None if known is None else known.get(place - 1)
-            if before is not None:
-                found.append(before)
-                continue
-            try:
-                found.append(evaluate(atoms))
-            except LamplighterError as problem:
-                what = f"at {density_of(atoms):.4g} g/cm³" if place <= len(self.frames) else "an isolated molecule"
-                raise LamplighterError(f"{name}, {what}: {problem}") from problem
-            if known is not None:
-                known.keep(place - 1, found[-1])
-        if shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        with counted(everything, name, known is None or known.shows_progress) as each:
+            for place, atoms in enumerate(each):
+                before = None if known is None else known.get(place)
+                if before is not None:
+                    found.append(before)
+                    continue
+                try:
+                    found.append(evaluate(atoms))
+                except LamplighterError as problem:
+                    what = f"at {density_of(atoms):.4g} g/cm³" if place < len(self.frames) else "an isolated molecule"
+                    raise LamplighterError(f"{name}, {what}: {problem}") from problem
+                if known is not None:
+                    known.keep(place, found[-1])
         return found
 
     def energies_by(self, evaluate: Evaluate, name: str, known: Known | None = None) -> Energies:

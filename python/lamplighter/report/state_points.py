@@ -39,16 +39,45 @@ class StatePoint:
 
 
 @dataclass(frozen=True)
-class StatePoints:
-    """Points of one system, in the order of runs and stages, and what limits them."""
+class Line:
+    """Points of one system along which one condition changes.
+
+    Attributes:
+        points: At least one, by what changes.
+        constant: What does not, in K or bar.
+        source: Their runs, for messages.
+        notes: What limits them.
+    """
 
     points: list[StatePoint]
+    constant: float
+    source: str
     notes: list[str]
 
 
-def read_state_points(
+def isotherm(
     folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
-) -> StatePoints:
+) -> Line:
+    """The points of runs, by pressure; arguments and errors as `state_points`.
+
+    Raises:
+        RunFolderError: the points are at several temperatures.
+    """
+    return _line("pressure", "temperature", "K", state_points(folders, discard, stages), folders)
+
+
+def isobar(folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()) -> Line:
+    """The points of runs, by temperature; arguments and errors as `state_points`.
+
+    Raises:
+        RunFolderError: the points are at several pressures.
+    """
+    return _line("temperature", "pressure", "bar", state_points(folders, discard, stages), folders)
+
+
+def state_points(
+    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
+) -> tuple[list[StatePoint], list[str]]:
     """The NPT stages at constant temperature and pressure of runs; of several in a row at one condition, the last.
 
     Args:
@@ -57,8 +86,12 @@ def read_state_points(
             nothing where a stage at the same condition came before, else as "auto".
         stages: Names or indices of the stages of each run; none: as above.
 
+    Returns:
+        The points in the order of runs and stages, at least one, and what limits them.
+
     Raises:
-        RunFolderError: a run cannot be read or used, has no such stage, or the runs are of different systems.
+        RunFolderError: a run cannot be read or used, has no such stage, none has run, or the runs are of different
+            systems.
     """
     points: list[StatePoint] = []
     notes: list[str] = []
@@ -81,27 +114,31 @@ def read_state_points(
             equilibrated = index > 0 and _constant(planned[index - 1]) == _constant(planned[index])
             left_out = 0.0 if discard is None and equilibrated else discard
             points.append(_point(run, record, planned[index], None if left_out == "auto" else left_out, notes))
+    if not points:
+        raise RunFolderError(f"{_named_together(folders)}: no stage at constant pressure has run")
     require_same_system((point.folder, point.density.system) for point in points)
-    return StatePoints(points, notes)
+    return points, notes
 
 
-def require_one(values: Sequence[tuple[str, float]], quantity: str, unit: str) -> float:
-    """The one temperature, or pressure, of all points.
-
-    Args:
-        values: Of each point: what it is, for the message, and its value.
-
-    Raises:
-        RunFolderError: there are several; two are named.
-    """
-    first = values[0]
-    for each in values[1:]:
-        if not math.isclose(each[1], first[1], rel_tol=1e-6, abs_tol=1e-6):
+def _line(
+    changing: str, constant: str, unit: str, found: tuple[list[StatePoint], list[str]], folders: Sequence[Path]
+) -> Line:
+    """By the attribute `changing`; `constant`, in `unit`, must be one for all."""
+    points = sorted(found[0], key=lambda point: getattr(point, changing))
+    first, *others = points
+    value = getattr(first, constant)
+    for each in others:
+        other = getattr(each, constant)
+        if not math.isclose(other, value, rel_tol=1e-6, abs_tol=1e-6):
             raise RunFolderError(
-                f"all stages must be at one {quantity}: {first[0]} is at {first[1]:g} {unit}, {each[0]} at "
-                f"{each[1]:g} {unit}; choose some with --stage"
+                f"all stages must be at one {constant}: {point_name(first)} is at {value:g} {unit}, {point_name(each)} "
+                f"at {other:g} {unit}; choose some with --stage"
             )
-    return first[1]
+    return Line(points, value, _named_together(folders), found[1])
+
+
+def _named_together(folders: Sequence[Path]) -> str:
+    return ", ".join(str(folder) for folder in folders)
 
 
 def point_name(point: StatePoint) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lamplighter.analysis.thermal_expansion import ThermalExpansion, thermal_expansion
 from lamplighter.errors import LamplighterError
-from lamplighter.report.state_points import StatePoint, point_name, read_state_points, require_one
+from lamplighter.report.state_points import StatePoint, isobar
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,15 @@ def thermal_expansion_of_runs(
 ) -> ThermalExpansionOfRuns:
     """Read the stages of runs and fit a line to their densities.
 
-    Args: as `state_points.read_state_points`.
+    Args: as `state_points.state_points`.
 
     Raises:
         LamplighterError: a run cannot be used, the stages are at several pressures, or at one temperature alone.
     """
-    found = read_state_points(folders, discard, stages)
-    points = sorted(found.points, key=lambda point: point.temperature)
-    where = ", ".join(str(folder) for folder in folders)
-    if not points:
-        raise LamplighterError(f"{where}: no stage at constant pressure has run")
-    pressure = require_one([(point_name(each), each.pressure) for each in points], "pressure", "bar")
+    found = isobar(folders, discard, stages)
     try:
-        line = thermal_expansion([point.temperature for point in points], [point.density.mean for point in points])
+        densities = [point.density.mean for point in found.points]
+        line = thermal_expansion([point.temperature for point in found.points], densities)
     except ValueError as problem:
-        raise LamplighterError(f"{where}: {problem}") from None
-    return ThermalExpansionOfRuns(points, pressure, line, [*found.notes, *line.notes])
+        raise LamplighterError(f"{found.source}: {problem}") from None
+    return ThermalExpansionOfRuns(found.points, found.constant, line, [*found.notes, *line.notes])

@@ -1,0 +1,35 @@
+"""Options that name molecules and training data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lamplighter.errors import LamplighterError
+
+
+def training_compositions(
+    given: Sequence[str], species: str, called: Mapping[str, str], tolerance: float
+) -> dict[str, set[str]] | None:
+    """Compositions in the training data of each row; the empty name stands for all rows."""
+    from lamplighter.report.transfer import compositions_of
+    from lamplighter.structures.labelled_frames import read_frames
+
+    found: dict[str, set[str]] = {}
+    for text in given:
+        row, _, file = ("", "", text) if Path(text).exists() else text.rpartition("=")
+        made_of = compositions_of(read_frames(Path(file))[0], species, called, tolerance)
+        found[row] = found.get(row, set()) | set(made_of.names)
+    return found or None
+
+
+def pair(option: str, text: str) -> tuple[str, str]:
+    """`NAME=VALUE` in two.
+
+    Raises:
+        LamplighterError: it is not of this form.
+    """
+    first, sign, second = text.partition("=")
+    if not (first and sign and second):
+        raise LamplighterError(f"{option} {text}: expected NAME=VALUE")
+    return first, second

@@ -1,0 +1,34 @@
+"""A line on the terminal that counts what has been done."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Collection, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def counted(items: Collection[T], name: str, shown: bool = True) -> Iterator[Iterator[T]]:
+    """Give the items one after the other; standard error shows which it is, and nothing where it is no terminal.
+
+    Args:
+        items: What is gone through.
+        name: What it is done by, or to.
+        shown: False: not on this rank.
+    """
+    if not (shown and sys.stderr.isatty()):
+        yield iter(items)
+        return
+
+    def each() -> Iterator[T]:
+        for number, item in enumerate(items, start=1):
+            print(f"\r{name}: {number} of {len(items)}", end="", file=sys.stderr, flush=True)
+            yield item
+
+    try:
+        yield each()
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
