@@ -670,7 +670,9 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   }
   bridged_model.list_seen = lists_built;
 
-  if (model.takes == LAMPLIGHTER_PAIRS) scatter_pair_forces(npairs, results);
+  if (model.takes == LAMPLIGHTER_PAIRS)
+    for (int64_t n = 0; n < npairs; n++)
+      lamplighter::add_pair_force(pair_i[n], pair_j[n], &rij[3 * n], &fij[3 * n], results);
   results.energy += step.energy;
   if (results.eatoms)
     for (int i = 0; i < nlocal; i++) results.eatoms[i] += eatoms[i];
@@ -703,36 +705,6 @@ void *PairLamplighter::extract_peratom(const char *name, int &ncol)
 {
   ncol = 0;
   return carry && strcmp(name, "variance") == 0 ? carry->values : nullptr;
-}
-
-/* The virial of a pair is -r_ij (x) f_ij; atoms i and j take half of it each, which is how MACE
-   divides its own atomic virials. */
-
-void PairLamplighter::scatter_pair_forces(int64_t npairs, lamplighter::Results &results) const
-{
-  for (int64_t n = 0; n < npairs; n++) {
-    const int64_t i = pair_i[n], j = pair_j[n];
-    const double *r = &rij[3 * n], *f = &fij[3 * n];
-    double *fi = results.f + 3 * i, *fj = results.f + 3 * j;
-    for (int d = 0; d < 3; d++) {
-      fi[d] += f[d];
-      fj[d] -= f[d];
-    }
-    if (!results.virial && !results.vatom) continue;
-    const double v[6] = {-r[0] * f[0],
-                         -r[1] * f[1],
-                         -r[2] * f[2],
-                         -0.5 * (r[0] * f[1] + r[1] * f[0]),
-                         -0.5 * (r[0] * f[2] + r[2] * f[0]),
-                         -0.5 * (r[1] * f[2] + r[2] * f[1])};
-    if (results.virial)
-      for (int k = 0; k < 6; k++) results.virial[k] += v[k];
-    if (results.vatom)
-      for (int k = 0; k < 6; k++) {
-        results.vatom[6 * i + k] += 0.5 * v[k];
-        results.vatom[6 * j + k] += 0.5 * v[k];
-      }
-  }
 }
 
 /* ---------------------------------------------------------------------- */

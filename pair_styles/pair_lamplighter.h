@@ -92,7 +92,6 @@ class PairLamplighter : public Pair {
   void describe_system(lamplighter_step &);
   void require_virial() const;
   void stop_all_if(const std::string &problem);
-  void scatter_pair_forces(int64_t npairs, lamplighter::Results &) const;
   void set_chunk(int first, int count);
   static int doubles_for(int elements, int element_size);
 };

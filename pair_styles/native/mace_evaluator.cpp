@@ -316,7 +316,6 @@ template <class T> class Evaluator : public MaceEvaluator {
   double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
   double repulsion(const Member<T> &, const Atoms &, int i, const Neighbourhood<T> &, Results &);
   void add_edge_forces(int i, const Neighbourhood<T> &, Results &);
-  void add_edge_force(int i, int j, const double *r, const double *f, Results &);
 };
 
 /* The model without the species that no type is of. */
@@ -1098,7 +1097,7 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Result
   }
 }
 
-/* The forces of all edges of atom i, and their virial: see add_edge_force. */
+/* The forces of all edges of atom i, f = dE / d(x_j - x_i), and their virial: as add_pair_force. */
 
 template <class T>
 void Evaluator<T>::add_edge_forces(int i, const Neighbourhood<T> &near, Results &results)
@@ -1108,7 +1107,7 @@ void Evaluator<T>::add_edge_forces(int i, const Neighbourhood<T> &near, Results 
     for (int e = 0; e < edges.count; e++) {
       const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
       const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
-      add_edge_force(i, near.neighbour[e], r, f, results);
+      add_pair_force(i, near.neighbour[e], r, f, results);
     }
     return;
   }
@@ -1138,33 +1137,6 @@ void Evaluator<T>::add_edge_forces(int i, const Neighbourhood<T> &near, Results 
     v[5] += y * edges.fz[e] + z * edges.fy[e];
   }
   for (int k = 0; k < 6; k++) results.virial[k] -= (k < 3 ? 1.0 : 0.5) * v[k];
-}
-
-/* f = dE / d(x_j - x_i): the force on i, and its opposite on j. The two atoms take half of the
-   pair's virial each. */
-
-template <class T>
-void Evaluator<T>::add_edge_force(int i, int j, const double *r, const double *f, Results &results)
-{
-  double *fi = results.f + 3 * (size_t) i, *fj = results.f + 3 * (size_t) j;
-  for (int k = 0; k < 3; k++) {
-    fi[k] += f[k];
-    fj[k] -= f[k];
-  }
-  if (!results.virial && !results.vatom) return;
-  const double v[6] = {-r[0] * f[0],
-                       -r[1] * f[1],
-                       -r[2] * f[2],
-                       -0.5 * (r[0] * f[1] + r[1] * f[0]),
-                       -0.5 * (r[0] * f[2] + r[2] * f[0]),
-                       -0.5 * (r[1] * f[2] + r[2] * f[1])};
-  if (results.virial)
-    for (int k = 0; k < 6; k++) results.virial[k] += v[k];
-  if (results.vatom)
-    for (int k = 0; k < 6; k++) {
-      results.vatom[6 * (size_t) i + k] += 0.5 * v[k];
-      results.vatom[6 * (size_t) j + k] += 0.5 * v[k];
-    }
 }
 
 /* Ziegler-Biersack-Littmark repulsion of the pairs closer than the sum of their covalent radii, as
@@ -1203,7 +1175,7 @@ double Evaluator<T>::repulsion(const Member<T> &member, const Atoms &atoms, int 
     energy += k * phi * cut;
     const double along = member.scale * k * ((slope - phi / r) * cut + phi * cut_slope) / r;
     const double f[3] = {along * d[0], along * d[1], along * d[2]};
-    add_edge_force(i, near.neighbour[e], d, f, results);
+    add_pair_force(i, near.neighbour[e], d, f, results);
   }
   return energy;
 }

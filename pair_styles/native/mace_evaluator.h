@@ -3,6 +3,7 @@
 #define LAMPLIGHTER_MACE_EVALUATOR_H
 
 #include "mace_parameters.h"
+#include "results.h"
 
 #include <cstddef>
 #include <memory>
@@ -34,15 +35,6 @@ struct Atoms {
   const int *nneighbours;
   const int *const *neighbours;
   int neighbour_mask;
-};
-
-/* Results, all added to what is there: eV, eV/Angstrom, eV. Null: not wanted. */
-struct Results {
-  double energy;
-  double *f;         // [rows][3]
-  double *eatoms;    // [nlocal]
-  double *virial;    // [6] xx yy zz xy xz yz
-  double *vatom;     // [rows][6]
 };
 
 /* A pair of rows of x that are closer than any model knows, if there is one. */
