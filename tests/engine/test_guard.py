@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.conftest import PROGRAMS, Run
 
 import lamplighter
 from lamplighter.config.loading import parse_run_file
+from lamplighter.engine.names import GUARD_CRITERIA
 from lamplighter.errors import ConfigError
 
 NPT = {"type": "npt", "temperature": "90 K", "pressure": "2000 bar", "length": "2 ps"}
@@ -31,6 +33,13 @@ def test_presets_are_those_of_the_protocols() -> None:
     assert parsed({"preset": "stability", "density": [0.5, 1.5]}).criteria == ["bond stretch 0.5", "density 0.5 1.5"]
     assert parsed({}).criteria == []
     assert parsed({"every": 2, "energy": 0.1, "energy_every": 20}).criteria == ["energy 0.1 every 20"]
+
+
+def test_criteria_are_named_as_fix_guard_names_them() -> None:
+    source = (Path(__file__).parents[2] / "pair_styles" / "fix_guard.cpp").read_text()
+    names = re.search(r"NAMES\[\] = \{([^}]*)\}", source)
+    assert names is not None
+    assert tuple(re.findall(r'"([^"]*)"', names[1])) == GUARD_CRITERIA
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,21 @@
-"""Names of files of a run folder that LAMMPS itself reads or writes."""
+"""Names that a run and LAMMPS share: files of the run folder, criteria of the guard."""
 
 EVENTS = "events.jsonl"
 FAILURE = "failure.xyz"
 COMMITTEE = "committee.csv"
 MOLECULES = "molecules.txt"
+
+GUARD_CRITERIA = (
+    "none",
+    "bond stretch",
+    "bond ratio",
+    "density",
+    "temperature",
+    "force",
+    "energy",
+    "finite",
+    "lost",
+    "variance",
+    "deviation",
+)
+"""What `fix guard` found first, by the number that is its scalar: `NAMES` of `pair_styles/fix_guard.cpp`."""

@@ -31,7 +31,7 @@ from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.engine.molecules import molecules_of_start
-from lamplighter.engine.names import MOLECULES
+from lamplighter.engine.names import GUARD_CRITERIA, MOLECULES
 from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.resume import cut_outputs, find_restart, require_resumable, require_same_models
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, StageStatus
@@ -304,22 +304,6 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
             status.write(Path())
 
 
-# in the order of fix_guard.h
-_CRITERIA = (
-    "none",
-    "bond stretch",
-    "bond ratio",
-    "density",
-    "temperature",
-    "force",
-    "energy",
-    "finite",
-    "lost",
-    "variance",
-    "deviation",
-)
-
-
 def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
     """Whether the guard has ended the run, or how long nothing has happened."""
     guard = status.guard
@@ -329,7 +313,7 @@ def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSte
     guard.time_ps = steps.begin_ps + (session.step - steps.begin) * steps.timestep_ps
     number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
     if number:
-        guard.criterion = _CRITERIA[number]
+        guard.criterion = GUARD_CRITERIA[number]
 
 
 def _interrupted(plan: _Plan, session: Session, number: int, block: Block, placed: list[StageSteps]) -> Interrupted:
