@@ -2,7 +2,7 @@
 
 Errors come from `errors.json` (`evaluate_committees.py`) and, for MACE, `../results.json`; t_stab and what the
 committees said during the runs from `t_stab.json`. With `--runs FOLDER` the latter is made anew from the run folders
-of `stability_runs.py`, whose names are the committee and the number of the member.
+of `stability_runs.py`, whose names are the committee and the number of the member; committees without runs there stay.
 
 Example:  python summary.py                                  # from the JSON files
           python summary.py --runs ../../../runs/frameworks  # read the runs again
@@ -19,7 +19,7 @@ import numpy as np
 
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.run_lifetime import read_lifetime
-from lamplighter.report.stability import format_stability, stability_of_runs
+from lamplighter.report.stability import format_stability, stability_of_lifetimes
 
 HERE = Path(__file__).resolve().parent
 #: Title of each committee, and where the records of its training are.
@@ -41,9 +41,10 @@ def collect(runs: Path) -> dict[str, Any]:
         folders = sorted(path for path in runs.glob(f"{committee}_[0-9]*") if (path / "summary.json").exists())
         if not folders:
             continue
-        found[committee] = {"runs": [], "text": format_stability(stability_of_runs(folders, horizon_ps=1.0))}
-        for folder in folders:
-            life = read_lifetime(folder)
+        lives = [read_lifetime(folder) for folder in folders]
+        horizon = min((life.time_ps for life in lives if not life.failed), default=1.0)
+        found[committee] = {"runs": [], "text": format_stability(stability_of_lifetimes(lives, horizon))}
+        for folder, life in zip(folders, lives, strict=True):
             summary = json.loads((folder / "summary.json").read_text())
             table = np.genfromtxt(folder / "committee.csv", delimiter=",", names=True, encoding="utf-8")
             variance = np.atleast_1d(table["variance_max_eV2_A2"])
@@ -206,10 +207,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=Path, help="read the run folders below this one again")
     arguments = parser.parse_args()
+    stored = HERE / "t_stab.json"
+    runs = json.loads(stored.read_text()) if stored.exists() else {}
     if arguments.runs:
-        (HERE / "t_stab.json").write_text(json.dumps(collect(arguments.runs), indent=1) + "\n")
+        found = {**runs, **collect(arguments.runs)}
+        runs = {committee: found[committee] for committee in COMMITTEES if committee in found}
+        stored.write_text(json.dumps(runs, indent=1) + "\n")
     errors = {"mace": rows_of_mace(), **json.loads((HERE / "errors.json").read_text())}
-    runs = json.loads((HERE / "t_stab.json").read_text()) if (HERE / "t_stab.json").exists() else {}
     lines = ["### Test errors", "", "Range over the members; **committee mean**.", "", *error_table(errors), ""]
     lines += ["### Disagreement of the members on the test frames", "", *disagreement_table(errors), ""]
     draw_errors(errors, HERE / "errors.png")
