@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import Run
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "throughput.py"
+FLOAT64_DEEPMD = Path(__file__).parents[2] / "examples" / "ec_emc" / "deepmd" / "models" / "ec_emc_dp_0.pb"
 QUICK = ("--sizes", "160", "--steps", "2", "--repeats", "1", "--warmup", "1", "--timeout", "200")
 
 
@@ -173,12 +174,13 @@ def test_an_interrupted_run_leaves_no_process(
 def test_deepmd_is_measured_beside_ase_and_lmp(run: Run, python: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("deepmd") is None:
         pytest.skip("DeePMD-kit is not installed in this environment")
-    done = run([python, SCRIPT, "--backends", "deepmd", *QUICK, "--layouts", "1x1", "--out", tmp_path], timeout=280)
+    words = ["--backends", "deepmd", "--model", FLOAT64_DEEPMD, *QUICK, "--layouts", "1x1", "--out", tmp_path]
+    done = run([python, SCRIPT, *words], timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]
     (content,) = json.loads((tmp_path / "throughput.json").read_text(encoding="utf-8"))["measurements"]
     results = {result["program"]: result for result in content["results"]}
     assert set(results) == {"Lamplighter", "ASE", "lmp"}
-    assert all(result["first_frame_max_force_difference_eV_A"] < 1e-5 for result in results.values())  # float32
+    assert all(result["first_frame_max_force_difference_eV_A"] < 1e-8 for result in results.values())
     assert 0.2 < results["Lamplighter"]["lmp_over_this"]["median"] < 5
 
 
