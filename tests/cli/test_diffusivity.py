@@ -98,7 +98,7 @@ def test_a_run_folder_has_its_own_times_stage_and_temperature(lamplighter: Lampl
     folder = write_run(tmp_path / "run", [stage(0, "nvt", 13000)], frames[0], thermo=rows, guard=guard(13.0))
     write_trajectory(folder, frames, 100)
     out = lamplighter("diffusivity", "run", *BLOCKS, "--viscosity", "0.5")[1]
-    assert out.startswith("run: 12 ps of frames 0.1 ps apart, first 1 ps discarded")
+    assert out.startswith("run: 12 ps of frames 0.1 ps apart, first 1 ps of 13 ps discarded, as asked")
     correction = 2.837297 * 1.380649e-23 * 500.0 / (6 * np.pi * 0.5e-3 * 12e-10) * 1e10
     assert f"finite-size correction {correction:.3g} ×10⁻⁶ cm²/s (edge 12 Å)" in out
     write_run(tmp_path / "npt", [stage(0, "npt", 13000)], frames[0], thermo=rows, guard=guard(13.0))
@@ -201,7 +201,8 @@ def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path
     other = [frame[:12] for frame in frames]
     write_dump(tmp_path / "other.dump", other)
     for words, message in [
-        (["short.dump"], "--discard 100ps leaves nothing of 5.9 ps"),
+        (["short.dump"], "short.dump: of 5.9 ps, 2.95 ps were discarded; 2.9 ps are too short"),
+        (["short.dump", "--discard", "100 ps"], "--discard 100ps leaves nothing of 5.9 ps"),
         (
             ["short.dump", "--discard", "0"],
             "short.dump: of 5.9 ps, 0 ps were discarded; 5.9 ps are too short",

@@ -103,7 +103,7 @@ def test_runs_of_one_pressure_each_are_put_together(lamplighter: Lamplighter, tm
         make(tmp_path / f"p{pressure:g}", [npt("500 K", f"{pressure:g} bar")], [tait(pressure)])
     result = json.loads(lamplighter("compression", *(f"p{each:g}" for each in PRESSURES[::-1]), "--json")[1])
     assert [point["pressure_bar"] for point in result["points"]] == PRESSURES
-    assert "discarded: smallest marginal standard error" in result["points"][0]["discarded"]
+    assert result["points"][0]["discarded"] == "first half (5 ps of 10 ps) discarded"
 
 
 def test_an_interrupted_compression_says_what_is_missing(lamplighter: Lamplighter, tmp_path: Path) -> None:

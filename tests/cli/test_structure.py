@@ -48,7 +48,7 @@ def test_a_run_with_its_tables_and_figure(lamplighter: Lamplighter, tmp_path: Pa
     code, out, err = lamplighter("structure", "run", "--figure", "s.png", "--csv", "t")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "run: 20 frames, 2 to 3.9 ps, 499.9 K"  # half of a stage that is not longer than 200 ps
+    assert lines[0] == "run: 20 frames, 2 to 3.9 ps, 499.9 K (first half (1.95 ps of 3.9 ps) discarded)"
     assert "  between molecules" in out
     assert "  H1–O2  16" in out
     assert "  molecules: 8 H2O in the first frame" in out
@@ -92,7 +92,8 @@ def test_a_molecule_that_is_lost_is_told_with_its_frame(lamplighter: Lamplighter
     out = lamplighter("structure", "a.dump", "--timestep", "1 fs")[1]
     assert "first change at frame 25 (2.5 ps): H2O −1, HO +1, H +1" in out
     assert "other molecules than at first in 15 of 40 frames; at the end: H2O −1, HO +1, H +1" in out
-    assert "Note: nothing was discarded" in out
+    assert out.startswith("a.dump: 20 frames, 2 to 3.9 ps (first half (1.95 ps of 3.9 ps) discarded)")
+    assert "(nothing was discarded: the times of the frames are not known" in lamplighter("structure", "a.dump")[1]
     found = json.loads(lamplighter("structure", "a.dump", "--every", "10", "--json")[1])["trajectories"][0]
     assert found["n_frames"] == 4
     assert found["integrity"]["first_change"]["frame"] == 30

@@ -37,12 +37,12 @@ def test_means_have_the_right_values_units_and_errors(make_run: RunMaker) -> Non
 
 def test_of_a_run_longer_than_100_ps_the_first_100_ps_are_discarded(make_run: RunMaker) -> None:
     n = 500  # 1 ps between rows
-    temperature = np.where(np.arange(n) <= 100, 300.0, 500.0)
+    temperature = np.where(np.arange(n) < 100, 300.0, 500.0)
     folder = make_run(thermo_lines(0, 0, n, 2000, 0.5, temperature=temperature), [stage(0, "nvt", 998000)])
     (summary,) = run_report(folder)["stages"]
     assert summary["averaged_over"] == "first 100 ps of 499 ps discarded"
     assert summary["means"]["temperature"]["value"] == pytest.approx(500.0, abs=4)
-    assert summary["means"]["temperature"]["n_samples"] == 399
+    assert summary["means"]["temperature"]["n_samples"] == 400
 
 
 def test_speeds_follow_from_steps_timestep_and_wall_time(make_run: RunMaker) -> None:

@@ -28,12 +28,14 @@ class Equilibration:
         start: First sample of production.
         n_effective: Independent samples from there on; nan: not known.
         method: How it was found.
+        unsettled: The series has not settled by its middle, where the cut is.
         note: Why it was not found; empty otherwise.
     """
 
     start: int
     n_effective: float
     method: str = METHOD
+    unsettled: bool = False
     note: str = ""
 
 
@@ -62,5 +64,5 @@ def detect_equilibration(series: ArrayLike) -> Equilibration:
     start = int(np.argmin(error))
     if start == n // 2:
         note = "the series has not settled by its middle: the first half was discarded"
-        return Equilibration(len(x) // 2, float("nan"), note=note)
+        return Equilibration(len(x) // 2, float("nan"), unsettled=True, note=note)
     return Equilibration(start * size, mean_with_error(x[start * size :]).n_effective)

@@ -12,7 +12,7 @@ from lamplighter.cli import options
 
 def compression(
     runs: options.Runs,
-    discard: options.DiscardOfStage = None,
+    discard: options.Discard = "auto",
     stage: options.Stages = None,
     figure: Annotated[
         Path | None, typer.Option(help="Draw V(p), what the fit leaves, and κ_T(p).", metavar="FILE")
@@ -25,7 +25,7 @@ def compression(
     Takes the npt stages at constant temperature and pressure; of several in a row at one pressure the last is
     production. `workflow: {compression: …}` in a run file makes such stages.
     """
-    from lamplighter.cli.trajectory_source import discard_of_stages
+    from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.report.compression import compression_of_runs
     from lamplighter.report.compression_text import (
         compression_as_json,
@@ -35,7 +35,7 @@ def compression(
     )
     from lamplighter.report.json_text import json_text
 
-    result = compression_of_runs(runs, discard_of_stages(discard), stage or ())
+    result = compression_of_runs(runs, discard_option(discard), stage or ())
     if figure is not None:
         draw_compression(result, figure)
     if csv is not None:

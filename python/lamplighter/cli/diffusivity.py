@@ -15,7 +15,7 @@ def diffusivity(
         list[Path],
         typer.Argument(help="Run folders, LAMMPS dumps, or trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"),
     ],
-    discard: Annotated[str, typer.Option(help="Left out from the beginning.", metavar="TIME")] = "100 ps",
+    discard: options.Discard = "auto",
     block: Annotated[str, typer.Option(help="Length of a block.", metavar="TIME")] = "100 ps",
     block_spacing: Annotated[
         str, typer.Option(help="Between the starts of overlapping blocks.", metavar="TIME")
@@ -59,11 +59,11 @@ def diffusivity(
 
     Molecules are those of the first frame, by covalent radii; the motion of the total centre of mass is removed.
 
-    Defaults are the protocol's: the first 100 ps discarded, blocks of 100 ps that start every 10 ps, their first 10 ps
-    dropped. The error bar comes from blocks that do not overlap.
+    Defaults are the protocol's: the first 100 ps discarded (at most half), blocks of 100 ps that start every 10 ps,
+    their first 10 ps dropped. The error bar comes from blocks that do not overlap.
     """
     from lamplighter.analysis.diffusivity import BlockPlan
-    from lamplighter.cli.trajectory_source import time_option, time_or_zero
+    from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
     from lamplighter.errors import LamplighterError
     from lamplighter.report.diffusivity import Wanted, diffusivity_of_runs
     from lamplighter.report.diffusivity_text import diffusivity_as_json, draw_diffusivity, format_diffusivity
@@ -75,7 +75,7 @@ def diffusivity(
     if not 0.5 < tolerance < 2.0:
         raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
     wanted = Wanted(
-        discard=time_or_zero("--discard", discard),
+        discard=discard_option(discard),
         plan=BlockPlan(
             time_option("--block", block) or 0.0,
             time_option("--block-spacing", block_spacing) or 0.0,

@@ -12,7 +12,7 @@ from lamplighter.cli import options
 
 def expansion(
     runs: options.Runs,
-    discard: options.DiscardOfStage = None,
+    discard: options.Discard = "auto",
     stage: options.Stages = None,
     figure: Annotated[Path | None, typer.Option(help="Draw ρ(T).", metavar="FILE")] = None,
     csv: options.Csv = None,
@@ -23,7 +23,7 @@ def expansion(
     Takes the npt stages at constant temperature and pressure; of several in a row at one temperature the last is
     production. `workflow: {thermal_expansion: …}` in a run file makes such stages.
     """
-    from lamplighter.cli.trajectory_source import discard_of_stages
+    from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.report.json_text import json_text
     from lamplighter.report.thermal_expansion import thermal_expansion_of_runs
     from lamplighter.report.thermal_expansion_text import (
@@ -33,7 +33,7 @@ def expansion(
         write_thermal_expansion_csv,
     )
 
-    result = thermal_expansion_of_runs(runs, discard_of_stages(discard), stage or ())
+    result = thermal_expansion_of_runs(runs, discard_option(discard), stage or ())
     if figure is not None:
         draw_thermal_expansion(result, figure)
     if csv is not None:

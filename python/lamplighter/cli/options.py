@@ -20,14 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the table into this file.", metavar="FILE")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")]
 Discard = Annotated[
-    str, typer.Option(help="Left out from the beginning: a time, or auto (MSER-5).", metavar="auto|TIME")
-]
-DiscardOfStage = Annotated[
-    str | None,
+    str,
     typer.Option(
-        "--discard",
-        help="Left out from the beginning of a stage: a time, or auto (MSER-5); default: nothing after a stage "
-        "at the same condition, else auto.",
+        help="What is left out from the beginning: a time; or auto: the first 100 ps, at most half, and nothing of a "
+        "stage that goes on at the conditions of the one before it.",
         metavar="auto|TIME",
     ),
 ]

@@ -22,12 +22,14 @@ Noise = Annotated[
     typer.Option(help="D_KL between references that differ in their seed; default: from the runs.", metavar="X"),
 ]
 Horizon = Annotated[str, typer.Option(help="From which on a run counts as stable.", metavar="TIME")]
-Discard = Annotated[str, typer.Option(help="Left out of densities: a time, or auto (MSER-5).", metavar="auto|TIME")]
 BinWidth = Annotated[
     float | None,
     typer.Option("--bin", help="Width of the bins of P(ρ), g/cm³; default: Scott's rule.", metavar="W"),
 ]
-DiscardNvt = Annotated[str, typer.Option(help="Left out from the beginning for D.", metavar="TIME")]
+DiscardNvt = Annotated[
+    str | None,
+    typer.Option(help="The same as --discard, for D alone; default: as --discard.", metavar="auto|TIME"),
+]
 Block = Annotated[str, typer.Option(help="Length of a block for D.", metavar="TIME")]
 BlockSpacing = Annotated[str, typer.Option(help="Between the starts of blocks.", metavar="TIME")]
 Ballistic = Annotated[str, typer.Option(help="Dropped from the beginning of each block.", metavar="TIME")]
@@ -37,7 +39,7 @@ def observables(
     horizon: str,
     discard: str,
     bin_width: float | None,
-    discard_nvt: str,
+    discard_nvt: str | None,
     block: str,
     block_spacing: str,
     ballistic: str,
@@ -48,7 +50,7 @@ def observables(
         LamplighterError: one cannot be understood.
     """
     from lamplighter.analysis.diffusivity import BlockPlan
-    from lamplighter.cli.trajectory_source import time_option, time_or_zero
+    from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
     from lamplighter.report.diffusivity import Wanted
     from lamplighter.report.quality import Options
 
@@ -57,11 +59,13 @@ def observables(
         time_option("--block-spacing", block_spacing) or 0.0,
         time_or_zero("--ballistic", ballistic),
     )
+    discard_ps = discard_option(discard)
+    of_diffusivity = discard_ps if discard_nvt is None else discard_option(discard_nvt, "--discard-nvt")
     return Options(
         horizon_ps=time_option("--horizon", horizon) or 1000.0,
-        discard_ps=None if discard == "auto" else time_option("--discard", discard),
+        discard_ps=discard_ps,
         bin_width=bin_width,
-        diffusivity=Wanted(discard=time_or_zero("--discard-nvt", discard_nvt), plan=plan),
+        diffusivity=Wanted(discard=of_diffusivity, plan=plan),
     )
 
 

@@ -30,12 +30,7 @@ def structure(
         typer.Option(help="Å, how far g(r) goes; default: half of the cell, at most 10.", metavar="R"),
     ] = None,
     bin_width: Annotated[float, typer.Option("--bin", help="Å, width of the bins of g(r).", metavar="W")] = 0.05,
-    discard: Annotated[
-        str,
-        typer.Option(
-            help="Left out from the beginning; auto: of a run's stage 100 ps, at most half.", metavar="auto|TIME"
-        ),
-    ] = "auto",
+    discard: options.Discard = "auto",
     stage: Annotated[
         str | None, typer.Option(help="Of a run: name or index; default: the last of dynamics.", metavar="STAGE")
     ] = None,
@@ -90,7 +85,7 @@ def structure(
 
 
 def _wanted(discard: str, r_max: float | None, bin_width: float, tolerance: float, breaks: float, every: int) -> Any:
-    from lamplighter.cli.trajectory_source import time_or_zero
+    from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
     from lamplighter.report.structure import Wanted
 
@@ -104,8 +99,7 @@ def _wanted(discard: str, r_max: float | None, bin_width: float, tolerance: floa
         raise LamplighterError(f"--breaks must lie between --tolerance ({tolerance:g}) and 3, got {breaks:g}")
     if every < 1:
         raise LamplighterError(f"--every must be at least 1, got {every}")
-    discard_ps = None if discard == "auto" else time_or_zero("--discard", discard)
-    return Wanted(discard_ps, r_max, bin_width, tolerance, breaks, every)
+    return Wanted(discard_option(discard), r_max, bin_width, tolerance, breaks, every)
 
 
 def _pairs(molecules: str, pairs: str | None) -> list[str] | None:
@@ -147,9 +141,6 @@ def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
         if stage is not None:
             raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
         made = structure_of_frames(source.path, source, wanted)
-    notes = list(made.notes)
-    if wanted.discard is None:
-        notes.append("nothing was discarded: only of run folders is it known how long a stage is (--discard)")
     if source.frames.dropped:
-        notes.append(f"{source.path.name}: {source.frames.dropped}")
-    return replace(made, notes=notes)
+        made = replace(made, notes=[*made.notes, f"{source.path.name}: {source.frames.dropped}"])
+    return made

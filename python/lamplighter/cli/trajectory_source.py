@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lamplighter.errors import LamplighterError
 
@@ -92,16 +92,9 @@ def time_option(option: str, text: str | None) -> float | None:
     return None if text is None else _time(option, text, "positive")
 
 
-def discard_option(text: str) -> float | None:
+def discard_option(text: str, option: str = "--discard") -> float | None:
     """What `--discard` leaves out, ps; None: `auto`."""
-    return None if text == "auto" else time_or_zero("--discard", text)
-
-
-def discard_of_stages(text: str | None) -> float | Literal["auto"] | None:
-    """The same for `state_points.state_points`; None where it was not given."""
-    if text is None or text == "auto":
-        return "auto" if text else None
-    return time_or_zero("--discard", text)
+    return None if text == "auto" else time_or_zero(option, text)
 
 
 def time_or_zero(option: str, text: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from lamplighter.analysis.tait import TaitFit, fit_tait
 from lamplighter.errors import LamplighterError
@@ -30,7 +29,7 @@ class CompressionOfRuns:
 
 
 def compression_of_runs(
-    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
+    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
 ) -> CompressionOfRuns:
     """Read the stages of runs and fit the Tait equation to their volumes.
 

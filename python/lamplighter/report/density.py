@@ -19,14 +19,13 @@ from lamplighter.analysis.distribution import (
     divergence,
     probabilities,
 )
-from lamplighter.analysis.equilibration import METHOD, detect_equilibration
 from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate, mean_with_error
 from lamplighter.errors import LamplighterError, RunFolderError
+from lamplighter.report.production import production_of_stage, stage_time_ps, unsettled
 from lamplighter.report.run_folder import RunRecord, StageRecord, read_run
 from lamplighter.report.run_system import require_same_system, system_of
 from lamplighter.report.stage_choice import chosen_stage
-from lamplighter.report.stage_summary import stage_time_ps
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +45,7 @@ class RunDensity:
         time_ps: Since the beginning of the stage, shape (N,).
         density: g/cm³, shape (N,).
         start: Row at which production begins.
-        discarded: How it was found, in words.
+        discarded: What was left out before it, in words.
         mean: Of production, g/cm³.
         volume: Of production, Å³.
         compressibility: 1/Pa.
@@ -115,7 +114,7 @@ def read_density(folder: Path, discard_ps: float | None = None, stage: str | Non
 
     Args:
         folder: The run folder.
-        discard_ps: What is left out from the beginning of the stage, ps; None: until equilibrated (MSER-5).
+        discard_ps: What is left out from the beginning of the stage, ps; None: as `production.production_of_stage`.
         stage: Name or index; None: the last NPT stage.
 
     Raises:
@@ -142,7 +141,16 @@ def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | No
         raise RunFolderError(
             f"the volume is constant in stage {record.name} of {folder}: a density that fluctuates needs an npt stage"
         )
-    start, discarded = _start(time, density, discard_ps, f"stage {record.name} of {folder}", notes)
+    production = production_of_stage(run, record, discard_ps)
+    start = len(time) - int(production.of(time).sum())
+    if start >= len(time) - 1:
+        raise RunFolderError(
+            f"--discard {production.begin_ps:g}ps leaves nothing of stage {record.name} of {folder}, which is "
+            f"{time[-1]:.6g} ps long: give less, or auto"
+        )
+    drifting = unsettled(density[start:], "density")
+    if drifting:
+        notes.append(drifting)
     mean_temperature = mean_with_error(temperature[start:], "K")
     return RunDensity(
         folder=folder,
@@ -150,7 +158,7 @@ def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | No
         time_ps=time,
         density=density,
         start=start,
-        discarded=discarded,
+        discarded=production.words,
         mean=mean_with_error(density[start:], "g/cm³"),
         volume=mean_with_error(volume[start:], "Å³"),
         compressibility=compressibility(volume[start:], mean_temperature.value),
@@ -238,19 +246,3 @@ def _mean_within(means: Sequence[Estimate]) -> Estimate:
     value = float(np.mean([each.value for each in means]))
     note = "" if math.isfinite(error) else "a run has no error bar of its own"
     return Estimate(value, error, means[0].unit, METHOD_WITHIN, n, 1.0, float(n), note)
-
-
-def _start(time: Floats, density: Floats, discard_ps: float | None, where: str, notes: list[str]) -> tuple[int, str]:
-    length = float(time[-1])
-    if discard_ps is None:
-        found = detect_equilibration(density)
-        if found.note:
-            notes.append(found.note)
-        how = found.note.partition(":")[0] or METHOD
-        return found.start, f"first {time[found.start]:.4g} ps of {length:.6g} ps discarded: {how}"
-    start = int(np.searchsorted(time, discard_ps - 1e-9))
-    if start >= len(time) - 1:
-        raise RunFolderError(
-            f"--discard {discard_ps:g}ps leaves nothing of {where}, which is {length:.6g} ps long: give less, or auto"
-        )
-    return start, f"first {discard_ps:g} ps of {length:.6g} ps discarded, as asked"

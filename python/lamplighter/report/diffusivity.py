@@ -26,8 +26,9 @@ from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitiv
 from lamplighter.analysis.series import Estimate
 from lamplighter.errors import RunFolderError, TrajectoryError
 from lamplighter.report.density import mean_of_runs
+from lamplighter.report.production import Production, production_of_length, production_of_stage, stage_time_ps
 from lamplighter.report.run_centres import RunCentres
-from lamplighter.report.run_folder import RunRecord
+from lamplighter.report.run_folder import RunRecord, StageRecord
 from lamplighter.report.run_trajectory import RunTrajectory
 from lamplighter.report.stage_choice import chosen_stage, stage_interval_ps
 from lamplighter.structures.frame import Frame
@@ -48,7 +49,8 @@ class Wanted:
     """What is done with a trajectory; times in ps.
 
     Attributes:
-        discard: Left out from the beginning.
+        discard: Left out from the beginning; None: as `production.production_of_stage`, of other files
+            `production.production_of_length`.
         plan: The blocks.
         viscosity: mPa s, for the finite-size correction; None: none is made.
         temperature: K, for the same; None: that of the run.
@@ -56,7 +58,7 @@ class Wanted:
         unwrap, tolerance: As `centres_of_mass.read_centres`.
     """
 
-    discard: float = 100.0
+    discard: float | None = None
     plan: BlockPlan = field(default_factory=BlockPlan)
     viscosity: float | None = None
     temperature: float | None = None
@@ -91,6 +93,7 @@ class TrajectoryDiffusivity:
         path: The file or run folder.
         length_ps, interval_ps: What was analysed, without what was discarded.
         discarded_ps: Left out from the beginning.
+        discarded: The same in words.
         species: Each species, then all molecules where there are several species.
         edge: Cube root of the volume, Å.
         correction: Yeh-Hummer, Å²/ps; None: not asked for.
@@ -101,6 +104,7 @@ class TrajectoryDiffusivity:
     length_ps: float
     interval_ps: float
     discarded_ps: float
+    discarded: str
     species: list[SpeciesDiffusivity]
     edge: float
     correction: float | None
@@ -154,25 +158,32 @@ def frames_of_stage(trajectory: RunTrajectory | RunCentres, stage: str | None) -
             yield replace(frame, time_ps=frame.time_ps - begin)
 
 
-def temperature_of_stage(run: RunRecord, stage: str | None) -> float | None:
-    """Mean temperature of the stage that `frames_of_stage` reads, K; None: the thermo table does not say."""
-    rows = run.thermo.stage(chosen_stage(run, stage, ("nvt", "nve"), "displacement at fixed volume").index)
-    temperatures = rows["temperature_K"][np.isfinite(rows["temperature_K"])]
+def temperature_of_stage(run: RunRecord, record: StageRecord, production: Production) -> float | None:
+    """Mean temperature of a stage in production, K; None: the thermo table does not say."""
+    rows = run.thermo.stage(record.index)
+    temperatures = rows["temperature_K"][production.of(stage_time_ps(rows, record.timestep_fs))]
+    temperatures = temperatures[np.isfinite(temperatures)]
     return float(temperatures.mean()) if len(temperatures) else None
 
 
 def diffusivity_of_frames(
-    path: Path, frames: Iterable[Frame], wanted: Wanted, of_molecules: Molecules | None = None
+    path: Path,
+    frames: Iterable[Frame],
+    wanted: Wanted,
+    of_molecules: Molecules | None = None,
+    production: Production | None = None,
 ) -> TrajectoryDiffusivity:
     """D of each species of a trajectory, and of all molecules; `of_molecules` as `centres_of_mass.read_centres`.
+
+    `production` is that of the stage which the frames are of; None: it follows from their times.
 
     Raises:
         TrajectoryError: the frames cannot be used (`centres_of_mass.read_centres`), or are too few; the file is named.
     """
     try:
         whole = read_centres(frames, unwrap=wanted.unwrap, tolerance=wanted.tolerance, of_molecules=of_molecules)
-        centres = _production(whole, wanted)
-        return _analysed(path, centres, whole.length_ps - centres.length_ps, wanted)
+        chosen = production or production_of_length(whole.length_ps, wanted.discard)
+        return _analysed(path, whole, _production(whole, wanted, chosen), chosen.words, wanted)
     except TrajectoryError as problem:
         raise TrajectoryError(f"{path}: {problem}") from None
 
@@ -186,10 +197,12 @@ def diffusivity_of_run(
         LamplighterError: as `frames_of_stage` and `diffusivity_of_frames`.
     """
     folder = trajectory.run.folder
+    record = chosen_stage(trajectory.run, stage, ("nvt", "nve"), "displacement at fixed volume")
+    production = production_of_stage(trajectory.run, record, wanted.discard)
     if wanted.temperature is None:
-        wanted = replace(wanted, temperature=temperature_of_stage(trajectory.run, stage))
+        wanted = replace(wanted, temperature=temperature_of_stage(trajectory.run, record, production))
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
-    made = diffusivity_of_frames(folder, frames_of_stage(trajectory, stage), wanted, known)
+    made = diffusivity_of_frames(folder, frames_of_stage(trajectory, stage), wanted, known, production)
     notes = [*made.notes, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
@@ -216,20 +229,22 @@ def diffusivity_of_runs(trajectories: Sequence[TrajectoryDiffusivity]) -> Diffus
     return DiffusivityOfRuns(list(trajectories), means)
 
 
-def _production(whole: CentresOfMass, wanted: Wanted) -> CentresOfMass:
-    centres = whole.since(wanted.discard)
+def _production(whole: CentresOfMass, wanted: Wanted, chosen: Production) -> CentresOfMass:
+    centres = whole.since(chosen.begin_ps)
     reason = too_short(max(centres.length_ps, 0.0), whole.interval_ps, wanted.plan) if len(centres) > 1 else ""
     if len(centres) < 2:
         raise TrajectoryError(
-            f"--discard {wanted.discard:g}ps leaves nothing of {whole.length_ps:.6g} ps: give less, and shorter "
+            f"--discard {chosen.begin_ps:g}ps leaves nothing of {whole.length_ps:.6g} ps: give less, and shorter "
             "--block, --block-spacing and --ballistic, or simulate longer"
         )
     if reason:
-        raise TrajectoryError(f"of {whole.length_ps:.6g} ps, {wanted.discard:g} ps were discarded; {reason}")
+        raise TrajectoryError(f"of {whole.length_ps:.6g} ps, {chosen.begin_ps:g} ps were discarded; {reason}")
     return centres
 
 
-def _analysed(path: Path, centres: CentresOfMass, discarded: float, wanted: Wanted) -> TrajectoryDiffusivity:
+def _analysed(
+    path: Path, whole: CentresOfMass, centres: CentresOfMass, discarded: str, wanted: Wanted
+) -> TrajectoryDiffusivity:
     molecules = centres.molecules
     if len(molecules) < 2:
         raise TrajectoryError(
@@ -252,8 +267,9 @@ def _analysed(path: Path, centres: CentresOfMass, discarded: float, wanted: Want
         lengths = np.linalg.norm(centres.cell, axis=1)
         if np.ptp(lengths) > 0.01 * edge or abs(edge**3 - float(np.prod(lengths))) > 0.01 * edge**3:
             notes.append("the cell is no cube: the correction takes the edge of a cube of the same volume")
+    left_out = whole.length_ps - centres.length_ps
     return TrajectoryDiffusivity(
-        path, centres.length_ps, centres.interval_ps, discarded, species, edge, correction, notes
+        path, centres.length_ps, centres.interval_ps, left_out, discarded, species, edge, correction, notes
     )
 
 

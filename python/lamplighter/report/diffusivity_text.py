@@ -78,6 +78,7 @@ def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
                 "length_ps": each.length_ps,
                 "interval_ps": each.interval_ps,
                 "discarded_ps": each.discarded_ps,
+                "discarded": each.discarded,
                 "edge_A": each.edge,
                 "correction_1e-6_cm2_s": None if each.correction is None else each.correction * TO_1E6_CM2_S,
                 "species": [species(one, each.correction) for one in each.species],
@@ -154,8 +155,8 @@ def _trajectory(made: TrajectoryDiffusivity) -> list[str]:
     blocks = made.mixture.einstein
     length = blocks.lags_ps[-1]
     lines = [
-        f"{made.path.name or made.path}: {made.length_ps:.6g} ps of frames {made.interval_ps:.4g} ps apart, first "
-        f"{made.discarded_ps:.4g} ps discarded",
+        f"{made.path.name or made.path}: {made.length_ps:.6g} ps of frames {made.interval_ps:.4g} ps apart, "
+        f"{made.discarded}",
         f"  {blocks.n_blocks} overlapping blocks of {length:.4g} ps, {blocks.n_independent} that do not overlap",
     ]
     rows: list[tuple[str, ...]] = [("", f"D / ({UNIT})", "error as in the protocol", "slope of log MSD")]

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lamplighter.report.drawing import new_figure
+from lamplighter.report.production import stage_time_ps
 from lamplighter.report.run_folder import RunRecord
-from lamplighter.report.stage_summary import stage_time_ps
 
 # Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
 _BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"

@@ -43,8 +43,8 @@ class StoredReference:
 
 @dataclass(frozen=True)
 class Options:
-    """`horizon_ps`; `discard_ps` of densities (None: until equilibrated); `bin_width` in g/cm³ (None: Scott's rule);
-    `diffusivity`: how D is found.
+    """`horizon_ps`; `discard_ps` of densities (None: as `production.production_of_stage`); `bin_width` in g/cm³ (None:
+    Scott's rule); `diffusivity`: how D is found.
     """
 
     horizon_ps: float = 1000.0

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from lamplighter.errors import NoDynamics, RunFolderError
 from lamplighter.report.events import Event, read_events
 from lamplighter.report.thermo_table import ThermoTable, read_thermo
+
+RUN_FILE = "run.yaml"
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,18 @@ def read_run(folder: Path) -> RunRecord:
         events=events,
         volume_scan=scan,
     )
+
+
+def read_run_file(folder: Path) -> dict[str, Any]:
+    """`run.yaml` of a run folder as it stands there, with every default; empty where it is missing or cannot be read.
+
+    It is not checked again, so that runs of other versions, or whose models are elsewhere by now, can be reported.
+    """
+    try:
+        content = yaml.safe_load((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _stage_record(entry: dict[str, Any], place: int) -> StageRecord:

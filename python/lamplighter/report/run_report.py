@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamplighter.errors import RunFolderError
+from lamplighter.report.production import production_of_committee
 from lamplighter.report.run_folder import RunRecord, read_run
 from lamplighter.report.stage_summary import summarise_stage
 
@@ -47,7 +48,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
 
 
 def _summary(run: RunRecord) -> dict[str, Any]:
-    stages = [summarise_stage(stage, run.thermo.stage(stage.index), run.natoms) for stage in run.stages]
+    stages = [summarise_stage(run, stage) for stage in run.stages]
     for stage in stages:
         if stage["index"] == run.failed_stage and stage["steps_done"]:
             stage["notes"].append("the run failed in this stage; its means include what led to that")
@@ -91,6 +92,9 @@ def _committee(run: RunRecord) -> dict[str, Any] | None:
     largest = table["variance_max_eV2_A2"]
     finite = np.isfinite(largest)
     worst = int(np.nanargmax(largest)) if finite.any() else 0
+    production, averaged_over = production_of_committee(run, table)
+    kept = table["variance_mean_eV2_A2"][production]
+    kept = kept[np.isfinite(kept)]
     return {
         "models": int(table["models"][-1]),
         "evaluations": len(table),
@@ -98,7 +102,8 @@ def _committee(run: RunRecord) -> dict[str, Any] | None:
         "variance_max_at_ps": float(table["time_ps"][worst]),
         "variance_max_at_step": int(table["evaluated_step"][worst]),
         "median_variance_max_eV2_A2": float(np.median(largest[finite])) if finite.any() else None,
-        "mean_variance_eV2_A2": float(np.nanmean(table["variance_mean_eV2_A2"])) if finite.any() else None,
+        "mean_variance_eV2_A2": float(kept.mean()) if len(kept) else None,
+        "mean_averaged_over": averaged_over,
     }
 
 

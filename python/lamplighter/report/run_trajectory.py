@@ -8,14 +8,13 @@ from pathlib import Path
 
 from lamplighter.config.loading import load_run_file
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.report.run_folder import RunRecord, read_run
+from lamplighter.report.run_folder import RUN_FILE, RunRecord, read_run
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
 from lamplighter.structures.trajectory import types_of_data
 
 TRAJECTORY = "trajectory.lammpstrj.gz"
 STRUCTURE = "structure.data"
-RUN_FILE = "run.yaml"
 
 
 @dataclass(frozen=True)

@@ -10,46 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamplighter.analysis.series import Estimate, drift, mean_with_error
-from lamplighter.report.run_folder import StageRecord
-from lamplighter.report.thermo_table import ThermoTable
-
-EQUILIBRATION_PS = 100.0
-"""What the protocol drops from the beginning of a run (docs/statistics.md)."""
+from lamplighter.report.production import production_of_stage, stage_time_ps, unsettled
+from lamplighter.report.run_folder import RunRecord, StageRecord
 
 
-def stage_time_ps(rows: ThermoTable, timestep_fs: float | None) -> NDArray[np.float64]:
-    """Time since the first row of a stage, in ps, shape (n_rows,).
-
-    From the steps where the timestep is known, else from the table's own time.
-    """
-    if len(rows) == 0:
-        return np.empty(0)
-    if timestep_fs:
-        return (rows["step"] - rows["step"][0]) * timestep_fs / 1000.0
-    return rows["time_ps"] - rows["time_ps"][0]
-
-
-def latter_part(time_ps: NDArray[np.float64]) -> tuple[NDArray[np.bool_], str]:
-    """Which rows of a stage count as production, and in words what was discarded.
-
-    The first 100 ps are discarded where the stage is longer than that, else its first half.
-    """
-    length = float(time_ps[-1]) if len(time_ps) else 0.0
-    if not math.isfinite(length):
-        half = len(time_ps) // 2
-        return np.arange(len(time_ps)) >= half, "first half of the rows discarded"
-    if length > EQUILIBRATION_PS:
-        return time_ps > EQUILIBRATION_PS, f"first {EQUILIBRATION_PS:g} ps of {length:g} ps discarded"
-    return time_ps > length / 2, f"first half ({length / 2:.4g} ps of {length:.4g} ps) discarded"
-
-
-def summarise_stage(stage: StageRecord, rows: ThermoTable, natoms: int | None) -> dict[str, Any]:
+def summarise_stage(run: RunRecord, stage: StageRecord) -> dict[str, Any]:
     """Numbers of one stage, ready for `summary.json`.
 
     Args:
-        stage: What was planned and how long it took.
-        rows: The stage's rows of the thermo table.
-        natoms: Number of atoms; None leaves out what is per atom.
+        run: The run; where its number of atoms is not known, what is per atom is left out.
+        stage: One of its stages.
 
     Returns:
         Keys `index type name length_ps steps_done wall_s steps_per_s ns_per_day averaged_over notes means drift`.
@@ -57,6 +27,7 @@ def summarise_stage(stage: StageRecord, rows: ThermoTable, natoms: int | None) -
         total energy in meV/atom/ns for NVE stages, else None. A minimisation has no means but its energy per
         atom at the beginning and the end (`energy_before_eV_per_atom`, `energy_after_eV_per_atom`).
     """
+    rows, natoms = run.thermo.stage(stage.index), run.natoms
     steps_done = int(rows["step"][-1] - rows["step"][0]) if len(rows) else 0
     summary: dict[str, Any] = {
         "index": stage.index,
@@ -79,8 +50,9 @@ def summarise_stage(stage: StageRecord, rows: ThermoTable, natoms: int | None) -
     length_ps = float(time_ps[-1]) if len(rows) else 0.0
     summary["length_ps"] = length_ps
     summary["ns_per_day"] = length_ps * 1e-3 / stage.wall_s * 86400.0 if stage.wall_s else None
-    production, discarded = latter_part(time_ps)
-    summary["averaged_over"] = discarded
+    chosen = production_of_stage(run, stage)
+    production = chosen.of(time_ps)
+    summary["averaged_over"] = chosen.words
     quantities = {
         "temperature": (rows["temperature_K"], "K"),
         "pressure": (rows["pressure_bar"], "bar"),
@@ -95,6 +67,10 @@ def summarise_stage(stage: StageRecord, rows: ThermoTable, natoms: int | None) -
         if n_bad:
             summary["notes"].append(f"{name}: {n_bad} rows that are not finite were left out of the mean")
     summary["means"] = means
+    if stage.type == "npt":
+        density = rows["density_g_cm3"][production]
+        drifting = unsettled(density[np.isfinite(density)], "density")
+        summary["notes"] += [drifting] if drifting else []
     summary["drift"] = None
     if stage.type == "nve" and natoms:
         finite = np.isfinite(rows["total_energy_eV"]) & np.isfinite(time_ps)

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.stages import Npt, Stage
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.report.density import RunDensity, density_of_stage
-from lamplighter.report.run_folder import RunRecord, StageRecord, read_run
+from lamplighter.report.run_folder import RUN_FILE, RunRecord, StageRecord, read_run
 from lamplighter.report.run_system import require_same_system
-from lamplighter.report.run_trajectory import RUN_FILE
 
 MOST_SIGMAS_APART = 4.0
 """Standard errors between the mean temperature of a stage and its thermostat's from which on a note is made."""
@@ -55,9 +54,7 @@ class Line:
     notes: list[str]
 
 
-def isotherm(
-    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
-) -> Line:
+def isotherm(folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()) -> Line:
     """The points of runs, by pressure; arguments and errors as `state_points`.
 
     Raises:
@@ -66,7 +63,7 @@ def isotherm(
     return _line("pressure", "temperature", "K", state_points(folders, discard, stages), folders)
 
 
-def isobar(folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()) -> Line:
+def isobar(folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()) -> Line:
     """The points of runs, by temperature; arguments and errors as `state_points`.
 
     Raises:
@@ -76,14 +73,13 @@ def isobar(folders: Sequence[Path], discard: float | Literal["auto"] | None = No
 
 
 def state_points(
-    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
+    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
 ) -> tuple[list[StatePoint], list[str]]:
     """The NPT stages at constant temperature and pressure of runs; of several in a row at one condition, the last.
 
     Args:
         folders: Run folders of one system.
-        discard: What is left out from the beginning of each stage, ps; "auto": until equilibrated (MSER-5); None:
-            nothing where a stage at the same condition came before, else as "auto".
+        discard: As `production.production_of_stage`, of each stage.
         stages: Names or indices of the stages of each run; none: as above.
 
     Returns:
@@ -111,9 +107,7 @@ def state_points(
             if record is None or len(run.thermo.stage(index)) < 2:
                 notes.append(f"{folder}: stage {index} ({planned[index].name}) has not run; it is left out")
                 continue
-            equilibrated = index > 0 and _constant(planned[index - 1]) == _constant(planned[index])
-            left_out = 0.0 if discard is None and equilibrated else discard
-            points.append(_point(run, record, planned[index], None if left_out == "auto" else left_out, notes))
+            points.append(_point(run, record, planned[index], discard, notes))
     if not points:
         raise RunFolderError(f"{_named_together(folders)}: no stage at constant pressure has run")
     require_same_system((point.folder, point.density.system) for point in points)

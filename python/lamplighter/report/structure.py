@@ -17,6 +17,7 @@ from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.pairs_within import half_width, pairs_within
 from lamplighter.analysis.radial_distribution import KINDS, PairDistribution, RadialDistributions
 from lamplighter.errors import TrajectoryError
+from lamplighter.report.production import Production, production_of_length, production_of_stage, stage_time_ps
 from lamplighter.report.run_trajectory import RunTrajectory
 from lamplighter.report.stage_choice import chosen_stage, stage_interval_ps
 from lamplighter.structures.frame import Frame
@@ -24,16 +25,14 @@ from lamplighter.structures.frame import Frame
 FARTHEST_A = 10.0
 """How far g(r) goes where the cell allows it and nothing is asked for."""
 
-DISCARD_PS = 100.0
-"""Left out of a stage of a run; of one that is not longer than twice that, its first half."""
-
 
 @dataclass(frozen=True)
 class Wanted:
     """What is done with a trajectory.
 
     Attributes:
-        discard: ps, left out from the beginning; None: by the length of a run's stage, nothing of other files.
+        discard: ps, left out from the beginning; None: as `production.production_of_stage`, of other files
+            `production.production_of_length`.
         r_max: Å, of g(r); None: as far as the cell allows, at most `FARTHEST_A`.
         bin_width: Å, of g(r).
         tolerance: As `stability.bonds_by_distance`; also where a new bond begins.
@@ -57,6 +56,7 @@ class TrajectoryStructure:
         path: The file or run folder.
         n_frames: From which distributions and bond lengths were taken.
         begin_ps, end_ps: Times of the first and last of them; None: not known.
+        discarded: What was left out before them, in words.
         molecules: Of the first frame.
         distributions: Of each of `KINDS`; empty lists where there is no cell.
         bond_classes, bond_elements: By elements with their numbers of bonds, and by elements alone.
@@ -69,6 +69,7 @@ class TrajectoryStructure:
     n_frames: int
     begin_ps: float | None
     end_ps: float | None
+    discarded: str
     molecules: Molecules
     distributions: dict[str, list[PairDistribution]]
     bond_classes: list[BondClass]
@@ -128,37 +129,58 @@ def structure_of_run(trajectory: RunTrajectory, stage: str | None, wanted: Wante
     run = trajectory.run
     record = chosen_stage(run, stage, ("nvt", "npt", "nve"), "the structure")
     begin, end = stage_interval_ps(run, record)
+    production = production_of_stage(run, record, wanted.discard)
+    made = structure_of_frames(run.folder, trajectory, wanted, (begin, end), production)
     rows = run.thermo.stage(record.index)
-    times = rows["time_ps"][np.isfinite(rows["time_ps"])]
-    reached = min(end, float(times.max())) if len(times) else end
-    discard = wanted.discard
-    if discard is None:
-        discard = min(DISCARD_PS, 0.5 * (reached - begin))
-    made = structure_of_frames(run.folder, trajectory, wanted, (begin + discard, end))
-    kept = rows["temperature_K"][np.isfinite(rows["temperature_K"]) & (rows["time_ps"] >= begin + discard)]
+    kept = rows["temperature_K"][production.of(stage_time_ps(rows, record.timestep_fs))]
+    kept = kept[np.isfinite(kept)]
     notes = [*made.notes, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
     return replace(made, temperature=float(kept.mean()) if len(kept) else None, notes=notes)
 
 
+def production_of_frames(frames: Iterable[Frame], discard_ps: float | None = None) -> Production:
+    """Production of a trajectory that is no run's, as `production.production_of_length`.
+
+    Args:
+        frames: In order of time; read through once where the length is needed.
+        discard_ps: As there.
+    """
+    if discard_ps is not None:
+        return Production(discard_ps, f"first {discard_ps:g} ps discarded, as asked" if discard_ps else "")
+    begin = end = None
+    for frame in frames:
+        if frame.time_ps is None:
+            return Production(0.0, "nothing was discarded: the times of the frames are not known (--timestep or --dt)")
+        begin, end = frame.time_ps if begin is None else begin, frame.time_ps
+    return production_of_length(0.0 if begin is None or end is None else end - begin)
+
+
 def structure_of_frames(
-    path: Path, frames: Iterable[Frame], wanted: Wanted, window_ps: tuple[float, float] | None = None
+    path: Path,
+    frames: Iterable[Frame],
+    wanted: Wanted,
+    window_ps: tuple[float, float] | None = None,
+    production: Production | None = None,
 ) -> TrajectoryStructure:
     """The structure in the frames of a trajectory; one of them is in memory at a time.
 
     Args:
         path: What the frames come from, for messages.
-        frames: In order of time, all of the same atoms.
+        frames: In order of time, all of the same atoms. Read twice where `production` is not given and nothing is said
+            by `wanted.discard`, so then no generator.
         wanted: What is done.
-        window_ps: Times between which distributions and bond lengths are taken; None: after `wanted.discard`.
+        window_ps: Times of the stage from which distributions and bond lengths are taken; None: all.
+        production: What is left out from its beginning; None: as `production_of_frames`.
 
     Raises:
         TrajectoryError: there are no frames, atoms come or go, elements or times that are needed are not known, nothing
             is left, or g(r) is asked for beyond half of the cell.
     """
     try:
-        return _Reading(path, wanted, window_ps).read(frames)
+        chosen = production or production_of_frames(frames, wanted.discard)
+        return _Reading(path, wanted, window_ps, chosen).read(frames)
     except TrajectoryError as problem:
         raise TrajectoryError(f"{path}: {problem}") from None
 
@@ -166,8 +188,10 @@ def structure_of_frames(
 class _Reading:
     """What is gathered while frames go by."""
 
-    def __init__(self, path: Path, wanted: Wanted, window_ps: tuple[float, float] | None) -> None:
-        self._path, self._wanted, self._window = path, wanted, window_ps
+    def __init__(
+        self, path: Path, wanted: Wanted, window_ps: tuple[float, float] | None, production: Production
+    ) -> None:
+        self._path, self._wanted, self._window, self._production = path, wanted, window_ps, production
         self._notes: list[str] = []
         self._first: Frame | None = None
         self._distributions: RadialDistributions | None = None
@@ -235,17 +259,16 @@ class _Reading:
 
     def _counts(self, frame: Frame) -> bool:
         """Whether distributions and bond lengths are taken from a frame."""
-        if self._window is None and not self._wanted.discard:
+        if self._window is None and not self._production.begin_ps:
             return True
         if frame.time_ps is None:
             raise TrajectoryError("the times of the frames are not known: give --timestep or --dt, or --discard 0")
-        if self._window is None:
-            assert self._first is not None
-            assert self._first.time_ps is not None
-            return frame.time_ps - self._first.time_ps >= (self._wanted.discard or 0.0) * (1.0 - 1e-9)
-        begin, end = self._window
-        tolerance = 1e-6 * max(end, 1.0)
-        return begin - tolerance <= frame.time_ps <= end + tolerance
+        assert self._first is not None
+        assert self._first.time_ps is not None
+        begin, end = self._window or (self._first.time_ps, math.inf)
+        if frame.time_ps > end + 1e-6 * max(end, 1.0):
+            return False
+        return bool(self._production.of(np.array([frame.time_ps - begin]))[0])
 
     def _start_distributions(self, frame: Frame, here: float) -> None:
         if not (frame.periodic & frame.cell.any(axis=1)).all():
@@ -276,6 +299,7 @@ class _Reading:
             n_frames=self._n_frames,
             begin_ps=self._times[0],
             end_ps=self._times[-1],
+            discarded=self._production.words,
             molecules=self._molecules,
             distributions=made,
             bond_classes=self._bonds.by_class(),

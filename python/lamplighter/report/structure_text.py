@@ -54,6 +54,7 @@ def structure_as_json(result: StructureOfTrajectories, pairs: Sequence[str] | No
         return {
             "path": one.path,
             "n_frames": one.n_frames,
+            "discarded": one.discarded,
             "begin_ps": one.begin_ps,
             "end_ps": one.end_ps,
             "temperature_K": one.temperature,
@@ -184,7 +185,8 @@ def chosen(made: Sequence[PairDistribution], pairs: Sequence[str] | None) -> lis
 def _trajectory(one: TrajectoryStructure, kind: str, pairs: Sequence[str] | None) -> list[str]:
     when = "" if one.begin_ps is None else f", {one.begin_ps:.6g} to {one.end_ps:.6g} ps"
     heat = "" if one.temperature is None else f", {one.temperature:.4g} K"
-    lines = [f"{one.path.name or one.path}: {one.n_frames} frames{when}{heat}"]
+    left_out = f" ({one.discarded})" if one.discarded else ""
+    lines = [f"{one.path.name or one.path}: {one.n_frames} frames{when}{heat}{left_out}"]
     made = chosen(one.distributions[kind], pairs)
     if made:
         lines += ["", *_indented([(WORDS[kind], *SHELL_HEAD[1:]), *shell_rows(made)])]

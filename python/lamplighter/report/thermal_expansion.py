@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from lamplighter.analysis.thermal_expansion import ThermalExpansion, thermal_expansion
 from lamplighter.errors import LamplighterError
@@ -30,7 +29,7 @@ class ThermalExpansionOfRuns:
 
 
 def thermal_expansion_of_runs(
-    folders: Sequence[Path], discard: float | Literal["auto"] | None = None, stages: Sequence[str] = ()
+    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
 ) -> ThermalExpansionOfRuns:
     """Read the stages of runs and fit a line to their densities.
 

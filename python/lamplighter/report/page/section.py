@@ -8,17 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from lamplighter.report.extrapolation import Extrapolation
 from lamplighter.report.page.content import Content
 from lamplighter.report.page.labelled import Labelled
 from lamplighter.report.quality import Options as QualityOptions
 from lamplighter.report.quality import StoredReference
-from lamplighter.report.run_folder import RunRecord, read_run
+from lamplighter.report.run_folder import RunRecord, read_run, read_run_file
 from lamplighter.report.run_lifetime import RunLifetime, read_lifetime
 from lamplighter.report.run_system import system_of
-from lamplighter.report.run_trajectory import RUN_FILE
 
 
 @dataclass(frozen=True)
@@ -76,15 +73,8 @@ class ReportedRun:
 
     @cached_property
     def run_file(self) -> dict[str, Any]:
-        """`run.yaml` as it stands there, with every default; empty where it is missing or cannot be read.
-
-        It is not checked again, so that runs of other versions, or whose models are elsewhere by now, can be reported.
-        """
-        try:
-            content = yaml.safe_load((self.folder / RUN_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        """As `run_folder.read_run_file`."""
+        return read_run_file(self.folder)
 
     def driving(self, n_models: int) -> int:
         """Place of what moved the atoms among so many models of the run; their number: the mean of all."""

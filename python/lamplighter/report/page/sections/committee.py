@@ -13,7 +13,7 @@ from lamplighter.errors import RunFolderError
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Number, Picture, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.stage_summary import latter_part
+from lamplighter.report.production import production_of_committee
 from lamplighter.report.thermo_table import ThermoTable
 
 _UNIT = "eV²/Å²"
@@ -32,7 +32,7 @@ def make(run: ReportedRun) -> Content:
         raise RunFolderError("committee.csv holds no finite variance")
     worst = int(np.nanargmax(np.where(finite, largest, -np.inf)))
     models = f"{int(table['models'][-1])} models, {len(table)} evaluations"
-    production, discarded = latter_part(time - time[0])
+    production, discarded = production_of_committee(run.record, table)
     kept = production & np.isfinite(table["variance_mean_eV2_A2"])
     mean = mean_with_error(table["variance_mean_eV2_A2"][kept], _UNIT)
     numbers = [

@@ -13,9 +13,7 @@ from lamplighter.report.text import format_estimate
 def make(run: ReportedRun) -> Content:
     """What the run file asked for and `status.json` and the thermo table say was done."""
     asked = run.run_file.get("stages") or []
-    summaries = [
-        summarise_stage(stage, run.record.thermo.stage(stage.index), run.record.natoms) for stage in run.record.stages
-    ]
+    summaries = [summarise_stage(run.record, stage) for stage in run.record.stages]
     rows, means = [], []
     for stage, summary in zip(run.record.stages, summaries, strict=True):
         given = asked[stage.index] if stage.index < len(asked) and isinstance(asked[stage.index], dict) else {}

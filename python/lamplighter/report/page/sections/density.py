@@ -78,9 +78,10 @@ SECTION = Section(
             "density",
             "Density, ρ and P(ρ)",
             "ρ = Σ<sub>i</sub> m<sub>i</sub> / V",
-            "Mean of the instantaneous density in the last stage at constant pressure. What comes before production"
-            " is discarded: the cut is the one with the smallest marginal standard error, no later than the middle"
-            " (MSER-5; K. P. White Jr., Simulation 69, 323 (1997)), unless a time was given. The error accounts for"
+            "Mean of the instantaneous density in the last stage at constant pressure, in production: without the"
+            " first 100 ps (at most half of the stage; nothing where the stage goes on at the conditions"
+            " of the one before it), unless a time was given. A note says where the density still drifts by then"
+            " (MSER-5; K. P. White Jr., Simulation 69, 323 (1997)). The error accounts for"
             " autocorrelation. P(ρ) is the histogram of production, half a count added to each bin.",
             "Niblett et al., section 3.2; U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
             "docs/density.md",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 from lamplighter.analysis.diffusivity import GreenKubo
-from lamplighter.errors import TrajectoryError
 from lamplighter.report.diffusivity import (
     METHOD,
     TO_1E6_CM2_S,
@@ -31,10 +30,7 @@ from lamplighter.report.run_centres import motion_of_run
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `diffusivity_of_run`, for example of a stage that is too short."""
-    try:
-        found = diffusivity_of_run(motion_of_run(run.folder), None, run.wishes.observables.diffusivity)
-    except TrajectoryError as problem:  # the option has another name here, where --discard is that of densities
-        raise TrajectoryError(str(problem).replace("--discard ", "--discard-nvt ")) from None
+    found = diffusivity_of_run(motion_of_run(run.folder), None, run.wishes.observables.diffusivity)
     numbers: list[Number] = []
     for species in found.species:
         numbers += _numbers(species)

@@ -27,7 +27,7 @@ _BETWEEN = "inter"
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `structure_of_run`, for example where nothing is left of a short stage."""
-    found = structure_of_run(RunTrajectory(run.folder), None, Wanted())
+    found = structure_of_run(RunTrajectory(run.folder), None, Wanted(run.wishes.observables.discard_ps))
     made = found.distributions[_BETWEEN]
     blocks: list[Block] = [Text(" ".join(line.strip().rstrip(".") + "." for line in integrity_lines(found.integrity)))]
     if made:

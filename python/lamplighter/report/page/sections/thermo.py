@@ -26,7 +26,7 @@ def make(run: ReportedRun) -> Content:
     if not stages:
         raise RunFolderError("the thermo table holds no step of dynamics")
     last = stages[-1]
-    summary = summarise_stage(last, run.record.thermo.stage(last.index), run.record.natoms)
+    summary = summarise_stage(run.record, last)
     numbers: list[Number] = []
     for name in _AVERAGED:
         if name in summary["means"]:
