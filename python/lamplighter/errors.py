@@ -1,7 +1,7 @@
 """What a user can cause, as exceptions with a message that names the value and the remedy.
 
 Everything raised on purpose derives from `LamplighterError`; the command line prints such a message
-without a traceback and exits with status 1. Any other exception is a bug and keeps its traceback.
+without a traceback and exits with status 1. Any other exception is a bug, keeps its traceback, and exits with 70.
 """
 
 
@@ -39,6 +39,18 @@ class PluginError(LamplighterError):
 
 class EnvironmentProblem(LamplighterError):
     """MPI, LAMMPS, a GPU or another part of the machine is not as the run needs it."""
+
+
+class LauncherProblem(EnvironmentProblem):
+    """A launcher started several processes, and MPI sees fewer: each of them raises it.
+
+    Attributes:
+        another_tells: Another process prints the message.
+    """
+
+    def __init__(self, message: str, another_tells: bool = False) -> None:
+        super().__init__(message)
+        self.another_tells = another_tells
 
 
 class RunFolderError(LamplighterError):

@@ -181,6 +181,17 @@ def test_under_mpirun_only_the_first_rank_speaks(machine, monkeypatch: pytest.Mo
     assert consult().output == ""
 
 
+def test_a_launcher_that_mpi_does_not_know_is_a_problem(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    found = wrong(diagnosis.diagnose())
+    assert [finding.name for finding in found] == ["launcher"]
+    assert "srun (Slurm) started 4 processes" in found[0].problem
+    assert "srun --mpi=pmi2" in found[0].remedy
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    assert consult().output == ""
+
+
 def test_a_probe_that_crashes_fails_hangs_or_chatters_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PMI_RANK", "3")
     assert ask("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)").problem.startswith("crashed with SIGSEGV")

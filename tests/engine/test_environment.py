@@ -14,7 +14,6 @@ from lamplighter.engine.environment import (
     explain_library_problem,
     import_mpi,
     prepare,
-    refuse_foreign_launcher,
     require_plugin_package,
     threads_per_rank,
 )
@@ -92,10 +91,3 @@ def test_a_missing_mpi4py_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(EnvironmentProblem, match="mpi4py is not installed: pip install mpi4py mpich"):
         import_mpi()
-
-
-def test_the_launcher_of_another_mpi_is_refused() -> None:
-    with pytest.raises(EnvironmentProblem, match="mpirun of Open MPI started 4 processes, but our MPI"):
-        refuse_foreign_launcher({"OMPI_COMM_WORLD_SIZE": "4"}, ranks=1)
-    refuse_foreign_launcher({"OMPI_COMM_WORLD_SIZE": "4"}, ranks=4)
-    refuse_foreign_launcher({}, ranks=1)

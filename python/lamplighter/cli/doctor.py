@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lamplighter import launcher
 from lamplighter.cli.diagnosis import Finding, diagnose
+from lamplighter.errors import LamplighterError
 
 _MARKS = {"ok": ("✓", "green"), "absent": ("–", "dim"), "warning": ("!", "yellow"), "problem": ("✗", "bold red")}
 
@@ -28,19 +30,27 @@ def doctor(
 
     The exit status is 1 where something is wrong without which nothing runs.
     """
-    if os.environ.get("PMI_RANK", "0") != "0":  # under mpirun one rank speaks for all
+    if not _speaks():
         return
     findings = diagnose()
     ok = not any(finding.state == "problem" for finding in findings)
     if as_json:
-        print(
-            json.dumps({"ok": ok, "findings": [asdict(finding) for finding in findings]}, indent=2, ensure_ascii=False)
-        )
+        print(json.dumps({"ok": ok, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         console = Console()
         _print(findings, console if console.is_terminal else Console(width=_PLAIN_WIDTH))
     if not ok:
         raise typer.Exit(1)
+
+
+def _speaks() -> bool:
+    """Whether this process is the one that speaks, of several that a launcher started."""
+    if launcher.announced():
+        from lamplighter.engine import environment
+
+        with contextlib.suppress(LamplighterError):
+            environment.import_mpi()  # all ranks together; else the first one would wait for the others
+    return launcher.own_rank() == 0
 
 
 def _print(findings: Sequence[Finding], console: Console) -> None:

@@ -10,12 +10,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from lamplighter import launcher
+
 TIMEOUT_S = 120.0
 
 _MARK = "lamplighter-probe:"
-
-# Set by MPI launchers; a child that sees them would take itself for one of the launcher's ranks.
-_LAUNCHER_PREFIXES = ("PMI_", "PMIX_", "HYDRA_", "HYDI_", "OMPI_", "MPI_LOCAL", "MV2_")
 
 MPI = """
 from mpi4py import MPI
@@ -68,7 +67,8 @@ class Answer:
 def ask(question: str, timeout_s: float = TIMEOUT_S) -> Answer:
     """Run Python source that sets `answer` in a fresh process. Never raises for what happens in there."""
     program = f"{question}\nimport json\nprint({_MARK!r} + json.dumps(answer))\n"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHER_PREFIXES)}
+    # with them it would take itself for one of the launcher's ranks
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(launcher.VARIABLE_PREFIXES)}
     try:
         done = subprocess.run(
             [sys.executable, "-c", program],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lamplighter import launcher
 from lamplighter.errors import LamplighterError
 
 
@@ -52,7 +52,7 @@ def _continue_elsewhere(run_file: Path) -> None:
     try:
         other_python.continue_in_python_of(run_file, sys.argv[1:])
     except LamplighterError as problem:
-        if os.environ.get("PMI_RANK", "0") == "0":
+        if launcher.own_rank() == 0:
             print(f"Error: {problem}", file=sys.stderr)
         raise typer.Exit(1) from problem
 

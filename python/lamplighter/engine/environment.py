@@ -9,18 +9,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamplighter.errors import EnvironmentProblem
+from lamplighter import launcher
+from lamplighter.errors import EnvironmentProblem, LauncherProblem
 
 THREADS_VARIABLE = "LAMPLIGHTER_THREADS"
 NEEDED_PACKAGE = "PLUGIN"
-# Ranks that the launchers of other MPI libraries announce; ours (MPICH) would see one rank in each.
-_FOREIGN_LAUNCHERS = {"OMPI_COMM_WORLD_SIZE": "Open MPI", "MV2_COMM_WORLD_SIZE": "MVAPICH2"}
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ def prepare(threads: int | None = None) -> Environment:
             by its ranks.
 
     Raises:
-        EnvironmentProblem: MPI cannot be loaded, another MPI's launcher started us, or `threads` is not
-            positive.
+        EnvironmentProblem: MPI cannot be loaded, or `threads` is not positive.
+        LauncherProblem: a launcher that our MPI does not know started several of us.
     """
     limit_openmp()
     mpi = import_mpi()
     comm = mpi.COMM_WORLD
-    refuse_foreign_launcher(os.environ, comm.Get_size())
+    refuse_lonely_processes(comm.Get_size())
     node = comm.Split_type(mpi.COMM_TYPE_SHARED)
     cores = node.allgather(available_cores())
     chosen = threads_per_rank(_requested(threads), cores)
@@ -152,19 +150,15 @@ def require_plugin_package(installed: Iterable[str], library: str = "LAMMPS") ->
         )
 
 
-def refuse_foreign_launcher(environment: Any, ranks: int) -> None:
-    """Refuse `mpirun` of another MPI: it would start the same run several times over.
+def refuse_lonely_processes(ranks: int) -> None:
+    """Refuse a launcher that our MPI does not know: its processes would each start the same run.
 
     Raises:
-        EnvironmentProblem: the launcher announces more ranks than our MPI sees.
+        LauncherProblem: the launcher announces more processes than there are ranks.
     """
-    for variable, name in _FOREIGN_LAUNCHERS.items():
-        announced = environment.get(variable, "1")
-        if announced.isdigit() and int(announced) > ranks:
-            raise EnvironmentProblem(
-                f"mpirun of {name} started {announced} processes, but our MPI (MPICH) sees {ranks}: use the mpirun of "
-                f"the mpich package, {Path(sys.executable).parent / 'mpirun'}"
-            )
+    found = launcher.lonely(ranks)
+    if found is not None:
+        raise LauncherProblem(launcher.explanation(found, ranks), another_tells=not found.is_first_to_know)
 
 
 def available_cores() -> frozenset[int]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pickle
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
+from lamplighter import exit_status
 from lamplighter.engine.interruption import Interrupted
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import LamplighterError, LauncherProblem
 
 AGREEMENT_S = 2.0
 """How long a failing rank waits to see whether all ranks failed with it."""
@@ -20,12 +20,26 @@ FORWARD_S = 0.5
 """What mpirun gets to hand on the last words of a rank before MPI_Abort ends it: it drops what it has not read."""
 
 
+def ending(main: Callable[[], Any]) -> int:
+    """Run `main` in a program of one process, and return the exit status: 0, or that of the exception that ended it.
+
+    A `LamplighterError` is printed without a traceback, anything else with it.
+    """
+    try:
+        status = main()
+    except (KeyboardInterrupt, Exception) as problem:
+        if type(problem).__module__.partition(".")[0] in ("click", "typer"):
+            raise  # a word of the parser of options
+        tell(problem)
+        return status_of(problem)
+    return status if isinstance(status, int) else exit_status.GOOD
+
+
 def end_together(comm: Any, main: Callable[[], int]) -> int:
     """Run `main` on every rank and return the exit status of the program.
 
     A `LamplighterError` is printed without a traceback, anything else with it. If all ranks failed, rank 0 prints
-    and every rank returns 1 (128 + the signal, where one ended the run); if some did not, each failed rank prints
-    and ends all ranks through MPI.
+    and every rank returns `status_of` it; if some did not, each failed rank prints and ends all ranks through MPI.
     """
     agreement = comm.Dup() if comm.Get_size() > 1 else None
     try:
@@ -39,15 +53,16 @@ def end_together(comm: Any, main: Callable[[], int]) -> int:
         end_all_ranks(comm, status)
         raise
     except BaseException as problem:
+        status = status_of(problem)
         if agreement is None:
-            _print(problem)
+            tell(problem)
         elif _all_ranks_failed(agreement):
             if comm.Get_rank() == 0:
-                _print(problem)
+                tell(problem)
         else:
-            _print(problem, f"[rank {comm.Get_rank()} of {comm.Get_size()}] ")
-            end_all_ranks(comm, 1)
-        return _status_of(problem)
+            tell(problem, f"[rank {comm.Get_rank()} of {comm.Get_size()}] ")
+            end_all_ranks(comm, status)
+        return status
 
 
 def end_all_ranks(comm: Any, status: int) -> None:
@@ -97,14 +112,20 @@ def _all_ranks_failed(agreement: Any) -> bool:
     return False
 
 
-def _status_of(problem: BaseException) -> int:
-    """128 + the signal's number for a program that a signal ended, as shells have it; else 1."""
+def status_of(problem: BaseException) -> int:
+    """128 + the signal's number for a program that a signal ended, as in a shell; 1 for an error, 70 for a fault."""
     if isinstance(problem, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    return 128 + problem.signal_number if isinstance(problem, Interrupted) else 1
+        return exit_status.INTERRUPTED
+    if isinstance(problem, Interrupted):
+        return 128 + problem.signal_number
+    return exit_status.ERROR if isinstance(problem, LamplighterError) else exit_status.FAULT
 
 
-def _print(problem: BaseException, prefix: str = "") -> None:
+def tell(problem: BaseException, prefix: str = "") -> None:
+    """Print it on standard error: a message, or a fault with its traceback."""
+    if isinstance(problem, LauncherProblem) and problem.another_tells:
+        time.sleep(AGREEMENT_S)  # a launcher may end all its processes with the first one
+        return
     sys.stdout.flush()
     if isinstance(problem, LamplighterError):
         print(f"{prefix}Error: {problem}", file=sys.stderr)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-_RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+from lamplighter import launcher
 
 
 def folder() -> str:
@@ -28,6 +27,5 @@ def folder() -> str:
 
 
 def _say(message: str) -> None:
-    rank = next((os.environ[name] for name in _RANK_VARIABLES if name in os.environ), "0")
-    if rank == "0" and sys.stderr is not None:
+    if launcher.own_rank() == 0 and sys.stderr is not None:
         print("lamplighter:", " ".join(message.split()), file=sys.stderr)
