@@ -232,7 +232,7 @@ def _write(entries: Iterable[TrustedFile]) -> None:
     """Replace the list in one step, so that no reader ever sees half of it."""
     path = list_path()
     ordered = sorted(entries, key=lambda entry: (entry.added, entry.name))
-    text = json.dumps({"trusted": [asdict(entry) for entry in ordered]}, indent=2, ensure_ascii=False)
+    text = json.dumps({"trusted": [asdict(entry) for entry in ordered]}, indent=2)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as new:
         try:
             new.write(text + "\n")

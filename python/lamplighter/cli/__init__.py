@@ -5,8 +5,10 @@ Only the command that is asked for is imported, so that `lamplighter --help` ans
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 # The help of each command, for the list that `lamplighter --help` shows.
@@ -37,19 +39,27 @@ COMMANDS = {
 
 def main() -> None:
     """The console script. Ends the process with the command's exit status."""
-    arguments = sys.argv[1:]
+    from lamplighter.cli import streams
+
+    streams.make_ready()
+    try:
+        status = _status(sys.argv[1:])
+    except SystemExit as ended:
+        if not (ended.code is None or isinstance(ended.code, int)):
+            raise
+        status = ended.code or 0
+    sys.exit(streams.status_at_the_end(status))
+
+
+def _status(arguments: list[str]) -> int:
+    from lamplighter.engine.failure import ending
+
     if arguments[:1] == ["lmp"]:
         # LAMMPS' switches (-in, -var x 1, -h) are not what a parser of options expects
         from lamplighter.cli.lmp import lmp
 
-        sys.exit(lmp(arguments[1:]))
-    from lamplighter.errors import LamplighterError
-
-    try:
-        _app(chosen=next((each for each in arguments if not each.startswith("-")), None))()
-    except LamplighterError as problem:
-        print(f"Error: {problem}", file=sys.stderr)
-        sys.exit(1)
+        return ending(lambda: lmp(arguments[1:]))
+    return ending(lambda: _app(chosen=next((each for each in arguments if not each.startswith("-")), None))())
 
 
 def _app(chosen: str | None) -> Any:
@@ -67,9 +77,11 @@ def _app(chosen: str | None) -> Any:
         if name == chosen:
             command = _load(name)
             if isinstance(command, typer.Typer):
+                for own in command.registered_commands:
+                    own.callback = own.callback and _ending(own.callback)
                 app.add_typer(command, name=name)
             else:
-                app.command(name)(command)
+                app.command(name)(_ending(command))
         else:
             app.command(name, help=help_line)(_not_chosen)
 
@@ -87,6 +99,19 @@ def _app(chosen: str | None) -> Any:
 def _load(name: str) -> Any:
     """The function of a command, or the Typer application of one that has commands of its own."""
     return getattr(importlib.import_module(f"lamplighter.cli.{name}"), name)
+
+
+def _ending(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, whose failures end the program here: the parser of options would make 1 of an interruption."""
+    from lamplighter.engine.failure import ending
+
+    @functools.wraps(command)
+    def carry_out(*words: Any, **options: Any) -> None:
+        status = ending(lambda: command(*words, **options))
+        if status:
+            sys.exit(status)
+
+    return carry_out
 
 
 def _not_chosen() -> None:

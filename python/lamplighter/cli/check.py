@@ -94,7 +94,7 @@ def check(
         print(f"Error: {problem}", file=sys.stderr)
         raise typer.Exit(2) from None
     if as_json:
-        print(json.dumps(_as_json(made), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(_as_json(made), indent=2, allow_nan=False))
     else:
         from lamplighter.report.check_text import format_check
 

@@ -12,8 +12,11 @@ import numpy as np
 
 
 def json_text(value: Any) -> str:
-    """JSON text of dataclasses, dicts, lists, arrays and numbers; JSON has no nan and no inf, so they are null."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    """JSON text of dataclasses, dicts, lists, arrays and numbers; JSON has no nan and no inf, so they are null.
+
+    Of ASCII alone, so that it means the same in any encoding.
+    """
+    return json.dumps(plain(value), indent=2, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

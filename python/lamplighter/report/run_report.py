@@ -36,7 +36,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
             summary["figure"] = figure.name
         elif not run.is_scan_alone:
             summary["notes"].append("no figure: thermo.csv holds no step of dynamics")
-        text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(summary, indent=2, allow_nan=False)
         new = run.folder / "summary.json.new"
         new.write_text(text + "\n", encoding="utf-8")
         new.replace(run.folder / "summary.json")
