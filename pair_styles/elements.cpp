@@ -61,6 +61,11 @@ double lamplighter::covalent_radius(int number)
   return number >= 1 && number <= 118 ? RADII[number - 1] : 0.0;
 }
 
+double lamplighter::atomic_weight(int number)
+{
+  return number >= 1 && number <= 118 ? MASSES[number - 1] : 0.0;
+}
+
 int lamplighter::element_of_mass(double mass)
 {
   int best = 0;

@@ -12,6 +12,9 @@ int atomic_number(const std::string &symbol);
 /* The reverse; "?" outside of 1 to 118. */
 const char *element_symbol(int number);
 
+/* Standard atomic weight, g/mol; 0 outside of 1 to 118. */
+double atomic_weight(int number);
+
 /* Single-bond covalent radius, Angstrom. */
 double covalent_radius(int number);
 

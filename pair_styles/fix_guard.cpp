@@ -72,11 +72,12 @@ std::vector<T> gather_all(const std::vector<T> &mine, MPI_Datatype type, MPI_Com
 
 FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), reference(Reference::MEAN), bonds(Bonds::GEOMETRY), tolerance(1.15),
-    stop(true), frames_before(0), frames_every(1), id_temperature("thermo_temp"),
-    id_energy("thermo_pe"), most_bonds(4), nbonds(nullptr), partner(nullptr), length(nullptr),
-    have_bonds(false), coordination(nullptr), list(nullptr), bond_out_of_sight(false),
-    energy_at_start(0.0), have_energy(false), per_cubic_cm(1.0), mass(-1.0), first_criterion(NONE),
-    first_step(-1), nevents(0), timed_out_by_us(false), checked_step(-1), counted_build(-1)
+    stop(true), frames_before(0), frames_every(1), named(lmp, "fix guard"),
+    id_temperature("thermo_temp"), id_energy("thermo_pe"), most_bonds(4), nbonds(nullptr),
+    partner(nullptr), length(nullptr), have_bonds(false), coordination(nullptr), list(nullptr),
+    bond_out_of_sight(false), energy_at_start(0.0), have_energy(false), per_cubic_cm(1.0),
+    mass(-1.0), first_criterion(NONE), first_step(-1), nevents(0), timed_out_by_us(false),
+    checked_step(-1), counted_build(-1)
 {
   for (int k = 0; k < NCRITERIA; k++) {
     wanted[k] = violated[k] = false;
@@ -226,13 +227,16 @@ void FixGuard::parse(int narg, char **arg)
         error->all(FLERR, "fix guard: 'before K every M' needs K >= 0 frames and M >= 1 steps");
     } else if (key == "elements") {
       numbers.assign(1, 0);
+      std::vector<std::string> symbols;
       for (int itype = 1; itype <= atom->ntypes; itype++) {
         const std::string symbol = value_of(key);
         numbers.push_back(lamplighter::atomic_number(symbol));
         if (!numbers.back())
           error->all(FLERR, "fix guard: '{}' (atom type {}) is not a chemical element", symbol,
                      itype);
+        symbols.push_back(symbol);
       }
+      named.set(symbols);
     } else
       error->all(
           FLERR,
@@ -292,6 +296,7 @@ int FixGuard::setmask()
 
 void FixGuard::init()
 {
+  named.hold_against_masses();
   if ((wanted[STRETCH] || wanted[RATIO])) {
     if (atom->map_style == Atom::MAP_NONE)
       error->all(FLERR,

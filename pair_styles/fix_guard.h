@@ -3,6 +3,7 @@
 #define LAMPLIGHTER_FIX_GUARD_H
 
 #include "fix.h"
+#include "named_elements.h"
 
 #include <deque>
 #include <string>
@@ -73,6 +74,7 @@ class FixGuard : public Fix {
   int frames_before, frames_every;
   int energy_every;            // steps between checks of the energy
   std::vector<int> numbers;    // atomic number of each type, from 1
+  NamedElements named;         // by the keyword elements
   std::string id_temperature, id_energy;
 
   // bonds, each kept by the atom of the lower ID: partners and reference lengths

@@ -56,6 +56,7 @@ void PairCommittee::settings(int narg, char **arg)
 {
   members.clear();
   names.clear();
+  named.clear();
   committee = std::make_unique<Committee>(lmp, "pair_style lamplighter/committee");
   int iarg = 0;
   while (iarg < narg)
@@ -91,6 +92,10 @@ void PairCommittee::add_member(const std::string &name, int narg, char **arg)
   int suffix = 0;
   members.emplace_back(force->new_pair(name, 1, suffix));
   names.push_back(name);
+  named.emplace_back(lmp,
+                     fmt::format("pair_coeff of member {} ({}) of pair_style "
+                                 "lamplighter/committee",
+                                 names.size(), name));
   Pair &member = *members.back();
   member.settings(narg, arg);
 
@@ -116,6 +121,7 @@ void PairCommittee::coeff(int narg, char **arg)
   words.insert(words.end(), arg + 3, arg + narg);
   for (int k = first; k <= last; k++) {
     members[k - 1]->coeff((int) words.size(), words.data());
+    note_elements(k - 1, words);
     comm_forward = std::max(comm_forward, members[k - 1]->comm_forward);
     comm_reverse = std::max(comm_reverse, members[k - 1]->comm_reverse);
   }
@@ -126,8 +132,19 @@ void PairCommittee::coeff(int narg, char **arg)
     for (int j = std::max(jlo, i); j <= jhi; j++) setflag[i][j] = 1;
 }
 
+/* Styles that need elements name them at the end of `pair_coeff * *`, one for each type. */
+
+void PairCommittee::note_elements(size_t k, const std::vector<char *> &words)
+{
+  const size_t ntypes = atom->ntypes;
+  if (names[k] == "lamplighter" || words.size() < 2 + ntypes) return;    // that one sees to its own
+  if (strcmp(words[0], "*") != 0 || strcmp(words[1], "*") != 0) return;
+  named[k].set({words.end() - (ptrdiff_t) ntypes, words.end()});
+}
+
 void PairCommittee::init_style()
 {
+  for (NamedElements &each : named) each.hold_against_masses();
   if (!carry) {
     carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));

@@ -3,6 +3,7 @@
 #define LAMPLIGHTER_PAIR_COMMITTEE_H
 
 #include "committee.h"
+#include "named_elements.h"
 #include "pair.h"
 
 #include <memory>
@@ -35,7 +36,8 @@ class PairCommittee : public Pair {
   std::unique_ptr<Committee> committee;
   std::vector<std::unique_ptr<Pair>> members;
   std::vector<std::string> names;
-  class FixCarry *carry;    // the variance of each atom
+  std::vector<NamedElements> named;    // by each member's pair_coeff
+  class FixCarry *carry;               // the variance of each atom
   std::string carry_id;
   bool members_ready;
   std::vector<bigint> lists_known;    // the step of the neighbour lists that each member last saw
@@ -43,6 +45,7 @@ class PairCommittee : public Pair {
 
   void allocate();
   void add_member(const std::string &name, int narg, char **arg);
+  void note_elements(size_t k, const std::vector<char *> &words);
   void compute_member(size_t k, int eflag, int vflag);
   void evaluate(size_t k, int eflag, int vflag, double *f);
   void add_results(const Pair &, const double *f, double weight);

@@ -83,8 +83,9 @@ extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
     Pair(lmp), dtype("auto"), device("auto"), kind("auto"), engine("auto"), cutoff(0.0),
-    energy_scale(1.0), lists_built(0), carry(nullptr), message(Message::NONE), rows(nullptr),
-    stride(0), offset(0), chunk_bytes(0), chunk_elements(0), element_bytes(8)
+    energy_scale(1.0), lists_built(0), named(lmp, "pair_coeff of pair_style lamplighter"),
+    carry(nullptr), message(Message::NONE), rows(nullptr), stride(0), offset(0), chunk_bytes(0),
+    chunk_elements(0), element_bytes(8)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -205,6 +206,7 @@ void PairLamplighter::coeff(int narg, char **arg)
                  "depends on all of its neighbours, so no type can be left out: name its element, "
                  "or delete these atoms",
                  itype);
+  named.set(elements_of_types);
 
   close_models();
   const std::string compiled = compiled_model();
@@ -365,6 +367,7 @@ void PairLamplighter::init_style()
                    "bonded atoms from the model: use 'special_bonds lj/coul 1.0 1.0 1.0'",
                    k + 1);
 
+  named.hold_against_masses();
   require_virial();
   neighbor->add_request(this, NeighConst::REQ_FULL);
 

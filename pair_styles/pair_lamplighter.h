@@ -4,6 +4,7 @@
 
 #include "bridge.h"
 #include "committee.h"
+#include "named_elements.h"
 #include "native/mace_evaluator.h"
 #include "pair.h"
 
@@ -58,6 +59,7 @@ class PairLamplighter : public Pair {
   std::vector<double> rij, fij, eatoms;
   std::vector<int64_t> list_i, list_j, list_j_x, tags;
 
+  NamedElements named;
   std::unique_ptr<Committee> committee;
   class FixCarry *carry;    // the variance of each atom
   std::string carry_id;
