@@ -55,8 +55,9 @@ def open_source(
         LamplighterError: an option or the file cannot be understood.
     """
     from lamplighter.report.run_trajectory import RunTrajectory
-    from lamplighter.structures.lammps_dump import UNIT_STYLES, AtomTypes
+    from lamplighter.structures.lammps_dump import AtomTypes
     from lamplighter.structures.trajectory import open_trajectory
+    from lamplighter.structures.unit_styles import UNIT_STYLES
 
     if timestep is not None and dt is not None:
         raise LamplighterError("give --timestep (of the simulation) or --dt (between frames), not both")

@@ -41,6 +41,7 @@ class Structure(Section):
     ] = (1, 1, 1)  # fmt: skip
     elements: list[str] | None = None
     atom_style: str | None = None
+    units: str | None = None
     periodic: tuple[bool, bool, bool] | None = None
 
     @model_validator(mode="before")

@@ -52,6 +52,7 @@ class FrameEvaluator:
         self, session: Session, pair_lines: Sequence[str], elements: Sequence[str], newton: str = "on"
     ) -> None:
         self.elements = tuple(elements)
+        # of types that are isotopes of an element any will do
         self._type_of = {atomic_numbers[symbol]: number for number, symbol in enumerate(self.elements, start=1)}
         self._session = session
         try:
@@ -64,7 +65,10 @@ class FrameEvaluator:
                 "boundary f f f",
                 "region box prism 0 1 0 1 0 1 0 0 0",
                 f"create_box {len(self.elements)} box",
-                *(f"mass {type_} {atomic_masses[number]:.10g}" for number, type_ in self._type_of.items()),
+                *(
+                    f"mass {type_} {atomic_masses[atomic_numbers[symbol]]:.10g}"
+                    for type_, symbol in enumerate(self.elements, start=1)
+                ),
                 *pair_lines,
                 f"compute {_VIRIAL} all pressure NULL virial",
                 "thermo_style custom step pe " + " ".join(f"c_{_VIRIAL}[{k}]" for k in range(1, 7)),

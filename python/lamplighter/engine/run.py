@@ -54,7 +54,9 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What rank 0 works out and all ranks carry out; `resumed_scan`: of an interrupted run the scan alone is left."""
+    """What rank 0 works out and all ranks carry out; `resumed_scan`: of an interrupted run the scan alone is left;
+    `notes`: what is said of the structure at the start.
+    """
 
     run: RunFile
     folder: Path
@@ -62,6 +64,7 @@ class _Plan:
     script_name: str
     restart: Restart | None
     resumed_scan: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def run(
@@ -100,6 +103,8 @@ def run(
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
     if env.is_first:
+        for note in plan.notes:
+            print(f"Note: {note}", file=sys.stderr)
         status.write(plan.folder)
     with _inside(plan.folder):
         try:
@@ -155,7 +160,8 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     name = run_folder.SCRIPT
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
-    return _Plan(run_file, folder, blocks, name, restart, resumed_scan)
+    notes = () if resume else structure.notes
+    return _Plan(run_file, folder, blocks, name, restart, resumed_scan, notes)
 
 
 def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFile:

@@ -16,7 +16,7 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
-from lamplighter.engine import own_lammps, potential
+from lamplighter.engine import named_types, own_lammps, potential
 from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE, MOLECULES
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
@@ -99,7 +99,8 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
 
     Raises:
         ConfigError: an NPT stage on a structure that is not periodic in all directions, or velocities wanted
-            from a structure that has none, or an element that a correction of the potential does not know.
+            from a structure that has none, an element that a correction of the potential does not know, or
+            `pair_coeff` lines that give a type another element than the structure.
         ModelError: a model does not cover the elements.
     """
     if run.velocities.from_structure and not structure.has_velocities:
@@ -205,6 +206,7 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
 def _potential(run: RunFile, structure: StartStructure, ranks: int) -> Block:
     committee = "" if run.committee is None else run.committee.words(_first_timestep(run))
     lines = potential.lines(run.potential, committee, structure.elements, ranks)
+    named_types.require_same_elements(lines, structure.elements)
     if structure.atom_style in BOND_STYLES and not run.potential.lammps:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from ase.data import atomic_masses, chemical_symbols
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
+
+from lamplighter.structures.isotopes import NEAR_STANDARD, element_of_isotope
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_MASS_TOLERANCE = 0.3  # g/mol, as fix guard has it
 _STANDARD_MASSES = np.array(atomic_masses[1:])
 
 
@@ -61,10 +62,15 @@ class Frame:
 
 
 def number_of_mass(mass: float) -> int:
-    """Atomic number of the element whose standard mass (g/mol) is nearest, within 0.3; 0: there is none."""
+    """Atomic number of the element whose standard mass (g/mol) is nearest, within 0.3; then of a light isotope that
+    tells its element, such as deuterium; 0: there is none.
+    """
     away = np.abs(_STANDARD_MASSES - mass)
     nearest = int(np.argmin(away))
-    return nearest + 1 if away[nearest] < _MASS_TOLERANCE else 0
+    if away[nearest] < NEAR_STANDARD:
+        return nearest + 1
+    isotope = element_of_isotope(mass)
+    return 0 if isotope is None else atomic_numbers[isotope]
 
 
 def standard_masses(numbers: Integers) -> Floats | None:

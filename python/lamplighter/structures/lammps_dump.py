@@ -9,15 +9,14 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from ase.calculators.lammps import convert
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from lamplighter.errors import DamagedFrame, TrajectoryError
 from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
+from lamplighter.structures.unit_styles import factor
 
-UNIT_STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"))
 _SCALED = (("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 _UNWRAPPED = {("xu", "yu", "zu"), ("xsu", "ysu", "zsu")}
@@ -301,19 +300,6 @@ class _Header:
         high -= [max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0]
         lx, ly, lz = high - low
         self.cell, self.origin = np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]), low
-
-
-def factor(quantity: str, units: str) -> float:
-    """What a quantity of a LAMMPS unit system is multiplied by to be in metal units (Å, ps, eV, g/mol).
-
-    Raises:
-        TrajectoryError: the unit system is not known, or has no sizes (lj).
-    """
-    if units == "metal":
-        return 1.0
-    if units not in UNIT_STYLES:
-        raise TrajectoryError(f"units {units!r} cannot be converted; known are {', '.join(UNIT_STYLES)}")
-    return float(convert(1.0, quantity, units, "metal"))
 
 
 def _rows(file: io.BufferedReader, header: _Header, where: str) -> _Rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lamplighter.config.run_file import Structure
 from lamplighter.errors import StructureError
-from lamplighter.structures import atoms_file, lammps_data
+from lamplighter.structures import atoms_file, lammps_data, metal_data
 
 BOND_STYLES = ("angle", "bond", "full", "molecular", "template")
 """LAMMPS atom styles with bonds, whose bonded neighbours `special_bonds` could hide."""
@@ -21,7 +21,7 @@ class StartStructure:
     Attributes:
         source: The file it was read from.
         n_atoms: Number of atoms, before replication.
-        elements: Chemical symbol of each LAMMPS atom type, in the order of the types.
+        elements: Chemical symbol of each LAMMPS atom type, in the order of the types; isotopes are types of their own.
         boundary: The three signs of LAMMPS' `boundary`: `p` periodic, `m` shrink-wrapped.
         has_cell: Whether the file gives a cell (a molecule in the open has none).
         triclinic: Whether the box is tilted.
@@ -29,6 +29,7 @@ class StartStructure:
         has_velocities: Whether the data file holds velocities.
         masses: Masses (g/mol) of the types that the data file does not give itself; empty if it does.
         write: Writes the LAMMPS data file to a path.
+        notes: What is said of the file at the start of a run.
     """
 
     source: Path
@@ -41,6 +42,7 @@ class StartStructure:
     has_velocities: bool
     masses: tuple[float, ...]
     write: Callable[[Path], None]
+    notes: tuple[str, ...] = ()
 
     @property
     def periodic(self) -> bool:
@@ -64,13 +66,20 @@ def read_start_structure(settings: Structure) -> StartStructure:
 
 
 def _from_lammps_data(settings: Structure) -> StartStructure:
-    header = lammps_data.read_header(settings.file)
+    header = lammps_data.read_header(settings.file, settings.units)
+    atom_style = settings.atom_style or header.atom_style
+    if atom_style is None:
+        columns = " ".join(header.atom_columns[0]) if header.atom_columns else "none"
+        raise StructureError(
+            f"structure.file: {settings.file} does not say its atom style, and its columns ({columns}) tell no single "
+            "one: write `Atoms # full` (or atomic, charge, molecular …) in it, or give structure.atom_style"
+        )
     periodic = settings.periodic or (True, True, True)
     elements = lammps_data.elements_of_types(header, settings.elements)
     masses = () if header.masses else lammps_data.standard_masses(elements)
 
     def write(target: Path) -> None:
-        lammps_data.copy(settings.file, target)
+        metal_data.write_metal(header, atom_style, target)
 
     return StartStructure(
         source=settings.file,
@@ -79,39 +88,39 @@ def _from_lammps_data(settings: Structure) -> StartStructure:
         boundary=_boundary(periodic),
         has_cell=True,
         triclinic=header.triclinic,
-        atom_style=settings.atom_style or header.atom_style or "atomic",
+        atom_style=atom_style,
         has_velocities=header.has_velocities,
         masses=masses,
         write=write,
+        notes=metal_data.notes_on(header),
     )
 
 
 def _from_atoms_file(settings: Structure) -> StartStructure:
-    if settings.elements is not None:
-        raise StructureError(
-            f"structure.elements is for LAMMPS data files without elements; {settings.file} names its own"
-        )
+    for key in ("elements", "units"):
+        if getattr(settings, key) is not None:
+            raise StructureError(f"structure.{key} is for LAMMPS data files; {settings.file} names its own {key}")
     if settings.atom_style not in (None, "atomic", "charge"):
         raise StructureError(
             f"structure.atom_style: {settings.atom_style!r} needs a LAMMPS data file; {settings.file} can be "
             "atomic or charge"
         )
-    atoms = atoms_file.read_atoms(settings.file, settings.format, settings.index)
+    atoms, notes = atoms_file.read_atoms(settings.file, settings.format, settings.index)
     if settings.periodic is not None:
         atoms.pbc = settings.periodic
     has_cell = bool(atoms.cell.rank == 3)
     atoms_file.check(atoms, settings.file)
     boxed = atoms_file.boxed(atoms, settings.file)
-    elements = atoms_file.element_order(boxed)
+    types = atoms_file.atom_types(boxed, settings.file)
     style = settings.atom_style or "atomic"
 
     def write(target: Path) -> None:
-        atoms_file.write_data(boxed, target, elements, style)
+        atoms_file.write_data(boxed, target, types, style)
 
     return StartStructure(
         source=settings.file,
         n_atoms=len(boxed),
-        elements=elements,
+        elements=types.elements,
         boundary=_boundary(tuple(boxed.pbc)),
         has_cell=has_cell,
         triclinic=atoms_file.is_tilted(boxed),
@@ -119,6 +128,7 @@ def _from_atoms_file(settings: Structure) -> StartStructure:
         has_velocities=bool(boxed.has("momenta")),
         masses=(),
         write=write,
+        notes=notes,
     )
 
 

@@ -16,10 +16,11 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from lamplighter.errors import DamagedFrame, StructureError, TrajectoryError
-from lamplighter.structures import lammps_data
+from lamplighter.structures import lammps_data, metal_data
 from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
+from lamplighter.structures.text_for_ase import as_ase_reads_it
 
 _PS = 1e3 * units.fs  # in ASE's unit of time
 _EV_PER_KJ_MOL = units.kJ / units.mol
@@ -87,13 +88,14 @@ def read_start(path: Path, types: AtomTypes) -> Frame:
             elements = [types.elements[number] for number in sorted(types.elements)] or None
             symbols = lammps_data.elements_of_types(header, elements)
             numbers = {number: chemical_symbols.index(symbol) for number, symbol in enumerate(symbols, start=1)}
-            atoms = ase.io.read(
-                path, format="lammps-data", Z_of_type=numbers, atom_style=header.atom_style, parallel=False
-            )
+            style = header.atom_style or "atomic"
+            text = io.StringIO(metal_data.metal_text(header, style))
+            atoms = ase.io.read(text, format="lammps-data", Z_of_type=numbers, atom_style=style, parallel=False)
             if header.masses:
                 atoms.set_masses([header.masses[number] for number in atoms.arrays["type"]])
         else:
-            atoms = ase.io.read(path, parallel=False)
+            with as_ase_reads_it(path, None) as (readable, _):
+                atoms = ase.io.read(readable, parallel=False)
     except StructureError as problem:
         raise TrajectoryError(f"{path} cannot be used: {problem}") from None
     except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over

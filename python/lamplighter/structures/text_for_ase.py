@@ -1,0 +1,91 @@
+"""Text files as ASE's readers want them: in UTF-8, and PDB files without cells that stand for none."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ase.data import chemical_symbols
+from ase.io.formats import open_with_compression
+
+from lamplighter.errors import StructureError
+
+_COMPRESSED = (".gz", ".bz2", ".xz")
+_PDB_SUFFIXES = (".pdb", ".ent")
+_HEAD = 4096  # bytes
+_PDB_FORMAT = "proteindatabank"
+
+
+@contextmanager
+def as_ase_reads_it(path: Path, file_format: str | None) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The path of a file, or of a copy for ASE, while the context lasts, and what is said of it.
+
+    Text that is not UTF-8 is taken for Latin-1, in which every byte is a character. A PDB file's `CRYST1` of edges 1 Å
+    (what the format asks for where there is no crystal) or 0 stands for no cell.
+
+    Raises:
+        StructureError: a PDB file has atoms whose names and elements contradict each other.
+        OSError: the file cannot be read.
+    """
+    is_pdb = file_format == _PDB_FORMAT or (file_format is None and _name(path).lower().endswith(_PDB_SUFFIXES))
+    notes: tuple[str, ...] = ()
+    with open_with_compression(str(path), "rb") as file:
+        content = file.read(_HEAD)
+        if b"\0" not in content:
+            content += file.read()
+    if b"\0" in content:  # of a binary format
+        yield path, notes
+        return
+    text = None
+    try:
+        decoded = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = decoded = content.decode("latin-1")
+    if is_pdb:
+        _refuse_names_of_other_elements(decoded, path)
+        kept = [line for line in decoded.splitlines(keepends=True) if not _is_placeholder(line)]
+        if len(kept) < len(decoded.splitlines()):
+            text = "".join(kept)
+            notes = (f"the CRYST1 record of {path} is a placeholder (edges of 0 or 1 Å): the structure has no cell",)
+    if text is None:
+        yield path, notes
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / _name(path)
+        copy.write_text(text, encoding="utf-8", newline="")
+        yield copy, notes
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.suffix in _COMPRESSED else path.name
+
+
+def _is_placeholder(line: str) -> bool:
+    """Columns 7 to 33 are the edges (https://www.wwpdb.org/documentation/file-format)."""
+    if not line.startswith("CRYST1"):
+        return False
+    try:
+        edges = [float(line[begin : begin + 9]) for begin in (6, 15, 24)]
+    except ValueError:
+        return False
+    return edges == [1.0, 1.0, 1.0] or 0.0 in edges
+
+
+def _refuse_names_of_other_elements(text: str, path: Path) -> None:
+    """Names (columns 13 to 16) begin with the element, which stands in columns 77 and 78, too: CA is C or Ca."""
+    for line in text.splitlines():
+        if not line.startswith(("ATOM  ", "HETATM")):
+            continue
+        element = line[76:78].strip().capitalize()
+        letters = re.sub(r"^[^A-Za-z]+", "", line[12:16].strip()).upper()
+        if element not in chemical_symbols[1:] or not letters or letters.startswith(element.upper()):
+            continue
+        named = [letters[:n].capitalize() for n in (1, 2) if letters[:n].capitalize() in chemical_symbols[1:]]
+        if named and not (element == "H" and letters[0] in "DT"):
+            raise StructureError(
+                f"structure.file: atom {line[6:11].strip()} of {path} is named {line[12:16].strip()!r} "
+                f"({' or '.join(named)}), and its element is {element} (columns 77 and 78): correct one of them"
+            )
