@@ -15,7 +15,7 @@ import yaml
 
 import lamplighter
 from lamplighter.analysis.centres_of_mass import CentresOfMass, read_centres
-from lamplighter.engine.resume import step_of_restart
+from lamplighter.engine.restart_file import step_of_restart
 from lamplighter.engine.trajectory import step_of, whole_frames
 from lamplighter.errors import StructureError
 from lamplighter.report.diffusivity import frames_of_stage

@@ -19,7 +19,9 @@ def run(
         Path | None, typer.Option("--output", "-o", help="The run folder, in place of output.folder.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the LAMMPS script and do nothing.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in its folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Start the run, or go on with it where it was interrupted.")
+    ] = False,
     threads: Annotated[
         int | None, typer.Option("--threads", help="Threads of the model on each rank (default: cores / ranks).")
     ] = None,

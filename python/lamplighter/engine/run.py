@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -33,7 +34,8 @@ from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_onc
 from lamplighter.engine.molecules import molecules_of_start
 from lamplighter.engine.names import GUARD_CRITERIA, MOLECULES
 from lamplighter.engine.potential_session import open_session
-from lamplighter.engine.resume import cut_outputs, find_restart, require_resumable, require_same_models
+from lamplighter.engine.resume import Resumption, how_to_go_on, require_same_models
+from lamplighter.engine.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
@@ -54,7 +56,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What rank 0 works out and all ranks carry out; `resumed_scan`: of an interrupted run the scan alone is left;
+    """What rank 0 works out and all ranks carry out; `resumption`: of the run that is there already, if one goes on;
     `notes`: what is said of the structure at the start.
     """
 
@@ -62,9 +64,18 @@ class _Plan:
     folder: Path
     blocks: list[Block]
     script_name: str
-    restart: Restart | None
-    resumed_scan: bool = False
+    resumption: Resumption | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def restart(self) -> Restart | None:
+        """Where the run goes on, within its stages."""
+        return None if self.resumption is None else self.resumption.restart
+
+    @property
+    def resumed_scan(self) -> bool:
+        """Whether of an interrupted run the scan alone is left."""
+        return self.resumption is not None and self.resumption.scan_alone
 
 
 def run(
@@ -83,7 +94,8 @@ def run(
         source: A run file's path, a `RunFile`, or its content as a mapping. Paths in the latter two are relative
             to the current folder.
         output: The run folder, in place of `output.folder`; relative to the current folder.
-        resume: Go on with the interrupted run in that folder.
+        resume: Go on with the run in that folder, wherever it was interrupted; start it where there is none, and do
+            nothing where it is completed.
         threads: Threads of the model on each rank; None: the node's cores divided by its ranks.
         trust: Put the model files on the user's list of trusted files.
         progress: Show the progress (rank 0).
@@ -97,6 +109,9 @@ def run(
     """
     env = prepare(threads)
     plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
+    if plan.resumption is not None and plan.resumption.completed:
+        summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
+        return RunResult(plan.folder, summary if env.is_first else {})
     agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
     model_trust.require_trusted(env, plan.run.potential, trust)
     scan = None if plan.run.volume_scan is None else VolumeScanOfRun(plan.run, env, progress)
@@ -141,27 +156,26 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     run_file = _resolved(source, output)
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
-    restart, resumed_scan = None, False
-    if resume:
-        scan = require_resumable(folder, run_file).volume_scan
-        resumed_scan = scan is not None and (scan.status != "waiting" or not run_file.stages)
-        restart = None if resumed_scan else find_restart(folder, run_file)
-    else:
+    resumption = how_to_go_on(folder, run_file) if resume else None
+    if resumption is None or not resumption.begun:
         run_folder.require_unused(folder)
+        resumption = None
+    elif resumption.completed:
+        return _Plan(run_file, folder, [], "", resumption)
     other_python.require_this(run_file.potential.python)
     if potential.needs_deepmd(run_file.potential):
         deepmd.require_installed()
     model_trust.require_files(run_file.potential)
-    if resume:
+    if resumption is not None:
         require_same_models(folder, run_file)
-    structure, blocks = read_start_structure(run_file.structure), []
-    if run_file.stages and not resumed_scan:
+    structure, blocks, name = read_start_structure(run_file.structure), [], run_folder.SCRIPT
+    restart = None if resumption is None else resumption.restart
+    if run_file.stages and not (resumption and resumption.scan_alone):
         blocks = script.compose(run_file, structure, restart, ranks)
-    name = run_folder.SCRIPT
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
-    notes = () if resume else structure.notes
-    return _Plan(run_file, folder, blocks, name, restart, resumed_scan, notes)
+    notes = () if restart is not None or (resumption and resumption.scan_alone) else structure.notes
+    return _Plan(run_file, folder, blocks, name, resumption, notes)
 
 
 def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFile:
@@ -171,6 +185,9 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
         run_file = parse_run_file(source).resolved(Path.cwd(), default_output="run")
     else:
         run_file = load_run_file(Path(source))
+        if output is None:
+            assert run_file.output.folder is not None, "the run file is resolved"
+            output = run_folder.own_folder(Path(source), run_file.output.folder)
     if output is None:
         return run_file
     folder = Path(output).expanduser().resolve()
@@ -184,6 +201,8 @@ def _fill_folder(plan: _Plan) -> None:
         return
     try:
         if plan.restart is None:
+            if plan.resumption is not None:
+                _say(plan.resumption.notes, clear_outputs(plan.folder, plan.resumption.keep))
             what = "run" if plan.run.volume_scan is None else "run, without its volume scan,"
             text = script.text_of(plan.blocks, f"Repeat the {what} in this folder with: lamplighter lmp -in in.lammps")
             inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
@@ -197,7 +216,8 @@ def _fill_folder(plan: _Plan) -> None:
             if calculator is not None:
                 (plan.folder / potential.CALCULATOR).write_text(calculator, encoding="utf-8")
         else:
-            cut_outputs(plan.folder, plan.restart)
+            assert plan.resumption is not None, "a restart file belongs to a run that is there"
+            _say(plan.resumption.notes, cut_outputs(plan.folder, plan.restart, plan.resumption.keep))
             for name in script.included_files(plan.blocks, scripts):
                 copy = plan.folder / run_folder.INPUTS / name
                 if not copy.exists():
@@ -206,6 +226,20 @@ def _fill_folder(plan: _Plan) -> None:
             (plan.folder / plan.script_name).write_text(text, encoding="utf-8")
     except OSError as problem:
         raise run_folder.unwritable(plan.folder, problem) from problem
+
+
+def _say(notes: list[str], kept: Path | None) -> None:
+    """On standard error: what was found, and where copies are of what was written beyond the place to go on from."""
+    if kept is not None:
+        notes = [*notes, f"what the run had written before is kept in {kept}"]
+    for note in notes:
+        print(f"--resume: {note}", file=sys.stderr, flush=True)
+
+
+def _told_completed(folder: Path, wanted: bool) -> dict[str, Any]:
+    if wanted:
+        print(f"The run in {folder} is completed: there is nothing left to do.", flush=True)
+    return _report(folder)
 
 
 def _first_status(plan: _Plan, env: Environment) -> RunStatus:
@@ -328,13 +362,18 @@ def _interrupted(plan: _Plan, session: Session, number: int, block: Block, place
     if inside and placed[block.stage or 0].begin < step:
         session.command("write_restart restart.interrupted.bin")
     name = signal.Signals(number).name
-    return Interrupted(f"{name} ended the run at step {step}; go on with it: --resume (folder {plan.folder})", number)
+    return Interrupted(f"{name} ended the run at step {step}; {_how_to_go_on(plan)}", number)
+
+
+def _how_to_go_on(plan: _Plan) -> str:
+    return f"go on with it: lamplighter run {shlex.quote(str(plan.folder / run_folder.RUN_FILE))} --resume"
 
 
 def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stage: int | None) -> None:
     """Put the failure into status.json; never hides the failure itself."""
     status.status = "failed"
-    status.error = str(problem) or type(problem).__name__
+    # without the folder's own place: it may be moved and copied
+    status.error = str(problem).replace(f"{plan.folder}{os.sep}", "") or type(problem).__name__
     status.failed_stage = stage
     with contextlib.suppress(Exception):
         status.write(plan.folder)

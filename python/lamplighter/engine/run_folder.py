@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -115,11 +116,25 @@ def last_status(folder: Path, stage: int) -> RunStatus:
     """How far an interrupted run had come. Where it was killed, the time it had spent in `stage` is that between
     the last change of `status.json`, when the stage began, and that of LAMMPS' log.
     """
-    status = RunStatus.read(folder)
+    try:
+        status = RunStatus.read(folder)
+    except RunFolderError:
+        return RunStatus()  # it was lost; so is the time
     log = folder / LOG
     if status.status == "running" and stage < len(status.stages) and log.exists():
         status.stages[stage].wall_s += max(0.0, log.stat().st_mtime - (folder / STATUS).stat().st_mtime)
     return status
+
+
+def own_folder(run_file: Path, folder: Path) -> Path:
+    """The run folder that a run file means: the one that it lies in if it is that one's `run.yaml`, else `folder`.
+
+    Run folders of earlier versions have an absolute `output.folder`, which names the original also in a copy.
+    """
+    beside = run_file.resolve().parent
+    if run_file.name == RUN_FILE and (beside / STATUS).exists() and (beside / STRUCTURE).exists():
+        return beside
+    return folder
 
 
 def require_unused(folder: Path) -> None:
@@ -155,7 +170,7 @@ def create(folder: Path, run: RunFile, script: str | None, inputs: Iterable[Path
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RUN_FILE).write_text(run_file_text(run), encoding="utf-8")
+        _write_whole(folder / RUN_FILE, run_file_text(run))
         if script is None:
             return
         (folder / INPUTS).mkdir(exist_ok=True)
@@ -167,8 +182,10 @@ def create(folder: Path, run: RunFile, script: str | None, inputs: Iterable[Path
 
 
 def run_file_text(run: RunFile) -> str:
-    """A run file as YAML, with every default."""
-    return yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    """A run file as YAML, with every default. The run folder is where it lies: it may be moved and copied."""
+    content = run.model_dump(mode="json")
+    content["output"]["folder"] = "."
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -177,12 +194,24 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         RunFolderError: it cannot be written.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # several failing ranks may write at once
     try:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        _write_whole(path, json.dumps(content, indent=2) + "\n")
     except OSError as problem:
         raise unwritable(path.parent, problem) from problem
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # several failing ranks may write at once
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def unwritable(folder: Path, problem: OSError) -> RunFolderError:

@@ -277,7 +277,7 @@ def _output(run: RunFile) -> Block:
         _equal("step_begin", 0),
         _equal("time_begin", 0),
         _equal("timestep", timestep),
-        _equal("thermo_every", _interval(run.output.thermo, timestep)),
+        _equal("thermo_every", interval_in_steps(run.output.thermo, timestep)),
         "include inputs/output.lmp",
         "# `lamplighter run` sets this variable to end the run in good order (Ctrl-C, SIGTERM).",
         f"variable {STOP_VARIABLE} internal 0",
@@ -315,9 +315,9 @@ def _stage(
         first_frame = resumed_at + 1
     lines += [
         _equal("step_end", steps.end),
-        _equal("trajectory_every", _interval(run.output.trajectory, steps.timestep_ps)),
-        _equal("centres_every", _interval(run.output.centres_of_mass, steps.timestep_ps)),
-        _equal("restart_every", _interval(run.output.restart, steps.timestep_ps)),
+        _equal("trajectory_every", interval_in_steps(run.output.trajectory, steps.timestep_ps)),
+        _equal("centres_every", interval_in_steps(run.output.centres_of_mass, steps.timestep_ps)),
+        _equal("restart_every", interval_in_steps(run.output.restart, steps.timestep_ps)),
         _equal("first_frame", first_frame),
         _string("elements", " ".join(structure.elements)),
         *_ensemble(stage, _seed(run.seed, index, resumed_at or 0)),
@@ -336,7 +336,7 @@ def _place(run: RunFile, index: int, steps: StageSteps) -> list[str]:
         _equal("step_begin", steps.begin),
         _equal("time_begin", steps.begin_ps),
         _equal("timestep", steps.timestep_ps),
-        _equal("thermo_every", _interval(run.output.thermo, steps.timestep_ps or run.timestep.metal)),
+        _equal("thermo_every", interval_in_steps(run.output.thermo, steps.timestep_ps or run.timestep.metal)),
     ]
 
 
@@ -383,7 +383,7 @@ def _stage_script(stage: Nve | Nvt | Npt) -> str:
     return f"{stage.type}_{stage.thermostat.type.replace('-', '_')}.lmp"
 
 
-def _interval(interval: Quantity | None, timestep_ps: float) -> int:
+def interval_in_steps(interval: Quantity | None, timestep_ps: float) -> int:
     """Steps between two outputs: at least 1, or 0 for never."""
     if interval is None:
         return 0

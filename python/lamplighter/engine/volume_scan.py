@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -212,7 +213,9 @@ class _Known:
         number = self._received()
         if number is not None:
             name = signal.Signals(number).name
-            raise Interrupted(f"{name} ended the volume scan; go on with it: --resume (folder {Path.cwd()})", number)
+            run_file = shlex.quote(str(Path.cwd() / run_folder.RUN_FILE))
+            advice = f"go on with it: lamplighter run {run_file} --resume"
+            raise Interrupted(f"{name} ended the volume scan; {advice}", number)
         return self._labels.get(place)
 
     def keep(self, place: int, labels: Labels) -> None:
