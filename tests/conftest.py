@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from .lennard_jones import Table, constant_energy, constant_pressure
 # One thread a process unless a test says otherwise; figures need no display.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Tests trust files of their own making, and the list of whoever starts them is none of their business.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="lamplighter-tests-")
+# MACE's own calculator, against which much is tested, reads files as its import allows to; ours must not need it.
+os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
 
 PROGRAMS = Path(sys.prefix) / "bin"
 

@@ -44,6 +44,15 @@ class NamedCalculator:
         Raises:
             ModelError: it cannot be imported, does not take the options, or is no calculator.
         """
+        from lamplighter.potentials import mace_package
+        from lamplighter.potentials.calculator_trust import asks_for
+
+        # what the user has allowed may read files as it likes; an installed package's own class is left as it was
+        of_mace = self.name.partition(":")[0].partition(".")[0] == "mace"
+        with mace_package.as_mace_wants() if of_mace or asks_for(self) else mace_package.variable_put_back():
+            return self._made(where)
+
+    def _made(self, where: object) -> Any:
         module_name, _, attribute = self.name.partition(":")
         try:
             found: Any = importlib.import_module(module_name)
@@ -57,6 +66,8 @@ class NamedCalculator:
                 found = getattr(found, part)
         except AttributeError:
             raise ModelError(f"{where}: the module {module_name} has no {attribute}") from None
+        if isinstance(found, type) and not hasattr(found, "get_forces"):
+            raise ModelError(f"{where}: {self.name} makes a {found.__name__}, which is not an ASE calculator")
         try:
             calculator = found(**self.options)
         except Exception as problem:  # whatever its constructor stumbles over

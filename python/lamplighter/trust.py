@@ -1,4 +1,4 @@
-"""The user's list of trusted model files.
+"""The user's list of trusted model files, and the refusal of files that would run code and are not on it.
 
 Model files of the common frameworks are Python pickles: loading one can run any code in it. A file is trusted by
 the SHA-256 hash of its content, so a file that changes is no longer trusted. The list is a small JSON file that a
@@ -16,14 +16,31 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lamplighter.errors import LamplighterError, ModelError, UntrustedModelError
 
-_announced: set[str] = set()
-_strict = False
+_allowed: set[str] = set()  # SHA-256, for this process alone
+_asks = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something that can only be used by running code that came with it.
+
+    Attributes:
+        name: Of the file, or what else names the code.
+        sha256: Hash of its content.
+        reason: What in it asks for code to be run.
+        is_file: Whether `lamplighter trust NAME` can trust it.
+    """
+
+    name: str
+    sha256: str
+    reason: str
+    is_file: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,14 +118,18 @@ def add(paths: Iterable[Path]) -> list[TrustedFile]:
         ModelError: a file cannot be read; then none is added.
         LamplighterError: the list cannot be written.
     """
-    files = [(sha256(path), Path(path).resolve()) for path in paths]
+    return _add([(sha256(path), str(Path(path).resolve())) for path in paths])
+
+
+def _add(named: Sequence[tuple[str, str]]) -> list[TrustedFile]:
+    """By hash and name."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     with _locked():
         entries = trusted_files()
-        for digest, path in files:
-            entries.setdefault(digest, TrustedFile(digest, str(path), now))
+        for digest, name in named:
+            entries.setdefault(digest, TrustedFile(digest, name, now))
         _write(entries.values())
-    return [entries[digest] for digest, _ in files]
+    return [entries[digest] for digest, _ in named]
 
 
 def remove(names: Iterable[str]) -> list[TrustedFile]:
@@ -132,62 +153,86 @@ def remove(names: Iterable[str]) -> list[TrustedFile]:
     return gone
 
 
-def check(
-    paths: Sequence[Path],
-    *,
-    strict: bool,
-    trust: bool,
-    interactive: bool,
-    warn: Callable[[str], object] | None = None,
-) -> None:
-    """Say or refuse, before they are loaded, that model files are not on the list.
+def allow(digests: Iterable[str]) -> None:
+    """Let this process run code of these files, of whose hashes another rank has found that they may be."""
+    _allowed.update(digests)
 
-    Call it on every rank (`warn` on rank 0 only): it also sets whether `potentials.loading` may fall back to the
-    full pickle loader for files that are not on the list.
+
+def is_allowed(digest: str) -> bool:
+    """Whether this process may run the code of a file: it is on the list, or `allow` said so."""
+    return digest in _allowed or is_trusted(digest)
+
+
+def ask_at_terminal(ask: bool = True) -> None:
+    """Whether this process may ask about a file that turns out to need its code; not before it is said, and of several
+    ranks none may: they would all ask."""
+    global _asks
+    _asks = ask
+
+
+def require(programs: Sequence[Program], *, trust: bool = False, ask: bool | None = None) -> list[str]:
+    """Refuse whatever would run code of its own and is not trusted. Of several ranks, one calls it.
 
     Args:
-        paths: The model files of the run.
-        strict: The run file's `strict`.
-        trust: `--trust` was given: put the files on the list.
-        interactive: A person sees the messages and can stop the run.
-        warn: Takes the message for a file that is not on the list, once a file and process; standard error by default.
+        programs: What is about to be used.
+        trust: `--trust` was given: put all of them on the list.
+        ask: Where a person is at the terminal, ask, and put on the list what is answered with yes; None: as
+            `ask_at_terminal` said.
+
+    Returns:
+        The hashes of all of them, for `allow` on other ranks.
 
     Raises:
-        ModelError: a file cannot be read.
-        UntrustedModelError: a file is not on the list, `strict` is set and the run is not interactive.
+        UntrustedModelError: one is not on the list, and nobody said yes; the message names each, with the reason.
+        LamplighterError: the list cannot be read, or not be written.
     """
-    global _strict
-    _strict = strict
+    if not programs:
+        return []
     if trust:
-        add(paths)
-        return
-    known = trusted_files()
-    unknown = {digest: path for path in paths if (digest := sha256(path)) not in known}
-    if unknown and strict and not interactive:
-        named = "\n".join(f"  {path}\n    sha256 {digest}" for digest, path in unknown.items())
-        raise UntrustedModelError(
-            "strict is set, and these model files are not on your list of trusted files:\n"
-            f"{named}\n"
-            "Loading a model file can run code that is in it. If you know where the files come from:\n"
-            f"  lamplighter trust {' '.join(_quoted(path) for path in unknown.values())}"
+        _add([(each.sha256, each.name) for each in programs])
+    else:
+        unknown = [each for each in programs if not is_allowed(each.sha256)]
+        if unknown and (_asks if ask is None else ask) and at_terminal() and _answered_yes(unknown):
+            _add([(each.sha256, each.name) for each in unknown])
+        elif unknown:
+            raise UntrustedModelError(_refusal(unknown))
+    return [each.sha256 for each in programs]
+
+
+def at_terminal() -> bool:
+    """Whether a person sees messages of this process, and can answer."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
+
+
+def _refusal(unknown: Sequence[Program]) -> str:
+    lines = [f"{each.name}\n    {each.reason}\n    sha256 {each.sha256}" for each in unknown]
+    if len(unknown) == 1:
+        what = "is not on your list of trusted files, and using it runs code that came with it; nothing of it was run:"
+    else:
+        what = "are not on your list of trusted files, and using them runs code that came with them; nothing was run:"
+    files = [_quoted(Path(each.name)) for each in unknown if each.is_file]
+    remedies = [f"lamplighter trust {' '.join(files)}"] if files else []
+    if len(files) < len(unknown):
+        remedies.append("--trust, of the command that you gave")
+    named = "\n  ".join(lines)
+    return (
+        f"{'this model file' if len(unknown) == 1 else 'these model files'} {what}\n  {named}\n"
+        "If you know where it comes from, and would run a program from there (docs/model_files.md): "
+        f"{'; and '.join(remedies)}"
+    )
+
+
+def _answered_yes(unknown: Sequence[Program]) -> bool:
+    for each in unknown:
+        print(
+            f"{each.name} runs code that came with it: {each.reason}.\n(sha256 {each.sha256})",
+            file=sys.stderr,
         )
-    for digest, path in unknown.items():
-        if digest in _announced:
-            continue
-        _announced.add(digest)
-        (warn or _to_standard_error)(
-            f"Model file {path} is not on your list of trusted files (sha256 {digest}). Loading a model file can run "
-            f"code that is in it. If you know where it comes from: lamplighter trust {_quoted(path)}"
-        )
-
-
-def strict_is_set() -> bool:
-    """Whether the last `check` in this process was strict; False before any."""
-    return _strict
-
-
-def _to_standard_error(message: str) -> None:
-    print(message, file=sys.stderr)
+    print(
+        "Would you run a program from where this comes from? Yes trusts it from now on. [y/N] ", end="", file=sys.stderr
+    )
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _quoted(path: Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_models import ELEMENTS, build_allegro, build_nequip, forces_of, nequip_calculator, require
 
+from lamplighter import trust
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
 from lamplighter.errors import ModelError, UntrustedModelError
@@ -67,6 +68,7 @@ def test_the_ml_iap_file_gives_the_same_as_the_package(package: Path, tmp_path: 
     packed = tmp_path / "small.nequip.lmp.pt"
     torch.save(NequIPLAMMPSMLIAPWrapper(str(package), model_key="sole_model", compile=False), packed)
     torch.set_default_dtype(before)
+    trust.add([packed])
     found = []
     for path in (package, packed):
         potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
@@ -92,13 +94,8 @@ def test_a_float32_model_is_its_own_calculator_within_rounding(tmp_path: Path) -
     np.testing.assert_allclose(forces_of(data), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-def test_a_package_is_a_program_and_needs_trust_in_strict_runs(
-    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from lamplighter import trust
-
+def test_a_package_is_a_program_and_needs_trust(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(trust, "_strict", True)
     with pytest.raises(UntrustedModelError, match="lamplighter trust"):
         read_network(package)
     trust.add([package])

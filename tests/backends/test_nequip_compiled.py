@@ -90,11 +90,9 @@ def test_the_program_of_another_kind_of_processor_is_refused_before_it_is_loaded
         registry.recognise(path).load(path, OPTIONS)
 
 
-def test_machine_code_needs_trust_in_strict_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamplighter import trust
+def test_machine_code_needs_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(trust, "_strict", True)
     path = ours(tmp_path)
     with pytest.raises(UntrustedModelError, match=r"machine code.*lamplighter trust"):
         registry.recognise(path).load(path, OPTIONS)

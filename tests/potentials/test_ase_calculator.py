@@ -231,18 +231,64 @@ def test_the_pair_style_refuses_several_ranks(mpirun: Run, tip3p: Path, tmp_path
 # trust, and files that do not say what they should
 
 
-def test_strict_asks_for_trust_of_the_file(tip3p: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_ones_own_is_trusted_by_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class of an installed package needs no trust: the user has installed it."""
     from lamplighter import trust
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(trust, "_strict", True)
-    with pytest.raises(UntrustedModelError, match=r"lamplighter trust .*model.calculator.yaml"):
-        registry.recognise(tip3p).load(tip3p, OPTIONS)
-    trust.add([tip3p])
-    assert registry.recognise(tip3p).load(tip3p, OPTIONS).kind == "ase"
-    tip3p.write_text(tip3p.read_text().replace("4.0", "4.1"))
+    (tmp_path / "own_calculator.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n"
+        "from ase.calculators.tip3p import TIP3P\nclass Own(TIP3P): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = named(tmp_path, "own_calculator:Own", rc=4.0)
+    with pytest.raises(UntrustedModelError, match=r"no module of an installed package[^$]*lamplighter trust .*model\."):
+        registry.recognise(own).load(own, OPTIONS)
+    assert not (tmp_path / "imported").exists()
+    trust.add([own])
+    assert registry.recognise(own).load(own, OPTIONS).kind == "ase"
+    own.write_text(own.read_text().replace("4.0", "4.1"))
     with pytest.raises(UntrustedModelError):
-        registry.recognise(tip3p).load(tip3p, OPTIONS)
+        registry.recognise(own).load(own, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("calculator", "options", "asks"),
+    [
+        ("ase.calculators.emt:EMT", {}, ""),
+        ("tblite.ase:TBLite", {"method": "GFN1-xTB"}, ""),
+        ("os:system", {"command": "true"}, "os is no module of an installed package"),
+        ("builtins:exec", {"source": "1"}, "builtins is no module of an installed package"),
+        ("numpy:load", {"file": "x", "allow_pickle": True}, "a function"),
+        ("ase.calculators.vasp:Vasp", {"command": "rm -rf x"}, "its option command may name a program"),
+        ("ase.calculators.vasp:Vasp", {"profile": {"binary": "x"}}, "its option binary may name a program"),
+        ("ase.calculators.emt:EMT", {"models": ["a", "here/*.model"]}, "models names a file, here/*.model"),
+    ],
+)
+def test_what_the_name_and_options_of_a_calculator_ask_for(calculator: str, options: dict, asks: str) -> None:
+    from lamplighter.named_calculator import NamedCalculator
+    from lamplighter.potentials.calculator_trust import asks_for
+
+    told = asks_for(NamedCalculator(calculator, options))
+    assert asks in told
+    assert bool(asks) == bool(told)
+
+
+def test_a_run_file_that_names_a_function_is_refused_before_it_is_called(run: Run, tmp_path: Path) -> None:
+    water().write(tmp_path / "start.xyz")
+    content = {
+        "structure": "start.xyz",
+        "potential": {"calculator": "os:system", "options": {"command": "touch ran"}},
+        "stages": [{"type": "minimise"}],
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    done = run([PROGRAMS / "lamplighter", "run", "run.yaml"])
+    assert done.returncode == 1
+    assert "potential.calculator: os:system" in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_json_file_is_one_too(tmp_path: Path) -> None:
@@ -261,7 +307,7 @@ def test_a_json_file_is_one_too(tmp_path: Path) -> None:
         ("calculator: ase.calculators.emt:Thing", "the module ase.calculators.emt has no Thing"),
         ("calculator: ase.calculators.emt:EMT\noptions: {no_such: 1, fake: 2}\n", None),
         ("calculator: ase.calculators.tip3p:TIP3P\noptions: {radius: 1}", "does not take these options"),
-        ("calculator: builtins:dict", "makes a dict, which is not an ASE calculator"),
+        ("calculator: numpy:ndarray", "makes a ndarray, which is not an ASE calculator"),
     ],
 )
 def test_files_that_name_no_calculator_are_refused(tmp_path: Path, content: str, told: str | None) -> None:

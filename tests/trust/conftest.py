@@ -12,13 +12,12 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty XDG_CONFIG_HOME, and no memory of earlier checks."""
+    """An empty XDG_CONFIG_HOME, and no memory of what was allowed."""
     from lamplighter import trust
 
     folder = tmp_path / "config"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
-    monkeypatch.setattr(trust, "_announced", set())
-    monkeypatch.setattr(trust, "_strict", False)
+    monkeypatch.setattr(trust, "_allowed", set())
     return folder
 
 

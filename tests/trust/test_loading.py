@@ -1,4 +1,4 @@
-"""Model files load with the narrowest loader that works, and nothing in an untrusted file runs in strict mode."""
+"""Model files load with the narrowest loader that works, and nothing in an untrusted file runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def energy(network: Any) -> float:
 
 
 def test_a_mace_model_loads_narrowly_and_computes_the_same(model_file: Path, mace_network: Any) -> None:
-    loaded = load_torch(model_file, "cpu", strict=True)
+    loaded = load_torch(model_file, "cpu")
     assert (loaded.loader, loaded.reason) == ("weights_only", "")
     assert loaded.sha256 == sha256(model_file)
     assert type(loaded.object) is type(mace_network)
@@ -65,27 +65,26 @@ def test_every_part_of_a_narrowly_loaded_model_is_of_its_own_class_and_can_be_sa
     theirs = {name: type(part).__qualname__ for name, part in mace_network.named_modules()}
     assert {n: t for n, t in ours.items() if n in theirs} == {n: t for n, t in theirs.items() if n in ours}
     again = saved(tmp_path, loaded, "again.model")
-    assert load_torch(again, "cpu", strict=True).loader == "weights_only"
+    assert load_torch(again, "cpu").loader == "weights_only"
 
 
 def test_an_mliap_object_loads_narrowly(mliap_file: Path) -> None:
-    loaded = load_torch(mliap_file, "cpu", strict=True)
+    loaded = load_torch(mliap_file, "cpu")
     assert loaded.loader == "weights_only"
     assert type(loaded.object).__name__ == "LAMMPS_MLIAP_MACE"
     assert list(loaded.object.element_types) == ["H", "O"]
     assert loaded.object.rcutfac == pytest.approx(2.0)
 
 
-def test_a_torchscript_file_loads_as_a_program_and_needs_trust_in_strict_mode(tmp_path: Path) -> None:
+def test_a_torchscript_file_loads_as_a_program_and_needs_trust(tmp_path: Path) -> None:
     path = tmp_path / "scripted.pt"
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 1)), path)
-    loaded = load_torch(path, "cpu", strict=False)
+    with pytest.raises(UntrustedModelError, match="TorchScript"):
+        load_torch(path, "cpu")
+    trust.add([path])
+    loaded = load_torch(path, "cpu")
     assert loaded.loader == "torchscript"
     assert isinstance(loaded.object, torch.jit.ScriptModule)
-    with pytest.raises(UntrustedModelError, match="TorchScript"):
-        load_torch(path, "cpu", strict=True)
-    trust.add([path])
-    assert load_torch(path, "cpu", strict=True).loader == "torchscript"
 
 
 def test_the_restriction_holds_although_mace_switches_it_off_by_default(tmp_path: Path, monkeypatch) -> None:
@@ -93,7 +92,7 @@ def test_the_restriction_holds_although_mace_switches_it_off_by_default(tmp_path
     mark = tmp_path / "attacked"
     path = saved(tmp_path, Reduced(exec, f"open({str(mark)!r}, 'w').close()"))
     with pytest.raises(UntrustedModelError, match="exec"):
-        load_torch(path, "cpu", strict=True)
+        load_torch(path, "cpu")
     assert not mark.exists()
 
 
@@ -128,11 +127,11 @@ def attack(kind: str, mark: Path, model_file: Path) -> Any:
         "default argument of a traced module",
     ],
 )
-def test_code_in_an_untrusted_file_does_not_run_in_strict_mode(kind: str, tmp_path: Path, model_file: Path) -> None:
+def test_code_in_an_untrusted_file_does_not_run(kind: str, tmp_path: Path, model_file: Path) -> None:
     mark = tmp_path / "attacked"
     path = saved(tmp_path, attack(kind, mark, model_file))
     with pytest.raises(UntrustedModelError, match=r"lamplighter trust .*attack\.pt") as refusal:
-        load_torch(path, "cpu", strict=True)
+        load_torch(path, "cpu")
     assert sha256(path) in str(refusal.value)
     assert not mark.exists()
     torch.load(path, weights_only=False)
@@ -144,7 +143,7 @@ def test_the_import_block_of_a_traced_module_is_not_used(tmp_path: Path) -> None
     body = {**torch.nn.Module().__dict__, "_code": "def forward(self, x):\n    return torch.mul(x, 2.0)\n"}
     code = f"import torch\nopen({str(mark)!r}, 'w').close()\n"
     path = saved(tmp_path, Reduced(torch.fx.graph_module.reduce_graph_module, body, code))
-    loaded = load_torch(path, "cpu", strict=True)
+    loaded = load_torch(path, "cpu")
     assert loaded.loader == "weights_only"
     assert float(loaded.object(torch.tensor(3.0))) == 6.0
     assert not mark.exists()
@@ -156,7 +155,7 @@ def test_constructors_are_not_called(module: str, tmp_path: Path) -> None:
     found = getattr(__import__(package, fromlist=[name]), name)
     path = saved(tmp_path, Reduced(found, 3, 4) if name == "Linear" else Reduced(found))
     with pytest.raises(UntrustedModelError, match=rf"calls {module}"):
-        load_torch(path, "cpu", strict=True)
+        load_torch(path, "cpu")
 
 
 def test_torchscript_that_writes_files_is_not_loaded_narrowly(tmp_path: Path, model_file: Path) -> None:
@@ -172,7 +171,7 @@ def test_torchscript_that_writes_files_is_not_loaded_narrowly(tmp_path: Path, mo
     torch.jit.save(torch.jit.script(Writer()), archive)
     linear = o3.Linear("2x0e", "2x0e")
     harmless = saved(tmp_path, linear, "harmless.pt")
-    assert load_torch(harmless, "cpu", strict=True).loader == "weights_only"
+    assert load_torch(harmless, "cpu").loader == "weights_only"
     state = linear.__getstate__()
     state["__codegen__"] = {"_compiled_main": archive.getvalue()}
     forged = o3.Linear.__new__(o3.Linear)
@@ -185,39 +184,28 @@ def test_torchscript_that_writes_files_is_not_loaded_narrowly(tmp_path: Path, mo
     finally:
         o3.Linear.__getstate__ = monkey
     with pytest.raises(UntrustedModelError, match=r"TorchScript in it uses torch\.save"):
-        load_torch(path, "cpu", strict=True)
+        load_torch(path, "cpu")
 
 
 def test_getattr_gives_torchs_activations_and_nothing_else(tmp_path: Path) -> None:
-    assert load_torch(saved(tmp_path, [torch.tanh, torch.sigmoid]), "cpu", strict=True).object == [
+    assert load_torch(saved(tmp_path, [torch.tanh, torch.sigmoid]), "cpu").object == [
         torch.tanh,
         torch.sigmoid,
     ]
     with pytest.raises(UntrustedModelError, match="from_file"):
-        load_torch(saved(tmp_path, torch.from_file), "cpu", strict=True)
+        load_torch(saved(tmp_path, torch.from_file), "cpu")
     with pytest.raises(UntrustedModelError, match="__globals__"):
-        load_torch(saved(tmp_path, Reduced(getattr, torch.nn.functional.silu, "__globals__")), "cpu", strict=True)
+        load_torch(saved(tmp_path, Reduced(getattr, torch.nn.functional.silu, "__globals__")), "cpu")
 
 
-def test_a_file_that_asks_for_more_falls_back_to_the_full_pickle_and_says_why(tmp_path: Path) -> None:
-    path = saved(tmp_path, Path("somewhere"))
-    loaded = load_torch(path, "cpu", strict=False)
-    assert (loaded.loader, loaded.object) == ("pickle", Path("somewhere"))
-    assert "pathlib" in loaded.reason
-    with pytest.raises(UntrustedModelError):
-        load_torch(path, "cpu", strict=True)
+def test_a_file_that_asks_for_more_is_read_by_the_full_pickle_only_where_it_is_trusted(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"a": [1, Path("somewhere")]})
+    with pytest.raises(UntrustedModelError, match=r"pathlib\S*Path, in its attribute a"):
+        load_torch(path, "cpu")
     trust.add([path])
-    assert load_torch(path, "cpu", strict=True).loader == "pickle"
-
-
-def test_strict_is_what_the_last_check_said(tmp_path: Path) -> None:
-    path = saved(tmp_path, Path("somewhere"))
-    harmless = saved(tmp_path, torch.zeros(1), "harmless.pt")
-    trust.check([harmless], strict=True, trust=True, interactive=False)
-    with pytest.raises(UntrustedModelError):
-        load_torch(path)
-    trust.check([harmless], strict=False, trust=False, interactive=False)
-    assert load_torch(path).loader == "pickle"
+    loaded = load_torch(path, "cpu")
+    assert (loaded.loader, loaded.object) == ("pickle", {"a": [1, Path("somewhere")]})
+    assert "pathlib" in loaded.reason
 
 
 def test_torch_keeps_no_permissions_after_a_load(model_file: Path) -> None:
@@ -266,7 +254,7 @@ def spoiled(kind: str, folder: Path, model_file: Path) -> Path:
 def test_a_spoiled_file_is_named_with_what_was_found(kind: str, message: str, tmp_path: Path, model_file: Path) -> None:
     path = spoiled(kind, tmp_path, model_file)
     with pytest.raises(ModelError, match=message) as refusal:
-        load_torch(path, "cpu", strict=False)
+        load_torch(path, "cpu")
     assert str(path) in str(refusal.value)
     if kind != "damaged":
         with pytest.raises(ModelError, match=message):
@@ -287,19 +275,21 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as here:
         here.setitem(sys.modules, "not_installed_here", package)
         path = saved(tmp_path, package.Network())
+    trust.add([path])
     with pytest.raises(ModelError, match="needs the Python package not_installed_here"):
-        load_torch(path, "cpu", strict=False)
+        load_torch(path, "cpu")
 
 
 def test_a_class_that_other_versions_have_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as here:
         here.setattr(torch.nn, "Gone", type("Gone", (), {"__module__": "torch.nn"}), raising=False)
         path = saved(tmp_path, torch.nn.Gone())
+    trust.add([path])
     with pytest.raises(ModelError, match=r"other versions of its packages.*Gone"):
-        load_torch(path, "cpu", strict=False)
+        load_torch(path, "cpu")
 
 
 def test_files_of_torch_before_1_6_load(tmp_path: Path) -> None:
     path = tmp_path / "old.pt"
     torch.save({"a": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
-    assert float(load_torch(path, "cpu", strict=False).object["a"].sum()) == 2.0
+    assert float(load_torch(path, "cpu").object["a"].sum()) == 2.0

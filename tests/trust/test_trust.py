@@ -1,10 +1,12 @@
-"""The list of trusted files: by content, readable, safe under concurrent writers; and what a run says or refuses."""
+"""The list of trusted files: by content, readable, safe under concurrent writers; and what is asked or refused."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -82,42 +84,62 @@ def test_a_writer_waits_for_another(tmp_path: Path, config_folder: Path) -> None
     assert list(trust.trusted_files()) == [trust.sha256(path)]
 
 
-def test_a_file_that_is_not_listed_is_announced_once_with_hash_and_command(tmp_path: Path) -> None:
-    path = file_with(tmp_path, "weights", "my model.pt")
-    said: list[str] = []
-    for _ in range(2):
-        trust.check([path], strict=False, trust=False, interactive=False, warn=said.append)
-    assert len(said) == 1
-    for part in (str(path), trust.sha256(path), f"lamplighter trust '{path}'", "run code"):
-        assert part in said[0]
+def program(path: Path, reason: str = "it asks for posix.system") -> trust.Program:
+    return trust.Program(str(path), trust.sha256(path), reason)
 
 
-def test_a_listed_file_is_not_announced_and_passes_in_strict_mode(tmp_path: Path) -> None:
-    path = file_with(tmp_path, "weights")
-    said: list[str] = []
-    trust.check([path], strict=True, trust=True, interactive=False, warn=said.append)
-    trust.check([path], strict=True, trust=False, interactive=False, warn=said.append)
-    assert said == []
-    assert trust.strict_is_set()
-
-
-def test_a_strict_run_without_a_person_refuses_and_names_every_file(tmp_path: Path) -> None:
-    known, first, second = (file_with(tmp_path, name, f"{name}.pt") for name in ("known", "first", "second"))
+def test_what_is_not_listed_is_refused_with_reason_hash_and_remedy(tmp_path: Path) -> None:
+    known, first, second = (file_with(tmp_path, name, f"{name} 1.pt") for name in ("known", "first", "second"))
     trust.add([known])
     with pytest.raises(UntrustedModelError) as refusal:
-        trust.check([known, first, second], strict=True, trust=False, interactive=False)
+        trust.require([program(known), program(first), program(second, "a TorchScript file is a program")])
     message = str(refusal.value)
-    assert f"lamplighter trust {first} {second}" in message
-    assert trust.sha256(second) in message
+    for part in ("posix.system", "TorchScript", trust.sha256(first), f"lamplighter trust '{first}' '{second}'"):
+        assert part in message
     assert trust.sha256(known) not in message
-    said: list[str] = []
-    trust.check([first], strict=True, trust=False, interactive=True, warn=said.append)
-    assert len(said) == 1
+    assert trust.require([program(known)]) == [trust.sha256(known)]
+    assert trust.require([]) == []
+
+
+def test_a_flag_puts_files_on_the_list(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    trust.require([program(path)], trust=True)
+    assert trust.is_trusted(trust.sha256(path))
+
+
+def test_what_another_rank_found_allowed_is_allowed_for_this_process_alone(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "weights")
+    trust.allow([trust.sha256(path)])
+    trust.require([program(path)])
+    assert trust.trusted_files() == {}
+
+
+@pytest.mark.parametrize(("answer", "trusted"), [("y\n", True), ("\n", False), ("no\n", False), ("", False)])
+def test_a_person_at_the_terminal_is_asked_and_yes_trusts(tmp_path: Path, answer: str, trusted: bool) -> None:
+    """On a terminal of its own, as a person has it."""
+    path = file_with(tmp_path, "weights")
+    code = (
+        "import sys\nfrom lamplighter import trust\n"
+        f"each = trust.Program({str(path)!r}, trust.sha256({str(path)!r}), 'it asks for posix.system')\n"
+        "try:\n    trust.require([each], ask=True); print('went on')\n"
+        "except Exception as problem:\n    print(type(problem).__name__)\n"
+    )
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=theirs, stderr=theirs, stdout=subprocess.PIPE)
+    os.write(ours, (answer or "\x04").encode())
+    said = child.communicate(timeout=60)[0].decode().strip()
+    asked = os.read(ours, 4000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert "it asks for posix.system" in asked
+    assert asked.count("[y/N]") == 1
+    assert said == ("went on" if trusted else "UntrustedModelError")
+    assert trust.is_trusted(trust.sha256(path)) == trusted
 
 
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"missing\.pt cannot be read: No such file"):
-        trust.check([tmp_path / "missing.pt"], strict=False, trust=False, interactive=True)
+        trust.sha256(tmp_path / "missing.pt")
     with pytest.raises(ModelError, match="missing"):
         trust.add([file_with(tmp_path, "weights"), tmp_path / "missing.pt"])
     assert trust.trusted_files() == {}

@@ -76,7 +76,9 @@ def main() -> None:
         file = folder.with_suffix(".yaml")
         file.write_text(yaml.safe_dump(given, sort_keys=False))
         # a run that the guard stopped, or that LAMMPS could not go on with, is a result as well
-        subprocess.run([str(LAMPLIGHTER), "run", str(file), "-o", str(folder), "-q", "--threads", "1"], check=False)
+        subprocess.run(
+            [str(LAMPLIGHTER), "run", str(file), "-o", str(folder), "-q", "--threads", "1", "--trust"], check=False
+        )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def compile(  # noqa: A001 (the name of the command)
         str | None, typer.Option(help='Keep only these, such as "H C O"; a large model becomes a small file.')
     ] = None,
     head: Annotated[str | None, typer.Option(help="Head of a multi-head model; default: the last.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Put the models on your list of trusted files.")] = False,
 ) -> None:
     """Make models faster; the file is written only if energies and forces of clusters agree with the framework's.
 
@@ -33,9 +34,20 @@ def compile(  # noqa: A001 (the name of the command)
     from lamplighter.potentials import recognition
 
     if recognition.is_nequip(models[0]):
-        _compile_nequip(models, output, elements, head)
+        _compile_nequip(models, output, elements, head, trust)
     else:
-        _compile_mace(models, output, elements, head)
+        _compile_mace(models, output, elements, head, trust)
+
+
+def _require_trusted(models: list[Path], trust: bool) -> None:
+    from lamplighter import trust as trusted
+    from lamplighter.potentials.examination import code_in
+
+    programs = [(model, reason) for model in models if (reason := code_in(model))]
+    trusted.ask_at_terminal()
+    trusted.require(
+        [trusted.Program(str(model), trusted.sha256(model), reason) for model, reason in programs], trust=trust
+    )
 
 
 def _target(output: Path | None, default: Path, suffix: str) -> Path:
@@ -47,7 +59,10 @@ def _target(output: Path | None, default: Path, suffix: str) -> Path:
     return target
 
 
-def _compile_nequip(models: list[Path], output: Path | None, elements: str | None, head: str | None) -> None:
+def _compile_nequip(
+    models: list[Path], output: Path | None, elements: str | None, head: str | None, trust: bool
+) -> None:
+    from lamplighter import trust as trusted
     from lamplighter.potentials.nequip_compile import SUFFIX, compile_file
 
     if len(models) > 1:
@@ -59,7 +74,9 @@ def _compile_nequip(models: list[Path], output: Path | None, elements: str | Non
         raise LamplighterError("--elements is for MACE models: one of NequIP or Allegro keeps all of its elements")
     (model,) = models
     target = _target(output, model.with_name(model.name.partition(".")[0] + SUFFIX), SUFFIX)
+    _require_trusted(models, trust)
     print(f"{model}: {compile_file(model, target, head)}")
+    trusted.add([target])  # it was made here, of a file that is trusted
     _say_written(target)
 
 
@@ -67,10 +84,11 @@ def _say_written(target: Path) -> None:
     print(f"wrote {target} ({target.stat().st_size / 1024:.0f} KiB)")
 
 
-def _compile_mace(models: list[Path], output: Path | None, elements: str | None, head: str | None) -> None:
+def _compile_mace(models: list[Path], output: Path | None, elements: str | None, head: str | None, trust: bool) -> None:
     from lamplighter.potentials.native import SUFFIX, NotCovered, compile_files
 
     target = _target(output, models[0].with_suffix(SUFFIX), SUFFIX)
+    _require_trusted(models, trust)
     symbols = elements.replace(",", " ").split() if elements else None
     try:
         agreements = compile_files(models, target, symbols, head)

@@ -62,6 +62,7 @@ def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _run(arguments: list[str]) -> int:
+    from lamplighter import trust
     from lamplighter.engine.environment import prepare
     from lamplighter.engine.session import LammpsError, Session
 
@@ -69,6 +70,7 @@ def _run(arguments: list[str]) -> int:
     env = prepare()
     if script not in (None, "none") and not Path(str(script)).is_file():
         raise LmpUsageError(f"-in: the input script {script} does not exist")
+    trust.ask_at_terminal(env.ranks == 1)
     wants_help = any(each in _HELP for each in switches)
     session = Session(env, switches, with_models=not wants_help)
     if script != "none":

@@ -113,7 +113,7 @@ def run(
         summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
         return RunResult(plan.folder, summary if env.is_first else {})
     agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
-    model_trust.require_trusted(env, plan.run.potential, trust)
+    model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
     scan = None if plan.run.volume_scan is None else VolumeScanOfRun(plan.run, env, progress)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)

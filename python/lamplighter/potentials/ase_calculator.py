@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import calculator_file
+from lamplighter.potentials import calculator_file, calculator_trust
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.loading import read_program
 from lamplighter.potentials.positions import System, SystemPotential, SystemResult
@@ -46,7 +46,8 @@ class AseCalculator(SystemPotential):
 
     @classmethod
     def load(cls, path: Path, options: LoadOptions) -> AseCalculator:
-        content = read_program(path, "it names Python code, which is imported and called")
+        named = calculator_file.read(path)
+        content = read_program(path, calculator_trust.asks_for(named))
         named = calculator_file.parse(path, content)
         if options.dtype == "float32":
             raise ModelError(f"{path}: the precision of {named.name} is among its own options: leave out dtype float32")

@@ -19,6 +19,11 @@ from lamplighter.errors import ModelError
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("<f8"), 3: np.dtype("<i4"), 9: np.dtype("<i8")}
 _VALUES = {1: 5, 2: 6}  # of single numbers: float_val, double_val
 _WEIGHT = re.compile(r"(^|/)(matrix|bias|idt)(_\d+)*$")
+_EFFECTS = re.compile(
+    r"File|Py_?Func|Save|Restore|Dataset|Iterator|Print|Debug|Dump|Socket|Rpc|Send|Recv|Reader|Queue|Assert|Lookup|Summary"
+)
+"""In the names of TensorFlow's operators that reach beyond numbers: files, Python, other processes, the terminal."""
+
 _REMEDY = "`dp freeze -o MODEL.pb` writes one; `dp convert-backend` makes one of other files of DeePMD-kit"
 
 
@@ -85,6 +90,26 @@ def read_graph(model: Path, key: str = "model file") -> DeepmdGraph:
         parameters=sum(tensor.size for tensor in weights),
         atomic_energies=dict(zip(elements, map(float, energies), strict=False)) if len(energies) else {},
     )
+
+
+def operators_with_effects(path: Path) -> list[str]:
+    """The operators of a graph that do more than compute, sorted; none where the file is no graph.
+
+    Frozen models of DeePMD-kit have none: a graph that reads or writes files was made by somebody else.
+    """
+    try:
+        return sorted(name for name in _operators(memoryview(path.read_bytes())) if _EFFECTS.search(name))
+    except (OSError, ValueError, IndexError):
+        return []
+
+
+def _operators(graph: memoryview) -> set[str]:
+    """Of its nodes, and of the functions in its library."""
+    nodes = [*_messages(graph, 1)]
+    for library in _messages(graph, 2):
+        for function in _messages(library, 1):
+            nodes += _messages(function, 3)
+    return {bytes(next(_messages(node, 2), b"")).decode(errors="replace") for node in nodes}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 import yaml
 from ase.data import chemical_symbols
 
-from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.errors import ModelError
 from lamplighter.potentials import (
     calculator_file,
     deepmd_graph,
@@ -29,7 +29,7 @@ from lamplighter.potentials import (
     packaged_networks,
     recognition,
 )
-from lamplighter.potentials.loading import load_torch, require_model_file
+from lamplighter.potentials.loading import NeedsItsCode, load_narrowly, require_model_file
 from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
 
@@ -391,9 +391,11 @@ def _without_its_code(path: Path, description: Description) -> Any:
         # importing a framework may print advice
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            return load_torch(path, strict=True).object
-    except UntrustedModelError:
-        description.notes.append("more could be told only by running code that is in it (docs/model_files.md)")
+            return load_narrowly(path)
+    except NeedsItsCode as problem:
+        description.notes.append(
+            f"more could be told only by running code that is in it (docs/model_files.md): {problem}"
+        )
     except ModelError as problem:
         if "not installed" not in str(problem):
             raise

@@ -1,8 +1,8 @@
 """Reading model files: what kind a file is, and the narrowest loader that works for it.
 
 A model file is a Python pickle, and unpickling can run any code. So the file is first read with torch's restricted
-unpickler and a short list of permitted classes (`permitted_classes`); only where it asks for more is the full
-unpickler used, and in strict runs only for files that the user has put on the list of trusted files.
+unpickler and a short list of permitted classes (`permitted_classes`); where it asks for more, the full unpickler is
+used only for a file that the user has put on the list of trusted files.
 """
 
 from __future__ import annotations
@@ -22,14 +22,26 @@ from typing import Any, Literal
 import torch
 
 from lamplighter import trust
-from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.errors import ModelError
 from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.deepmd_graph import looks_like_graph
+from lamplighter.potentials.examination import TORCHSCRIPT, names_not_permitted
 from lamplighter.potentials.gap_file import is_gap
 from lamplighter.potentials.permitted_classes import permission_for
+from lamplighter.potentials.permitted_names import known_to_torch
+from lamplighter.potentials.pickle_shells import is_whole, names_with_places
 from lamplighter.trust import sha256
 
-__all__ = ["LoadedModel", "load_torch", "loader_of", "read_program", "require_model_file", "sha256"]
+__all__ = [
+    "LoadedModel",
+    "NeedsItsCode",
+    "load_narrowly",
+    "load_torch",
+    "loader_of",
+    "read_program",
+    "require_model_file",
+    "sha256",
+]
 
 Loader = Literal["weights_only", "pickle", "torchscript"]
 
@@ -77,58 +89,66 @@ def require_model_file(path: Path) -> None:
         _kind(path, start)
 
 
-def load_torch(path: Path, map_location: torch.device | str = "cpu", *, strict: bool | None = None) -> LoadedModel:
+class NeedsItsCode(Exception):
+    """The narrow loader does not do for a file; the message says what in it asks for more."""
+
+
+def load_torch(path: Path, map_location: torch.device | str = "cpu") -> LoadedModel:
     """Load a model file with the narrowest loader that works.
 
     Args:
         path: A file written by `torch.save` or `torch.jit.save`.
         map_location: Where its tensors go.
-        strict: Refuse to run code of files that are not on the user's list; None: as the last `trust.check` said.
 
     Returns:
         The model and how it was read. File and hash are one: the bytes are read once.
 
     Raises:
-        UntrustedModelError: strict, the file asks for more than the permitted classes, and it is not trusted.
+        UntrustedModelError: the file asks for more than the permitted classes, and it is not trusted.
         ModelError: the file is missing, empty, truncated, no torch file, or needs a package that is not installed.
     """
     path = Path(path)
-    content = _read(path)
-    kind = _kind(path, content)
-    if kind in ("package", "compiled"):
-        what = "a torch package" if kind == "package" else "a compiled program"
-        raise ModelError(f"model file {path} is {what}, not a file written by torch.save or torch.jit.save")
+    content, kind = _torch_file(path)
     digest = hashlib.sha256(content).hexdigest()
-    if kind == "torchscript":
-        reason = "a TorchScript file is a program"
+    try:
+        model = _narrowly(path, content, kind, map_location)
+    except NeedsItsCode as problem:
+        reason = str(problem)
     else:
-        try:
-            model = _load_narrowly(path, content, map_location)
-            _loaders[digest] = "weights_only"
-            return LoadedModel(model, "weights_only", digest)
-        except _NotPermitted as problem:
-            reason = str(problem)
-    _require_trust(path, digest, reason, strict)
+        _loaders[digest] = "weights_only"
+        return LoadedModel(model, "weights_only", digest)
+    trust.require([trust.Program(str(path), digest, reason)])
     _loaders[digest] = f"{_full_loader(kind)}: {reason}"
     return LoadedModel(_load_fully(path, content, map_location, kind), _full_loader(kind), digest, reason)
 
 
-def read_program(path: Path, reason: str, *, strict: bool | None = None) -> bytes:
+def load_narrowly(path: Path, map_location: torch.device | str = "cpu") -> Any:
+    """What a file holds, if no code of its own needs to be run for it, however far it is trusted.
+
+    Raises:
+        NeedsItsCode: it asks for more than the narrow loader permits.
+        ModelError: as `load_torch`.
+    """
+    content, kind = _torch_file(Path(path))
+    return _narrowly(Path(path), content, kind, map_location)
+
+
+def read_program(path: Path, reason: str) -> bytes:
     """The bytes of a model file that can only be used by running code that is in it, if the user allows that.
 
     Args:
         path: The file.
-        reason: Why nothing narrower works, for the message.
-        strict: As for `load_torch`.
+        reason: Why nothing narrower works, for the message; empty: nothing of the file itself is run.
 
     Raises:
-        UntrustedModelError: strict, and the file is not trusted.
+        UntrustedModelError: the file is not trusted.
         ModelError: the file cannot be read.
     """
     content = _read(Path(path))
     digest = hashlib.sha256(content).hexdigest()
-    _require_trust(Path(path), digest, reason, strict)
-    _loaders[digest] = f"its framework: {reason}"
+    if reason:
+        trust.require([trust.Program(str(path), digest, reason)])
+    _loaders[digest] = f"its framework: {reason}" if reason else "its framework"
     return content
 
 
@@ -137,27 +157,33 @@ def loader_of(digest: str) -> str | None:
     return _loaders.get(digest)
 
 
-def _require_trust(path: Path, digest: str, reason: str, strict: bool | None) -> None:
-    if (trust.strict_is_set() if strict is None else strict) and not trust.is_trusted(digest):
-        raise UntrustedModelError(
-            f"strict is set, and model file {path} can only be loaded by running code that is in it: {reason}. "
-            f"If you know where it comes from: lamplighter trust {path} (sha256 {digest})"
-        )
-
-
-class _NotPermitted(Exception):
-    """The file asks for more than the narrow loader permits; the message says for what."""
+def _torch_file(path: Path) -> tuple[bytes, str]:
+    """Its bytes, and which kind of torch file it is."""
+    content = _read(path)
+    kind = _kind(path, content)
+    if kind in ("package", "compiled"):
+        what = "a torch package" if kind == "package" else "a compiled program"
+        raise ModelError(f"model file {path} is {what}, not a file written by torch.save or torch.jit.save")
+    return content, kind
 
 
 def _full_loader(kind: str) -> Loader:
     return "torchscript" if kind == "torchscript" else "pickle"
 
 
-def _load_narrowly(path: Path, content: bytes, map_location: torch.device | str) -> Any:
+def _narrowly(path: Path, content: bytes, kind: str, map_location: torch.device | str) -> Any:
+    if kind == "torchscript":
+        raise NeedsItsCode(TORCHSCRIPT)
     try:
-        asked = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))
+        asked = (
+            [name for name in names_with_places(path) if not known_to_torch(name)]
+            if kind == "legacy"  # which torch's own list of names is not made for
+            else torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))
+        )
     except (pickle.UnpicklingError, ValueError, EOFError) as problem:
-        raise _NotPermitted(f"its pickle cannot be examined ({problem})") from problem
+        if not is_whole(path):
+            raise _corrupt(path, problem) from problem
+        raise NeedsItsCode(f"its pickle cannot be examined ({problem})") from problem
     except RuntimeError as problem:
         raise _corrupt(path, problem) from problem
     permission = permission_for(asked)
@@ -166,18 +192,18 @@ def _load_narrowly(path: Path, content: bytes, map_location: torch.device | str)
             f"model file {path} needs the Python package {', '.join(permission.missing)}, which is not installed"
         )
     if permission.refused:
-        raise _NotPermitted(f"it asks for {_shortened(permission.refused)}")
+        raise NeedsItsCode(names_not_permitted(path) or f"it asks for {_shortened(permission.refused)}")
     try:
         with _permissions_in_force, torch.serialization.safe_globals(permission.granted), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Said in full, as e3nn's and MACE's environment variable turns the restriction off where it is not.
             return torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as problem:
-        raise _NotPermitted(_first_sentence(problem)) from problem
+        raise NeedsItsCode(_first_sentence(problem)) from problem
     except (RuntimeError, OSError, EOFError) as problem:
         raise _corrupt(path, problem) from problem
     except Exception as problem:  # a state that does not fit its class; another version may know how to read it
-        raise _NotPermitted(f"its content does not fit ({type(problem).__name__}: {problem})") from problem
+        raise NeedsItsCode(f"its content does not fit ({type(problem).__name__}: {problem})") from problem
 
 
 def _load_fully(path: Path, content: bytes, map_location: torch.device | str, kind: str) -> Any:

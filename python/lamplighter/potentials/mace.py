@@ -13,18 +13,18 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-# mace before e3nn: e3nn 0.4.4 loads its constants in a way that newer torch allows only after mace set it up
-import mace.modules  # noqa: F401
 import torch
 from ase.data import atomic_numbers, chemical_symbols
-from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition
+from lamplighter.potentials import mace_package, recognition
 from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
+
+mace_package.load()
+from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper  # noqa: E402
 
 # Set to "plain" to run mace-torch's own operations in their own order.
 _ENVIRONMENT_SWITCH = "LAMPLIGHTER_MACE"

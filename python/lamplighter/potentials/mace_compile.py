@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mace.modules  # noqa: F401  (before e3nn)
 import numpy as np
 import torch
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mace.modules  # noqa: F401  (before e3nn)
 import numpy as np
 import torch
 from ase import Atoms
@@ -23,6 +22,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from lamplighter import plugin
 from lamplighter.cache import cache_folders, writable_cache_folder
 from lamplighter.errors import ModelError
+from lamplighter.potentials import mace_package
 from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_compile import (
@@ -245,7 +245,8 @@ def compile_files(
 
 def compare(native: NativeMace, network: torch.nn.Module, head: str | None = None, seed: int = 1) -> Agreement:
     """Evaluate random clusters with a compiled model and with mace-torch (float64, its ASE calculator)."""
-    from mace.calculators import MACECalculator
+    with mace_package.quiet():
+        from mace.calculators import MACECalculator
 
     calculator = MACECalculator(
         models=[network], device="cpu", default_dtype="float64", **({"head": head} if head else {})
@@ -309,6 +310,7 @@ def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str
 
 def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | None]:
     """A MACE module in float64 ready for the ASE calculator, the hash of its file, the head that is meant."""
+    mace_package.load()
     from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE
 
     file = load_torch(path, map_location="cpu")

@@ -24,6 +24,7 @@ import torch
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
 from lamplighter.potentials.edges import edges_within, require_elements, require_head, write_result
+from lamplighter.potentials.examination import CHECKPOINT, PACKAGE
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 from lamplighter.potentials.loading import load_torch, read_program
 
@@ -116,15 +117,13 @@ def read_network(path: Path, name: str | None = None) -> Any:
         name: Which network of a file that holds several; None: the only one, or the last.
 
     Raises:
-        UntrustedModelError: strict is set, and the file is not on the list of trusted files.
+        UntrustedModelError: the file is not on the list of trusted files.
         ModelError: NequIP cannot load it.
     """
     if recognition.is_nequip_package(path):
-        return _from_bytes(
-            path, read_program(path, "a package holds the Python code of its model"), ".nequip.zip", name
-        )
+        return _from_bytes(path, read_program(path, PACKAGE), ".nequip.zip", name)
     if recognition.is_nequip_checkpoint(path):
-        return _from_bytes(path, read_program(path, "a checkpoint of NequIP is a Python pickle"), ".ckpt", name)
+        return _from_bytes(path, read_program(path, CHECKPOINT), ".ckpt", name)
     wrapper: Any = load_torch(path).object
     if not hasattr(wrapper, "model_bytes") or not hasattr(wrapper, "model_filename"):
         raise ModelError(

@@ -18,6 +18,7 @@ from lamplighter.errors import ModelError
 from lamplighter.potentials import nequip_compiled_file, recognition
 from lamplighter.potentials.description import describe
 from lamplighter.potentials.edges import edges_within, hand_over
+from lamplighter.potentials.examination import COMPILED
 from lamplighter.potentials.interface import PairData
 from lamplighter.potentials.loading import read_program
 from lamplighter.potentials.nequip import DTYPES, EXCHANGE, NequIP, cutoffs_of, precision, quiet, read_network
@@ -71,7 +72,7 @@ def open_compiled(path: Path) -> CompiledNequIP:
     """A file of `compile_file`.
 
     Raises:
-        UntrustedModelError: strict is set, and the file is not on the list of trusted files.
+        UntrustedModelError: the file is not on the list of trusted files.
         ModelError: it was compiled for another caller, another kind of processor or another torch; the message names
             the remedy.
     """
@@ -79,7 +80,7 @@ def open_compiled(path: Path) -> CompiledNequIP:
         target = nequip_compiled_file.made_for(path)
         how = f"for `--target {target}`" if target else "for one way of calling it (nequip-compile)"
         raise ModelError(f"model file {path} is compiled {how}: {nequip_compiled_file.remedy(path)}")
-    content = read_program(path, "a compiled model is machine code")
+    content = read_program(path, COMPILED)
     _require_machine(path)
     try:
         program = torch._inductor.aoti_load_package(io.BytesIO(content))

@@ -23,32 +23,8 @@ from typing import Any
 
 import torch
 
+from lamplighter.potentials import mace_package, permitted_names
 from lamplighter.potentials.generated_code import rebuild_graph_module, require_arithmetic_torchscript
-
-_NETWORK_PACKAGES = (
-    "e3nn.math._normalize_activation",
-    "e3nn.nn.",
-    "e3nn.o3.",
-    "mace.modules.",
-    "torch.nn.modules.",
-)
-"""Modules (or, ending with a dot, packages) whose subclasses of `torch.nn.Module` may be named."""
-
-_EMPTY_OBJECTS = {
-    "mace.calculators.lammps_mliap_mace.LAMMPS_MLIAP_MACE",
-    "mace.calculators.lammps_mliap_mace.MACEEdgeForcesWrapper",
-    "mace.calculators.lammps_mliap_mace.MACELammpsConfig",
-}
-"""Other classes that may be created empty and filled with state."""
-
-_VALUES = {
-    "e3nn.o3._irreps.Irrep",
-    "e3nn.o3._irreps.Irreps",
-    "e3nn.o3._irreps._MulIr",
-    "e3nn.o3._linear.Instruction",
-    "e3nn.o3._tensor_product._instruction.Instruction",
-}
-"""Tuples with names; their constructors check their arguments and do nothing else."""
 
 _ACTIVATIONS = ("abs", "relu", "sigmoid", "silu", "sin", "softplus", "sqrt", "square", "tanh")
 
@@ -89,7 +65,7 @@ def permission_for(names: Iterable[str]) -> Permission:
     permission = Permission()
     always = _always_permitted()
     with contextlib.suppress(ImportError):
-        import mace  # noqa: F401  (before e3nn: e3nn 0.4 reads its own constants as torch since 2.6 refuses by default)
+        mace_package.load()  # before e3nn
     for name in sorted(names):
         if name in always:
             continue
@@ -118,16 +94,16 @@ def _find(name: str) -> Any:
     module_name, _, attribute = name.rpartition(".")
     in_network_package = any(
         module_name.startswith(package) if package.endswith(".") else module_name == package
-        for package in _NETWORK_PACKAGES
+        for package in permitted_names.NETWORK_PACKAGES
     )
-    if not in_network_package and name not in _EMPTY_OBJECTS | _VALUES:
+    if not in_network_package and name not in permitted_names.EMPTY_OBJECTS | permitted_names.VALUES:
         return None
     found = getattr(importlib.import_module(module_name), attribute)
     if not isinstance(found, type) or f"{found.__module__}.{found.__qualname__}" != name:
         return None
-    if name in _VALUES:
+    if name in permitted_names.VALUES:
         return found
-    if name in _EMPTY_OBJECTS or _is_plain_network(found):
+    if name in permitted_names.EMPTY_OBJECTS or _is_plain_network(found):
         return _stand_in(found)
     return None
 
@@ -166,7 +142,7 @@ def _stand_in(original: type) -> type:
 
 def _always_permitted() -> dict[str, Any]:
     import numpy as np
-    from numpy.dtypes import BoolDType, Float32DType, Float64DType, Int32DType, Int64DType, StrDType
+    import numpy.dtypes
 
     multiarray = np.zeros(1).__reduce__()[0].__module__  # numpy.core.multiarray before numpy 2
     core = importlib.import_module(multiarray)
@@ -182,11 +158,11 @@ def _always_permitted() -> dict[str, Any]:
         "torch.fx._symbolic_trace.Tracer": _Tracer,
         "torch.fx.graph_module.reduce_graph_module": rebuild_graph_module,
     }
-    for name in ("elu", "gelu", "hardtanh", "leaky_relu", "relu", "selu", "sigmoid", "silu", "tanh"):
+    for name in permitted_names.FUNCTIONS:
         permitted[f"torch.nn.functional.{name}"] = getattr(torch.nn.functional, name)
-    for core_name in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        permitted[f"{core_name}._reconstruct"] = core._reconstruct
-        permitted[f"{core_name}.scalar"] = core.scalar
-    for dtype in (BoolDType, Float32DType, Float64DType, Int32DType, Int64DType, StrDType):
-        permitted[f"numpy.dtypes.{dtype.__name__}"] = dtype
+    for core_name in permitted_names.NUMPY_CORES:
+        for name in permitted_names.NUMPY_FUNCTIONS:
+            permitted[f"{core_name}.{name}"] = getattr(core, name)
+    for name in permitted_names.NUMPY_TYPES:
+        permitted[f"numpy.dtypes.{name}"] = getattr(np.dtypes, name)
     return permitted
