@@ -62,7 +62,7 @@ def test_included_scripts_are_shown_between_marks(write_run_file: Callable[..., 
     text = lamplighter.script_of(write_run_file([NVT]))
     assert "# >>> inputs/nvt_nose_hoover.lmp" in text
     assert "# <<< inputs/nvt_nose_hoover.lmp" in text
-    assert "fix             integrate all nvt temp" in text
+    assert "fix             integrate ${mobile} nvt temp" in text
     assert not [line for line in text.splitlines() if line.startswith("include")]
 
 

@@ -43,6 +43,7 @@ class Structure(Section):
     atom_style: str | None = None
     units: str | None = None
     periodic: tuple[bool, bool, bool] | None = None
+    constraints: Literal["keep", "ignore"] = "keep"
 
     @model_validator(mode="before")
     @classmethod

@@ -36,7 +36,7 @@ class CalculatorEvaluator:
         copy = atoms.copy()
         copy.calc = self._calculator
         try:
-            energy, forces = float(copy.get_potential_energy()), copy.get_forces()
+            energy, forces = float(copy.get_potential_energy()), copy.get_forces(apply_constraint=False)
             stress = self._stress(copy) if all(copy.pbc) else unknown_stress()
         except Exception as problem:  # calculators raise whatever they stumble over
             raise LamplighterError(
@@ -45,7 +45,7 @@ class CalculatorEvaluator:
         return Labels(energy, forces, stress)
 
     def _stress(self, atoms: Atoms) -> Floats:
-        return atoms.get_stress(voigt=False)
+        return atoms.get_stress(voigt=False, apply_constraint=False)
 
 
 def open_reference(method: str, asked: str = "--reference") -> CalculatorEvaluator:

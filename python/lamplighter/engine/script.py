@@ -16,7 +16,7 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
-from lamplighter.engine import named_types, own_lammps, potential
+from lamplighter.engine import held_atoms, named_types, own_lammps, potential
 from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE, MOLECULES
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
@@ -98,7 +98,8 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
     """The blocks of the script for a resolved run file on so many ranks; with `restart`, from there on.
 
     Raises:
-        ConfigError: an NPT stage on a structure that is not periodic in all directions, or velocities wanted
+        ConfigError: an NPT stage on a structure that is not periodic in all directions or holds atoms fixed, velocities
+            wanted
             from a structure that has none, an element that a correction of the potential does not know, or
             `pair_coeff` lines that give a type another element than the structure.
         ModelError: a model does not cover the elements.
@@ -108,6 +109,7 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
             f"velocities.from_structure: {structure.source} holds no velocities; give velocities.temperature instead"
         )
     _refuse_npt_without_cell(run, structure)
+    held_atoms.require_possible(run, structure)
     blocks = [_setup(run, structure, restart), _potential(run, structure, ranks), _output(run)]
     placed = steps_of_stages(run.stages)
     draw = not run.velocities.from_structure
@@ -184,8 +186,13 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
     skin = _equal("skin", run.neighbour.skin.metal)
     # the included script's own value is `on`
     newton = (_string("newton", "off"),) if own_lammps.newton_of(run.potential) == "off" else ()
+    holding: list[str] = []
+    if structure.held is not None:
+        newton = (*newton, *held_atoms.variables())
+        holding = held_atoms.lines(structure, run.structure.replicate)
     if restart is not None:
-        return Block("the system", (*newton, _string("restart", restart.file), skin, "include inputs/resume.lmp"))
+        again = (_string("restart", restart.file), skin, "include inputs/resume.lmp")
+        return Block("the system", (*newton, *again, *holding))
     tilted = any(isinstance(stage, Npt) and stage.barostat.type == "triclinic" for stage in run.stages)
     lines = (
         *newton,
@@ -199,6 +206,7 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
         _equal("tilted", int(tilted)),
         "include inputs/setup.lmp",
         *(f"mass {number} {mass:.10g}" for number, mass in enumerate(structure.masses, start=1)),
+        *holding,
     )
     return Block("the system", lines)
 
@@ -307,7 +315,7 @@ def _stage(
         return Block(title, tuple(lines), index)
 
     if redraw:
-        lines += _velocities(run, index, stage)
+        lines += _velocities(run, index, stage, structure.held is not None)
     resumed_at = restart.step if restart is not None and restart.stage == index else None
     earlier = any(not isinstance(s, Minimise) for s in run.stages[:index])
     first_frame = steps.begin + 1 if earlier else 0
@@ -322,7 +330,7 @@ def _stage(
         _string("elements", " ".join(structure.elements)),
         *_ensemble(stage, _seed(run.seed, index, resumed_at or 0)),
         "include inputs/begin_dynamics.lmp",
-        f"include inputs/{_stage_script(stage)}",
+        f"include inputs/{_stage_script(stage, structure.held is not None)}",
         "include inputs/end_dynamics.lmp",
         "include inputs/end_stage.lmp",
     ]
@@ -340,7 +348,7 @@ def _place(run: RunFile, index: int, steps: StageSteps) -> list[str]:
     ]
 
 
-def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt) -> list[str]:
+def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt, held: bool) -> list[str]:
     """New velocities: at the run file's temperature for the first dynamics, at the stage's own after a minimisation."""
     first = all(isinstance(earlier, Minimise) for earlier in run.stages[:index])
     own = stage.temperature.start if isinstance(stage, Nvt | Npt) else None
@@ -351,7 +359,7 @@ def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt) -> list[str]:
     return [
         _equal("velocity_temperature", temperature.metal),
         _equal("velocity_seed", _seed(run.seed, index, 0)),
-        "include inputs/velocities.lmp",
+        f"include inputs/{'held_velocities' if held else 'velocities'}.lmp",
     ]
 
 
@@ -377,9 +385,11 @@ def _ensemble(stage: Nve | Nvt | Npt, seed: int) -> list[str]:
     return lines
 
 
-def _stage_script(stage: Nve | Nvt | Npt) -> str:
+def _stage_script(stage: Nve | Nvt | Npt, held: bool) -> str:
     if isinstance(stage, Nve):
         return "nve.lmp"
+    if held and stage.thermostat.type == "langevin":
+        return "held_nvt_langevin.lmp"
     return f"{stage.type}_{stage.thermostat.type.replace('-', '_')}.lmp"
 
 

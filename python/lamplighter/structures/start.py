@@ -9,6 +9,7 @@ from pathlib import Path
 from lamplighter.config.run_file import Structure
 from lamplighter.errors import StructureError
 from lamplighter.structures import atoms_file, lammps_data, metal_data
+from lamplighter.structures.constraints import Held, held_coordinates
 
 BOND_STYLES = ("angle", "bond", "full", "molecular", "template")
 """LAMMPS atom styles with bonds, whose bonded neighbours `special_bonds` could hide."""
@@ -29,6 +30,7 @@ class StartStructure:
         has_velocities: Whether the data file holds velocities.
         masses: Masses (g/mol) of the types that the data file does not give itself; empty if it does.
         write: Writes the LAMMPS data file to a path.
+        held: Whether x, y, z of each atom are held fixed, in LAMMPS' axes, shape (n_atoms, 3); None: nothing is.
         notes: What is said of the file at the start of a run.
     """
 
@@ -42,6 +44,7 @@ class StartStructure:
     has_velocities: bool
     masses: tuple[float, ...]
     write: Callable[[Path], None]
+    held: Held | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -111,6 +114,10 @@ def _from_atoms_file(settings: Structure) -> StartStructure:
     has_cell = bool(atoms.cell.rank == 3)
     atoms_file.check(atoms, settings.file)
     boxed = atoms_file.boxed(atoms, settings.file)
+    held = None
+    if boxed.constraints and settings.constraints == "keep":
+        held = held_coordinates(boxed, settings.file)
+        notes = (*notes, _held_in_words(held, settings.file))
     types = atoms_file.atom_types(boxed, settings.file)
     style = settings.atom_style or "atomic"
 
@@ -128,8 +135,17 @@ def _from_atoms_file(settings: Structure) -> StartStructure:
         has_velocities=bool(boxed.has("momenta")),
         masses=(),
         write=write,
+        held=held,
         notes=notes,
     )
+
+
+def _held_in_words(held: Held, path: Path) -> str:
+    fixed = held.all(axis=1)
+    partly = held.any(axis=1) & ~fixed
+    axes = [name for axis, name in enumerate("xyz") if held[partly, axis].any()]
+    text = f"constraints of {path} hold {(fixed | partly).sum()} of {len(held)} atoms fixed"
+    return f"{text}, {partly.sum()} of them along {' or '.join(axes)} only" if partly.any() else text
 
 
 def _boundary(periodic: tuple[bool, ...]) -> tuple[str, str, str]:
