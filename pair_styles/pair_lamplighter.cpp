@@ -154,7 +154,8 @@ void PairLamplighter::settings(int narg, char **arg)
     iarg += 2;
     if (key == "dtype") {
       if (value != "float32" && value != "float64" && value != "auto")
-        error->all(FLERR, "pair_style lamplighter: dtype must be float32 or float64, got '{}'",
+        error->all(FLERR,
+                   "pair_style lamplighter: dtype must be auto, float32 or float64, got '{}'",
                    value);
       dtype = value;
     } else if (key == "device") {

@@ -105,6 +105,12 @@ def own_rank(environment: Mapping[str, str] | None = None) -> int:
     return ours if ours is not None else max((each.rank for each in announced(given)), default=0)
 
 
+def without_launcher(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a child, which would else take itself for one of the launcher's ranks."""
+    given = os.environ if environment is None else environment
+    return {name: value for name, value in given.items() if not name.startswith(VARIABLE_PREFIXES)}
+
+
 def lonely(ranks: int, environment: Mapping[str, str] | None = None) -> Announced | None:
     """The launcher that started more processes than MPI sees; None where there is none.
 

@@ -159,7 +159,7 @@ def test_units_are_converted_to_those_of_lammps(text: str, kind: str, metal: flo
         ("structure.fil", "a.xyz", "structure.fil: unknown key (did you mean 'file'?)"),
         ("structure.replicate", [1, 1], "structure.replicate[2]: is required"),
         ("structure.replicate", [1, 0, 1], "structure.replicate[1]: input should be greater than or equal to 1, got 0"),
-        ("potential.dtype", "half", "potential.dtype: must be 'float64' or 'float32', got 'half'"),
+        ("potential.dtype", "half", "potential.dtype: must be 'auto', 'float64' or 'float32', got 'half'"),
         ("potential.device", "gpu", "potential.device: must be auto, cpu, cuda or cuda:K"),
         ("potential.lammps", ["pair_style zero 5"], "potential: needs one of `models`"),
         ("potential.models", [], "potential: needs one of `models`"),

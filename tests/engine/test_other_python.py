@@ -10,7 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
+from ase import Atoms
+from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 
 from lamplighter.engine import other_python
 from lamplighter.errors import EnvironmentProblem
@@ -137,3 +143,51 @@ def test_a_process_that_was_replaced_goes_on_by_itself(
     monkeypatch.setattr(other_python, "_started_by", None)
     with pytest.raises(AssertionError, match="replaced again"):
         other_python.continue_in_python_of(written("/usr/bin/env"), ["run"])
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_frames_are_evaluated_in_the_other_python(
+    run: Program, mpirun: Program, written: Callable[[object], Path], elsewhere: Path, tmp_path: Path, ranks: int
+) -> None:
+    """Beside a potential of this one; the calculator says where it runs."""
+    (tmp_path / "where.py").write_text(
+        "import sys\nfrom ase.calculators.lj import LennardJones\n"
+        "def there(prefix):\n    assert sys.prefix == prefix, sys.prefix\n    return LennardJones(sigma=3.4, rc=9.0)\n"
+    )
+    atoms = Atoms("Ar4", [[0, 0, 0], [3.7, 0, 0], [0, 3.9, 0], [0, 0, 4.1]], cell=[9, 10, 11], pbc=True)
+    frames = []
+    for scale in (1.0, 1.1, 1.2):
+        atoms.set_cell(np.array([9.0, 10.0, 11.0]) * scale)
+        atoms.calc = LennardJones(sigma=3.4, rc=9.0)
+        known = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+        frames.append(atoms.copy())
+        frames[-1].calc = SinglePointCalculator(frames[-1], **known)
+    write(tmp_path / "frames.xyz", frames)
+    path = written(elsewhere)
+    content = yaml.safe_load(path.read_text())
+    content["potential"] = {
+        "calculator": "where:there", "options": {"prefix": str(elsewhere.parents[1])}, "python": str(elsewhere)
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(content))
+    words = [PROGRAM, "scan", "--atomic", "--trust", "--reference", "frames.xyz", "--model", path, "--json"]
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = run(words, env=env) if ranks == 1 else mpirun(ranks, words, env=env)
+    assert done.returncode == 0, done.stderr
+    curves = json.loads(done.stdout)["curves"]
+    expected = [atoms.get_potential_energy() for atoms in frames[::-1]]
+    np.testing.assert_allclose(curves[0]["total"], expected, rtol=1e-12)
+
+
+def test_what_the_other_python_refuses_is_said_here(
+    run: Program, written: Callable[[object], Path], elsewhere: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "frames.xyz").write_text(
+        '1\nProperties=species:S:1:pos:R:3:forces:R:3 energy=0.0 pbc="F F F"\nXe 0 0 0 0 0 0\n'
+    )
+    path = written(elsewhere, lammps=["pair_style lj/cut 7.0", "pair_coeff * * nonsense"])
+    done = run([PROGRAM, "errors", "frames.xyz", "--run-file", path])
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: LAMMPS: ")
+    assert "pair_coeff * * nonsense" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -22,7 +22,7 @@ from ase.io import read, write
 from tests.conftest import PROGRAMS, Run
 
 import lamplighter
-from lamplighter.cli.scan_models import energies_of, potentials
+from lamplighter.cli.scan_models import energies_of, members_of
 from lamplighter.errors import ConfigError, LamplighterError, RunFolderError, StructureError
 from lamplighter.potentials.native import compile_files
 from lamplighter.report import format_summary
@@ -330,10 +330,7 @@ def test_a_committee_on_two_ranks_says_what_the_command_does(mpirun: Run, tmp_pa
     models = [EXAMPLE / "models" / f"ec_emc_{k}.model" for k in range(2)]
     compile_files(models, tmp_path / "both.lamp", ["H", "C", "O"])
     frames = generated(tmp_path / "ethanol.xyz", -1, [0.3, 0.6, 0.9], 1.15, False)
-    expected = [
-        energies_of(frames, potential, name, 1, True)
-        for name, potential in potentials(models, "auto", "float64", "auto").items()
-    ]
+    expected = [energies_of(frames, member, name, 1, True) for name, member in members_of(models).items()]
     content = {
         "structure": "ethanol.xyz",
         "potential": {"models": [*map(str, models), "both.lamp"]},

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from lamplighter import launcher
+
 # The help of each command, for the list that `lamplighter --help` shows.
 COMMANDS = {
     "run": "Run molecular dynamics as a run file describes it, alone or under mpirun.",
@@ -37,11 +39,17 @@ COMMANDS = {
 }
 
 
+COLLECTIVE = ("run", "lmp")
+"""Which every rank carries out alike; all others the first rank carries out, and the others evaluate models with it."""
+
+
 def main() -> None:
     """The console script. Ends the process with the command's exit status."""
     from lamplighter.cli import streams
+    from lamplighter.silence import silence_other_ranks
 
     streams.make_ready()
+    silence_other_ranks()
     try:
         status = _status(sys.argv[1:])
     except SystemExit as ended:
@@ -59,7 +67,29 @@ def _status(arguments: list[str]) -> int:
         from lamplighter.cli.lmp import lmp
 
         return ending(lambda: lmp(arguments[1:]))
-    return ending(lambda: _app(chosen=next((each for each in arguments if not each.startswith("-")), None))())
+    chosen = next((each for each in arguments if not each.startswith("-")), None)
+    if chosen not in COLLECTIVE and any(each.at_least > 1 for each in launcher.announced()):
+        return ending(lambda: _led(chosen))
+    return ending(lambda: _app(chosen)())
+
+
+def _led(chosen: str | None) -> int:
+    """The command on several ranks: see `engine.led_ranks`."""
+    from lamplighter.engine import environment, led_ranks
+
+    environment.limit_openmp()
+    comm = environment.import_mpi().COMM_WORLD
+    environment.refuse_lonely_processes(comm.Get_size())
+
+    def program() -> int:
+        from lamplighter.engine.failure import ending
+
+        try:
+            return ending(lambda: _app(chosen)())
+        except SystemExit as ended:
+            return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+
+    return led_ranks.lead(comm, program) if comm.Get_size() > 1 else program()
 
 
 def _app(chosen: str | None) -> Any:

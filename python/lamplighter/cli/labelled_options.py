@@ -114,7 +114,7 @@ def _predict(given: LabelledFrames, stored_in: Sequence[Path]) -> Predict:
     def said(chosen: Chosen, structures: Sequence[Atoms]) -> LabelArrays:
         if chosen.name in stored:
             return stored[chosen.name]
-        key = chosen.potential.model_dump_json() if chosen.potential else chosen.name
+        key = repr(chosen.member or chosen.name)
         if key not in evaluated:
             with evaluator_of(chosen, given.elements, trust=False) as evaluator:
                 labels = labels_of(evaluator, structures, chosen.name)

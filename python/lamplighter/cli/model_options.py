@@ -16,8 +16,8 @@ from lamplighter.errors import LamplighterError
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from lamplighter.config.run_file import Potential
-    from lamplighter.engine.evaluation import Evaluator, FrameEvaluator
+    from lamplighter.engine.evaluation import Evaluator, OpenEvaluator
+    from lamplighter.engine.members import Member
     from lamplighter.report.predictions import Prediction
     from lamplighter.structures.labels import Labels
 
@@ -35,9 +35,20 @@ RunFileOption = Annotated[
         "--run-file", help="Take the potential section of this run file, each of its models for itself.", metavar="FILE"
     ),
 ]
-Kind = Annotated[str, typer.Option(help="Of the models; auto: by their content.", metavar="KIND")]
-Dtype = Annotated[str, typer.Option(help="Of the evaluation.", metavar="float64|float32")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.", metavar="DEVICE")]
+Kind = Annotated[
+    str | None, typer.Option(help="Of the files of --model; default: auto, by their content.", metavar="KIND")
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(help="Of the files of --model; default: auto, as each was made.", metavar="auto|float64|float32"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Of the files of --model: auto, cpu, cuda or cuda:K; default: auto.", metavar="DEVICE"),
+]
+Engine = Annotated[
+    str | None, typer.Option(help="Of the files of --model: auto, native or bridge; default: auto.", metavar="ENGINE")
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Put the model files on the list of trusted files.")]
 EnergyKey = Annotated[str | None, typer.Option("--energy", help="Name of the reference energy, eV.", metavar="KEY")]
 ForcesKey = Annotated[str | None, typer.Option("--forces", help="Of the forces, eV/Å.", metavar="KEY")]
@@ -53,13 +64,13 @@ class Chosen:
     Attributes:
         name: Of the model.
         committee: That it belongs to; empty: to none that was named.
-        potential: Of a run file, with one model; None for predictions.
+        member: A potential with one model; None for predictions.
         predictions: A file of them.
     """
 
     name: str
     committee: str = ""
-    potential: Potential | None = None
+    member: Member | None = None
     predictions: Path | None = None
 
 
@@ -96,33 +107,79 @@ class ModelChoice:
     def _of_file(self, file: Path, committee: str) -> Chosen:
         if file.suffix == PREDICTIONS:
             return Chosen(file.stem, committee, predictions=file)
-        return Chosen(file.stem, committee, potential=_potential({"models": [file.resolve()], **self.settings}))
+        return Chosen(file.stem, committee, potential_of_file(file, self.settings))
 
     def _of_run_file(self) -> list[Chosen]:
         if self.run_file is None:
             return []
-        from lamplighter.config.loading import load_run_file
+        from lamplighter.engine.members import members_of_run_file
 
-        given = load_run_file(self.run_file).potential
-        if given.models:
-            return [Chosen(file.stem, "", given.model_copy(update={"models": [file]})) for file in given.models]
-        if given.members:
-            lines = [given.model_copy(update={"members": [], "lammps": member}) for member in given.members]
-            return [Chosen(f"{self.run_file.stem}[{k}]", "", each) for k, each in enumerate(lines)]
-        return [Chosen(self.run_file.stem, "", given)]
+        found = members_of_run_file(self.run_file)
+        if len(found) == 1:
+            ((name, member),) = found.items()
+            return [Chosen(name if member.potential.models else self.run_file.stem, "", member)]
+        return [Chosen(name, "", member) for name, member in found.items()]
 
 
 def chosen_models(
-    models: Sequence[str] | None, run_file: Path | None, kind: str, dtype: str, device: str, trust: bool
+    models: Sequence[str] | None,
+    run_file: Path | None,
+    kind: str | None,
+    dtype: str | None,
+    device: str | None,
+    trust: bool,
 ) -> ModelChoice:
-    """The choice that a command's options make."""
-    settings: dict[str, Any] = {"kind": kind}
-    if kind != "deepmd":
-        settings |= {"dtype": dtype, "device": device}
+    """The choice that a command's options make.
+
+    Raises:
+        LamplighterError: an option of model files without any, beside a run file that says the same in its own words.
+    """
+    settings = settings_of_files(bool(models), run_file, kind=kind, dtype=dtype, device=device)
     return ModelChoice(models or [], run_file, settings, trust)
 
 
-def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> FrameEvaluator:
+def settings_of_files(files: bool, run_file: Path | None, **given: str | None) -> dict[str, Any]:
+    """Options of model files as keys of `potential`: those that are given.
+
+    Args:
+        files: Whether there are model files that they are of.
+        run_file: One that is given.
+        given: The options.
+
+    Raises:
+        LamplighterError: there is a run file alone, which they are not of.
+    """
+    settings = {name: value for name, value in given.items() if value is not None}
+    if settings and run_file is not None and not files:
+        name = next(iter(settings))
+        raise LamplighterError(
+            f"--{name} {settings[name]} is of files that --model names; of {run_file}, potential.{name} counts: write "
+            "it there"
+        )
+    return settings
+
+
+def potential_of_file(file: Path, settings: dict[str, Any]) -> Member:
+    """The potential that a model file alone is.
+
+    Raises:
+        LamplighterError: an option has no such value, or is not of this kind.
+    """
+    from pydantic import ValidationError
+
+    from lamplighter.config.run_file import Potential
+    from lamplighter.engine.members import Member
+
+    try:
+        return Member(Potential.model_validate({"models": [file.resolve()], **settings}))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        said = str(first.get("ctx", {}).get("problem", first["msg"]))
+        name = first["loc"][0] if first["loc"] else first.get("ctx", {}).get("key", "") or "model"
+        raise LamplighterError(f"--{name}: {said}") from None
+
+
+def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> OpenEvaluator:
     """Open a model for frames of these elements.
 
     Raises:
@@ -130,7 +187,7 @@ def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> FrameE
     """
     from lamplighter.engine.evaluation import open_evaluator
 
-    if chosen.potential is None:
+    if chosen.member is None:
         raise LamplighterError(
             f"--model {chosen.predictions}: predictions of stored frames say nothing of others: name the model itself"
         )
@@ -138,7 +195,7 @@ def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> FrameE
 
     # frameworks print when they are imported, and change how figures look; what this process prints is the result
     with contextlib.redirect_stdout(sys.stderr), matplotlib.rc_context():
-        return open_evaluator(chosen.potential, elements, trust=trust)
+        return open_evaluator(chosen.member, elements, trust=trust)
 
 
 def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str]) -> list[Prediction]:
@@ -169,18 +226,6 @@ def labels_of(evaluator: Evaluator, frames: Sequence[Atoms], name: str) -> list[
 
     with counted(frames, name) as each:
         return list(evaluate_frames(evaluator, each))
-
-
-def _potential(content: dict[str, Any]) -> Potential:
-    from pydantic import ValidationError
-
-    from lamplighter.config.run_file import Potential
-
-    try:
-        return Potential.model_validate(content)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        raise LamplighterError(f"--{first['loc'][0] if first['loc'] else 'model'}: {first['msg']}") from None
 
 
 def _matching(pattern: Path) -> list[Path]:

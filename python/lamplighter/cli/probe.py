@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -67,8 +66,6 @@ class Answer:
 def ask(question: str, timeout_s: float = TIMEOUT_S) -> Answer:
     """Run Python source that sets `answer` in a fresh process. Never raises for what happens in there."""
     program = f"{question}\nimport json\nprint({_MARK!r} + json.dumps(answer))\n"
-    # with them it would take itself for one of the launcher's ranks
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(launcher.VARIABLE_PREFIXES)}
     try:
         done = subprocess.run(
             [sys.executable, "-c", program],
@@ -76,7 +73,7 @@ def ask(question: str, timeout_s: float = TIMEOUT_S) -> Answer:
             text=True,
             errors="replace",
             timeout=timeout_s,
-            env=environment,
+            env=launcher.without_launcher(),
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamplighter.cli import options
+from lamplighter.cli import model_options, options
 
 
 def scan(
@@ -49,9 +49,10 @@ def scan(
         typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
     ] = 1.15,
     atomic: Annotated[bool, typer.Option("--atomic", help="Every atom is a molecule of its own.")] = False,
-    kind: Annotated[str, typer.Option(help="Of the model files, as potential.kind.", metavar="KIND")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float64 or float32.", metavar="TYPE")] = "float64",
-    engine: Annotated[str, typer.Option(help="auto, native or bridge.", metavar="ENGINE")] = "auto",
+    kind: model_options.Kind = None,
+    dtype: model_options.Dtype = None,
+    device: model_options.Device = None,
+    engine: model_options.Engine = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of the model on each rank.")] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
     write: Annotated[
@@ -67,67 +68,53 @@ def scan(
     Cell and centres of mass are scaled, molecules keep their geometry; zero is the energy of the isolated molecules.
     Models are evaluated in LAMMPS as in a run, on any number of ranks; the reference on the first.
     """
+    from lamplighter.cli.scan_models import energies_of, members_of
+    from lamplighter.config.volume_scan import DENSITIES
     from lamplighter.engine import environment
-    from lamplighter.engine.failure import end_together
+    from lamplighter.engine.calculators import open_calculator
     from lamplighter.errors import LamplighterError
+    from lamplighter.report.scan_frames import ScanFrames, generated, labelled
+    from lamplighter.report.stored_scan import read_scan
+    from lamplighter.report.volume_scan import Energies, volume_scan
 
     evaluating = {"--density": density, "--model": model, "--reference": reference, "--write": write}
     environment.limit_openmp()
-    comm = environment.import_mpi().COMM_WORLD
+    is_file = reference is not None and Path(reference).is_file()
+    if frame is not None and frame.is_dir():
+        if given := [name for name, value in evaluating.items() if value]:
+            raise LamplighterError(f"{frame} is a run folder, whose volume scan is shown: leave out {given[0]}")
+        _show(read_scan(frame), figure, csv, as_json)
+        return
+    if not (model or reference or write):
+        raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
 
-    def program() -> int:
-        from lamplighter.cli.scan_models import energies_of, potentials
-        from lamplighter.config.volume_scan import DENSITIES
-        from lamplighter.engine.calculators import open_calculator
-        from lamplighter.engine.failure import agree
-        from lamplighter.report.scan_frames import ScanFrames, generated, labelled
-        from lamplighter.report.stored_scan import read_scan
-        from lamplighter.report.volume_scan import Energies, volume_scan
+    def frames_of_scan() -> ScanFrames:
+        if not is_file:
+            if select or energy:
+                raise LamplighterError("--select and --energy are for --reference FILE of labelled frames")
+            densities = _densities(density or DENSITIES)
+            return generated(frame, index, densities, tolerance, atomic)
+        if frame is not None or density is not None:
+            raise LamplighterError(
+                f"--reference {reference} is a file of labelled frames, which are the scan: leave out FRAME and "
+                "--density"
+            )
+        return labelled(Path(str(reference)), energy, select, tolerance, atomic)
 
-        is_file = reference is not None and Path(reference).is_file()
-        if frame is not None and frame.is_dir():
-            if given := [name for name, value in evaluating.items() if value]:
-                raise LamplighterError(f"{frame} is a run folder, whose volume scan is shown: leave out {given[0]}")
-            agree(comm, lambda: _show(read_scan(frame), figure, csv, as_json))
-            return 0
-        if not (model or reference or write):
-            raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
-
-        def frames_of_scan() -> ScanFrames:
-            if not is_file:
-                if select or energy:
-                    raise LamplighterError("--select and --energy are for --reference FILE of labelled frames")
-                densities = _densities(density or DENSITIES)
-                return generated(frame, index, densities, tolerance, atomic)
-            if frame is not None or density is not None:
-                raise LamplighterError(
-                    f"--reference {reference} is a file of labelled frames, which are the scan: leave out FRAME and "
-                    "--density"
-                )
-            return labelled(Path(str(reference)), energy, select, tolerance, atomic)
-
-        chosen = agree(comm, lambda: potentials(model or [], kind, dtype, engine))
-        found = agree(comm, frames_of_scan)
-        told: tuple[str, Energies] | None = None
-        if is_file:
-            told = (Path(str(reference)).stem, found.labels)
-        elif reference is not None:
-            # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
-            words = dict(map(_option, option or ()))
-            told = agree(comm, lambda: found.evaluated(open_calculator(reference, words).evaluate, reference))
-        if write is not None:
-            agree(comm, lambda: found.write(write, told is not None))
-        models = {name: energies_of(found, potential, name, threads, trust) for name, potential in chosen.items()}
-
-        def report() -> None:
-            made = volume_scan(found.source, found.frames, found.molecules, models, told, found.notes)
-            _show(made, figure, csv, as_json)
-
-        if models or told:
-            agree(comm, report)
-        return 0
-
-    raise typer.Exit(end_together(comm, program))
+    chosen = members_of(model or [], kind=kind, dtype=dtype, device=device, engine=engine)
+    found = frames_of_scan()
+    told: tuple[str, Energies] | None = None
+    if is_file:
+        told = (Path(str(reference)).stem, found.labels)
+    elif reference is not None:
+        # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
+        words = dict(map(_option, option or ()))
+        told = found.evaluated(open_calculator(reference, words).evaluate, reference)
+    if write is not None:
+        found.write(write, told is not None)
+    models = {name: energies_of(found, member, name, threads, trust) for name, member in chosen.items()}
+    if models or told:
+        _show(volume_scan(found.source, found.frames, found.molecules, models, told, found.notes), figure, csv, as_json)
 
 
 def _show(made: Any, figure: Path | None, csv: Path | None, as_json: bool) -> None:

@@ -4,47 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
-
-from lamplighter.config.loading import describe, load_run_file
-from lamplighter.config.run_file import Potential
+from lamplighter.cli.model_options import potential_of_file, settings_of_files
 from lamplighter.engine import model_trust
 from lamplighter.engine.evaluation import open_evaluator
-from lamplighter.errors import ConfigError, ModelError
+from lamplighter.engine.members import Member, members_of_run_file
+from lamplighter.errors import ModelError
+from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.report.scan_frames import ScanFrames
 from lamplighter.report.volume_scan import Energies
 
 
-def potentials(files: Sequence[Path], kind: str, dtype: str, engine: str) -> dict[str, Potential]:
-    """The potential of each file, by a name of its own: model files, or run files for their potentials.
+def members_of(files: Sequence[Path], **options: str | None) -> dict[str, Member]:
+    """Each potential by a name of its own: of model files, and all members of run files.
+
+    Args:
+        files: Model files and run files.
+        options: Of the model files.
 
     Raises:
-        ConfigError: an option or a run file is not valid. ModelError: a model file does not exist.
+        LamplighterError: an option or a run file is not valid. ModelError: a model file does not exist.
     """
-    found: dict[str, Potential] = {}
+    run_files = [path for path in files if path.suffix in (".yaml", ".yml") and not is_calculator_file(path)]
+    settings: dict[str, Any] = settings_of_files(len(run_files) < len(files), next(iter(run_files), None), **options)
+    found: dict[str, Member] = {}
     for path in files:
-        if path.suffix in (".yaml", ".yml"):
-            potential = load_run_file(path).potential
-        else:
-            words = {"models": [path.resolve()], "kind": kind, "dtype": dtype, "engine": engine}
-            try:
-                potential = Potential.model_validate(words)
-            except ValidationError as problem:
-                raise ConfigError(describe(problem, f"--model {path}")) from None
-        model_trust.require_files(potential)
-        found[path.stem if path.stem not in found else str(path)] = potential
+        given = members_of_run_file(path) if path in run_files else {path.stem: potential_of_file(path, settings)}
+        for name, member in given.items():
+            model_trust.require_files(member.potential)
+            called = path.stem if len(given) == 1 else f"{path.stem}: {name}"
+            found[called if called not in found else f"{path}: {name}"] = member
     return found
 
 
-def energies_of(frames: ScanFrames, potential: Potential, name: str, threads: int | None, trust: bool) -> Energies:
+def energies_of(frames: ScanFrames, member: Member, name: str, threads: int | None, trust: bool) -> Energies:
     """Energies of all frames by one potential, in LAMMPS. Collective.
 
     Raises:
         LamplighterError: the model cannot be used, lacks an element, or refuses a frame.
     """
     try:
-        with open_evaluator(potential, frames.elements, threads=threads, trust=trust) as evaluator:
+        with open_evaluator(member, frames.elements, threads=threads, trust=trust) as evaluator:
             return frames.energies_by(evaluator.evaluate, name)
     except ModelError as problem:
         raise ModelError(f"--model {name}: {problem}") from problem

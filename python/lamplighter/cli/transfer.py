@@ -16,9 +16,9 @@ def transfer(
     frames: Annotated[list[Path], typer.Argument(help="Extended XYZ files with reference labels.", metavar="FRAMES…")],
     model: model_options.Models = None,
     run_file: model_options.RunFileOption = None,
-    kind: model_options.Kind = "auto",
-    dtype: model_options.Dtype = "float64",
-    device: model_options.Device = "auto",
+    kind: model_options.Kind = None,
+    dtype: model_options.Dtype = None,
+    device: model_options.Device = None,
     trust: model_options.Trust = False,
     trained: Annotated[
         list[str] | None,

@@ -59,7 +59,7 @@ class Potential(Section):
     head: str | None = None
     calculator: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Literal["auto", "float64", "float32"] = "auto"
     device: str = "auto"
     engine: Literal["auto", "native", "bridge"] = "auto"
     via: Literal["auto", "native"] = "auto"
@@ -138,7 +138,7 @@ class Potential(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_kind(self) -> Potential:
-        of_bridge = {"dtype": "float64", "device": "auto", "engine": "auto"}
+        of_bridge = {"dtype": "auto", "device": "auto", "engine": "auto"}
         given = [key for key, default in of_bridge.items() if getattr(self, key) != default]
         if given and self.kind == "deepmd":
             raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "

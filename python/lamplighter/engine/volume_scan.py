@@ -57,7 +57,7 @@ def described(run: RunFile) -> str:
     start = "the last configuration" if run.stages else str(run.structure.file)
     return (
         f"\n# volume scan (no part of the script): {start} at {len(values)} densities, {values[0]:g} to "
-        f"{values[-1]:g} g/cm³, molecules rigid\n# evaluated by {', '.join(members_alone(run.potential))}"
+        f"{values[-1]:g} g/cm³, molecules rigid\n# evaluated by {', '.join(members_alone(run, ()))}"
         + (f"; reference {scan.reference}" if scan.reference else "")
         + "\n"
     )
@@ -143,7 +143,7 @@ class VolumeScanOfRun:
         if wanted.reference is not None:
             asked = "workflow.volume_scan.reference"
             self._reference = open_calculator(wanted.reference, wanted.options, asked)
-        return members_alone(run.potential)
+        return members_alone(run, structure.elements)
 
     def _made(self) -> ScanFrames:
         if self._frames is not None:
@@ -169,7 +169,7 @@ class VolumeScanOfRun:
         if known.number == len(frames.everything):
             return frames.energies_by(_never, name, known)
         try:
-            with evaluator_of(self._env, member.potential, frames.elements, member.committee) as evaluator:
+            with evaluator_of(self._env, member, frames.elements) as evaluator:
                 return frames.energies_by(evaluator.evaluate, name, known)
         except ModelError as problem:
             raise ModelError(f"{name}: {problem}") from problem

@@ -34,6 +34,7 @@ from lamplighter.potentials.loading import require_model_file
 from lamplighter.potentials.pair_step import PairSteps
 from lamplighter.potentials.positions import ClusterPotential, SystemPotential
 from lamplighter.potentials.positions_step import ClusterSteps, SystemSteps
+from lamplighter.silence import last_words
 
 
 @dataclass
@@ -114,9 +115,9 @@ def _guarded(action: Callable[[], None], *, ends_all_ranks: bool) -> int:
         _error = error
         _message = ctypes.create_string_buffer(f"{type(error).__name__}: {error}".encode())
         if ends_all_ranks:
-            traceback.print_exception(error)
+            traceback.print_exception(error, file=last_words())
             sys.stdout.flush()
-            sys.stderr.flush()
+            last_words().flush()
         return 1
     return 0
 

@@ -1,0 +1,36 @@
+"""Ranks other than the first are silent, so that nothing is said twice; what ends all ranks, any of them may say."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TextIO
+
+from lamplighter import launcher
+
+
+class _Silent(io.TextIOBase):
+    """Takes everything, and keeps what it stands for."""
+
+    def __init__(self, behind: TextIO) -> None:
+        self.behind = behind
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+def silence_other_ranks() -> None:
+    """Silence this process if it is a rank, but not the first, of a program that our MPI's launcher started."""
+    if os.environ.get("PMI_RANK", "0") == "0" or os.environ.get(launcher.SEPARATE) == "1":
+        return
+    sys.stdout, sys.stderr = _Silent(sys.stdout), _Silent(sys.stderr)
+
+
+def last_words() -> TextIO:
+    """Standard error, of a silent rank too."""
+    behind: TextIO = getattr(sys.stderr, "behind", sys.stderr)
+    return behind
