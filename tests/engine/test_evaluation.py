@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import ase.build
 import numpy as np
 import pytest
 from ase import Atoms
@@ -12,10 +13,12 @@ from ase.calculators.lj import LennardJones
 from ase.io import read
 from tests.conftest import Run
 
+from lamplighter.config.run_file import Potential
 from lamplighter.engine.environment import prepare
-from lamplighter.engine.evaluation import SILENT, FrameEvaluator, evaluate_frames
+from lamplighter.engine.evaluation import SILENT, FrameEvaluator, evaluate_frames, open_evaluator
+from lamplighter.engine.members import Member
 from lamplighter.engine.session import Session
-from lamplighter.errors import LamplighterError, StructureError
+from lamplighter.errors import ConfigError, LamplighterError, StructureError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 MODEL = EXAMPLE / "models" / "ec_emc_1.model"
@@ -115,3 +118,18 @@ def test_a_frame_that_makes_no_sense_is_named(atoms: Atoms, words: str) -> None:
 def test_lines_that_lammps_refuses_are_quoted() -> None:
     with pytest.raises(LamplighterError, match="pair_style nonsense"):
         FrameEvaluator(plain_lammps(), ["pair_style nonsense"], ["Ar"])
+
+
+def test_lines_that_name_elements_serve_isotopes_and_no_other_order() -> None:
+    """Types ¹²C, ¹³C and O: frames do not say which carbon is which, and it does not matter."""
+    lines = ["pair_style lamplighter", f"pair_coeff * * {MODEL} C C O"]
+    atoms = ase.build.molecule("CO")
+    with open_evaluator(Member(Potential(lammps=lines), types=("C", "C", "O")), ["C", "O"], trust=True) as evaluator:
+        energy = evaluator.evaluate(atoms).energy
+    with open_evaluator(Potential(models=[MODEL]), ["C", "O"], trust=True) as evaluator:
+        assert energy == pytest.approx(evaluator.evaluate(atoms).energy, abs=1e-8)
+    with pytest.raises(ConfigError, match="gives atom type 1 the element C, and in the structure it is O"):
+        open_evaluator(Member(Potential(lammps=lines), types=("O", "C", "C")), ["C", "O"], trust=True)
+    numbered = ["pair_style lj/cut 6.0", "pair_coeff 1 1 0.1 3.0", "pair_coeff 2*3 2*3 0.2 3.0"]
+    with pytest.raises(ConfigError, match="which tell atoms of C apart"):
+        open_evaluator(Member(Potential(lammps=numbered), types=("C", "C", "O")), ["C", "O"])

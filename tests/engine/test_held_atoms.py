@@ -120,9 +120,7 @@ def test_where_an_axis_is_free_for_all_its_momentum_is_conserved(write_run_file:
 def test_copies_and_a_resumed_run_are_held_alike(write_run_file: WriteRunFile, argon: Path, held: np.ndarray) -> None:
     structure = {"file": str(argon), "replicate": [1, 2, 1]}
     output = {"thermo": "10 steps", "trajectory": "10 steps", "restart": "20 steps"}
-    path = write_run_file(
-        [{"type": "nve", "length": "50 steps"}], structure=structure, velocities="60 K", output=output
-    )
+    path = write_run_file([{**NVT, "length": "50 steps"}], structure=structure, velocities="60 K", output=output)
     folder = lamplighter.run(path, progress=False).folder
     whole, temperatures = final(folder), table(folder)["temperature_K"]
     (folder / "restart.stage0.bin").unlink()  # as if it had been killed after step 40

@@ -147,6 +147,42 @@ def test_each_member_is_evaluated_with_what_is_added(write_run_file: Callable[..
     assert found.curves[0].total != pytest.approx(found.curves[1].total, rel=1e-3)
 
 
+def test_types_are_those_of_the_structure_in_their_order(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
+    """Coefficients by numbers of the types of a data file, xenon before argon."""
+    atoms = read(tmp_path / "argon.xyz")
+    atoms.numbers[::2] = 54
+    write(tmp_path / "mixed.data", atoms, format="lammps-data", specorder=["Xe", "Ar"], masses=True)
+    write(tmp_path / "mixed.xyz", atoms)
+    xenon, argon = "0.0200 3.90", "0.0104 3.40"
+    curves = []
+    for name, (one, two) in {"mixed.data": (xenon, argon), "mixed.xyz": (argon, xenon)}.items():
+        lines = [
+            "pair_style lj/cut 7.0",
+            f"pair_coeff 1 1 {one}",
+            f"pair_coeff 2 2 {two}",
+            "pair_coeff 1 2 0.01442 3.65",
+        ]
+        structure = {"file": str(tmp_path / name)}
+        path = scan(write_run_file, structure=structure, potential={"lammps": lines}, workflow={"volume_scan": SCAN})
+        folder = lamplighter.run(path, output=tmp_path / f"run_{name}", progress=False).folder
+        curves.append(read_scan(folder).curves[0].total)
+    assert curves[0] == pytest.approx(curves[1], rel=1e-9)
+
+
+def test_isotopes_have_the_energies_of_equal_volumes(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
+    atoms, totals = read(tmp_path / "argon.xyz"), []
+    for masses in ([39.948, 39.948], [39.948, 35.9675]):
+        atoms.set_masses(masses * 54)
+        write(tmp_path / "argon.xyz", atoms)
+        densities = [0.5 * k * sum(masses) / 79.896 for k in (1, 2, 3, 4)]
+        workflow = {"volume_scan": {**SCAN, "densities": densities}}
+        folder = lamplighter.run(
+            scan(write_run_file, workflow=workflow), output=tmp_path / str(masses[1]), progress=False
+        ).folder
+        totals.append(read_scan(folder).curves[0].total)
+    assert totals[0] == pytest.approx(totals[1], rel=1e-9)
+
+
 def test_copies_of_the_structure_are_scanned(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
     structure = {"file": str(tmp_path / "argon.xyz"), "replicate": [2, 1, 1]}
     path = scan(write_run_file, structure=structure, workflow={"volume_scan": SCAN})

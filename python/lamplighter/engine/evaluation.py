@@ -19,7 +19,7 @@ from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 
 from lamplighter.config.run_file import Potential
-from lamplighter.engine import elsewhere, led_ranks, other_python, own_lammps, potential, preflight
+from lamplighter.engine import elsewhere, led_ranks, named_types, other_python, own_lammps, potential, preflight
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.members import Member
 from lamplighter.engine.potential_session import open_session
@@ -216,6 +216,7 @@ def evaluator_of(env: Environment, member: Member, elements: Sequence[str]) -> F
     types = _types(member, elements)
     with _calculator_file(chosen) as file:
         lines = potential.lines(chosen, member.committee, types, env.ranks, file)
+        named_types.require_same_elements(lines, types)
         newton = own_lammps.newton_of(chosen)
         return FrameEvaluator(open_session(env, chosen, SILENT), lines, types, newton)
 
@@ -230,7 +231,8 @@ def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:
     if not own:
         return elements
     twice = sorted({symbol for symbol in own if own.count(symbol) > 1})
-    if twice:
+    # isotopes are alike where lines name their elements
+    if twice and not named_types.name_elements(member.potential):
         raise ConfigError(
             f"potential: its lines are written for the atom types {' '.join(own)}, which tell atoms of "
             f"{' '.join(twice)} apart, and frames do not say which atom is of which type: only a run can use them"
