@@ -14,7 +14,7 @@ from lamplighter.config import Structure
 from lamplighter.errors import StructureError
 from lamplighter.structures import read_start_structure
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
-from lamplighter.structures.trajectory import read_start
+from lamplighter.structures.trajectory import open_trajectory, read_start
 from lamplighter.structures.unit_styles import UNIT_STYLES
 
 Run = Callable[..., Any]
@@ -212,6 +212,32 @@ def test_lammps_runs_what_it_would_stumble_over_in_the_file(run: Run, lmp: Path,
 def test_columns_tell_the_atom_style(tmp_path: Path, rows: str, style: str) -> None:
     path = data_file(tmp_path, atoms=rows + "\n")
     assert read_start_structure(Structure(file=path)).atom_style == style
+
+
+def test_a_comment_that_is_no_style_is_no_hint(tmp_path: Path) -> None:
+    assert read_start_structure(Structure(file=data_file(tmp_path, hint=" # of all molecules"))).atom_style == "full"
+    assert read_start_structure(Structure(file=data_file(tmp_path, hint=" # full"))).atom_style == "full"
+
+
+def test_velocities_in_units_that_are_not_named_are_said_to_be_metal(tmp_path: Path) -> None:
+    path = data_file(tmp_path, atoms=FULL + "\nVelocities\n\n1 0 0 0\n2 0 0 0\n")
+    assert (
+        "names no units: its numbers are taken for those of units metal"
+        in read_start_structure(Structure(file=path)).notes[0]
+    )
+    assert read_start_structure(Structure(file=path, units="metal")).notes == ()
+
+
+def test_a_data_file_is_a_topology_whatever_its_encoding_and_units(tmp_path: Path) -> None:
+    import MDAnalysis
+
+    universe = MDAnalysis.Universe.empty(2, trajectory=True)
+    with MDAnalysis.Writer(str(tmp_path / "water.dcd"), 2) as writer:
+        writer.write(universe.atoms)
+    path = data_file(tmp_path, first=" für Müller, units = real", between=COEFFICIENTS)
+    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    frame = next(iter(open_trajectory(tmp_path / "water.dcd", topology=path)))
+    assert (frame.numbers.tolist(), frame.masses.tolist()) == ([8, 1], [15.999, 1.008])
 
 
 def test_columns_that_tell_no_atom_style_ask_for_it(tmp_path: Path) -> None:

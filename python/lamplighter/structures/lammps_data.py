@@ -25,6 +25,12 @@ _UNITS = re.compile(r"\bunits\s*=\s*(\w+)")  # as LAMMPS' write_data has it in t
 _HEADER_LINES = 200
 _MASS_TOLERANCE = 0.015  # g/mol: wide enough for rounded masses (12.0), too narrow for a CH2 bead to pass as N
 _STYLE_SAMPLE = 1000  # atoms
+# https://docs.lammps.org/atom_style.html; other comments behind `Atoms` are no style
+_ATOM_STYLE_NAMES = """
+amoeba angle apip atomic body bond bpm/sphere charge dielectric dipole dpd edpd electron ellipsoid full hybrid line mdpd
+mesont molecular oxdna peri rheo rheo/thermal smd sph sphere spin tdpd template tri wavepacket
+"""
+_ATOM_STYLES = frozenset(_ATOM_STYLE_NAMES.split())
 
 
 @dataclass
@@ -98,7 +104,7 @@ def read_header(path: Path, units: str | None = None) -> DataHeader:
                 title = section_title(line)
                 if title:
                     section = title[0]
-                    if section == "Atoms":
+                    if section == "Atoms" and title[1] in _ATOM_STYLES:
                         header.atom_style = title[1]
                     header.has_velocities |= section == "Velocities"
                     if section.endswith(" Coeffs"):

@@ -30,6 +30,11 @@ def notes_on(header: DataHeader) -> tuple[str, ...]:
             f"{header.path} is of units {header.units}: its box, positions, velocities, masses and charges are "
             "converted"
         )
+    if header.units is None and header.has_velocities:
+        notes.append(
+            f"{header.path} names no units: its numbers are taken for those of units metal, velocities in Å/ps; give "
+            "structure.units if they are not"
+        )
     if header.coefficients:
         notes.append(
             f"{header.path} holds coefficients of a force field ({', '.join(dict.fromkeys(header.coefficients))}), "

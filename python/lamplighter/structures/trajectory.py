@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -282,7 +283,7 @@ class _MDAnalysisTrajectory:
             import MDAnalysis
         except ImportError:
             raise TrajectoryError("--topology needs MDAnalysis: pip install MDAnalysis") from None
-        options = {}
+        options, header = {}, None
         if lammps_data.looks_like_data(self.topology):
             header = lammps_data.read_header(self.topology)
             columns = _DATA_COLUMNS.get(header.atom_style or "atomic")
@@ -290,7 +291,12 @@ class _MDAnalysisTrajectory:
             if not self._elements:
                 self._elements = dict(enumerate(lammps_data.elements_of_types(header, None), start=1))
         try:
-            return MDAnalysis.Universe(str(self.topology), str(self.path), **options)
+            with tempfile.TemporaryDirectory() as folder:
+                topology = self.topology
+                if header is not None:  # MDAnalysis wants UTF-8, and masses in g/mol
+                    topology = Path(folder) / "topology.data"
+                    topology.write_text(metal_data.metal_text(header, header.atom_style or "atomic"), encoding="utf-8")
+                return MDAnalysis.Universe(str(topology), str(self.path), **options)
         except Exception as problem:
             raise TrajectoryError(
                 f"MDAnalysis cannot read {self.path} with the topology {self.topology} "
