@@ -673,6 +673,11 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
     error->all(FLERR, std::string(bridge.message()));
   }
   bridged_model.list_seen = lists_built;
+  if (model.takes == LAMPLIGHTER_SYSTEM && results.virial && std::isnan(step.virial[0])) {
+    // it seemed to have one
+    bridged_model.model.lacks_virial = 1;
+    require_virial();
+  }
 
   if (model.takes == LAMPLIGHTER_PAIRS)
     for (int64_t n = 0; n < npairs; n++)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,12 +18,19 @@ from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.loading import read_program
 from lamplighter.potentials.positions import System, SystemPotential, SystemResult
 
+_INSTEAD = {
+    "energies": "each atom has an equal part of the energy",
+    "stress": "the pressure is not a number, and what changes the box by the pressure is refused",
+    "free_energy": "the energy stands for it",
+}
+
 
 class AseCalculator(SystemPotential):
     """An ASE calculator.
 
     The energy is the one that the forces belong to (`free_energy`, where the calculator tells it from `energy`).
-    Without energies of atoms of its own, each atom has an equal part. Source: ASE, the calculator interface.
+    Without energies of atoms of its own, each atom has an equal part. What it declares and does not deliver falls back
+    like what it does not declare. Source: ASE, the calculator interface.
     """
 
     kind: ClassVar[str] = "ase"
@@ -36,7 +45,10 @@ class AseCalculator(SystemPotential):
         self.elements = chemical_symbols[1:]
         self._calculator = calculator
         self._name = name
-        self._gives = set(getattr(calculator, "implemented_properties", ()))
+        declared = getattr(calculator, "implemented_properties", None)
+        # of a calculator that declares nothing it shows when it is asked
+        self._declares = declared is not None
+        self._gives = set(declared) if declared is not None else {"stress", "energies"}
         self.has_virial = "stress" in self._gives
         self._atoms = Atoms()
 
@@ -56,28 +68,79 @@ class AseCalculator(SystemPotential):
         return cls(named.made(path), named.name)
 
     def compute(self, system: System) -> SystemResult:
-        if len(self._atoms) != len(system.numbers) or (self._atoms.numbers != system.numbers).any():
-            self._atoms = Atoms(system.numbers, calculator=self._calculator)
+        try:
+            atoms = self._placed(system)
+            return self._evaluated(atoms, system)
+        except ModelError:
+            raise
+        except Exception as problem:
+            raise ModelError(f"calculator {self._name}: {type(problem).__name__}: {problem}") from problem
+
+    def _placed(self, system: System) -> Atoms:
+        """The atoms where they are now; the same object as long as they are the same atoms."""
         atoms = self._atoms
+        if atoms.calc is None or len(atoms) != len(system.numbers) or (atoms.numbers != system.numbers).any():
+            atoms = Atoms(system.numbers, system.positions, cell=system.cell, pbc=system.periodic)
+            atoms.calc = self._calculator  # which may look at them at once
+            self._atoms = atoms
+            return atoms
         atoms.set_cell(system.cell)
         atoms.set_pbc(system.periodic)
         atoms.set_positions(system.positions)
-        try:
-            return self._evaluated(atoms, system)
-        except Exception as problem:
-            raise ModelError(f"calculator {self._name}: {type(problem).__name__}: {problem}") from problem
+        return atoms
 
     def _evaluated(self, atoms: Atoms, system: System) -> SystemResult:
         # the stress first: many calculators then have the rest, and none computes twice
         virial = None
-        if system.virial_wanted and system.periodic.any() and self.has_virial:
-            virial = -atoms.get_stress(voigt=False, apply_constraint=False) * atoms.get_volume()
-        forces = atoms.get_forces(apply_constraint=False)
-        energy = float(atoms.get_potential_energy(force_consistent="free_energy" in self._gives))
+        if system.virial_wanted and system.periodic.any():
+            stress = self._optional("stress", lambda: atoms.get_stress(voigt=False, apply_constraint=False), (3, 3))
+            virial = None if stress is None else -stress * atoms.get_volume()
+            self.has_virial = "stress" in self._gives
+        n = len(atoms)
+        forces = self._required("forces", atoms.get_forces(apply_constraint=False), (n, 3))
+        energy = self._optional("free_energy", lambda: atoms.get_potential_energy(force_consistent=True), ())
+        if energy is None:
+            energy = self._required("energy", atoms.get_potential_energy(), ())
         if not system.periodic.any():
             virial = system.positions.T @ forces
-        energies = np.zeros(len(atoms))
-        if "energies" in self._gives:
-            energies = np.array(atoms.get_potential_energies(), dtype=float)
-        energies += (energy - energies.sum()) / len(atoms)
-        return SystemResult(energies, np.asarray(forces, dtype=float), virial)
+        energies = self._optional("energies", atoms.get_potential_energies, (n,))
+        energies = np.zeros(n) if energies is None else energies.copy()
+        energies += (float(energy) - energies.sum()) / n
+        return SystemResult(energies, forces, virial)
+
+    def _required(self, what: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+        found = _as_array(given, shape)
+        if found is None:
+            raise ModelError(
+                f"calculator {self._name} gives {what} that cannot be used: expected finite numbers of shape {shape}, "
+                f"got {np.shape(given) or ''} {str(given)[:60]}"
+            )
+        return found
+
+    def _optional(self, what: str, ask: Callable[[], Any], shape: tuple[int, ...]) -> np.ndarray | None:
+        """What a calculator may have: asked for until it is not delivered, which is said once if it was declared."""
+        if what not in self._gives:
+            return None
+        try:
+            found = _as_array(ask(), shape)
+        except (NotImplementedError, KeyError, AttributeError, AssertionError):
+            found = None  # ASE's own words for what is not there, and those of calculators that are not ASE's
+        if found is None:
+            self._gives.discard(what)
+            if self._declares:
+                print(
+                    f"Note: calculator {self._name} declares {what!r} and does not give it: {_INSTEAD[what]}",
+                    file=sys.stderr,
+                )
+        return found
+
+
+def _as_array(given: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Finite numbers of this shape, but for axes of length 1; None: it is something else."""
+    try:
+        found = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        return None
+    if found.size != int(np.prod(shape)) or not np.isfinite(found).all():
+        return None
+    return found.reshape(shape)
