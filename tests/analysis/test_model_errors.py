@@ -13,6 +13,7 @@ from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
 from lamplighter.analysis.seed_sensitivity import seed_sensitivity
 from lamplighter.analysis.series import Estimate
+from lamplighter.report.model_errors import convention_notes
 from lamplighter.structures.labels import Labels, unknown_stress
 
 
@@ -172,3 +173,20 @@ def test_the_spread_of_seeds_is_told_from_the_noise_of_single_runs() -> None:
     assert alone is not None
     assert math.isnan(alone.p_value)
     assert math.isnan(seed_sensitivity(estimates(values, 0.1), independent=False).noise)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(1.0, ""), (-1.0, "with the other sign"), (160.2, "in GPa"), (1602.0, "in kbar"), (-1602.0, "in kbar")],
+)
+def test_a_reference_stress_of_another_sign_or_unit_is_told(factor: float, words: str) -> None:
+    rng = np.random.default_rng(3)
+    stress = rng.normal(size=(20, 3, 3))
+    stress = stress + stress.transpose(0, 2, 1)
+    zeros = np.zeros((20, 3))
+    model = LabelArrays(np.zeros(20), np.ones(20, dtype=int), zeros, stress, np.arange(20))
+    noisy = factor * (stress + 0.2 * rng.normal(size=stress.shape))
+    reference = LabelArrays(np.zeros(20), np.ones(20, dtype=int), zeros, noisy, np.arange(20))
+    notes = convention_notes(reference, [model, model], "stress")
+    assert len(notes) == bool(words)
+    assert all(words in note for note in notes)

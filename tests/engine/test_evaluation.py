@@ -133,3 +133,37 @@ def test_lines_that_name_elements_serve_isotopes_and_no_other_order() -> None:
     numbered = ["pair_style lj/cut 6.0", "pair_coeff 1 1 0.1 3.0", "pair_coeff 2*3 2*3 0.2 3.0"]
     with pytest.raises(ConfigError, match="which tell atoms of C apart"):
         open_evaluator(Member(Potential(lammps=numbered), types=("C", "C", "O")), ["C", "O"])
+
+
+def chiral_frames() -> list[Atoms]:
+    """One system with right-handed, left-handed, tilted and rotated cells, and as a slab."""
+    rng = np.random.default_rng(4)
+    atoms = Atoms("HHeLiBeBCN", pbc=True, cell=[[8, 0, 0], [1, 9, 0], [-1, 2, 10]])
+    atoms.positions = rng.uniform(0.0, 8.0, (7, 3))
+    found = [atoms]
+    for change in ([1, 0, 2], [0, 2, 1]):
+        swapped = atoms.copy()
+        swapped.cell = atoms.cell.array[change]
+        found.append(swapped)
+    turned = found[1].copy()
+    turned.rotate(53, [1, 2, 3], rotate_cell=True)
+    slab = atoms.copy()
+    slab.cell, slab.pbc = [[8, 0, 0], [1, -9, 0], [0, 0, 20]], [True, True, False]
+    return [*found, turned, slab]
+
+
+def test_left_handed_and_rotated_cells_are_not_mirrored_and_answer_in_their_own_axes() -> None:
+    from .chiral import Chiral
+
+    potential = Potential(calculator="tests.engine.chiral:Chiral")
+    frames = chiral_frames()
+    with open_evaluator(potential, ["H", "He", "Li", "Be", "B", "C", "N"], threads=1, trust=True) as evaluator:
+        found = list(evaluate_frames(evaluator, frames))
+    for labels, atoms in zip(found, frames, strict=True):
+        atoms.calc = Chiral()
+        assert labels.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-10)
+        np.testing.assert_allclose(labels.forces, atoms.get_forces(), atol=1e-10)
+        if atoms.pbc.all():
+            np.testing.assert_allclose(labels.stress, atoms.get_stress(voigt=False), atol=1e-12)
+    assert abs(found[0].energy) > 0.1
+    assert found[1].energy == pytest.approx(found[0].energy)

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
+from ase.stress import full_3x3_to_voigt_6_stress
 
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.labelled_frames import LabelKeys, read_labelled
@@ -52,6 +54,60 @@ def test_ases_own_results_voigt_stress_and_virials(tmp_path: Path) -> None:
     found = read_labelled(tmp_path / "v.xyz")
     assert found.keys.stress == "virial_ref"
     np.testing.assert_allclose(found.labels[0].stress, STRESS)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),  # of `virial` ASE reads nine numbers only
+    [("virial", 9), ("virials", 9), ("virials", 6), ("REF_virials", 9), ("REF_virials", 6), ("dft_virial", 9)],
+)
+def test_virials_as_gap_quip_and_mace_write_them(tmp_path: Path, name: str, size: int) -> None:
+    affix = name.replace("virials", "virial")
+    atoms = Atoms("Ar2", [[0, 0, 0], [3.8, 0, 0]], cell=[10, 11, 12], pbc=True)
+    atoms.arrays[affix.replace("virial", "forces")] = np.ones((2, 3))
+    virial = -STRESS * 1320.0
+    given = virial if size == 9 else full_3x3_to_voigt_6_stress(virial)
+    atoms.info |= {affix.replace("virial", "energy"): -1.0, name: given}
+    write(tmp_path / "a.xyz", atoms)
+    found = read_labelled(tmp_path / "a.xyz")
+    assert found.keys.stress == name
+    np.testing.assert_allclose(found.labels[0].stress, STRESS)
+
+
+def test_the_virial_of_quips_own_calculator_is_the_stress_of_ase(tmp_path: Path) -> None:
+    potential = pytest.importorskip("quippy.potential").Potential
+    text = '<LJ_params n_types="1"><per_type_data type="1" atomic_num="18"/><per_pair_data type1="1" type2="1" sigma='
+    text += '"3.4" eps6="0.0104" eps12="0.0104" cutoff="8" energy_shift="T" linear_force_shift="F"/></LJ_params>'
+    atoms = bulk("Ar", a=5.2).repeat(4)
+    atoms.calc = potential("IP LJ", param_str=text)
+    stress = atoms.get_stress(voigt=False)
+    virial = np.asarray(atoms.calc.results["virial"]) if "virial" in atoms.calc.results else None
+    if virial is None:
+        atoms.calc.calculate(atoms, properties=["virial"])
+        virial = np.asarray(atoms.calc.extra_results["config"]["virial"])
+    plain = atoms.copy()
+    plain.info |= {"energy_gap": atoms.get_potential_energy(), "virial_gap": virial}
+    plain.arrays["forces_gap"] = atoms.get_forces()
+    write(tmp_path / "a.xyz", plain)
+    np.testing.assert_allclose(read_labelled(tmp_path / "a.xyz").labels[0].stress, stress, atol=1e-9)
+
+
+def test_a_stress_and_a_virial_must_say_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "same.xyz", argon(stress_ref=STRESS, virial_ref=-STRESS * 1320.0))
+    assert read_labelled(tmp_path / "same.xyz").keys.stress == "stress_ref"
+    write(tmp_path / "other.xyz", [argon(stress_ref=STRESS), argon(stress_ref=STRESS, virial_ref=STRESS * 1320.0)])
+    with pytest.raises(TrajectoryError, match=r"frame 1 .*'stress_ref' and 'virial_ref' say different .*--stress KEY"):
+        read_labelled(tmp_path / "other.xyz")
+    assert read_labelled(tmp_path / "other.xyz", stress="stress_ref").keys.stress == "stress_ref"
+
+
+def test_a_stress_of_another_name_is_told_and_atomic_virials_are_no_stress(tmp_path: Path) -> None:
+    atoms = argon(virials=-STRESS * 1320.0)
+    atoms.arrays["virial_ref"] = np.ones((2, 9))
+    write(tmp_path / "a.xyz", atoms)
+    found = read_labelled(tmp_path / "a.xyz")
+    assert found.keys.stress is None
+    assert "virials of a.xyz is not held against anything" in found.notes[0]
+    np.testing.assert_allclose(read_labelled(tmp_path / "a.xyz", stress="virials").labels[0].stress, STRESS)
 
 
 def test_a_frame_without_a_label_is_named(tmp_path: Path) -> None:

@@ -201,10 +201,20 @@ def test_overlapping_atoms_are_named_also_across_the_boundary(tmp_path: Path) ->
         structure(written(tmp_path, atoms))
 
 
-def test_a_left_handed_cell_is_refused(tmp_path: Path) -> None:
-    atoms = Atoms("Ar", cell=[[0, 5, 0], [5, 0, 0], [0, 0, 5]], pbc=True)
-    with pytest.raises(StructureError, match=r"left-handed"):
-        structure(written(tmp_path, atoms))
+@pytest.mark.parametrize("periodic", [(True, True, True), (True, False, True), (False, False, False)])
+def test_a_left_handed_cell_keeps_its_lattice_and_is_not_mirrored(
+    tmp_path: Path, periodic: tuple[bool, bool, bool]
+) -> None:
+    atoms = Atoms("ArKrNeXe", [[0.5, 0.5, 0.5], [3, 1, 1], [1, 3.7, 1.5], [1, 1, 4.1]], pbc=periodic)
+    atoms.cell = [[0, 7, 0], [6, 0, 0], [0, 0, 8]]
+    found = structure(written(tmp_path, atoms))
+    assert any("left-handed" in note for note in found.notes)
+    found.write(tmp_path / "structure.data")
+    read = ase.io.read(tmp_path / "structure.data", format="lammps-data", atom_style="atomic")
+    read.pbc = periodic
+    np.testing.assert_allclose(read.get_all_distances(mic=True), atoms.get_all_distances(mic=True), atol=1e-9)
+    edges, own = (each.get_distances(0, [1, 2, 3], mic=True, vector=True) for each in (read, atoms))
+    assert np.linalg.det(edges) == pytest.approx(np.linalg.det(own))  # its mirror image has the other sign
 
 
 def test_a_tilted_open_direction_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from ase import units
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
@@ -20,6 +21,8 @@ from lamplighter.structures.labelled_frames import LabelKeys, LabelledFrames
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+_ALIKE = 0.9  # cosine between all stresses of a model and the reference's
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def errors_of_models(
     n_periodic = sum(all(atoms.pbc) for atoms in given.frames)
     if n_periodic > n_stress:
         notes.append(f"{n_periodic - n_stress} of {n_periodic} periodic frames have no reference stress")
+    notes += convention_notes(reference, [each.arrays for each in predictions], given.keys.stress or "")
 
     def result(name: str, committee: str, predicted: LabelArrays, is_mean: bool) -> ModelResult:
         return ModelResult(
@@ -170,6 +174,36 @@ def errors_of_models(
         drawn.what,
         notes,
     )
+
+
+def convention_notes(reference: LabelArrays, predicted: Sequence[LabelArrays], key: str) -> list[str]:
+    """A warning where the reference stress is what all models say in another unit or with the other sign.
+
+    Args:
+        reference: Labels of frames.
+        predicted: Of each model, for the same frames.
+        key: What the reference stress is called, for the warning.
+    """
+    slopes = []
+    for each in predicted:
+        frames = np.intersect1d(reference.with_stress, each.with_stress)
+        x, y = each.stresses[frames].ravel(), reference.stresses[frames].ravel()
+        square = float(x @ x) * float(y @ y)
+        if not square > 0.0 or abs(float(x @ y)) < _ALIKE * square**0.5:
+            return []
+        slopes.append(float(x @ y) / float(x @ x))
+    if not slopes:
+        return []
+    slope = float(np.median(slopes))
+    if all(-2.0 < each < -0.5 for each in slopes):
+        return [
+            f"the reference stress {key} is that of the models with the other sign: tension is positive here, and a "
+            "virial (−V times the stress) has virial in its name"
+        ]
+    for factor, unit in ((1.0 / units.GPa, "GPa"), (10.0 / units.GPa, "kbar")):
+        if 0.5 < abs(slope) / factor < 2.0:
+            return [f"the reference stress {key} is {abs(slope):.3g} times that of the models: in {unit}, not eV/Å³?"]
+    return []
 
 
 def error_table(predicted: LabelArrays, reference: LabelArrays, numbers: Integers, drawn: Resampling) -> ErrorTable:

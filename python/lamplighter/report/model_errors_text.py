@@ -23,6 +23,7 @@ _TABLE_HEADER = ("model", "part", "quantity", "unit", "n", "rmse", "rmse_error",
                  "mean_error_error", "relative_rmse", "reference_deviation")  # fmt: skip
 MODEL_HEAD = ("model", "energy RMSE, meV/atom", "energy MAE", "force RMSE, eV/Å", "force MAE", "stress RMSE, meV/Å³",
               "stress MAE")  # fmt: skip
+STRESS_COMPONENTS = "its 6 components α ≤ β, each counting once"
 _NOTHING = 1e-6  # of the RMSE: forces that sum to zero have a mean error of rounding alone
 QUANTITY_HEAD = ("quantity", "n", "RMSE", "MAE", "mean error", "relative RMSE")
 _FRAMES_HEADER = ("frame", "time_ps", "model", "n_atoms", "energy_reference_eV", "energy_predicted_eV",
@@ -35,7 +36,7 @@ def format_errors(result: ModelErrors) -> str:
     first = result.results[0].table
     spread = f"reference: forces {first.forces.reference_deviation:.3g} eV/Å rms about their mean"
     if first.stress is not None:
-        spread += f", stress {first.stress.reference_deviation:.3g} meV/Å³"
+        spread += f", stress {first.stress.reference_deviation:.3g} meV/Å³ ({STRESS_COMPONENTS})"
     lines += [spread, "", *_main(result), "", *_forces(result)]
     for committee, values in result.seeds.items():
         n = next(iter(values.values())).n
@@ -203,7 +204,7 @@ def _main(result: ModelErrors) -> list[str]:
     n_columns = 6 if any(each.table.stress is not None for each in result.results) else 4
     width = max(len("model"), *(len(each.name) for each in result.results))
     head = f"{'model'.ljust(width)}  {'energy, meV/atom'.ljust(34)}  {'forces, eV/Å'.ljust(34)}"
-    lines = [head + ("  stress, meV/Å³" if n_columns == 6 else "")]
+    lines = [head + ("  stress, meV/Å³ (6 components)" if n_columns == 6 else "")]
     lines.append(" " * width + "".join(f"  {'RMSE'.ljust(16)}  {'MAE'.ljust(16)}" for _ in range(n_columns // 2)))
     for name, *cells in model_rows(result):
         lines.append(name.ljust(width) + "".join(f"  {cell.ljust(16)}" for cell in cells[:n_columns]))
@@ -248,6 +249,7 @@ def _table_as_json(table: ErrorTable) -> dict[str, Any]:
         "force_components": table.components,
         "force_elements": table.elements,
         "stress": table.stress,
+        "stress_averaged_over": STRESS_COMPONENTS if table.stress is not None else None,
     }
 
 

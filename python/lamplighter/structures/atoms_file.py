@@ -86,8 +86,8 @@ def check(atoms: Atoms, path: Path) -> None:
     """Refuse what no force field can make sense of.
 
     Raises:
-        StructureError: no atoms, positions that are not finite, unknown elements, a cell of no or negative
-            volume in a periodic direction or denser than any matter, or atoms less than 0.1 Å apart; the first
+        StructureError: no atoms, positions that are not finite, unknown elements, a cell of no volume in a periodic
+            direction or denser than any matter, or atoms less than 0.1 Å apart; the first
             offender is named.
     """
     if len(atoms) == 0:
@@ -112,8 +112,6 @@ def check(atoms: Atoms, path: Path) -> None:
             "than any matter: is it a placeholder for none (then leave it out, or give structure.periodic: [false, "
             "false, false]), or in other units than Å?"
         )
-    if atoms.cell.rank == 3 and np.linalg.det(atoms.cell.array) < 0:
-        raise StructureError(f"structure.file: {path} has left-handed cell vectors; swap two of them")
     first, second, distance = neighbor_list("ijd", atoms, OVERLAP_A)
     if len(first):
         i, j = first[0], second[0]
@@ -123,8 +121,16 @@ def check(atoms: Atoms, path: Path) -> None:
         )
 
 
+def is_left_handed(atoms: Atoms) -> bool:
+    """Whether the cell vectors of a structure are left-handed: a · (b × c) < 0."""
+    return bool(np.linalg.det(atoms.cell.array) < 0.0)
+
+
 def boxed(atoms: Atoms, path: Path) -> Atoms:
-    """A copy with a full cell that holds all atoms in its non-periodic directions.
+    """A copy with a full, right-handed cell that holds all atoms in its non-periodic directions.
+
+    LAMMPS holds right-handed cells only. Of a left-handed one a vector is turned around, which leaves the lattice, and
+    with it the system, as it is; to mirror it would be another system.
 
     Raises:
         StructureError: a non-periodic direction is not perpendicular to the others, which LAMMPS cannot hold.
@@ -132,6 +138,9 @@ def boxed(atoms: Atoms, path: Path) -> Atoms:
     copy = atoms.copy()
     given = [bool(vector.any()) for vector in copy.cell]
     copy.cell = copy.cell.complete()
+    if is_left_handed(copy):
+        turned = max(range(3), key=lambda axis: (bool(copy.pbc[axis]), axis))
+        copy.cell[turned] *= -1.0
     for axis in range(3):
         if copy.pbc[axis]:
             continue

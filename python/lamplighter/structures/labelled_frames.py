@@ -18,6 +18,8 @@ from lamplighter.structures.labels import Labels, unknown_stress
 from lamplighter.structures.trajectory import XyzFile
 
 _WORD = re.compile(r"(?:^|_)(energy|energies)(?:_|$)", re.IGNORECASE)
+_STRESS_WORDS = ("stress", "virial", "virials")
+_STRESS_WORD = re.compile(r"(?:^|_)(stress|virials?)(?:_|$)", re.IGNORECASE)
 _NOT_TOTAL = ("kinetic", "per_atom", "free_energies", "atomic", "std", "variance")
 
 
@@ -29,7 +31,7 @@ class LabelKeys:
         energy: eV.
         forces: eV/Å.
         stress: eV/Å³ (tension positive; 9 numbers row by row, or 6 in Voigt's order), or, if its name holds "virial",
-            the virial in eV, −V times the stress; None: there is none.
+            the virial in eV, −V times the stress, as GAP, QUIP, MACE and DeePMD-kit have it; None: there is none.
     """
 
     energy: str
@@ -107,11 +109,12 @@ def read_labelled(
         path: The file.
         energy: Name of the energy; None: the only one of the first frame that looks like one (`energy`,
             `energy_xtb`, `REF_energy`, …).
-        forces, stress: Names of the others; None: as the energy's, with `forces` or `force`, `stress` or `virial`.
+        forces, stress: Names of the others; None: as the energy's, with `forces` or `force`, and `stress`, `virial` or
+            `virials`.
 
     Raises:
-        TrajectoryError: as `read_frames`; there is no such label, or several could be meant; a label of a frame is
-            missing, of the wrong shape or not finite (the frame is named).
+        TrajectoryError: as `read_frames`; there is no such label, several could be meant, or a stress and a virial say
+            different things; a label of a frame is missing, of the wrong shape or not finite (the frame is named).
     """
     frames, dropped = read_frames(path)
     with_atoms = [atoms for atoms in frames if len(atoms)]
@@ -119,7 +122,13 @@ def read_labelled(
         raise TrajectoryError(f"the frames of {path} hold no atoms")
     keys = _keys(path, with_atoms, energy, forces, stress)
     labels = [_labels(atoms, keys, f"frame {index} of {path}") for index, atoms in enumerate(frames)]
-    return LabelledFrames(path, frames, labels, keys, [f"{path.name}: {dropped}"] if dropped else [])
+    notes = [f"{path.name}: {dropped}"] if dropped else []
+    if keys.stress is None and (others := _stresses(with_atoms)):
+        notes.append(
+            f"{', '.join(others)} of {path.name} is not held against anything, as its name does not go with "
+            f"{keys.energy}: name it with --stress KEY"
+        )
+    return LabelledFrames(path, frames, labels, keys, notes)
 
 
 def _is_xyz(path: Path) -> bool:
@@ -147,8 +156,31 @@ def _keys(path: Path, frames: list[Atoms], energy: str | None, forces: str | Non
     if forces is None:
         forces = _like(energy, ("forces", "force"), frames) or _as(energy, "forces")
     if stress is None:
-        stress = _like(energy, ("stress", "virial"), frames)
+        stress = _one_stress(path, energy, frames)
     return LabelKeys(energy, forces, stress)
+
+
+def _one_stress(path: Path, energy: str, frames: list[Atoms]) -> str | None:
+    """The name of the stress that goes with an energy's; a virial beside it must say the same."""
+    named = [_as(energy, word) for word in _STRESS_WORDS]
+    found = [name for name in named if any(_of_frame(atoms, name) is not None for atoms in frames)]
+    for other in found[1:]:
+        for index, atoms in enumerate(frames):
+            first, second = (_stress(atoms, name, f"frame {index} of {path}") for name in (found[0], other))
+            scale = 1e-3 * max(float(np.abs(first).max()), 1e-4)  # rounding of one of them
+            if np.abs(first - second).max() > scale:
+                raise TrajectoryError(
+                    f"frame {index} of {path}: {found[0]!r} and {other!r} say different stresses (xx: "
+                    f"{first[0, 0]:.6g} and {second[0, 0]:.6g} eV/Å³, a virial being −V times the stress): say which "
+                    "with --stress KEY"
+                )
+    return found[0] if found else None
+
+
+def _stresses(frames: list[Atoms]) -> list[str]:
+    """Names of frames' infos and results that could be stresses or virials."""
+    names = dict.fromkeys(str(key) for atoms in frames for key in (*_results(atoms), *atoms.info))
+    return [name for name in names if _STRESS_WORD.search(name) and _of_frame(frames[0], name) is not None]
 
 
 def _results(atoms: Atoms) -> dict[str, object]:
@@ -183,19 +215,28 @@ def _found(atoms: Atoms, key: str) -> NDArray[np.float64] | None:
     return None
 
 
+def _of_frame(atoms: Atoms, key: str) -> NDArray[np.float64] | None:
+    """A label of a periodic frame as a whole; what belongs to each atom, such as atomic virials, is none."""
+    return _found(atoms, key) if all(atoms.pbc) and key not in atoms.arrays else None
+
+
+def _stress(atoms: Atoms, key: str, where: str) -> NDArray[np.float64]:
+    """The stress of a frame, eV/Å³, from a label that is a stress or a virial; nan where there is none."""
+    given = _of_frame(atoms, key)
+    if given is None:
+        return unknown_stress()
+    if given.size not in (6, 9):
+        raise TrajectoryError(f"{where}: {key!r} (--stress) has {given.size} numbers, expected 9 or 6")
+    stress = given.reshape(3, 3) if given.size == 9 else voigt_6_to_full_3x3_stress(given.ravel())
+    return -stress / atoms.get_volume() if "virial" in key.lower() else stress
+
+
 def _labels(atoms: Atoms, keys: LabelKeys, where: str) -> Labels:
     if len(atoms) == 0:
         raise TrajectoryError(f"{where} holds no atoms")
     energy = _required(atoms, keys.energy, (), where, "--energy")
     forces = _required(atoms, keys.forces, (len(atoms), 3), where, "--forces")
-    stress = unknown_stress()
-    given = _found(atoms, keys.stress) if keys.stress is not None and all(atoms.pbc) else None
-    if given is not None and keys.stress is not None:
-        if given.size not in (6, 9):
-            raise TrajectoryError(f"{where}: {keys.stress!r} (--stress) has {given.size} numbers, expected 9 or 6")
-        stress = given.reshape(3, 3) if given.size == 9 else voigt_6_to_full_3x3_stress(given.ravel())
-        if "virial" in keys.stress.lower():
-            stress = -stress / atoms.get_volume()
+    stress = unknown_stress() if keys.stress is None else _stress(atoms, keys.stress, where)
     return Labels(float(energy), forces, stress)
 
 

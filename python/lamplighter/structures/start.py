@@ -114,6 +114,9 @@ def _from_atoms_file(settings: Structure) -> StartStructure:
     has_cell = bool(atoms.cell.rank == 3)
     atoms_file.check(atoms, settings.file)
     boxed = atoms_file.boxed(atoms, settings.file)
+    if atoms_file.is_left_handed(atoms):
+        text = f"the cell vectors of {settings.file} are left-handed: one was turned around, which is the same lattice"
+        notes = (*notes, text)
     held = None
     if boxed.constraints and settings.constraints == "keep":
         held = held_coordinates(boxed, settings.file)

@@ -9,6 +9,7 @@ from lamplighter.report.model_errors import ModelErrors, ModelResult, errors_of_
 from lamplighter.report.model_errors_text import (
     MODEL_HEAD,
     QUANTITY_HEAD,
+    STRESS_COMPONENTS,
     description_lines,
     draw_energies,
     draw_forces,
@@ -52,7 +53,8 @@ def _numbers(found: ModelErrors, moved_by: ModelResult) -> list[Number]:
     n_frames = len(found.reference)
     groups = "" if found.n_groups == n_frames else f" in {found.n_groups} groups"
     detail = f"{moved_by.name} against {found.path.name}, {n_frames} frames{groups}"
-    return [number(name, each.rmse, "model_errors", detail=detail) for name, each in made]
+    details = {"stress RMSE": f"{detail}; {STRESS_COMPONENTS}"}
+    return [number(name, each.rmse, "model_errors", detail=details.get(name, detail)) for name, each in made]
 
 
 def _seeds(found: ModelErrors) -> list[Block]:
