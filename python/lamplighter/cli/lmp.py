@@ -63,6 +63,7 @@ def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 def _run(arguments: list[str]) -> int:
     from lamplighter import trust
+    from lamplighter.engine import other_plugins
     from lamplighter.engine.environment import prepare
     from lamplighter.engine.session import LammpsError, Session
 
@@ -72,7 +73,9 @@ def _run(arguments: list[str]) -> int:
         raise LmpUsageError(f"-in: the input script {script} does not exist")
     trust.ask_at_terminal(env.ranks == 1)
     wants_help = any(each in _HELP for each in switches)
-    session = Session(env, switches, with_models=not wants_help)
+    known = None if script in (None, "none") else Path(str(script))
+    plugins = other_plugins.wanted_by(known, switches)
+    session = Session(env, switches, with_models=not wants_help, plugins=plugins)
     if script != "none":
         try:
             session.file(script or _STDIN)

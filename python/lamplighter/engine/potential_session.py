@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamplighter.config.run_file import Potential
-from lamplighter.engine import deepmd, environment, own_lammps, potential
+from lamplighter.engine import deepmd, environment, other_plugins, own_lammps, potential
 from lamplighter.engine.environment import Environment
 from lamplighter.engine.session import LammpsError, Session
 from lamplighter.errors import EnvironmentProblem
@@ -28,7 +28,8 @@ def open_session(env: Environment, wanted: Potential, arguments: Sequence[str] =
         environment.import_torch_first()
     switches = [*arguments, *own_lammps.arguments(wanted, env.threads)]
     try:
-        session = Session(env, switches, with_models=potential.needs_models(wanted))
+        plugins = {other_plugins.DEEPMD} if potential.needs_deepmd(wanted) else set()
+        session = Session(env, switches, with_models=potential.needs_models(wanted), plugins=plugins)
     except LammpsError as problem:
         if wanted.kokkos is None:
             raise

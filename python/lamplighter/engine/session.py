@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lamplighter.engine import environment
+from lamplighter.engine import environment, other_plugins
 from lamplighter.engine.environment import Environment
 from lamplighter.errors import LamplighterError
 
@@ -34,6 +34,7 @@ class Session:
         env: From `environment.prepare`.
         arguments: Command-line switches of LAMMPS, e.g. `["-log", "none"]`.
         with_models: Load the plugin and connect the models (imports torch). False: plain LAMMPS.
+        plugins: Of other packages, that are loaded where they are wanted alone (`other_plugins`).
 
     Raises:
         EnvironmentProblem: LAMMPS cannot be loaded, or cannot load plugins.
@@ -41,11 +42,19 @@ class Session:
         LammpsError: LAMMPS refuses its switches.
     """
 
-    def __init__(self, env: Environment, arguments: Sequence[str] = (), *, with_models: bool = True) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        arguments: Sequence[str] = (),
+        *,
+        with_models: bool = True,
+        plugins: Collection[str] = (),
+    ) -> None:
         self.environment = env
         self._bridge: Any = None
         if with_models:
             environment.import_torch_first()
+        other_plugins.offer(plugins)
         lammps = environment.import_lammps()
         try:
             self.lammps: Any = lammps(cmdargs=list(arguments), comm=env.comm)
