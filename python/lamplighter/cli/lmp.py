@@ -66,6 +66,7 @@ def _run(arguments: list[str]) -> int:
     from lamplighter.engine import other_plugins
     from lamplighter.engine.environment import prepare
     from lamplighter.engine.session import LammpsError, Session
+    from lamplighter.engine.torch_need import script_needs_torch
 
     script, switches = split_arguments(arguments)
     env = prepare()
@@ -75,7 +76,8 @@ def _run(arguments: list[str]) -> int:
     wants_help = any(each in _HELP for each in switches)
     known = None if script in (None, "none") else Path(str(script))
     plugins = other_plugins.wanted_by(known, switches)
-    session = Session(env, switches, with_models=not wants_help, plugins=plugins)
+    needs_torch = known is None or script_needs_torch(known)
+    session = Session(env, switches, with_models=not wants_help, torch_first=needs_torch, plugins=plugins)
     if script != "none":
         try:
             session.file(script or _STDIN)

@@ -218,7 +218,7 @@ def evaluator_of(env: Environment, member: Member, elements: Sequence[str]) -> F
         lines = potential.lines(chosen, member.committee, types, env.ranks, file)
         named_types.require_same_elements(lines, types)
         newton = own_lammps.newton_of(chosen)
-        return FrameEvaluator(open_session(env, chosen, SILENT), lines, types, newton)
+        return FrameEvaluator(open_session(env, chosen, SILENT, types, bool(member.committee)), lines, types, newton)
 
 
 def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:

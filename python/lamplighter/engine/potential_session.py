@@ -8,16 +8,25 @@ from lamplighter.config.run_file import Potential
 from lamplighter.engine import deepmd, environment, other_plugins, own_lammps, potential
 from lamplighter.engine.environment import Environment
 from lamplighter.engine.session import LammpsError, Session
+from lamplighter.engine.torch_need import needs_torch
 from lamplighter.errors import EnvironmentProblem
 
 
-def open_session(env: Environment, wanted: Potential, arguments: Sequence[str] = ()) -> Session:
+def open_session(
+    env: Environment,
+    wanted: Potential,
+    arguments: Sequence[str] = (),
+    elements: Sequence[str] | None = None,
+    committee: bool = False,
+) -> Session:
     """Open LAMMPS for a potential. Collective.
 
     Args:
         env: From `environment.prepare`.
         wanted: A resolved section of the run file.
         arguments: Command-line switches of LAMMPS, besides those of the potential.
+        elements: Of the atoms, where they are known: it may turn out that torch is not needed.
+        committee: Whether all models are evaluated, not the first alone.
 
     Raises:
         EnvironmentProblem: the LAMMPS in use lacks a pair style of the potential; else as `Session`.
@@ -27,9 +36,11 @@ def open_session(env: Environment, wanted: Potential, arguments: Sequence[str] =
     if own_lammps.uses_python(wanted):
         environment.import_torch_first()
     switches = [*arguments, *own_lammps.arguments(wanted, env.threads)]
+    torch_first = elements is None or needs_torch(wanted, elements, committee)
     try:
         plugins = {other_plugins.DEEPMD} if potential.needs_deepmd(wanted) else set()
-        session = Session(env, switches, with_models=potential.needs_models(wanted), plugins=plugins)
+        with_models = potential.needs_models(wanted)
+        session = Session(env, switches, with_models=with_models, torch_first=torch_first, plugins=plugins)
     except LammpsError as problem:
         if wanted.kokkos is None:
             raise

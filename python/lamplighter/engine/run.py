@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
@@ -25,13 +25,11 @@ from lamplighter.engine import (
     provenance,
     run_folder,
     script,
-    volume_scan,
 )
 from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
-from lamplighter.engine.molecules import molecules_of_start
 from lamplighter.engine.names import GUARD_CRITERIA, MOLECULES
 from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.resume import Resumption, how_to_go_on, require_same_models
@@ -39,9 +37,11 @@ from lamplighter.engine.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, StageStatus
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
-from lamplighter.engine.volume_scan import VolumeScanOfRun
 from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
+
+if TYPE_CHECKING:
+    from lamplighter.engine.volume_scan import VolumeScanOfRun
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
 
@@ -66,6 +66,7 @@ class _Plan:
     script_name: str
     resumption: Resumption | None = None
     notes: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
 
     @property
     def restart(self) -> Restart | None:
@@ -113,7 +114,7 @@ def run(
         summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
         return RunResult(plan.folder, summary if env.is_first else {})
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
-    scan = None if plan.run.volume_scan is None else VolumeScanOfRun(plan.run, env, progress)
+    scan = _scan_of(plan.run, env, progress)
     agree(env.comm, lambda: _fill_folder(plan))
     status = _first_status(plan, env)
     if env.is_first:
@@ -148,7 +149,21 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     model_trust.require_files(run_file.potential)
     structure = read_start_structure(run_file.structure)
     text = script.text_of(script.compose(run_file, structure)) if run_file.stages else ""
-    return (script.expanded(text, scripts_folder()) + volume_scan.described(run_file)).lstrip("\n")
+    text = script.expanded(text, scripts_folder())
+    if run_file.volume_scan is not None:
+        from lamplighter.engine import volume_scan
+
+        text += volume_scan.described(run_file)
+    return text.lstrip("\n")
+
+
+def _scan_of(run_file: RunFile, env: Environment, progress: bool) -> VolumeScanOfRun | None:
+    """What follows the stages; imported only where something does."""
+    if run_file.volume_scan is None:
+        return None
+    from lamplighter.engine.volume_scan import VolumeScanOfRun
+
+    return VolumeScanOfRun(run_file, env, progress)
 
 
 def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool, ranks: int) -> _Plan:
@@ -172,7 +187,7 @@ def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
     notes = () if restart is not None or (resumption and resumption.scan_alone) else structure.notes
-    return _Plan(run_file, folder, blocks, name, resumption, notes)
+    return _Plan(run_file, folder, blocks, name, resumption, notes, structure.elements)
 
 
 def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFile:
@@ -207,6 +222,8 @@ def _fill_folder(plan: _Plan) -> None:
             structure = read_start_structure(plan.run.structure)
             structure.write(plan.folder / run_folder.STRUCTURE)
             if plan.run.output.centres_of_mass is not None:
+                from lamplighter.engine.molecules import molecules_of_start
+
                 found = molecules_of_start(plan.folder / run_folder.STRUCTURE, structure, plan.run.structure.replicate)
                 found.write(plan.folder / MOLECULES)
             calculator = potential.calculator_file(plan.run.potential)
@@ -261,7 +278,9 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
     log = ["-log", run_folder.LOG] if plan.blocks and not plan.restart else ["-log", "none"]
     wanted = plan.run.potential
-    session = open_session(env, wanted, ["-screen", "none", "-nocite", *log])
+    session = open_session(
+        env, wanted, ["-screen", "none", "-nocite", *log], plan.elements, plan.run.committee is not None
+    )
     try:
         if wanted.by_own_lammps and (plan.run.guard.criteria or plan.run.committee is not None):
             load_plugin(session.lammps)

@@ -33,7 +33,9 @@ class Session:
     Args:
         env: From `environment.prepare`.
         arguments: Command-line switches of LAMMPS, e.g. `["-log", "none"]`.
-        with_models: Load the plugin and connect the models (imports torch). False: plain LAMMPS.
+        with_models: Load the plugin and connect the models. False: plain LAMMPS.
+        torch_first: With models: import torch before LAMMPS, as it computes faster then. False: it is not expected to
+            be needed; should a model need it, it is imported then.
         plugins: Of other packages, that are loaded where they are wanted alone (`other_plugins`).
 
     Raises:
@@ -48,11 +50,12 @@ class Session:
         arguments: Sequence[str] = (),
         *,
         with_models: bool = True,
+        torch_first: bool = True,
         plugins: Collection[str] = (),
     ) -> None:
         self.environment = env
         self._bridge: Any = None
-        if with_models:
+        if with_models and torch_first:
             environment.import_torch_first()
         other_plugins.offer(plugins)
         lammps = environment.import_lammps()
@@ -123,8 +126,8 @@ class Session:
     def _connect_models(self) -> None:
         from lamplighter.potentials import bridge
 
-        environment.set_model_threads(self.environment.threads)
-        bridge.attach(self.lammps, self.environment.comm)
+        threads = self.environment.threads
+        bridge.attach(self.lammps, self.environment.comm, lambda: environment.set_model_threads(threads))
         self._bridge = bridge
 
     def _explained(self, problem: Exception, where: str) -> BaseException:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lamplighter.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    import torch
+
+_FILES_OF_GPUS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA's driver, AMD's, and that of Windows' Linux."""
+
+
+def is_cpu(requested: str, local_rank: int) -> bool:
+    """Whether `resolve` gives the CPU; torch is imported only where the machine may have a GPU. Raises as `resolve`."""
+    if requested == "cpu" or (requested == "auto" and not any(Path(file).exists() for file in _FILES_OF_GPUS)):
+        return True
+    return resolve(requested, local_rank).type == "cpu"
 
 
 def resolve(requested: str, local_rank: int) -> torch.device:
@@ -18,6 +32,8 @@ def resolve(requested: str, local_rank: int) -> torch.device:
     Raises:
         EnvironmentProblem: a GPU is asked for and torch has none, or not that many.
     """
+    import torch
+
     if requested == "cpu":
         return torch.device("cpu")
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -14,7 +14,6 @@ import pickle
 import re
 import threading
 import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +22,11 @@ import torch
 
 from lamplighter import trust
 from lamplighter.errors import ModelError
-from lamplighter.potentials.calculator_file import is_calculator_file
-from lamplighter.potentials.deepmd_graph import looks_like_graph
 from lamplighter.potentials.examination import TORCHSCRIPT, names_not_permitted
-from lamplighter.potentials.gap_file import is_gap
 from lamplighter.potentials.permitted_classes import permission_for
 from lamplighter.potentials.permitted_names import known_to_torch
 from lamplighter.potentials.pickle_shells import is_whole, names_with_places
+from lamplighter.potentials.torch_file import kind_of, read_bytes, require_model_file
 from lamplighter.trust import sha256
 
 __all__ = [
@@ -44,16 +41,6 @@ __all__ = [
 ]
 
 Loader = Literal["weights_only", "pickle", "torchscript"]
-
-_ZIP_START = b"PK\x03\x04"
-_LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # torch.save before torch 1.6
-_OTHER_STARTS = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"),
-    (b"<!DOCTYPE", "a web page; download the file itself"),
-    (b"<html", "a web page; download the file itself"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
-)
 
 _permissions_in_force = threading.Lock()
 _loaders: dict[str, str] = {}  # by SHA-256, for the record of a run
@@ -75,18 +62,6 @@ class LoadedModel:
     loader: Loader
     sha256: str
     reason: str = ""
-
-
-def require_model_file(path: Path) -> None:
-    """Check that a file exists, can be read and is a torch file, a torch package or a text of a known kind; not loaded.
-
-    Raises:
-        ModelError: naming the file, what was found, and the remedy.
-    """
-    path = Path(path)
-    start = _read(path, 64)
-    if not is_gap(path) and not is_calculator_file(path):
-        _kind(path, start)
 
 
 class NeedsItsCode(Exception):
@@ -144,7 +119,7 @@ def read_program(path: Path, reason: str) -> bytes:
         UntrustedModelError: the file is not trusted.
         ModelError: the file cannot be read.
     """
-    content = _read(Path(path))
+    content = read_bytes(Path(path))
     digest = hashlib.sha256(content).hexdigest()
     if reason:
         trust.require([trust.Program(str(path), digest, reason)])
@@ -159,8 +134,8 @@ def loader_of(digest: str) -> str | None:
 
 def _torch_file(path: Path) -> tuple[bytes, str]:
     """Its bytes, and which kind of torch file it is."""
-    content = _read(path)
-    kind = _kind(path, content)
+    content = read_bytes(path)
+    kind = kind_of(path, content)
     if kind in ("package", "compiled"):
         what = "a torch package" if kind == "package" else "a compiled program"
         raise ModelError(f"model file {path} is {what}, not a file written by torch.save or torch.jit.save")
@@ -234,55 +209,6 @@ def _other_versions(problem: str) -> str:
         return "install the versions that wrote it"
     installed = importlib.metadata.version(packages[0])
     return f"{packages[0]} {installed} is installed: pip install --upgrade {packages[0]}, or the version that wrote it"
-
-
-def _read(path: Path, size: int = -1) -> bytes:
-    try:
-        if path.is_dir():
-            raise ModelError(f"model file {path} is a folder; give the file itself")
-        with path.open("rb") as file:
-            return file.read(size)
-    except FileNotFoundError as problem:
-        raise ModelError(f"model file {path} does not exist; check the path (here: {Path.cwd()})") from problem
-    except OSError as problem:
-        raise ModelError(f"model file {path} cannot be read: {problem.strerror or problem}") from problem
-
-
-def _kind(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript", "package", "compiled"]:
-    """What kind of torch file this is, from its first bytes and, for a zip archive, its table of contents."""
-    if not start:
-        raise ModelError(f"model file {path} is empty; copy or download it again")
-    if start.startswith(_LEGACY_START):
-        return "legacy"
-    if not start.startswith(_ZIP_START):
-        found = next((text for begin, text in _OTHER_STARTS if start.startswith(begin)), None)
-        if found is None and looks_like_graph(path):
-            found = "a frozen model of DeePMD-kit; write `kind: deepmd` in the run file (docs/deepmd.md)"
-        shown = start[:16]
-        raise ModelError(
-            f"model file {path} is not a torch file: it is {found}"
-            if found
-            else f"model file {path} is not a torch file: it begins with {shown!r}; expected a file written by "
-            "torch.save or torch.jit.save"
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError) as problem:
-        raise ModelError(
-            f"model file {path} is truncated: it begins as a torch file, and its end is missing "
-            f"({path.stat().st_size} bytes); copy or download it again"
-        ) from problem
-    if "model/package_metadata.txt" in members:
-        return "package"
-    if any(name.startswith("data/aotinductor/") for name in members):
-        return "compiled"
-    if "data.pkl" not in members:
-        raise ModelError(
-            f"model file {path} is a zip archive without a torch model in it; expected a file written by "
-            "torch.save or torch.jit.save"
-        )
-    return "torchscript" if "constants.pkl" in members else "zip"
 
 
 def _corrupt(path: Path, problem: BaseException) -> ModelError:

@@ -24,7 +24,8 @@ from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
 
 mace_package.load()
-from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper  # noqa: E402
+with mace_package.quiet():
+    from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper
 
 # Set to "plain" to run mace-torch's own operations in their own order.
 _ENVIRONMENT_SWITCH = "LAMPLIGHTER_MACE"

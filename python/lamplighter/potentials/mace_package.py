@@ -27,7 +27,6 @@ def load() -> None:
         ImportError: it is not installed, or cannot be imported.
     """
     with quiet():
-        import mace.calculators.lammps_mliap_mace
         import mace.modules  # noqa: F401
 
 

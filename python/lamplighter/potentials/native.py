@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.metadata
 import itertools
 import os
@@ -20,13 +19,13 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter import plugin
-from lamplighter.cache import cache_folders, writable_cache_folder
+from lamplighter.cache import writable_cache_folder
 from lamplighter.errors import ModelError
-from lamplighter.potentials import mace_package
+from lamplighter.potentials import compiled_cache, mace_package
+from lamplighter.potentials.compiled_cache import SUFFIX
 from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_compile import (
-    VERSION,
     DifferentArchitectures,
     NotCovered,
     compile_models,
@@ -44,8 +43,6 @@ __all__ = [
     "compiled_in_cache",
     "read_metadata",
 ]
-
-SUFFIX = ".lamp"
 
 FORCE_TOLERANCE = 1e-6  # eV/Å, and relative to forces beyond 10 eV/Å
 ENERGY_TOLERANCE = 1e-7  # eV per atom
@@ -289,33 +286,24 @@ def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str
         NotCovered: the native engine has no equivalent of a part of a model.
         ModelError: no MACE model, the compiled form does not agree with it, or models of several architectures.
     """
-    symbols = sorted(set(elements), key=lambda symbol: atomic_numbers[symbol])
-    digest = hashlib.sha256()
-    for model in models:
-        digest.update(hashlib.sha256(Path(model).read_bytes()).digest())
-    own = importlib.metadata.version("lamplighter")
-    sources = Path(__file__).with_name("mace_compile.py").read_bytes()
-    digest.update(f"{VERSION} {own} {' '.join(symbols)} {head or ''}".encode() + sources)
-    name = digest.hexdigest()[:32] + SUFFIX
-    for folder in cache_folders("models"):
-        if (folder / name).is_file():
-            return folder / name
+    found = compiled_cache.find(models, elements, head)
+    if found is not None:
+        return found
     try:
-        folder = writable_cache_folder("models")
+        folder = writable_cache_folder(compiled_cache.KIND)
     except OSError as problem:
         raise ModelError(f"the compiled form of {models[0]} cannot be kept: {problem}; set XDG_CACHE_HOME") from problem
-    compile_files(models, folder / name, symbols, head)
-    return folder / name
+    made = folder / compiled_cache.name_of(models, elements, head)
+    compile_files(models, made, compiled_cache.in_order(elements), head)
+    return made
 
 
 def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | None]:
     """A MACE module in float64 ready for the ASE calculator, the hash of its file, the head that is meant."""
     mace_package.load()
-    from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE
-
     file = load_torch(path, map_location="cpu")
     loaded: Any = file.object
-    if isinstance(loaded, LAMMPS_MLIAP_MACE):
+    if type(loaded).__name__ == "LAMMPS_MLIAP_MACE":
         wrapper = loaded.model
         loaded = wrapper.model
         head = head or loaded.heads[int(wrapper.head)]

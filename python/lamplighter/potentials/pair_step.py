@@ -7,7 +7,8 @@ import ctypes
 import numpy as np
 import torch
 
-from lamplighter.potentials.c_interface import ArrayView, Step
+from lamplighter.potentials.array_view import ArrayView
+from lamplighter.potentials.c_interface import Step
 from lamplighter.potentials.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.interface import Exchange, PairData, Potential
 from lamplighter.potentials.positions_step import OVERLAP, overlap

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials.c_interface import ArrayView, Step
+from lamplighter.potentials.array_view import ArrayView
+from lamplighter.potentials.c_interface import Step
 from lamplighter.potentials.exchange import ThroughPairStyle
 from lamplighter.potentials.positions import Cluster, ClusterPotential, System, SystemPotential
 

@@ -16,6 +16,7 @@ from pickle import UnpicklingError
 from typing import IO, NamedTuple
 
 from lamplighter.errors import ModelError
+from lamplighter.potentials import mace_package
 from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.gap_file import is_gap
 
@@ -71,7 +72,8 @@ def require_framework(kind: str, path: Path) -> None:
     """
     framework = FRAMEWORKS[kind]
     try:
-        importlib.import_module(framework.module)
+        with mace_package.quiet():
+            importlib.import_module(framework.module)
     except ImportError as missing:
         raise ModelError(
             f"model file {path} is a {framework.name} model, and {framework.module} cannot be imported ({missing}): "

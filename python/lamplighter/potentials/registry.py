@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials import recognition
-from lamplighter.potentials.interface import AnyPotential
+
+if TYPE_CHECKING:
+    from lamplighter.potentials.interface import AnyPotential
 
 GROUP = "lamplighter.potentials"
 
@@ -35,6 +38,14 @@ def load_kind(kind: str) -> type[AnyPotential]:
             f"potential kind {kind!r} needs a package that is not installed ({missing}): {remedy}"
         ) from missing
     return loaded
+
+
+def kind_of(path: Path) -> str:
+    """The kind of `recognise`, without importing a framework whose files are known by their bytes. Raises the same."""
+    framework = recognition.framework_of(path)
+    if framework is not None and framework.kind in installed():
+        return framework.kind
+    return recognise(path).kind
 
 
 def recognise(path: Path) -> type[AnyPotential]:
