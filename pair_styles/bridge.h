@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 4
+#define LAMPLIGHTER_BRIDGE_VERSION 5
 #define LAMPLIGHTER_USE_BRIDGE 2
 
 /* What a model is given at each step. */
@@ -56,7 +56,9 @@ typedef struct {
   int32_t rebuilt; /* 1: the neighbour list, and so all of the arrays but x, is new */
   int32_t peratom; /* 1: vatom is wanted */
   int32_t virial_wanted;
-  const int32_t *type; /* [nx] LAMMPS types */
+  const int32_t *type;   /* [nx] LAMMPS types */
+  const int32_t *absent; /* [nlocal] 1: excluded from all others, so that no pair names it: its
+                            energy and position are of no account; null: there is none */
 
   /* LAMPLIGHTER_PAIRS: every pair with r < cutoff, sorted by i */
   int64_t npairs;

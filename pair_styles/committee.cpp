@@ -189,7 +189,7 @@ std::vector<double> Committee::weights(const std::vector<double> &local_energies
 
 /* sigma_i^2 = 1/D sum over k of |F_i^k - mean F_i|^2. */
 
-void Committee::find_spread(const double *forces, double *variance)
+void Committee::find_spread(const double *forces, const PresentAtoms &present, double *variance)
 {
   const int nlocal = atom->nlocal, K = members(), ntypes = atom->ntypes;
   // the largest of all, of each type, and of minus the variance
@@ -197,6 +197,8 @@ void Committee::find_spread(const double *forces, double *variance)
   largest[ntypes + 1] = -1e300;
   double sum = 0.0, total = 0.0;
   for (int i = 0; i < nlocal; i++) {
+    variance[i] = 0.0;
+    if (!present.has(i)) continue;
     const double *row = forces + (size_t) i * 3 * K;
     double value = 0.0;
     for (int d = 0; d < 3; d++) {
@@ -221,10 +223,10 @@ void Committee::find_spread(const double *forces, double *variance)
   found_.step = (double) evaluated_step_;
   // compute pair adds up what ranks have
   if (comm->me != 0) return;
-  const double natoms = std::max<double>((double) atom->natoms, 1.0);
+  const double natoms = std::max<double>((double) present.count(), 1.0);
   numbers_[0] = found_.variance_max;
   numbers_[1] = total / natoms;
-  numbers_[2] = atom->natoms ? -all_largest[ntypes + 1] : 0.0;
+  numbers_[2] = present.count() ? -all_largest[ntypes + 1] : 0.0;
   numbers_[3] = found_.deviation_max;
   numbers_[4] = energy_deviation_;
   numbers_[5] = energy_deviation_ / natoms;

@@ -3,6 +3,7 @@
 #define LAMPLIGHTER_COMMITTEE_H
 
 #include "pointers.h"
+#include "present_atoms.h"
 
 #include <string>
 #include <vector>
@@ -38,8 +39,9 @@ class Committee : protected Pointers {
   std::vector<double> weights(const std::vector<double> &local_energies, double &excess);
 
   /* Statistics of this step from the forces on local atoms, [nlocal][members][3], and what
-     weights() was given; the variance of atom i goes into variance[i]. Collective. */
-  void find_spread(const double *forces, double *variance);
+     weights() was given; the variance of atom i goes into variance[i], that of an absent one is 0
+     and counts for nothing. Collective. */
+  void find_spread(const double *forces, const PresentAtoms &, double *variance);
 
   double *numbers() { return numbers_; }    // for `compute pair`: docs/pair_lamplighter.md
   int nnumbers() const;

@@ -19,9 +19,11 @@
 
 using namespace LAMMPS_NS;
 
-static constexpr int ENERGY_OF_ALL = 1;    // bit of eflag: the global energy is wanted
+// bits of eflag: what is wanted
+static constexpr int ENERGY_OF_ALL = 1, ENERGIES_OF_ATOMS = 2;
 
-PairCommittee::PairCommittee(LAMMPS *lmp) : Pair(lmp), carry(nullptr), members_ready(false)
+PairCommittee::PairCommittee(LAMMPS *lmp) :
+    Pair(lmp), carry(nullptr), members_ready(false), lists_seen(false), present(lmp)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -149,7 +151,7 @@ void PairCommittee::init_style()
     carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
   }
-  members_ready = false;
+  members_ready = lists_seen = false;
   lists_known.assign(members.size(), -1);
 }
 
@@ -183,6 +185,7 @@ void PairCommittee::reset_dt()
 void PairCommittee::compute(int eflag, int vflag)
 {
   ev_init(eflag, vflag);
+  if (neighbor->ago == 0 || !lists_seen) see_new_lists();
   const size_t nall = (size_t) (atom->nlocal + atom->nghost);
   if (!committee->is_due()) {
     const size_t driver = committee->driver();
@@ -211,10 +214,31 @@ void PairCommittee::compute(int eflag, int vflag)
     if (weights[k] != 0.0) add_results(*members[k], member_f.data() + 3 * nall * k, weights[k]);
   if (eflag_global && comm->me == 0) eng_vdwl += excess;
   if (eflag_atom)
-    for (int i = 0; i < atom->nlocal; i++) eatom[i] += excess / (double) atom->natoms;
+    for (int i = 0; i < atom->nlocal; i++)
+      if (present.has(i)) eatom[i] += excess / (double) present.count();
 }
 
-/* Styles keep what they derive from the neighbour lists for as long as `ago` is not 0. A member
+/* What members make of exclusions: pairs are pairs to a pair potential, and a part of an atom's
+   neighbours is nothing to the others. */
+
+void PairCommittee::see_new_lists()
+{
+  const std::string exclusion = present.find();
+  lists_seen = true;
+  if (exclusion.empty()) return;
+  for (size_t k = 0; k < members.size(); k++)
+    if (members[k]->manybody_flag)
+      error->all(FLERR,
+                 "pair_style lamplighter/committee: 'neigh_modify {}' hides some of their "
+                 "neighbours from atoms that are there, and energies and forces of member {} ({}) "
+                 "depend on all neighbours of an atom: leave it out, or take atoms out altogether: "
+                 "'neigh_modify exclude group GROUP all'",
+                 exclusion, k + 1, names[k]);
+}
+
+/* Many-body styles give an atom without neighbours an energy of its own; an absent one has none.
+
+   Styles keep what they derive from the neighbour lists for as long as `ago` is not 0. A member
    that was left out when the lists were built (between evaluations of all) is told that they are
    new. */
 
@@ -222,8 +246,15 @@ void PairCommittee::compute_member(size_t k, int eflag, int vflag)
 {
   const int ago = neighbor->ago;
   if (lists_known[k] != neighbor->lastcall) neighbor->ago = 0;
-  members[k]->compute(eflag, vflag);
+  const bool of_absent = !present.all() && members[k]->manybody_flag;
+  members[k]->compute(of_absent ? eflag | ENERGIES_OF_ATOMS : eflag, vflag);
   neighbor->ago = ago;
+  if (of_absent)
+    for (int i = 0; i < atom->nlocal; i++)
+      if (!present.has(i)) {
+        members[k]->eng_vdwl -= members[k]->eatom[i];
+        members[k]->eatom[i] = 0.0;
+      }
   lists_known[k] = neighbor->lastcall;
 }
 
@@ -275,7 +306,7 @@ void PairCommittee::find_spread()
       for (size_t d = 0; d < 3; d++)
         rows[i * width + 3 * k + d] = member_f[3 * nall * k + 3 * i + d];
   if (force->newton_pair) comm->reverse_comm(this, (int) width);
-  committee->find_spread(rows.data(), carry->values);
+  committee->find_spread(rows.data(), present, carry->values);
 }
 
 int PairCommittee::pack_reverse_comm(int n, int first, double *buf)

@@ -39,13 +39,15 @@ class PairCommittee : public Pair {
   std::vector<NamedElements> named;    // by each member's pair_coeff
   class FixCarry *carry;               // the variance of each atom
   std::string carry_id;
-  bool members_ready;
+  bool members_ready, lists_seen;
+  PresentAtoms present;
   std::vector<bigint> lists_known;    // the step of the neighbour lists that each member last saw
   std::vector<double> others_f, member_f, rows;
 
   void allocate();
   void add_member(const std::string &name, int narg, char **arg);
   void note_elements(size_t k, const std::vector<char *> &words);
+  void see_new_lists();
   void compute_member(size_t k, int eflag, int vflag);
   void evaluate(size_t k, int eflag, int vflag, double *f);
   void add_results(const Pair &, const double *f, double weight);

@@ -4,6 +4,7 @@
 
 #include "bridge_registry.h"
 #include "fix_carry.h"
+#include "fix_trial.h"
 #include "native/radial_table.h"
 
 #include "atom.h"
@@ -12,6 +13,7 @@
 #include "error.h"
 #include "fix.h"
 #include "force.h"
+#include "group.h"
 #include "memory.h"
 #include "modify.h"
 #include "neigh_list.h"
@@ -33,6 +35,9 @@ namespace {
 // LAMMPS sizes its communication buffers before a model is known, so wide features travel in
 // messages of at most this many doubles per atom.
 constexpr int MAX_DOUBLES_PER_MESSAGE = 128;
+
+// the energy of what cannot be, as fix gcmc has it
+constexpr double IMPOSSIBLE = 1.0e100;
 
 constexpr double OVERLAP = lamplighter::SHORTEST_DISTANCE;    // a broken structure, not physics
 
@@ -63,6 +68,12 @@ class ExchangeThrough : public lamplighter::Exchange {
   bool needed_;
 };
 
+/* The group of `comm_modify group`, which has no public name; 0: all. */
+class BorderGroup : public Comm {
+ public:
+  static int of(Comm *comm) { return comm->*(&BorderGroup::bordergroup); }
+};
+
 double native_seconds = 0.0;
 int64_t native_evaluations = 0;
 
@@ -83,9 +94,10 @@ extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
     Pair(lmp), dtype("auto"), device("auto"), kind("auto"), engine("auto"), cutoff(0.0),
-    energy_scale(1.0), lists_built(0), named(lmp, "pair_coeff of pair_style lamplighter"),
-    carry(nullptr), message(Message::NONE), rows(nullptr), stride(0), offset(0), chunk_bytes(0),
-    chunk_elements(0), element_bytes(8)
+    energy_scale(1.0), lists_built(0), present(lmp), pairs_known(false),
+    named(lmp, "pair_coeff of pair_style lamplighter"), carry(nullptr), trial(nullptr),
+    message(Message::NONE), rows(nullptr), stride(0), offset(0), chunk_bytes(0), chunk_elements(0),
+    element_bytes(8)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -102,7 +114,8 @@ PairLamplighter::PairLamplighter(LAMMPS *lmp) :
 PairLamplighter::~PairLamplighter()
 {
   close_models();
-  if (carry && modify && modify->get_fix_by_id(carry_id)) modify->delete_fix(carry_id);
+  for (const std::string &id : {carry_id, trial_id})
+    if (modify && !id.empty() && modify->get_fix_by_id(id)) modify->delete_fix(id);
   if (allocated) {
     memory->destroy(setflag);
     memory->destroy(cutsq);
@@ -368,13 +381,26 @@ void PairLamplighter::init_style()
                    "bonded atoms from the model: use 'special_bonds lj/coul 1.0 1.0 1.0'",
                    k + 1);
 
+  const int border = BorderGroup::of(comm);
+  if (border && !neighbor->includegroup)
+    error->all(FLERR,
+               "pair_style lamplighter: 'comm_modify group {}' hides the other atoms' images from "
+               "the model, and atoms near them would be wrong: leave it out, or add 'neigh_modify "
+               "include {}', which takes the others out altogether",
+               group->names[border], group->names[border]);
+
   named.hold_against_masses();
   require_virial();
+  pairs_known = false;
   neighbor->add_request(this, NeighConst::REQ_FULL);
 
   if (committee->in_use() && !carry) {
     carry_id = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
     carry = dynamic_cast<FixCarry *>(modify->add_fix(carry_id + " all lamplighter/carry"));
+  }
+  if (!trial && FixTrial::is_wanted(lmp)) {
+    trial_id = fmt::format("LAMPLIGHTER_TRIAL_{}", (void *) this);
+    trial = dynamic_cast<FixTrial *>(modify->add_fix(trial_id + " all lamplighter/trial"));
   }
 }
 
@@ -513,6 +539,64 @@ void PairLamplighter::describe_system(lamplighter_step &step)
   for (int d = 0; d < 3; d++) step.periodic[d] = domain->periodicity[d];
 }
 
+/* Neighbour lists are new, and with them ghosts. */
+
+void PairLamplighter::see_new_lists()
+{
+  require_all_pairs();
+  find_owners();
+  lists_built++;
+  pairs_known = true;
+  listed.clear();
+  if (!present.all())
+    for (int ii = 0; ii < list->inum; ii++)
+      if (present.has(list->ilist[ii])) listed.push_back(list->ilist[ii]);
+}
+
+/* A trial that puts atoms on top of each other is not to be accepted, and no fault. Collective. */
+
+bool PairLamplighter::is_impossible_trial()
+{
+  if (!trial || !trial->is_trial()) return false;
+  double **x = atom->x;
+  int mine = 0, any = 0;
+  for (int ii = 0; ii < list->inum && !mine; ii++) {
+    const int i = list->ilist[ii];
+    for (int jj = 0; jj < list->numneigh[i]; jj++) {
+      const int j = list->firstneigh[i][jj] & NEIGHMASK;
+      const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
+      if (present.has(i) && dx * dx + dy * dy + dz * dz < OVERLAP * OVERLAP) mine = 1;
+    }
+  }
+  MPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_MAX, world);
+  return any != 0;
+}
+
+/* Every atom that is there has all of its neighbours in the list. */
+
+void PairLamplighter::require_all_pairs()
+{
+  const std::string exclusion = present.find();
+  if (!exclusion.empty())
+    error->all(FLERR,
+               "pair_style lamplighter: 'neigh_modify {}' hides some of their neighbours from "
+               "atoms that are there, and in a model that counts all neighbours the energies and "
+               "forces of others depend on these as well. Leave it out (it saves time with pair "
+               "potentials; atoms are held by 'fix setforce 0 0 0', and rigid bodies by fix "
+               "rigid), or take atoms out altogether: 'neigh_modify exclude group GROUP all'",
+               exclusion);
+  bool skipped = list->molskip != 0;
+  for (int i = 1; i <= atom->ntypes && list->iskip; i++)
+    for (int j = 1; j <= atom->ntypes; j++)
+      skipped = skipped || list->iskip[i] || list->ijskip[i][j];
+  if (skipped)
+    error->all(
+        FLERR,
+        "pair_style lamplighter: the hybrid style gives some pairs of atoms to others of its "
+        "styles alone (or to none), and the energy of an atom depends on all of its "
+        "neighbours: use hybrid/overlay, with 'pair_coeff * *' for lamplighter");
+}
+
 /* Results are in the model's units, and are scaled on their way out: all members where their turn
    has come, else the driver alone. */
 
@@ -520,10 +604,10 @@ void PairLamplighter::compute(int eflag, int vflag)
 {
   ev_init(eflag, vflag);
 
-  const int nall = atom->nlocal + atom->nghost;
-  if (neighbor->ago == 0 || (int) owner.size() != nall) {
-    find_owners();
-    lists_built++;
+  if (neighbor->ago == 0 || !pairs_known) see_new_lists();
+  if (is_impossible_trial()) {
+    if (comm->me == 0) eng_vdwl += IMPOSSIBLE;
+    return;
   }
   std::string problem;
   check_positions(problem);
@@ -552,7 +636,7 @@ void PairLamplighter::compute(int eflag, int vflag)
   if (eflag_global && comm->me == 0) eng_vdwl += energy_scale * excess;
   if (eflag_atom)
     for (int i = 0; i < atom->nlocal; i++)
-      eatom[i] += energy_scale * excess / (double) atom->natoms;
+      if (present.has(i)) eatom[i] += energy_scale * excess / (double) present.count();
 }
 
 /* Zeroed arrays for `count` models; `direct`: forces go to those of the atoms. */
@@ -602,8 +686,8 @@ void PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &results
   atoms.x = nall ? atom->x[0] : nullptr;
   atoms.type = atom->type;
   atoms.feature_row = owner.data();
-  atoms.nlist = list->inum;
-  atoms.list = list->ilist;
+  atoms.nlist = present.all() ? list->inum : (int) listed.size();
+  atoms.list = present.all() ? list->ilist : listed.data();
   atoms.nneighbours = list->numneigh;
   atoms.neighbours = list->firstneigh;
   atoms.neighbour_mask = NEIGHMASK;
@@ -640,6 +724,7 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   step.peratom = results.vatom != nullptr;
   step.virial_wanted = results.virial || results.vatom;
   step.type = atom->type;
+  step.absent = present.absent();
   step.npairs = npairs;
   step.pair_capacity = (int64_t) pair_i.size();
   step.pair_i = pair_i.data();
@@ -682,9 +767,23 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   if (model.takes == LAMPLIGHTER_PAIRS)
     for (int64_t n = 0; n < npairs; n++)
       lamplighter::add_pair_force(pair_i[n], pair_j[n], &rij[3 * n], &fij[3 * n], results);
+  leave_out_absent(step.energy);
   results.energy += step.energy;
   if (results.eatoms)
     for (int i = 0; i < nlocal; i++) results.eatoms[i] += eatoms[i];
+}
+
+/* A model that takes pairs sees an absent atom as one that has no neighbours, which has an energy
+   of its own. */
+
+void PairLamplighter::leave_out_absent(double &energy)
+{
+  if (present.all()) return;
+  energy = 0.0;
+  for (int i = 0; i < atom->nlocal; i++) {
+    if (!present.has(i)) eatoms[i] = 0.0;
+    energy += eatoms[i];
+  }
 }
 
 /* The members' forces, sent home from ghosts, and their variance. */
@@ -699,7 +798,7 @@ void PairLamplighter::find_spread(const std::vector<lamplighter::Results> &resul
       for (int d = 0; d < 3; d++)
         member_rows[(size_t) i * width + 3 * k + d] = results[k].f[3 * (size_t) i + d];
   reverse_exchange(member_rows.data(), member_rows.data(), width, sizeof(double));
-  committee->find_spread(member_rows.data(), carry->values);
+  committee->find_spread(member_rows.data(), present, carry->values);
 }
 
 void *PairLamplighter::extract(const char *name, int &dim)

@@ -7,6 +7,7 @@
 #include "named_elements.h"
 #include "native/mace_evaluator.h"
 #include "pair.h"
+#include "present_atoms.h"
 
 #include <memory>
 #include <string>
@@ -54,7 +55,10 @@ class PairLamplighter : public Pair {
   std::vector<Bridged> bridged;
   bigint lists_built;
 
-  std::vector<int> owner;    // row -> row that the model knows it by
+  PresentAtoms present;
+  bool pairs_known;           // since pair_style, pair_coeff and all else were read
+  std::vector<int> listed;    // the local atoms that are there
+  std::vector<int> owner;     // row -> row that the model knows it by
   std::vector<int64_t> pair_i, pair_j;
   std::vector<double> rij, fij, eatoms;
   std::vector<int64_t> list_i, list_j, list_j_x, tags;
@@ -62,7 +66,8 @@ class PairLamplighter : public Pair {
   NamedElements named;
   std::unique_ptr<Committee> committee;
   class FixCarry *carry;    // the variance of each atom
-  std::string carry_id;
+  class FixTrial *trial;    // where a fix makes trials
+  std::string carry_id, trial_id;
   std::vector<double> member_f, member_rows, member_eatoms, member_virial, member_vatom;
 
   // the features that are being exchanged: rows of `stride` bytes, of which `chunk_bytes` from
@@ -86,6 +91,9 @@ class PairLamplighter : public Pair {
   void evaluate_bridged(Bridged &, lamplighter::Results &);
   void add_results(const lamplighter::Results &, double weight, bool with_forces);
   void find_spread(const std::vector<lamplighter::Results> &);
+  void see_new_lists();
+  bool is_impossible_trial();
+  void leave_out_absent(double &energy);
   void check_positions(std::string &problem) const;
   std::string overlap_of(int i, int j, double distance) const;
   void find_owners();
@@ -93,6 +101,7 @@ class PairLamplighter : public Pair {
   void build_list();
   void describe_system(lamplighter_step &);
   void require_virial() const;
+  void require_all_pairs();
   void stop_all_if(const std::string &problem);
   void set_chunk(int first, int count);
   static int doubles_for(int elements, int element_size);

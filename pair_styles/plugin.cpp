@@ -11,6 +11,7 @@
 
 #include "fix_carry.h"
 #include "fix_guard.h"
+#include "fix_trial.h"
 #include "pair_committee.h"
 #include "pair_lamplighter.h"
 
@@ -73,6 +74,11 @@ void *fix_carry(void *lammps, int narg, char **arg)
   return static_cast<Fix *>(new FixCarry(static_cast<LAMMPS *>(lammps), narg, arg));
 }
 
+void *fix_trial(void *lammps, int narg, char **arg)
+{
+  return static_cast<Fix *>(new FixTrial(static_cast<LAMMPS *>(lammps), narg, arg));
+}
+
 }    // namespace
 
 // What the plugin was compiled for; the same text as in lamplighterplugin.json.
@@ -121,5 +127,10 @@ extern "C" void lammpsplugin_init(void *lammps, void *handle, void *register_plu
   style.name = "lamplighter/carry";
   style.info = "fix lamplighter/carry: per-atom numbers of other styles";
   style.creator.v2 = fix_carry;
+  register_style(&style, lammps);
+
+  style.name = "lamplighter/trial";
+  style.info = "fix lamplighter/trial: whether a configuration is a trial of another fix";
+  style.creator.v2 = fix_trial;
   register_style(&style, lammps);
 }

@@ -30,7 +30,7 @@ struct Atoms {
   const double *x;    // [rows][3]
   const int *type;    // [rows], from 1
   const int *feature_row;
-  int nlist;    // atoms that have a neighbour list: all local ones
+  int nlist;    // atoms that are evaluated: all local ones, but for those that are not to count
   const int *list;
   const int *nneighbours;
   const int *const *neighbours;

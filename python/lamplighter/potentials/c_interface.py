@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-VERSION = 4
+VERSION = 5
 USE_BRIDGE = 2
 LIST, PAIRS, SYSTEM = 0, 1, 2
 
@@ -42,6 +42,7 @@ class Step(Structure):
         ("peratom", c_int32),
         ("virial_wanted", c_int32),
         ("type", c_void_p),
+        ("absent", c_void_p),
         ("npairs", c_int64),
         ("pair_capacity", c_int64),
         ("pair_i", c_void_p),

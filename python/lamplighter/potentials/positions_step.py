@@ -42,8 +42,9 @@ class ClusterSteps:
             self._list_i, self._list_j = (
                 _array(np.int64, address, step.nlist).copy() for address in (step.list_i, step.list_j_x)
             )
+            self._present = present_atoms(step)
         energies = np.zeros((step.nx, 1))
-        if step.nlocal:
+        if len(self._present):
             self._add_forces(step, energies)
         home = torch.from_numpy(energies)
         ThroughPairStyle(self.library, self.pair, step.nlocal, step.nx).reverse(home, home)
@@ -53,9 +54,9 @@ class ClusterSteps:
 
     def _add_forces(self, step: Step, energies: np.ndarray) -> None:
         x = _array(np.float64, step.x, step.nx, 3)
-        seen = np.concatenate((np.arange(step.nlocal), self._ghosts_within_cutoff(x, step.nlocal)))
+        seen = np.concatenate((self._present, self._ghosts_within_cutoff(x, step.nlocal)))
         cluster = Cluster(
-            nlocal=step.nlocal,
+            nlocal=len(self._present),
             numbers=self.number_of_type[self._types[seen] - 1],
             positions=x[seen],
             virials_wanted=bool(step.peratom),
@@ -89,9 +90,10 @@ class SystemSteps:
 
     def evaluate(self, step: Step) -> None:
         """Evaluate a step."""
-        if not step.nlocal:
+        present = present_atoms(step)
+        if not len(present):
             return
-        order = np.argsort(_array(np.int64, step.tag, step.nlocal), kind="stable")
+        order = present[np.argsort(_array(np.int64, step.tag, step.nlocal)[present], kind="stable")]
         types = _array(np.int32, step.type, step.nlocal)
         x = _array(np.float64, step.x, step.nlocal, 3)
         system = System(
@@ -109,6 +111,13 @@ class SystemSteps:
         step.energy = float(result.energies.sum())
         if step.virial_wanted:
             _array(np.float64, step.virial, 6)[:] += np.nan if result.virial is None else _six(result.virial)
+
+
+def present_atoms(step: Step) -> np.ndarray:
+    """Rows of a rank's atoms without those that are excluded from all others, (n,) int64."""
+    if not step.absent:
+        return np.arange(step.nlocal)
+    return np.flatnonzero(_array(np.int32, step.absent, step.nlocal) == 0)
 
 
 def overlap(distance: float) -> ModelError:
