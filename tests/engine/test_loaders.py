@@ -1,4 +1,4 @@
-"""provenance.json says how each model file was read."""
+"""provenance.json says how each model file was read, and in which precision it ran: `auto` is that of the file."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ def test_the_loader_of_each_model_is_recorded(run: Run, write_run_file: Callable
         pytest.skip("mace is not installed in this environment")
     (tmp_path / "water.xyz").write_text("3\n\nO 0 0 0\nH 0.76 0.59 0\nH -0.76 0.59 0\n")
     sections: dict[str, Any] = {"structure": str(tmp_path / "water.xyz"), "potential": {"models": str(MODEL)}}
-    path = write_run_file([{"type": "minimise", "max_steps": 1}], **sections)
     found = []
-    for name in ("first", "second"):
+    for name, dtype in (("first", {}), ("second", {"dtype": "float32"})):
+        sections["potential"] |= dtype
+        path = write_run_file([{"type": "minimise", "max_steps": 1}], **sections)
         words = [PROGRAMS / "lamplighter", "run", "-q", path, "-o", name]
         done = run(words, env={"XDG_CACHE_HOME": str(tmp_path / "cache")}, timeout=250)
         assert done.returncode == 0, done.stderr
         (model,) = json.loads((tmp_path / name / "provenance.json").read_text())["models"]
-        found.append(model["loader"])
+        found.append((model["loader"], model["precision"]))
     # the second finds the compiled form in the cache
-    assert found == ["weights_only", "native engine, from its compiled form"]
+    assert found == [("weights_only", "float64"), ("native engine, from its compiled form", "float32")]
 
 
 def test_of_other_pair_styles_it_is_lammps(run: Run, write_run_file: Callable[..., Path], tmp_path: Path) -> None:

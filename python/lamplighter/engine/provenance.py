@@ -14,11 +14,12 @@ from typing import Any
 
 import lamplighter
 from lamplighter.config.run_file import RunFile
-from lamplighter.engine import other_python
+from lamplighter.engine import deepmd, other_python
 from lamplighter.engine.environment import Environment, import_mpi
 from lamplighter.engine.potential import needs_models
-from lamplighter.potentials import recognition
+from lamplighter.potentials import precision, recognition
 from lamplighter.potentials.calculator_file import is_calculator_file
+from lamplighter.potentials.deepmd_graph import read_graph
 from lamplighter.potentials.gap_file import companions, is_gap
 
 PACKAGES = (
@@ -76,7 +77,7 @@ def models(run: RunFile) -> list[dict[str, Any]]:
 
 
 def add_loaders(content: dict[str, Any], run: RunFile) -> None:
-    """Write down how each model file was read, once LAMMPS has its potential.
+    """Write down how each model file was read, and its precision, once LAMMPS has its potential.
 
     Either how `lamplighter.potentials.loading` read it, and why no narrower loader did; or, of a file that this process
     has not read, who has: LAMMPS or the native engine.
@@ -85,6 +86,18 @@ def add_loaders(content: dict[str, Any], run: RunFile) -> None:
     for model in content["models"]:
         found = loading.loader_of(model["sha256"]) if loading is not None else None
         model["loader"] = found or _who_else(Path(model["path"]), run)
+        model["precision"] = _precision(Path(model["path"]), run)
+
+
+def _precision(path: Path, run: RunFile) -> str | None:
+    """`float32` or `float64`; None: it is LAMMPS' business, or the calculator's."""
+    if run.potential.kind == deepmd.KIND:
+        return read_graph(path, "potential.models").precision or None
+    if not needs_models(run.potential):
+        return None
+    if path.suffix == ".lamp":
+        return precision.of_compiled(path, run.potential.dtype)
+    return None if is_calculator_file(path) else precision.noted(path) or None
 
 
 _COMPILED = "native engine, from its compiled form"

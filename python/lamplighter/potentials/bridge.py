@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamplighter import plugin
 from lamplighter.errors import ModelError, PluginError
-from lamplighter.potentials import c_interface, compiled_cache, registry
+from lamplighter.potentials import c_interface, compiled_cache, precision, registry
 from lamplighter.potentials import device as devices
 from lamplighter.potentials.c_interface import Request
 from lamplighter.potentials.requests import elements_of, files_of, require_elements, require_one_kind
@@ -167,6 +167,8 @@ def _compile(request: Any, path: int, size: int) -> int:
             compiled = compile_now(*wanted)
         if compiled is None:
             return
+        for file in files:
+            precision.note(file, precision.of_compiled(compiled, asked.dtype.decode()) or "")
         name = os.fsencode(compiled) + b"\0"
         if len(name) > size:
             raise ModelError(f"the path {compiled} is too long")

@@ -12,7 +12,7 @@ import torch
 from ase.data import atomic_numbers
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import c_interface, registry
+from lamplighter.potentials import c_interface, precision, registry
 from lamplighter.potentials import device as devices
 from lamplighter.potentials.c_interface import Model, Request, Step
 from lamplighter.potentials.interface import AnyPotential, LoadOptions, Potential
@@ -69,6 +69,7 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
             f"model file {path} runs on one rank, and there are {request.nranks}: {potential.one_rank_because}, or "
             "start without mpirun, or with mpirun -n 1"
         )
+    precision.note(path, str(potential.dtype).removeprefix("torch."))
     model.cutoff = potential.cutoff
     return OpenModel(_steps_of(potential, request, elements, model, library), request.nranks)
 

@@ -34,9 +34,17 @@ def make(run: ReportedRun) -> Content:
     models = run.record.provenance.get("models") or []
     blocks: list[Block] = [Facts(facts)]
     if models:
-        rows = [(model_name(each), _size(each.get("bytes")), str(each.get("sha256") or "–")[:12]) for each in models]
+        rows = [
+            (
+                model_name(each),
+                _size(each.get("bytes")),
+                each.get("precision") or "–",
+                str(each.get("sha256") or "–")[:12],
+            )
+            for each in models
+        ]
         caption = "Model files. Whole hashes are in the provenance."
-        blocks.append(Table("models", caption, ("file", "size", "SHA-256 begins"), rows))
+        blocks.append(Table("models", caption, ("file", "size", "ran in", "SHA-256 begins"), rows))
     else:
         blocks.append(Missing("Hashes of model files", "provenance.json names none"))
     return Content(blocks=blocks, data={"kind": kind, "models": [_without_folder(each) for each in models]})
