@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 import lamplighter
-from lamplighter.errors import ConfigError
+from lamplighter.errors import ConfigError, TrajectoryError
+from lamplighter.report.page.content import Table
+from lamplighter.report.page.section import ReportedRun, Wishes
+from lamplighter.report.page.sections import system
 from lamplighter.report.run_trajectory import RunTrajectory
+from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.molecule_file import read_molecule_file
+from lamplighter.structures.trajectory import elements_of_data, read_start
 
 NVT = {"type": "nvt", "length": "40 steps", "temperature": "80 K"}
 WriteRunFile = Callable[..., Path]
@@ -47,6 +52,15 @@ def test_a_run_of_isotopes_has_their_masses_everywhere(write_run_file: WriteRunF
     assert trajectory.notes == []
     assert read_molecule_file(folder / "molecules.txt").masses == pytest.approx(mixed)
     assert "variance_max_Ar1_eV2_A2,variance_max_Ar2_eV2_A2" in (folder / "committee.csv").read_text()
+    (composition,) = [
+        block for block in system.make(ReportedRun(folder, "argon", Wishes())).blocks if isinstance(block, Table)
+    ]
+    assert composition.rows == [("Ar", "108", "1", f"{mixed.mean():.2f}", "100.0 %", "100.0 %")]
+    with pytest.raises(TrajectoryError, match="tells no element"):
+        read_start(folder / "final.data", AtomTypes({}, {}))
+    assert set(
+        read_start(folder / "final.data", AtomTypes(elements_of_data(folder / "structure.data"), {})).numbers
+    ) == {18}
     assert json.loads((folder / "status.json").read_text())["status"] == "completed"
 
 

@@ -106,6 +106,16 @@ def read_start(path: Path, types: AtomTypes) -> Frame:
     return frame_of_atoms(atoms, 0)
 
 
+def elements_of_data(path: Path) -> dict[int, str]:
+    """The elements of the atom types of a LAMMPS data file, by its names and masses.
+
+    Raises:
+        StructureError: it cannot be read, or a type is of no known element.
+    """
+    header = lammps_data.read_header(path)
+    return dict(enumerate(lammps_data.elements_of_types(header, None), start=1))
+
+
 def types_of_data(path: Path) -> AtomTypes:
     """Elements and masses of the atom types that a LAMMPS data file gives.
 

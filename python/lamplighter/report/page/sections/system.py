@@ -16,7 +16,7 @@ from lamplighter.report.page.structure_view import MOST_ATOMS, ShownFrame, struc
 from lamplighter.report.run_trajectory import STRUCTURE
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
-from lamplighter.structures.trajectory import read_start
+from lamplighter.structures.trajectory import elements_of_data, read_start
 
 FINAL = "final.data"
 
@@ -38,8 +38,9 @@ def make(run: ReportedRun) -> Content:
         facts.append(("Density at the start", f"{density(frame.masses, frame.cell):.4g} g/cm³"))
     rows = []
     for place, (name, n) in enumerate(zip(found.names, counts, strict=True)):
-        one = int(np.flatnonzero(found.species == place)[0])
-        mass = float(found.masses[one])
+        members = np.flatnonzero(found.species == place)
+        one = int(members[0])
+        mass = float(found.masses[members].mean())  # isotopologues share a formula
         rows.append(
             (
                 _lowered(name),
@@ -51,7 +52,10 @@ def make(run: ReportedRun) -> Content:
             )
         )
     head = ("molecule", "number", "atoms each", "g/mol", "of molecules", "by weight")
-    caption = "Molecules are atoms connected by bonds at the start (by covalent radii); isomers have one formula."
+    caption = (
+        "Molecules are atoms connected by bonds at the start (by covalent radii); isomers have one formula, and so "
+        "have isotopologues (g/mol: their mean)."
+    )
     blocks: list[Block] = [Facts(facts), Table("composition", caption, head, rows), _view(run, frame)]
     return Content(blocks=blocks, data={"formula": formula, "molecules": dict(zip(found.names, counts, strict=True))})
 
@@ -70,7 +74,9 @@ def _view(run: ReportedRun, frame: Frame) -> Block:
     pairs, _ = bonds_by_distance(frame.positions, frame.numbers, frame.cell, frame.periodic)
     shown = [ShownFrame(frame, "the start structure")]
     try:
-        shown.append(ShownFrame(read_start(run.folder / FINAL, AtomTypes({}, {})), "the last configuration"))
+        # LAMMPS writes masses and no names, and not every isotope's mass tells its element
+        types = AtomTypes(elements_of_data(run.folder / STRUCTURE), {})
+        shown.append(ShownFrame(read_start(run.folder / FINAL, types), "the last configuration"))
         data = structure_view(shown, pairs)
     except LamplighterError as problem:
         if len(shown) == 2:
