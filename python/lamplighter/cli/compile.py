@@ -41,8 +41,11 @@ def compile(  # noqa: A001 (the name of the command)
 
 def _require_trusted(models: list[Path], trust: bool) -> None:
     from lamplighter import trust as trusted
+    from lamplighter.potentials import training_files
     from lamplighter.potentials.examination import code_in
 
+    for model in models:
+        training_files.refuse(model)
     programs = [(model, reason) for model in models if (reason := code_in(model))]
     trusted.ask_at_terminal()
     trusted.require(

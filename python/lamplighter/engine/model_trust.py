@@ -13,20 +13,23 @@ from lamplighter.engine.environment import Environment
 from lamplighter.engine.failure import agree
 from lamplighter.errors import ModelError
 from lamplighter.named_calculator import NamedCalculator
+from lamplighter.potentials import training_files
 from lamplighter.potentials.calculator_trust import asks_for
 from lamplighter.potentials.examination import code_in, holds_numbers_alone
 from lamplighter.trust import Program, sha256
 
 
 def require_files(potential: Potential) -> None:
-    """Refuse a potential whose model files are not there.
+    """Refuse a potential whose model files are not there, or are none to run.
 
     Raises:
-        ModelError: one of them does not exist.
+        ModelError: one of them does not exist, or was left by training; the message names the file to use.
     """
     for index, model in enumerate(potential.models):
         if not (model.is_file() or (model.is_dir() and potential.by_own_lammps)):
+            training_files.refuse(model)  # a folder that something can be made of
             raise ModelError(f"potential.models[{index}]: {model} does not exist")
+        training_files.refuse(model, for_own_lammps=potential.by_own_lammps)
 
 
 def require_trusted(env: Environment, potential: Potential, trust: bool, scan: VolumeScan | None = None) -> None:

@@ -28,6 +28,7 @@ from lamplighter.potentials import (
     nequip_compiled_file,
     packaged_networks,
     recognition,
+    training_files,
 )
 from lamplighter.potentials.loading import NeedsItsCode, load_narrowly, require_model_file
 from lamplighter.potentials.model_description import Description
@@ -51,6 +52,7 @@ def describe(path: Path) -> Description:
     Raises:
         ModelError: it cannot be read, or is of no kind that is known here.
     """
+    training_files.refuse(path, for_own_lammps=True)
     if path.is_file() and path.suffix == COMPILED:
         return _compiled(path)
     if path.is_file() and (path.suffix in _OF_DEEPMD or deepmd_graph.looks_like_graph(path)):
@@ -61,11 +63,6 @@ def describe(path: Path) -> Description:
         return lammps_form.describe(path, str(style))
     require_model_file(path)
     framework = recognition.framework_of(path)
-    if framework is None and any("/code/__torch__/deepmd/" in name for name in recognition.members(path)):
-        raise ModelError(
-            f"{path} is a model of DeePMD-kit's PyTorch backend, and its TensorFlow backend is what runs here: "
-            f"`dp convert-backend {path} MODEL.pb`, where DeePMD-kit has both, makes one for it"
-        )
     if framework is None:
         known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
         raise ModelError(

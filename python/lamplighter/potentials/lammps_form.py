@@ -9,7 +9,7 @@ from typing import Any
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import lammps_files, nequip_compiled_file, recognition
+from lamplighter.potentials import lammps_files, nequip_compiled_file, recognition, training_files
 from lamplighter.potentials.model_description import Description
 from lamplighter.trust import sha256
 
@@ -41,6 +41,8 @@ def describe(path: Path, style: str) -> Description:
         needs="a LAMMPS of your own with that pair style (`via: native`, docs/own_lammps.md)",
         exchanges=_EXCHANGES.get(style),
     )
+    if instead := training_files.made_for_lammps(path):
+        description.notes.append(instead)
     if style == "symmetrix/mace":
         _symmetrix(path, description)
     elif style == "e3gnn":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lamplighter.errors import ModelError
+from lamplighter.potentials import training_files
 from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.deepmd_graph import looks_like_graph
 from lamplighter.potentials.gap_file import is_gap
@@ -26,10 +27,11 @@ def require_model_file(path: Path) -> None:
     """Check that a file exists, can be read and is a torch file, a torch package or a text of a known kind; not loaded.
 
     Raises:
-        ModelError: naming the file, what was found, and the remedy.
+        ModelError: naming the file, what was found, and the remedy; of what training leaves, the file to use.
     """
     path = Path(path)
     start = read_bytes(path, 64)
+    training_files.refuse(path)
     if not is_gap(path) and not is_calculator_file(path):
         kind_of(path, start)
 
