@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from lamplighter import launcher
@@ -28,6 +30,22 @@ def silence_other_ranks() -> None:
     if os.environ.get("PMI_RANK", "0") == "0" or os.environ.get(launcher.SEPARATE) == "1":
         return
     sys.stdout, sys.stderr = _Silent(sys.stdout), _Silent(sys.stderr)
+
+
+@contextlib.contextmanager
+def libraries_silent() -> Iterator[None]:
+    """What libraries say themselves while they are loaded is for the first rank alone to say."""
+    if not isinstance(sys.stderr, _Silent):
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def last_words() -> TextIO:

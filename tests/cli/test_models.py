@@ -349,3 +349,14 @@ def test_describing_a_package_runs_nothing_in_its_pickle(lamplighter: Lamplighte
     assert not mark.exists()
     pickle.loads(pickle.dumps(Program(mark)))
     assert mark.exists()
+
+
+def test_a_run_file_stands_for_the_models_that_it_names(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    (tmp_path / "xtb.yaml").write_text("calculator: tblite.ase:TBLite\noptions: {method: GFN1-xTB}\n")
+    run_file = "structure: a.xyz\npotential: {POTENTIAL}\nstages: [{type: minimise}]\n"
+    (tmp_path / "run.yaml").write_text(run_file.replace("POTENTIAL", "models: xtb.yaml"))
+    code, out, err = lamplighter("models", "run.yaml")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == str(tmp_path / "xtb.yaml")
+    (tmp_path / "lines.yaml").write_text(run_file.replace("POTENTIAL", "lammps: pair_style zero 5"))
+    assert "whose potential names no model files" in lamplighter("models", "lines.yaml")[2]

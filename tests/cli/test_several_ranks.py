@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from tests.conftest import Run
 
+import lamplighter
 from lamplighter import cli
 
 LINES = ["pair_style lj/cut 6.0", "pair_coeff * * 0.01144 3.4", "pair_modify shift yes"]
@@ -46,6 +46,7 @@ MORE = ["errors frames.xyz --run-file wrong.yaml", "errors frames.xyz --model fr
 
 PROGRAM = """
 import os, sys
+import lamplighter
 from lamplighter import cli
 
 first = os.environ.get("PMI_RANK", "0") == "0"
@@ -64,7 +65,7 @@ for words in sys.argv[1:]:
 
 
 @pytest.fixture
-def folder(run: Run, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     frames = []
     for edge in (5.2, 5.4, 5.7, 6.0):
         atoms = bulk("Ar", "fcc", a=edge, cubic=True).repeat(2)
@@ -85,8 +86,7 @@ def folder(run: Run, tmp_path: Path) -> Path:
     wrong = content | {"potential": {"lammps": ["pair_style lj/cut 6.0", "pair_coeff * * nonsense"]}}
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(wrong))
     (tmp_path / "in.wrong").write_text("pair_style nonsense\n")
-    done = run([Path(sys.prefix) / "bin" / "lamplighter", "run", "-q", "run.yaml", "-o", "done"])
-    assert done.returncode == 0, done.stderr
+    lamplighter.run(tmp_path / "run.yaml", output=tmp_path / "done", progress=False)
     return tmp_path
 
 

@@ -124,7 +124,7 @@ CASES: dict[str, Case] = {
             ],
         ),
     ),
-    "models": Case({"models": MODEL}, lambda model: by_mace(model, head="r2scan")),  # the last one
+    "models": Case({"models": ["lj.calculator.yaml", "lj.calculator.yaml"]}, lambda _: LennardJones()),
     "head": Case({"models": MODEL, "head": "pbe"}, lambda model: by_mace(model, head="pbe")),
     "dtype": Case({**FUNCTION, "dtype": "float32"}, refused="leave out dtype float32"),
     "calculator": Case(FUNCTION, lambda _: LennardJones(**FUNCTION["options"])),

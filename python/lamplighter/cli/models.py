@@ -14,7 +14,9 @@ _ELEMENTS_SHOWN = 24
 
 
 def models(
-    files: Annotated[list[Path], typer.Argument(help="Model files of any framework.", metavar="FILE…")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Model files of any framework, or run files for theirs.", metavar="FILE…")
+    ],
 ) -> None:
     """Say what model files are: framework, elements, cutoff, precision, and what runs them.
 
@@ -24,7 +26,7 @@ def models(
     from lamplighter.potentials.description import describe
 
     refused = []
-    for number, path in enumerate(files):
+    for number, path in enumerate(_named(files)):
         try:
             lines = _lines(describe(path))
         except ModelError as problem:
@@ -34,6 +36,35 @@ def models(
         print("\n".join(f"  {name:<16}{text}" for name, text in lines if text))
     if refused:
         raise LamplighterError("\n".join(refused))
+
+
+def _named(files: list[Path]) -> list[Path]:
+    """Model files, and those that run files name."""
+    from lamplighter.config.loading import load_run_file
+    from lamplighter.errors import LamplighterError
+
+    found = []
+    for path in files:
+        if not _is_run_file(path):
+            found.append(path)
+            continue
+        models = load_run_file(path).potential.models
+        if not models:
+            raise LamplighterError(f"{path} is a run file whose potential names no model files (potential.models)")
+        found += models
+    return found
+
+
+def _is_run_file(path: Path) -> bool:
+    import yaml
+
+    if path.suffix not in (".yaml", ".yml"):
+        return False
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(content, dict) and "potential" in content
 
 
 def _lines(found: Description) -> list[tuple[str, str]]:

