@@ -57,5 +57,9 @@ class RunFolderError(LamplighterError):
     """A run folder cannot be used: it already holds a run, or is not writable."""
 
 
+class RunFolderBusy(RunFolderError):
+    """Another process works in the run folder; the same command will do later."""
+
+
 class NoDynamics(RunFolderError):
     """Dynamics are asked for of a run that was meant to have none."""

@@ -13,5 +13,8 @@ FAULT = 70
 OUTPUT_LOST = 74
 """Standard output could not be written, on a full disk for example (EX_IOERR)."""
 
+LATER = 75
+"""The same command will do later: a run folder is in use, or cannot be written now (EX_TEMPFAIL)."""
+
 INTERRUPTED = 130
 """Ctrl-C; 128 + the number of the signal in general."""

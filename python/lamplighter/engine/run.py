@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.engine.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, StageStatus
+from lamplighter.engine.run_lock import RunLock
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
 from lamplighter.plugin import load_plugin
@@ -106,16 +107,61 @@ def run(
         ConfigError, StructureError, ModelError, PluginError, EnvironmentProblem, RunFolderError: see there; raised
             on all ranks.
         LammpsError: LAMMPS ended the run.
+        RunFolderBusy: another process works in the run folder.
         Interrupted: SIGINT or SIGTERM did.
     """
     env = prepare(threads)
-    plan: _Plan = agree(env.comm, lambda: _plan(source, output, resume, env.ranks))
+    run_file: RunFile = agree(env.comm, lambda: _resolved(source, output))
+    with _held(env, run_file) as hold:
+        return _run(run_file, env, hold, resume, trust, progress, command_line)
+
+
+@contextlib.contextmanager
+def _held(env: Environment, run_file: RunFile) -> Iterator[Callable[[], None]]:
+    """The run folder is this run's alone, from now on where it exists, else from the first call of what is given on."""
+    folder = run_file.output.folder
+    locks: list[RunLock] = []
+    assert folder is not None, "the run file is resolved"
+
+    def hold() -> None:
+        if locks:
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            locks.append(RunLock(folder, lambda: _lost(env, folder)))
+        except OSError as problem:
+            raise run_folder.unwritable(folder, problem) from problem
+
+    try:
+        agree(env.comm, lambda: hold() if folder.is_dir() else None)
+        yield hold
+    finally:
+        for lock in locks:
+            lock.release()
+
+
+def _lost(env: Environment, folder: Path) -> None:
+    message = f"Error: another process has taken the run folder {folder}, because this one stood still for minutes"
+    print(message, file=sys.stderr, flush=True)
+    end_at_once(env.comm)
+
+
+def _run(
+    run_file: RunFile,
+    env: Environment,
+    hold: Callable[[], None],
+    resume: bool,
+    trust: bool,
+    progress: bool,
+    command_line: list[str] | None,
+) -> RunResult:
+    plan: _Plan = agree(env.comm, lambda: _plan(run_file, resume, env.ranks))
     if plan.resumption is not None and plan.resumption.completed:
         summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
         return RunResult(plan.folder, summary if env.is_first else {})
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
     scan = _scan_of(plan.run, env, progress)
-    agree(env.comm, lambda: _fill_folder(plan))
+    agree(env.comm, lambda: _fill_folder(plan, hold))
     status = _first_status(plan, env)
     if env.is_first:
         for note in plan.notes:
@@ -166,8 +212,7 @@ def _scan_of(run_file: RunFile, env: Environment, progress: bool) -> VolumeScanO
     return VolumeScanOfRun(run_file, env, progress)
 
 
-def _plan(source: RunSource, output: str | os.PathLike[str] | None, resume: bool, ranks: int) -> _Plan:
-    run_file = _resolved(source, output)
+def _plan(run_file: RunFile, resume: bool, ranks: int) -> _Plan:
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
     resumption = how_to_go_on(folder, run_file) if resume else None
@@ -206,8 +251,11 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
     return run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": folder})})
 
 
-def _fill_folder(plan: _Plan) -> None:
+def _fill_folder(plan: _Plan, hold: Callable[[], None]) -> None:
     """Make the run folder ready for LAMMPS (rank 0): everything that is there before it starts."""
+    hold()
+    if plan.resumption is None:
+        run_folder.require_unused(plan.folder)  # another run may have been here since
     scripts = scripts_folder()
     if plan.resumed_scan:
         return
