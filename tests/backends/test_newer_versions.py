@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ import torch
 import yaml
 from small_models import build_nequip, require, sevennet_checkpoint
 
+from lamplighter import trust
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition, registry
+from lamplighter.potentials import recognition, registry, tested_versions
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.nequip import read_network
 
@@ -51,6 +54,7 @@ def test_a_package_of_a_newer_nequip(tmp_path: Path) -> None:
                 labels["package_version_id"] = 99
                 content = yaml.dump(labels).encode()
             target.writestr(name, content)
+    trust.add([newer])
     with pytest.raises(ModelError, match=r"written with nequip 99\.0\.0, and .* is installed: pip install"):
         read_network(newer)
 
@@ -64,6 +68,7 @@ def test_a_checkpoint_of_a_newer_nequip_and_allegro(tmp_path: Path) -> None:
         "info_dict": {"versions": {"nequip": "99.0.0", "allegro": "98.0.0", "torch": "2.0.0"}},
     }
     torch.save({"pytorch-lightning_version": "2.6.6", "hyper_parameters": settings}, path)
+    trust.add([path])
     with pytest.raises(
         ModelError, match=r"written with nequip-allegro 98\.0\.0.*written with nequip 99\.0\.0"
     ) as found:
@@ -109,3 +114,44 @@ def test_a_gap_of_a_newer_gap_fit(tmp_path: Path) -> None:
     path.write_text(text.replace('gap_version="1769700636"', 'gap_version="2000000000"'))
     with pytest.raises(ModelError, match=r"a newer gap_fit wrote it, pip install --upgrade quippy-ase .*2000000000"):
         load(path)
+
+
+def test_the_extras_are_bounded_by_what_was_tested() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    for each in tested_versions.all_of_them():
+        bounds = f">={each.first},<{each.before}"
+        assert re.search(rf'"{re.escape(each.package)}(\[[\w,]+\])?{re.escape(bounds)}"', text), each.requirement
+
+
+@pytest.mark.parametrize(
+    ("kind", "newer"),
+    [
+        ("mace", "0.4.0"),
+        ("mace", "0.3.17rc1"),
+        ("nequip", "0.20.0"),
+        ("sevennet", "0.14"),
+        ("deepmd", "4.0"),
+        ("gap", "1.0"),
+    ],
+)
+def test_a_newer_framework_is_refused_where_a_model_is_to_be_opened(
+    kind: str, newer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tested_versions.TESTED[kind][0]
+    monkeypatch.setattr(tested_versions.importlib.metadata, "version", lambda name: newer)
+    monkeypatch.delenv(tested_versions.VARIABLE, raising=False)
+    openings: list[Callable[[], object]] = [lambda: tested_versions.require_tested(kind)]
+    if kind in registry.installed():
+        openings.append(lambda: registry.load_kind(kind))
+        openings.append(lambda: recognition.require_framework(kind, Path("a.model")))
+    for opening in openings:
+        with pytest.raises(ModelError) as refused:
+            opening()
+        assert f"{package.package} {newer} is installed" in str(refused.value)
+        assert f"pip install '{package.requirement}'" in str(refused.value)
+    monkeypatch.setenv(tested_versions.VARIABLE, "1")
+    tested_versions.require_tested(kind)
+
+
+def test_the_installed_frameworks_are_tested_ones() -> None:
+    assert [text for kind in tested_versions.TESTED for text in tested_versions.untested(kind)] == []

@@ -196,9 +196,15 @@ def _plugin() -> Iterator[Finding]:
 
 
 def _frameworks() -> Iterator[Finding]:
+    from lamplighter.potentials import tested_versions
+
     found = {name: _version(package) for name, package in _FRAMEWORKS.items()}
     for name, version in found.items():
         yield Finding("frameworks", name, version or "not installed", "ok" if version else "absent")
+    for kind in tested_versions.TESTED:
+        for problem in tested_versions.untested(kind):
+            told, _, remedy = problem.partition(": pip install")
+            yield Finding("frameworks", kind, "newer than tested", "warning", told, f"pip install{remedy}")
     if not any(found.values()):
         problem = "no framework of potentials is installed"
         yield Finding("frameworks", "any", "none", "warning", problem, "for MACE: pip install mace-torch")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import EnvironmentProblem, ModelError
+from lamplighter.potentials import tested_versions
 from lamplighter.potentials.deepmd_graph import read_graph
 from lamplighter.potentials.recognition import how_to_install
 
@@ -29,6 +30,7 @@ def require_installed() -> None:
         raise EnvironmentProblem(
             f"potential.kind deepmd needs DeePMD-kit, which is not installed: {INSTALL}; or {how_to_install(KIND)}"
         )
+    tested_versions.require_tested(KIND)
 
 
 def require_style(lammps: Any) -> None:

@@ -22,6 +22,7 @@ import torch
 
 from lamplighter import trust
 from lamplighter.errors import ModelError
+from lamplighter.potentials import tested_versions
 from lamplighter.potentials.examination import TORCHSCRIPT, names_not_permitted
 from lamplighter.potentials.permitted_classes import permission_for
 from lamplighter.potentials.permitted_names import known_to_torch
@@ -166,6 +167,8 @@ def _narrowly(path: Path, content: bytes, kind: str, map_location: torch.device 
         raise ModelError(
             f"model file {path} needs the Python package {', '.join(permission.missing)}, which is not installed"
         )
+    if permission.unknown and not permission.refused:
+        raise _of_other_versions(path, permission.unknown[0])
     if permission.refused:
         raise NeedsItsCode(names_not_permitted(path) or f"it asks for {_shortened(permission.refused)}")
     try:
@@ -193,22 +196,31 @@ def _load_fully(path: Path, content: bytes, map_location: torch.device | str, ki
             f"model file {path} needs the Python package {problem.name}, which is not installed"
         ) from problem
     except AttributeError as problem:
-        raise ModelError(
-            f"model file {path} was written with other versions of its packages than the installed ones: {problem}; "
-            f"{_other_versions(str(problem))}"
-        ) from problem
+        raise _of_other_versions(path, str(problem)) from problem
     except Exception as problem:
         raise _corrupt(path, problem) from problem
 
 
+def _of_other_versions(path: Path, problem: str) -> ModelError:
+    return ModelError(
+        f"model file {path} was written with other versions of its packages than the installed ones: {problem}; "
+        f"{_other_versions(problem)}"
+    )
+
+
 def _other_versions(problem: str) -> str:
     """What may help where a module lacks what a pickle asks for: Python names the module in its words."""
-    module = re.search(r"module '(\w+)", problem)
+    module = re.search(r"module (?:named )?'(\w+)", problem)
     packages = importlib.metadata.packages_distributions().get(module[1], []) if module else []
     if not packages:
         return "install the versions that wrote it"
     installed = importlib.metadata.version(packages[0])
-    return f"{packages[0]} {installed} is installed: pip install --upgrade {packages[0]}, or the version that wrote it"
+    tested = next((each.requirement for each in tested_versions.all_of_them() if each.package == packages[0]), "")
+    limit = f"; Lamplighter is tested with {tested}: a file of a newer one needs a newer Lamplighter" if tested else ""
+    return (
+        f"{packages[0]} {installed} is installed: pip install --upgrade {tested or packages[0]!r}, or the version that "
+        f"wrote it{limit}"
+    )
 
 
 def _corrupt(path: Path, problem: BaseException) -> ModelError:

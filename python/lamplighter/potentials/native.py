@@ -21,7 +21,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from lamplighter import plugin
 from lamplighter.cache import writable_cache_folder
 from lamplighter.errors import ModelError
-from lamplighter.potentials import compiled_cache, mace_package
+from lamplighter.potentials import compiled_cache, mace_package, tested_versions
 from lamplighter.potentials.compiled_cache import SUFFIX
 from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.loading import load_torch
@@ -300,6 +300,7 @@ def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str
 
 def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | None]:
     """A MACE module in float64 ready for the ASE calculator, the hash of its file, the head that is meant."""
+    tested_versions.require_tested("mace")
     mace_package.load()
     file = load_torch(path, map_location="cpu")
     loaded: Any = file.object

@@ -53,11 +53,13 @@ class Permission:
         granted: For `torch.serialization.safe_globals`: what each name stands for.
         refused: Names that are not permitted, sorted.
         missing: Packages that would be needed and are not installed, sorted.
+        unknown: What the installed versions of permitted packages lack, in Python's words.
     """
 
     granted: list[tuple[Any, str]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
 
 def permission_for(names: Iterable[str]) -> Permission:
@@ -74,10 +76,16 @@ def permission_for(names: Iterable[str]) -> Permission:
         except ModuleNotFoundError as problem:
             package = (problem.name or "").partition(".")[0]
             if package == name.partition(".")[0]:
-                permission.missing.append(package)
+                (permission.unknown if "." in str(problem.name) else permission.missing).append(
+                    str(problem) if "." in str(problem.name) else package
+                )
+                continue
             permission.refused.append(name)
             continue
-        except Exception:  # a package that is installed but broken, or another version's class
+        except AttributeError as problem:
+            permission.unknown.append(str(problem))
+            continue
+        except Exception:  # a package that is installed but broken
             permission.refused.append(name)
             continue
         if found is None:

@@ -16,7 +16,7 @@ from pickle import UnpicklingError
 from typing import IO, NamedTuple
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import mace_package
+from lamplighter.potentials import mace_package, tested_versions
 from lamplighter.potentials.calculator_file import is_calculator_file
 from lamplighter.potentials.gap_file import is_gap
 
@@ -71,6 +71,7 @@ def require_framework(kind: str, path: Path) -> None:
         ModelError: it cannot be imported; the message names the file and what to install.
     """
     framework = FRAMEWORKS[kind]
+    tested_versions.require_tested(kind)
     try:
         with mace_package.quiet():
             importlib.import_module(framework.module)

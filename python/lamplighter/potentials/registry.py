@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition
+from lamplighter.potentials import recognition, tested_versions
 
 if TYPE_CHECKING:
     from lamplighter.potentials.interface import AnyPotential
@@ -24,12 +24,13 @@ def load_kind(kind: str) -> type[AnyPotential]:
     """The potential class of one kind.
 
     Raises:
-        ModelError: no such kind is installed, or its framework cannot be imported.
+        ModelError: no such kind is installed, or its framework cannot be imported, or is newer than what was tested.
     """
     points = installed()
     if kind not in points:
         known = ", ".join(sorted(points)) or "none"
         raise ModelError(f"potential kind {kind!r} is not known; installed kinds: {known}")
+    tested_versions.require_tested(kind)
     try:
         loaded: type[AnyPotential] = points[kind].load()
     except ImportError as missing:
