@@ -3,6 +3,7 @@
 #include "fix_guard.h"
 
 #include "elements.h"
+#include "metal_ions.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -72,12 +73,13 @@ std::vector<T> gather_all(const std::vector<T> &mine, MPI_Datatype type, MPI_Com
 
 FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), reference(Reference::MEAN), bonds(Bonds::GEOMETRY), tolerance(1.15),
-    stop(true), frames_before(0), frames_every(1), named(lmp, "fix guard"),
+    ions_apart(true), stop(true), frames_before(0), frames_every(1), named(lmp, "fix guard"),
     id_temperature("thermo_temp"), id_energy("thermo_pe"), most_bonds(4), nbonds(nullptr),
-    partner(nullptr), length(nullptr), have_bonds(false), coordination(nullptr), list(nullptr),
-    bond_out_of_sight(false), energy_at_start(0.0), have_energy(false), per_cubic_cm(1.0),
-    mass(-1.0), first_criterion(NONE), first_step(-1), nevents(0), timed_out_by_us(false),
-    checked_step(-1), counted_build(-1)
+    partner(nullptr), length(nullptr), have_bonds(false), forwarded(nullptr), list(nullptr),
+    bond_out_of_sight(false), energy_at_start(0.0), have_energy(false), density_change(0.0),
+    density_at_start(0.0), have_density(false), first_low(0.0), first_high(1e300),
+    per_cubic_cm(1.0), mass(-1.0), first_criterion(NONE), first_step(-1), nevents(0),
+    timed_out_by_us(false), checked_step(-1), counted_build(-1)
 {
   for (int k = 0; k < NCRITERIA; k++) {
     wanted[k] = violated[k] = false;
@@ -148,6 +150,15 @@ void FixGuard::parse(int narg, char **arg)
     wanted[criterion] = true;
   };
 
+  const auto bond_words = [&](const std::string &key, lamplighter::BondWords &words) {
+    const std::string wrong = words.read(value_of(key));
+    if (!wrong.empty())
+      error->all(FLERR,
+                 "fix guard: {} '{}' is no element (Li), no pair of elements (Zn-O) and no pair of "
+                 "atoms by their IDs (12-57)",
+                 key, wrong);
+  };
+
   energy_every = nevery;
   while (k < narg) {
     const std::string key = arg[k++];
@@ -182,13 +193,37 @@ void FixGuard::parse(int narg, char **arg)
             "fix guard: 'tolerance' times the sum of two covalent radii is the longest bond; "
             "it must lie between 0.5 and 2, got {}",
             tolerance);
-    } else if (key == "density") {
-      low[DENSITY] = number_of(key);
-      limit[DENSITY] = number_of(key);
-      if (!(low[DENSITY] >= 0.0 && low[DENSITY] < limit[DENSITY]))
-        error->all(FLERR,
-                   "fix guard: 'density' needs a lower and then a higher bound in g/cm3, got {} {}",
-                   low[DENSITY], limit[DENSITY]);
+    } else if (key == "ions") {
+      const std::string kind = value_of(key);
+      if (kind != "auto" && kind != "none")
+        error->all(FLERR, "fix guard: ions must be auto or none, got '{}'", kind);
+      ions_apart = kind == "auto";
+    } else if (key == "bonded")
+      bond_words(key, bonded);
+    else if (key == "unbonded")
+      bond_words(key, unbonded);
+    else if (key == "list")
+      list_file = value_of(key);
+    else if (key == "density") {
+      if (k < narg && strcmp(arg[k], "start") == 0) {
+        k++;
+        density_change = number_of("density start");
+        if (!(density_change > 0.0 && density_change < 1.0))
+          error->all(FLERR,
+                     "fix guard: 'density start F' is the share by which the density may leave "
+                     "that of the start, between 0 and 1, got {}",
+                     density_change);
+      } else {
+        first_low = number_of(key);
+        first_high = number_of(key);
+        if (!(first_low >= 0.0 && first_low < first_high))
+          error->all(
+              FLERR,
+              "fix guard: 'density' needs a lower and then a higher bound in g/cm3, got {} {}",
+              first_low, first_high);
+      }
+      low[DENSITY] = first_low;
+      limit[DENSITY] = first_high;
       wanted[DENSITY] = true;
     } else if (key == "temperature")
       maximum(TEMPERATURE, key);
@@ -238,12 +273,12 @@ void FixGuard::parse(int narg, char **arg)
       }
       named.set(symbols);
     } else
-      error->all(
-          FLERR,
-          "fix guard: unknown keyword '{}'; expected bond, reference, bonds, tolerance, "
-          "elements, density, temperature, force, energy, variance, deviation, action, event, "
-          "snapshot or before",
-          key);
+      error->all(FLERR,
+                 "fix guard: unknown keyword '{}'; expected bond, reference, bonds, tolerance, "
+                 "ions, bonded, unbonded, list, elements, density, temperature, force, energy, "
+                 "variance, deviation, action, event, "
+                 "snapshot or before",
+                 key);
   }
 
   if (wanted[DENSITY]) {
@@ -276,7 +311,7 @@ void FixGuard::find_elements()
 
 void FixGuard::open_files()
 {
-  for (const std::string &name : {event_file, snapshot_file}) {
+  for (const std::string &name : {event_file, snapshot_file, list_file}) {
     if (name.empty()) continue;
     int failed = 0;
     if (comm->me == 0) {
@@ -419,26 +454,42 @@ void FixGuard::build_bonds()
   else if (reference == Reference::FROM_FILE)
     set_lengths_from_file();
   check_lengths();
+  if (!list_file.empty()) write_bonds();
   if (comm->me == 0) utils::logmesg(lmp, "fix guard {}: watching {} bonds\n", id, total);
+}
+
+/* Room for more bonds of each atom. LAMMPS' grow keeps rows, not columns. */
+
+void FixGuard::widen()
+{
+  tagint **old_partner = partner;
+  double **old_length = length;
+  const int before = most_bonds;
+  most_bonds += 4;
+  memory->create(partner, atom->nmax, most_bonds, "guard:partner");
+  memory->create(length, atom->nmax, most_bonds, "guard:length");
+  for (int i = 0; i < atom->nmax; i++)
+    for (int k = 0; k < before; k++) {
+      partner[i][k] = old_partner[i][k];
+      length[i][k] = old_length[i][k];
+    }
+  memory->destroy(old_partner);
+  memory->destroy(old_length);
+  maxexchange = 2 * most_bonds + 1;
 }
 
 void FixGuard::add_bond(int i, tagint other, double r)
 {
-  if (nbonds[i] == most_bonds) {
-    most_bonds += 4;
-    memory->grow(partner, atom->nmax, most_bonds, "guard:partner");
-    memory->grow(length, atom->nmax, most_bonds, "guard:length");
-    maxexchange = 2 * most_bonds + 1;
-  }
+  if (nbonds[i] == most_bonds) widen();
   partner[i][nbonds[i]] = other;
   length[i][nbonds[i]++] = r;
 }
 
-/* Pairs closer than the tolerance times the sum of their covalent radii. */
+/* Pairs closer than the tolerance times the sum of their covalent radii are in contact; bonds are
+   contacts without those of metal ions, and with what the user says of them. */
 
 void FixGuard::bonds_from_geometry()
 {
-  const double angstrom = force->angstrom;
   double longest = 0.0;
   for (int itype = 1; itype <= atom->ntypes; itype++) {
     if (!numbers[itype])
@@ -448,7 +499,7 @@ void FixGuard::bonds_from_geometry()
                  itype);
     longest = std::max(longest, lamplighter::covalent_radius(numbers[itype]));
   }
-  longest *= 2.0 * tolerance * angstrom;
+  longest *= 2.0 * tolerance * force->angstrom;
   if (neighbor->cutneighmin < longest && force->pair && force->pair->cutforce < longest)
     error->all(
         FLERR,
@@ -457,6 +508,7 @@ void FixGuard::bonds_from_geometry()
         longest, neighbor->cutneighmin);
 
   neighbor->build_one(list);
+  const std::vector<double> flags = flags_of_atoms();
   double **x = atom->x;
   tagint *tag = atom->tag;
   for (int ii = 0; ii < list->inum; ii++) {
@@ -465,14 +517,146 @@ void FixGuard::bonds_from_geometry()
     for (int jj = 0; jj < list->numneigh[i]; jj++) {
       const int j = list->firstneigh[i][jj] & NEIGHMASK;
       if (tag[j] <= tag[i] || !(atom->mask[j] & groupbit)) continue;
+      if (!in_contact(i, j) || !is_bond(i, j, flags)) continue;
       const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
-      const double most = tolerance * angstrom *
-          (lamplighter::covalent_radius(numbers[atom->type[i]]) +
-           lamplighter::covalent_radius(numbers[atom->type[j]]));
-      const double rsq = dx * dx + dy * dy + dz * dz;
-      if (rsq < most * most) add_bond(i, tag[j], std::sqrt(rsq));
+      add_bond(i, tag[j], std::sqrt(dx * dx + dy * dy + dz * dz));
     }
   }
+  add_bonded_atoms();
+}
+
+double FixGuard::longest_contact(int i, int j) const
+{
+  return tolerance * force->angstrom *
+      (lamplighter::covalent_radius(numbers[atom->type[i]]) +
+       lamplighter::covalent_radius(numbers[atom->type[j]]));
+}
+
+bool FixGuard::in_contact(int i, int j) const
+{
+  const double *a = atom->x[i], *b = atom->x[j];
+  const double dx = b[0] - a[0], dy = b[1] - a[1], dz = b[2] - a[2];
+  const double most = longest_contact(i, j);
+  return dx * dx + dy * dy + dz * dz < most * most;
+}
+
+/* Whether a donor touches both atoms of a contact; i is an atom of this rank. */
+
+bool FixGuard::through_donor(int i, int j, const std::vector<double> &flags) const
+{
+  for (int kk = 0; kk < list->numneigh[i]; kk++) {
+    const int k = list->firstneigh[i][kk] & NEIGHMASK;
+    if (((int) flags[k] & lamplighter::DONOR) && in_contact(i, k) && in_contact(k, j)) return true;
+  }
+  return false;
+}
+
+/* What atoms and ghosts are by their elements and contacts. Collective. */
+
+std::vector<double> FixGuard::flags_of_atoms()
+{
+  std::vector<double> flags(atom->nmax, 0.0);
+  const auto number_of = [&](int i) { return numbers[atom->type[i]]; };
+  const auto contacts_of = [&](int i, const auto &take) {
+    for (int jj = 0; jj < list->numneigh[i]; jj++) {
+      const int j = list->firstneigh[i][jj] & NEIGHMASK;
+      if (atom->tag[j] != atom->tag[i] && in_contact(i, j)) take(j);
+    }
+  };
+  std::vector<lamplighter::Contacts> contacts(atom->nlocal);
+  int molecules_here = 0, molecules = 0;
+  for (int i = 0; i < atom->nlocal; i++) {
+    contacts_of(i, [&](int j) { lamplighter::count_contact(contacts[i], number_of(j)); });
+    if (!lamplighter::is_metal(number_of(i)) && contacts[i].nonmetals) molecules_here = 1;
+  }
+  MPI_Allreduce(&molecules_here, &molecules, 1, MPI_INT, MPI_MAX, world);
+  for (int i = 0; i < atom->nlocal; i++)
+    flags[i] = lamplighter::surroundings(number_of(i), contacts[i], molecules);
+  forwarded = flags.data();
+  comm->forward_comm(this);
+
+  // a metal without bonds is an ion, which those beside it must know, too
+  std::vector<int> ions(atom->nlocal, 0);
+  for (int i = 0; i < atom->nlocal; i++) {
+    if (!((int) flags[i] & lamplighter::METAL)) continue;
+    int held = 0;
+    contacts_of(i, [&](int j) {
+      if ((int) flags[j] & lamplighter::METAL) return;
+      held += lamplighter::holds_ligand((int) flags[i], (int) flags[j], through_donor(i, j, flags));
+    });
+    ions[i] = lamplighter::is_ion((int) flags[i], contacts[i].nonmetals, held);
+  }
+  for (int i = 0; i < atom->nlocal; i++)
+    if (ions[i]) flags[i] += lamplighter::ION;
+  comm->forward_comm(this);
+  forwarded = nullptr;
+  return flags;
+}
+
+bool FixGuard::is_bond(int i, int j, const std::vector<double> &flags) const
+{
+  const int here = (int) flags[i], there = (int) flags[j];
+  const bool metal_here = here & lamplighter::METAL, metal_there = there & lamplighter::METAL;
+  bool bond = true;
+  if (ions_apart) {
+    if (metal_here && metal_there)
+      bond = !((here | there) & lamplighter::ION);
+    else if (metal_here || metal_there)
+      bond = lamplighter::holds_ligand(metal_here ? here : there, metal_here ? there : here,
+                                       through_donor(i, j, flags));
+  }
+  const int za = numbers[atom->type[i]], zb = numbers[atom->type[j]];
+  if (unbonded.name_elements(za, zb)) bond = false;
+  if (bonded.name_elements(za, zb)) bond = true;
+  if (unbonded.name_atoms(atom->tag[i], atom->tag[j])) bond = false;
+  if (bonded.name_atoms(atom->tag[i], atom->tag[j])) bond = true;
+  return bond;
+}
+
+/* Pairs of atoms that the user names are bonded at any distance. */
+
+void FixGuard::add_bonded_atoms()
+{
+  for (const auto &[a, b] : bonded.of_atoms) {
+    const auto find = [&](std::int64_t tag) {
+      return tag > atom->map_tag_max ? -1 : atom->map((tagint) tag);
+    };
+    const int i = find(a), j = find(b);
+    const int here = i >= 0 && i < atom->nlocal, there = j >= 0 && j < atom->nlocal;
+    int flags[2] = {here, there}, sums[2];
+    MPI_Allreduce(flags, sums, 2, MPI_INT, MPI_SUM, world);
+    if (!sums[0] || !sums[1])
+      error->all(FLERR, "fix guard: bonded '{}-{}' names atom {}, which is not there", a, b,
+                 sums[0] ? b : a);
+    if (!here || !(atom->mask[i] & groupbit)) continue;
+    if (std::find(partner[i], partner[i] + nbonds[i], (tagint) b) != partner[i] + nbonds[i])
+      continue;
+    add_bond(i, (tagint) b, 0.0);
+    length[i][nbonds[i] - 1] = bond_length(i, nbonds[i] - 1);
+  }
+}
+
+/* The bonds that are watched, as 'bonds FILE' reads them. Collective. */
+
+void FixGuard::write_bonds() const
+{
+  std::vector<double> mine;
+  for (int i = 0; i < atom->nlocal; i++)
+    for (int k = 0; k < nbonds[i]; k++)
+      mine.insert(mine.end(), {(double) atom->tag[i], (double) partner[i][k], length[i][k]});
+  const std::vector<double> all = gather_all(mine, MPI_DOUBLE, world);
+  if (comm->me != 0) return;
+  std::vector<size_t> order(all.size() / 3);
+  for (size_t k = 0; k < order.size(); k++) order[k] = 3 * k;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::make_pair(all[a], all[a + 1]) < std::make_pair(all[b], all[b + 1]);
+  });
+  FILE *file = fopen(list_file.c_str(), "w");
+  if (!file) error->one(FLERR, "fix guard: the file {} cannot be written", list_file);
+  fputs("# ID1 ID2 reference length\n", file);
+  for (const size_t at : order)
+    fprintf(file, "%lld %lld %.10g\n", (long long) all[at], (long long) all[at + 1], all[at + 2]);
+  fclose(file);
 }
 
 void FixGuard::bonds_from_topology()
@@ -503,21 +687,32 @@ void FixGuard::bonds_from_topology()
   }
 }
 
-/* Lines "ID1 ID2 [length]"; # begins a comment. */
+/* Lines "ID1 ID2 [length]"; # begins a comment. Of a LAMMPS data file the Bonds section. */
 
 void FixGuard::bonds_from_file()
 {
   std::ifstream file(bonds_file);
   if (!file) error->all(FLERR, "fix guard: the list of bonds {} cannot be read", bonds_file);
   std::string line;
+  bool is_data = false, in_section = false;
+  while (std::getline(file, line)) is_data = is_data || utils::strmatch(line, "^\\s*Bonds");
+  file.clear();
+  file.seekg(0);
   for (int number = 1; std::getline(file, line); number++) {
     std::istringstream words(line.substr(0, line.find('#')));
     tagint a, b;
     double r = 0.0;
+    if (is_data) {
+      std::string first;
+      if (!(std::istringstream(line) >> first)) continue;
+      if (std::isalpha((unsigned char) first[0])) in_section = first == "Bonds";
+      if (!in_section || first == "Bonds") continue;
+      words >> a >> b;    // number and type of the bond
+    }
     if (!(words >> a)) continue;
     if (!(words >> b))
       error->all(FLERR, "fix guard: line {} of {} is not 'ID1 ID2 [length]'", number, bonds_file);
-    words >> r;
+    if (!is_data) words >> r;
     if (a > b) std::swap(a, b);
     // an array of atoms by ID ends at the highest one
     const auto find = [&](tagint tag) {
@@ -556,29 +751,29 @@ double FixGuard::bond_length(int i, int bond) const
 void FixGuard::set_mean_lengths()
 {
   std::vector<double> counts(atom->nmax, 0.0);
-  coordination = counts.data();
+  forwarded = counts.data();
   // a bond counts for both of its atoms, wherever they are
   const int nlocal = atom->nlocal;
   std::vector<tagint> others;
   for (int i = 0; i < nlocal; i++)
     for (int k = 0; k < nbonds[i]; k++) {
-      coordination[i] += 1.0;
+      counts[i] += 1.0;
       const int j = atom->map(partner[i][k]);
       if (j >= 0 && j < nlocal)
-        coordination[j] += 1.0;
+        counts[j] += 1.0;
       else
         others.push_back(partner[i][k]);
     }
   for (const tagint tag : gather_all(others, MPI_LMP_TAGINT, world)) {
     const int j = atom->map(tag);
-    if (j >= 0 && j < nlocal) coordination[j] += 1.0;
+    if (j >= 0 && j < nlocal) counts[j] += 1.0;
   }
   comm->forward_comm(this);
 
   const auto class_of = [&](int i, int k) {
     const int j = atom->map(partner[i][k]);
-    int a = 1000 * numbers[atom->type[i]] + (int) coordination[i];
-    int b = j < 0 ? 0 : 1000 * numbers[atom->type[j]] + (int) coordination[j];
+    int a = 1000 * numbers[atom->type[i]] + (int) counts[i];
+    int b = j < 0 ? 0 : 1000 * numbers[atom->type[j]] + (int) counts[j];
     // without elements, types serve
     if (!numbers[atom->type[i]]) a += 1000 * (200 + atom->type[i]);
     if (j >= 0 && !numbers[atom->type[j]]) b += 1000 * (200 + atom->type[j]);
@@ -610,7 +805,7 @@ void FixGuard::set_mean_lengths()
       const auto &sum = sums[class_of(i, k)];
       length[i][k] = sum.first / sum.second;
     }
-  coordination = nullptr;
+  forwarded = nullptr;
 }
 
 /* Lines "ELEMENT1 ELEMENT2 length". */
@@ -789,6 +984,7 @@ void FixGuard::check()
   if (wanted[DENSITY]) {
     if (counted || mass < 0.0) mass = group->mass(0);
     found[DENSITY] = per_cubic_cm * mass / volume;
+    if (density_change > 0.0) set_density_bounds();
   }
   if (wanted[TEMPERATURE]) {
     Compute *temperature = modify->get_compute_by_id(id_temperature);
@@ -832,6 +1028,16 @@ void FixGuard::check()
     if (now_violated && !violated[k]) report((Criterion) k);
     violated[k] = now_violated;
   }
+}
+
+/* Bounds around the density at the start, within those that were given. */
+
+void FixGuard::set_density_bounds()
+{
+  if (!have_density) density_at_start = found[DENSITY];
+  have_density = true;
+  low[DENSITY] = std::max(first_low, density_at_start * (1.0 - density_change));
+  limit[DENSITY] = std::min(first_high, density_at_start * (1.0 + density_change));
 }
 
 /* The atoms of this rank that violate a criterion, worst first. */
@@ -1186,17 +1392,20 @@ int FixGuard::maxsize_restart()
 void FixGuard::write_restart(FILE *file)
 {
   if (comm->me != 0) return;
-  const double state[4] = {have_bonds ? 1.0 : 0.0, have_energy ? 1.0 : 0.0, energy_at_start,
-                           (double) nevents};
+  const double state[5] = {(have_bonds ? 1.0 : 0.0) + (have_density ? 2.0 : 0.0),
+                           have_energy ? 1.0 : 0.0, energy_at_start, (double) nevents,
+                           density_at_start};
   const int size = sizeof(state);
   fwrite(&size, sizeof(int), 1, file);
-  fwrite(state, sizeof(double), 4, file);
+  fwrite(state, sizeof(double), 5, file);
 }
 
 void FixGuard::restart(char *buf)
 {
   const double *state = (const double *) buf;
-  have_bonds = state[0] > 0.5;
+  have_bonds = (int) state[0] & 1;
+  have_density = (int) state[0] & 2;    // files of older versions end before the density
+  if (have_density) density_at_start = state[4];
   have_energy = state[1] > 0.5;
   energy_at_start = state[2];
   nevents = (bigint) state[3];
@@ -1204,11 +1413,11 @@ void FixGuard::restart(char *buf)
 
 int FixGuard::pack_forward_comm(int n, int *sendlist, double *buf, int, int *)
 {
-  for (int i = 0; i < n; i++) buf[i] = coordination[sendlist[i]];
+  for (int i = 0; i < n; i++) buf[i] = forwarded[sendlist[i]];
   return n;
 }
 
 void FixGuard::unpack_forward_comm(int n, int first, double *buf)
 {
-  for (int i = 0; i < n; i++) coordination[first + i] = buf[i];
+  for (int i = 0; i < n; i++) forwarded[first + i] = buf[i];
 }

@@ -2,6 +2,7 @@
 #ifndef LAMPLIGHTER_FIX_GUARD_H
 #define LAMPLIGHTER_FIX_GUARD_H
 
+#include "bond_words.h"
 #include "fix.h"
 #include "named_elements.h"
 
@@ -69,7 +70,9 @@ class FixGuard : public Fix {
   Reference reference;
   Bonds bonds;
   double tolerance;
-  std::string reference_file, bonds_file, event_file, snapshot_file;
+  bool ions_apart;    // metal ions are not bonded to molecules
+  lamplighter::BondWords bonded, unbonded;
+  std::string reference_file, bonds_file, list_file, event_file, snapshot_file;
   bool stop;
   int frames_before, frames_every;
   int energy_every;            // steps between checks of the energy
@@ -83,7 +86,7 @@ class FixGuard : public Fix {
   tagint **partner;
   double **length;
   bool have_bonds;
-  double *coordination;
+  double *forwarded;    // what ghosts are told of their atoms
   class NeighList *list;
 
   struct BondRow {
@@ -95,8 +98,11 @@ class FixGuard : public Fix {
 
   double energy_at_start;
   bool have_energy;
-  double per_cubic_cm;    // g/cm3 in the density that force->mv2d gives
-  double mass;            // of all atoms
+  double density_change, density_at_start;    // allowed share of the density at the start, or 0
+  bool have_density;
+  double first_low, first_high;    // bounds of the density as they were given
+  double per_cubic_cm;             // g/cm3 in the density that force->mv2d gives
+  double mass;                     // of all atoms
 
   // what was found
   double found[NCRITERIA];
@@ -125,13 +131,22 @@ class FixGuard : public Fix {
   void find_elements();
   void open_files();
   void build_bonds();
+  void widen();
   void add_bond(int i, tagint other, double r);
   void bonds_from_geometry();
+  double longest_contact(int i, int j) const;
+  bool in_contact(int i, int j) const;
+  bool through_donor(int i, int j, const std::vector<double> &flags) const;
+  std::vector<double> flags_of_atoms();
+  bool is_bond(int i, int j, const std::vector<double> &flags) const;
+  void add_bonded_atoms();
   void bonds_from_topology();
   void bonds_from_file();
   void set_mean_lengths();
   void set_lengths_from_file();
   void check_lengths();
+  void write_bonds() const;
+  void set_density_bounds();
   double bond_length(int i, int bond) const;
   void check();
   bigint next_energy_step() const;

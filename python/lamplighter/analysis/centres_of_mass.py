@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, identity
 
 from lamplighter.analysis import stability
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, molecules
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.frame import Frame
@@ -58,12 +59,12 @@ class CentresOfMass:
         return replace(self, positions=self.positions[first:], velocities=velocities)
 
 
-def molecules_of(frame: Frame, tolerance: float = 1.15) -> Molecules:
-    """Molecules of a frame, its bonds by covalent radii.
+def molecules_of(frame: Frame, bonds: BondRule | None = None) -> Molecules:
+    """Molecules of a frame.
 
     Args:
         frame: Positions finite, elements and masses known.
-        tolerance: As `stability.bonds_by_distance`.
+        bonds: Which atoms are bonded; None: `BondRule()`.
 
     Raises:
         TrajectoryError: an element or a mass is not known, or a position is not finite.
@@ -76,7 +77,8 @@ def molecules_of(frame: Frame, tolerance: float = 1.15) -> Molecules:
         )
     if len(stability.not_finite(frame.positions)):
         raise TrajectoryError(f"frame {frame.index} has positions that are not finite: molecules cannot be found in it")
-    pairs, _ = stability.bonds_by_distance(frame.positions, frame.numbers, frame.cell, frame.periodic, tolerance)
+    rule = bonds or BondRule()
+    pairs, _ = rule.find(frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids)
     return molecules(pairs, frame.numbers, frame.masses)
 
 
@@ -84,7 +86,7 @@ def read_centres(
     frames: Iterable[Frame],
     *,
     unwrap: bool = False,
-    tolerance: float = 1.15,
+    bonds: BondRule | None = None,
     of_molecules: Molecules | None = None,
 ) -> CentresOfMass:
     """Read frames one at a time and keep the centres of mass, whose motion against the total centre is what is left.
@@ -96,7 +98,7 @@ def read_centres(
         frames: Of constant cell, at equal intervals of time; positions unwrapped, or with image flags.
         unwrap: Take each atom's step from frame to frame through the nearest image. Right where no atom moves half a
             cell between frames.
-        tolerance: As `stability.bonds_by_distance`.
+        bonds: As `molecules_of`.
         of_molecules: The frames' "atoms" are the centres of mass of these molecules already.
 
     Raises:
@@ -108,7 +110,7 @@ def read_centres(
     if first is None:
         raise TrajectoryError("there are no frames")
     if of_molecules is None:
-        species = molecules_of(first.frame, tolerance)
+        species = molecules_of(first.frame, bonds)
         share = first.frame.masses / species.masses[species.of_atom]  # type: ignore[operator]
         n_atoms = len(species.of_atom)
         centre = csr_matrix((share, (species.of_atom, np.arange(n_atoms))), shape=(len(species), n_atoms))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from ase.data import covalent_radii
 
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import molecules
 from lamplighter.analysis.stability import Floats, Integers
 
@@ -77,12 +78,16 @@ class IntegrityCheck:
         numbers: Atomic numbers, shape (n,), the same in all frames.
         masses: g/mol, shape (n,).
         forms, breaks: Of a bond, in sums of two covalent radii.
+        bonds: Which contacts are bonds; its `tolerance` is not used here.
+        ids: Of the atoms, shape (n,); None: 1 … n.
     """
 
     numbers: Integers
     masses: Floats
     forms: float = FORMS
     breaks: float = BREAKS
+    bonds: BondRule = field(default_factory=BondRule)
+    ids: Integers | None = None
     _censuses: list[Census] = field(default_factory=list)
     _bonds: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     _first: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -110,6 +115,8 @@ class IntegrityCheck:
         bonded = distances < self.forms * sums
         bonded |= (distances < self.breaks * sums) & np.isin(codes, self._bonds)
         bonds = np.unique(codes[bonded])
+        ids = np.arange(1, n + 1) if self.ids is None else self.ids
+        bonds = bonds[self.bonds.chosen(np.stack([bonds // n, bonds % n], axis=1), self.numbers, ids)]
         if self._n_frames == 0:
             self._first = bonds
         if self._n_frames == 0 or not np.array_equal(bonds, self._bonds):

@@ -9,17 +9,18 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.model_errors import LabelArrays
 from lamplighter.analysis.molecules import molecules
-from lamplighter.analysis.stability import Integers, bonds_by_distance
+from lamplighter.analysis.stability import Integers
 from lamplighter.analysis.whole_molecules import whole_molecules
 from lamplighter.errors import StructureError
 
 Floats = NDArray[np.float64]
 
-BONDED = 1.25
-"""Default tolerance of bonds. Wider than that of runs' guards: a C-H bond of a hot liquid passes 1.23 Å (1.15 times the
-radii) now and then, and must not take its molecule apart."""
+BONDED = BondRule(tolerance=1.25)
+"""Bonds where nothing else is said. Wider than those of runs' guards: a C-H bond of a hot liquid passes 1.23 Å (1.15
+times the radii) now and then, and must not take its molecule apart."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class IsolatedMolecules:
         return max(len(each) for each in self.molecules)
 
 
-def isolated_molecules(frames: Sequence[Atoms], tolerance: float = BONDED) -> IsolatedMolecules:
+def isolated_molecules(frames: Sequence[Atoms], bonds: BondRule = BONDED) -> IsolatedMolecules:
     """Find molecules by bonds, put them together across the cell, and take them out.
 
     Args:
         frames: At least one, each with atoms.
-        tolerance: As `stability.bonds_by_distance`.
+        bonds: Which atoms are bonded.
 
     Raises:
         StructureError: a molecule has no end (the frame is named), or a position is not finite.
@@ -74,7 +75,7 @@ def isolated_molecules(frames: Sequence[Atoms], tolerance: float = BONDED) -> Is
         if not np.isfinite(atoms.positions).all():
             raise StructureError(f"frame {index} has positions that are not finite: it has no molecules")
         numbers, cell, periodic = atoms.numbers.astype(np.int64), np.asarray(atoms.cell.array), np.asarray(atoms.pbc)
-        pairs, _ = bonds_by_distance(atoms.positions, numbers, cell, periodic, tolerance)
+        pairs, _ = bonds.find(atoms.positions, numbers, cell, periodic)
         found = molecules(pairs, numbers, atoms.get_masses())
         try:
             whole = whole_molecules(atoms.positions, pairs, cell, periodic)

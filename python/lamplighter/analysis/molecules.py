@@ -67,6 +67,21 @@ def molecules(pairs: Integers, numbers: Integers, masses: Floats) -> Molecules:
     return Molecules(of_atom, np.bincount(of_atom, weights=masses, minlength=n).astype(np.float64), names, species)
 
 
+MOST_SPECIES = 12
+"""Species that are named in a line; of more the rarest are counted together."""
+
+
+def in_words(found: Molecules) -> str:
+    """How many molecules of each species there are: `4 Li, 20 CH2O`."""
+    counts = dict(zip(found.names, found.counts(), strict=True))
+    named = list(counts)
+    if len(counts) > MOST_SPECIES:
+        named = sorted(counts, key=lambda name: -counts[name])[: MOST_SPECIES - 1]
+    text = ", ".join(f"{counts[name]} {name}" for name in named)
+    others = [number for name, number in counts.items() if name not in named]
+    return text + (f", and {sum(others)} molecules of {len(others)} other species" if others else "")
+
+
 def hill_formula(elements: Counter[str]) -> str:
     """Formula with C and H first, then the alphabet; without C the alphabet alone (E. A. Hill, 1900)."""
     first = [each for each in ("C", "H") if each in elements] if "C" in elements else []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lamplighter.analysis import stability
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.stability import Floats, Integers
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.frame import Frame
@@ -41,6 +42,7 @@ class Limits:
         bond_stretch: A bond longer than its reference by more than this, Å.
         bond_ratio: A bond longer than this times its reference.
         density: Lower and higher bound, g/cm³.
+        density_start: Share by which the density may leave that of the reference frame; with `density`, both hold.
         temperature: Highest, K.
         force: Largest force on an atom, eV/Å.
         energy: Largest difference of the total energy per atom from that of the first frame, eV/atom.
@@ -52,6 +54,7 @@ class Limits:
     bond_stretch: float | None = None
     bond_ratio: float | None = None
     density: tuple[float, float] | None = None
+    density_start: float | None = None
     temperature: float | None = None
     force: float | None = None
     energy: float | None = None
@@ -67,12 +70,35 @@ class Limits:
             low, high = self.density
             if not 0.0 <= low < high < math.inf:
                 raise CriterionError(f"density needs a lower and then a higher bound in g/cm³, got {low:g} {high:g}")
+        if self.density_start is not None and not 0.0 < self.density_start < 1.0:
+            raise CriterionError(
+                f"the share by which the density may leave that of the start must lie between 0 and 1, got "
+                f"{self.density_start:g}"
+            )
+
+    def around(self, start: Frame) -> Limits:
+        """With bounds of the density around that of a frame, if they were asked for; its masses and cell are known."""
+        if self.density_start is None:
+            return self
+        assert start.masses is not None
+        value = stability.density(start.masses, start.cell)
+        low, high = self.density or (0.0, math.inf)
+        share = self.density_start
+        bounds = max(low, value * (1.0 - share)), min(high, value * (1.0 + share))
+        if not bounds[0] < bounds[1]:
+            raise CriterionError(
+                f"density: the start has {value:.4g} g/cm³, and {100.0 * share:g} % around it is outside of "
+                f"{low:g} to {high:g} g/cm³"
+            )
+        return replace(self, density=bounds, density_start=None)
 
     def of(self, criterion: str) -> float | tuple[float, float] | None:
         """The limit of a criterion; that of what always counts is 0."""
         if criterion in ("finite", "lost"):
             return 0.0
         limit: float | tuple[float, float] | None = getattr(self, criterion.replace(" ", "_"))
+        if criterion == "density" and limit is None and self.density_start is not None:
+            return self.density_start  # bounds are known with the start
         return limit
 
     @property
@@ -132,7 +158,7 @@ class CheckResult:
         violations: Those found, in order; several may be of one frame.
         first_ps, last_ps: Time of the first frame, and of the last one checked; None where it is not known.
         last_good_ps: Time of the last frame before the first violation; None also where the first frame fails.
-        last_index: Index of the last frame checked.
+        first_index, last_index: Index of the first and last frame checked.
         last_step: Its step; None where it is not known.
         blind_from: Index of the first frame whose box is too small to tell a bond at its limit from its image; None:
             there was none.
@@ -143,6 +169,7 @@ class CheckResult:
     first_ps: float | None = None
     last_ps: float | None = None
     last_good_ps: float | None = None
+    first_index: int = -1
     last_index: int = -1
     last_step: int | None = None
     blind_from: int | None = None
@@ -151,6 +178,11 @@ class CheckResult:
     def censored(self) -> bool:
         """Whether nothing happened, so that t_stab is a lower bound."""
         return not self.violations
+
+    @property
+    def fails_at_once(self) -> bool:
+        """Whether the first frame is beyond a limit, so that nothing can be said of how long it would have held."""
+        return bool(self.violations) and self.last_good_ps is None and self.violations[0].frame == self.first_index
 
     @property
     def t_stab_ps(self) -> float | None:
@@ -178,7 +210,7 @@ def lacking(frame: Frame, limits: Limits) -> dict[str, str]:
 def bonds_of(
     frame: Frame,
     reference: str = "mean",
-    tolerance: float = 1.15,
+    rule: BondRule | None = None,
     listed: Sequence[tuple[int, int, float | None]] | None = None,
     lengths_of_elements: Mapping[tuple[str, str], float] | None = None,
 ) -> Bonds:
@@ -187,18 +219,14 @@ def bonds_of(
     Args:
         frame: All positions finite; all elements known, unless bonds are listed.
         reference: "mean": of the bonds of a kind; "initial": each bond's own length.
-        tolerance: As `stability.bonds_by_distance`; between 0.5 and 2.
-        listed: Bonds by ids, and their length (Å) or None for that in the frame; None: by distance.
+        rule: Which atoms are bonded; None: `BondRule()`.
+        listed: Bonds by ids, and their length (Å) or None for that in the frame; None: as the rule finds them.
         lengths_of_elements: In place of `reference`: a length (Å) for each pair of elements, in alphabetical order.
 
     Raises:
-        CriterionError: a listed atom is not there, an element or a length is not known, or the tolerance is off.
+        CriterionError: a listed atom is not there, an element or a length is not known.
     """
-    if not 0.5 < tolerance < 2.0:
-        raise CriterionError(
-            f"tolerance must lie between 0.5 and 2, got {tolerance:g}: times the sum of two covalent radii it is the "
-            "longest bond"
-        )
+    rule = rule or BondRule()
     bad = stability.not_finite(frame.positions)
     if len(bad):
         raise CriterionError(
@@ -206,15 +234,13 @@ def bonds_of(
             "in it; give another with --start"
         )
     if listed is None:
-        unknown = np.flatnonzero(frame.numbers == 0)
+        unknown = np.empty(0) if rule.listed is not None else np.flatnonzero(frame.numbers == 0)
         if len(unknown):
             raise CriterionError(
                 f"the element of atom {frame.ids[unknown[0]]} is not known, and bonds are found by covalent radii: "
                 'give --elements "C H O", one for each atom type, or --bonds FILE'
             )
-        pairs, lengths = stability.bonds_by_distance(
-            frame.positions, frame.numbers, frame.cell, frame.periodic, tolerance
-        )
+        pairs, lengths = rule.find(frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids)
     else:
         pairs = np.array([_places(frame, bond[:2]) for bond in listed], dtype=np.int64).reshape(-1, 2)
         lengths = stability.bond_lengths(frame.positions, pairs, frame.cell, frame.periodic)
@@ -260,7 +286,7 @@ class StabilityCheck:
     """
 
     def __init__(self, start: Frame, limits: Limits, bonds: Bonds | None = None) -> None:
-        self.limits = limits
+        self.limits = limits.around(start)
         self.bonds = bonds if limits.watch_bonds and bonds is not None else Bonds(np.empty((0, 2), int), np.empty(0))
         self._ids = start.ids
         self._elements = {int(atom): start.element(place) for place, atom in enumerate(start.ids)}
@@ -423,7 +449,7 @@ def check_frames(check: StabilityCheck, frames: Iterable[Frame], *, to_the_end: 
     violated: set[str] = set()
     for frame in frames:
         if result.n_frames == 0:
-            result.first_ps = frame.time_ps
+            result.first_ps, result.first_index = frame.time_ps, frame.index
         if result.blind_from is None and not check.sees_all(frame):
             result.blind_from = frame.index
         found = check.violations(frame)

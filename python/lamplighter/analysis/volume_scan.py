@@ -15,7 +15,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from lamplighter.analysis import stability
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, molecules
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.whole_molecules import whole_molecules
@@ -77,12 +77,12 @@ class CurveErrors:
     n_attractive: int
 
 
-def molecules_for_scan(atoms: Atoms, tolerance: float = 1.15, atomic: bool = False) -> tuple[Atoms, Molecules]:
+def molecules_for_scan(atoms: Atoms, bonds: BondRule | None = None, atomic: bool = False) -> tuple[Atoms, Molecules]:
     """A frame with its molecules made whole, and what they are.
 
     Args:
         atoms: Positions finite.
-        tolerance: As `stability.bonds_by_distance`.
+        bonds: Which atoms are bonded; None: `BondRule()`.
         atomic: Every atom is a molecule of its own.
 
     Raises:
@@ -91,7 +91,7 @@ def molecules_for_scan(atoms: Atoms, tolerance: float = 1.15, atomic: bool = Fal
     periodic = np.asarray(atoms.pbc)
     pairs = np.empty((0, 2), dtype=np.int64)
     if not atomic:
-        pairs, _ = stability.bonds_by_distance(atoms.positions, atoms.numbers, atoms.cell.array, periodic, tolerance)
+        pairs, _ = (bonds or BondRule()).find(atoms.positions, atoms.numbers, atoms.cell.array, periodic)
         if len(pairs) == 0:
             raise StructureError(
                 "no bonds were found, so every atom would be a molecule of its own: raise the tolerance, or say atomic "

@@ -1,6 +1,7 @@
 """`lamplighter check`: the criteria of `fix guard`, held against a trajectory that is already there.
 
-Exit status: 0 no violation, 1 a violation, 2 the check could not be made.
+Exit status: 0 no violation, 1 a violation, 2 the check could not be made, 3 no violation, but the bond criterion had
+nothing to watch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamplighter.cli import options
+from lamplighter.cli import bond_options, options
 from lamplighter.cli.trajectory_source import TrajectorySource, open_source
 from lamplighter.errors import LamplighterError
 
@@ -36,14 +37,17 @@ def check(
             metavar="mean|initial|FILE",
         ),
     ] = None,
-    bonds: Annotated[
-        str, typer.Option(help="Which bonds there are: geometry, or a file of pairs of ids.", metavar="geometry|FILE")
-    ] = "geometry",
-    tolerance: Annotated[
-        str, typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X")
-    ] = "1.15",
+    bonds: bond_options.Bonds = None,
+    tolerance: bond_options.Tolerance = None,
+    ions: bond_options.Ions = None,
+    bonded: bond_options.Bonded = None,
+    unbonded: bond_options.Unbonded = None,
     density: Annotated[
         tuple[str, str] | None, typer.Option(help="Lower and upper bound, g/cm³.", metavar="LO HI")
+    ] = None,
+    density_start: Annotated[
+        str | None,
+        typer.Option(help='How far the density may leave that of the start: "20 %".', metavar="PERCENT"),
     ] = None,
     temperature: Annotated[str | None, typer.Option(help="Highest, K.", metavar="MAX")] = None,
     force: Annotated[str | None, typer.Option(help="Largest on an atom, eV/Å.", metavar="MAX")] = None,
@@ -52,11 +56,18 @@ def check(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="stability or active-learning, as in a run file.", metavar="stability|active-learning"),
+        typer.Option(
+            help="stability or active-learning, as in a run file: for molecular liquids of about 1 g/cm³ (their bounds "
+            "of the density fit nothing else).",
+            metavar="stability|active-learning",
+        ),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="Structure that bonds are taken from; default: the first frame.", metavar="STRUCTURE"),
+        typer.Option(
+            help="Structure that bonds and the first density are of; default: the first frame.",
+            metavar="STRUCTURE",
+        ),
     ] = None,
     elements: options.Elements = None,
     topology: options.Topology = None,
@@ -74,7 +85,8 @@ def check(
 
     Numbers that are not finite, and atoms that are lost, always count.
 
-    Exit status: 0 no violation, 1 a violation, 2 no check could be made.
+    Exit status: 0 no violation, 1 a violation, 2 no check could be made, 3 no violation, but there are no bonds for the
+    bond criterion to watch.
     """
     wanted = {
         "bond_stretch": bond_stretch,
@@ -86,10 +98,11 @@ def check(
     }
     try:
         asked = {name: _limit(name, text) for name, text in wanted.items() if text is not None}
+        if density_start is not None:
+            asked["density_start"] = _share(density_start)
+        rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
         source = open_source(trajectory, topology, elements, units, timestep, dt)
-        made = _check(
-            source, asked, preset, reference, bonds, _number("--tolerance", tolerance), start, every_violation
-        )
+        made = _check(source, asked, preset, reference, rule, bonds, start, every_violation)
     except LamplighterError as problem:
         print(f"Error: {problem}", file=sys.stderr)
         raise typer.Exit(2) from None
@@ -98,18 +111,20 @@ def check(
     else:
         from lamplighter.report.check_text import format_check
 
-        print(format_check(made.result, made.criteria, made.n_bonds, made.reference, made.notes))
-    raise typer.Exit(0 if made.result.censored else 1)
+        print(format_check(made.result, made.criteria, made.n_bonds, made.reference, made.notes, made.molecules))
+    unwatched = made.n_bonds == 0
+    raise typer.Exit(1 if not made.result.censored else 3 if unwatched else 0)
 
 
 @dataclass
 class _Made:
-    """A check that was made; `criteria` in words, `reference` what bonds were compared with."""
+    """A check that was made; `criteria` and `molecules` in words, `reference` what bonds were compared with."""
 
     result: Any
     criteria: list[str]
     n_bonds: int | None
     reference: str
+    molecules: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -127,24 +142,33 @@ def _number(option: str, text: str) -> float:
         raise LamplighterError(f"{option}: {text!r} is not a number (its unit is in --help)") from None
 
 
+def _share(text: str) -> float:
+    percent = _number("--density-start", text.replace("±", "").replace("%", "").strip())
+    if not 0.0 < percent < 100.0:
+        raise LamplighterError(f'--density-start is in per cent, above 0 and below 100 ("20 %"), got {text!r}')
+    return percent / 100.0
+
+
 def _check(
     source: TrajectorySource,
     asked: dict[str, Any],
     preset: str | None,
     reference: str | None,
-    bonds: str,
-    tolerance: float,
+    rule: Any,
+    bonds: str | None,
     start: Path | None,
     every_violation: bool,
 ) -> _Made:
     from itertools import chain
 
     from lamplighter.analysis.stability_check import StabilityCheck, bonds_of, check_frames, lacking
-    from lamplighter.structures.bond_files import read_bond_lengths, read_bond_list
+    from lamplighter.structures.bond_files import lists_bonds, read_bond_lengths, read_bond_list
     from lamplighter.structures.trajectory import read_start
 
     limits, reference, notes = _limits(source, asked, preset, reference)
-    listed = read_bond_list(Path(bonds)) if bonds != "geometry" else None
+    listed = read_bond_list(Path(bonds)) if bonds not in (None, "geometry") and lists_bonds(Path(str(bonds))) else None
+    if rule is None and source.guard is not None:
+        rule = source.guard.bonds
     lengths = read_bond_lengths(Path(reference)) if reference not in ("mean", "initial") else None
 
     frames = iter(source)
@@ -160,7 +184,7 @@ def _check(
         limits = replace(limits, **{name: None})
         notes.append(f"{criterion} was not checked: {reason}")
     origin = read_start(start, source.types) if start is not None else first
-    watched = bonds_of(origin, reference, tolerance, listed, lengths) if limits.watch_bonds else None
+    watched = bonds_of(origin, reference, rule, listed, lengths) if limits.watch_bonds else None
     if source.guard is not None:
         notes += source.guard.notes
     made = StabilityCheck(origin, limits, watched)
@@ -168,13 +192,31 @@ def _check(
     if source.frames.dropped:
         notes.append(f"{source.path.name}: {source.frames.dropped}")
     if watched is not None and len(watched.ids) == 0:
-        notes.append("there are no bonds in the reference frame, so the bond criterion watches nothing")
+        notes.append(
+            "there are no bonds in the reference frame, so the bond criterion watches nothing: say which atoms are "
+            "bonded (--bonds FILE, --tolerance, --bonded), or give other criteria (--density, --force, --energy)"
+        )
     if result.blind_from is not None:
         notes.append(
             f"from frame {result.blind_from} on the box is so small that a bond at its limit cannot be told from its "
             "image"
         )
-    return _Made(result, _in_words(limits), None if watched is None else len(watched.ids), reference, notes)
+    n_bonds = None if watched is None else len(watched.ids)
+    there = "" if watched is None else _molecules(origin, watched, rule)
+    return _Made(result, _in_words(made.limits), n_bonds, reference, there, notes)
+
+
+def _molecules(frame: Any, watched: Any, rule: Any) -> str:
+    """The molecules that the watched bonds make, in words; none where elements or masses are not known."""
+    import numpy as np
+
+    from lamplighter.analysis.bonding import BondRule
+    from lamplighter.analysis.molecules import in_words, molecules
+
+    if frame.masses is None or not frame.numbers.all():
+        return ""
+    places = np.searchsorted(frame.ids, watched.ids).reshape(-1, 2)
+    return f"{in_words(molecules(places, frame.numbers, frame.masses))} (bonds {(rule or BondRule()).source})"
 
 
 def _limits(
@@ -194,27 +236,21 @@ def _limits(
         watched = source.guard.watched()
         words = watched.criteria
         reference = reference or watched.reference
-    given: dict[str, Any] = {}
-    for word in words:
-        name, values = _criterion_of(word)
-        if name in Limits.__dataclass_fields__:
-            given[name] = values if len(values) > 1 else values[0]
-        else:
-            notes.append(f"the run's guard also watched '{word}', which a trajectory does not show")
+    from lamplighter.report.guard_limits import limits_in
+
+    given, unseen = limits_in(words)
+    notes += [f"the run's guard also watched '{word}', which a trajectory does not show" for word in unseen]
+    if "density_start" in asked and "density" not in asked:
+        given.pop("density", None)  # in its place, as in a run file
+    if "density" in asked and "density_start" not in asked:
+        given.pop("density_start", None)
     limits = Limits(**{**given, **asked})
     if not limits.criteria:
         raise LamplighterError(
             "nothing to check: give --preset stability, or at least one of --bond-stretch, --bond-ratio, --density, "
-            "--temperature, --force, --energy"
+            "--density-start, --temperature, --force, --energy"
         )
     return limits, reference or "mean", notes
-
-
-def _criterion_of(words: str) -> tuple[str, tuple[float, ...]]:
-    """`density 0.2 2` as `("density", (0.2, 2.0))`."""
-    parts = words.split()
-    names = [part for part in parts if part[0].isalpha()]
-    return "_".join(names), tuple(float(part) for part in parts[len(names) :])
 
 
 def _in_words(limits: Any) -> list[str]:
@@ -229,12 +265,14 @@ def _as_json(made: _Made) -> dict[str, Any]:
 
     result = made.result
     return {
-        "t_stab_ps": result.t_stab_ps,
+        "t_stab_ps": None if result.fails_at_once or (result.censored and made.n_bonds == 0) else result.t_stab_ps,
         "censored": result.censored,
         "last_good_ps": result.last_good_ps,
         "violations": [asdict(each) for each in result.violations],
         "n_frames": result.n_frames,
         "n_bonds": made.n_bonds,
+        "bond_criterion_watches_nothing": made.n_bonds == 0,
+        "molecules": made.molecules,
         "reference": made.reference,
         "criteria": made.criteria,
         "notes": made.notes,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lamplighter.errors import LamplighterError
 
+if TYPE_CHECKING:
+    from lamplighter.analysis.bonding import BondRule
+
 
 def training_compositions(
-    given: Sequence[str], species: str, called: Mapping[str, str], tolerance: float
+    given: Sequence[str], species: str, called: Mapping[str, str], bonds: BondRule
 ) -> dict[str, set[str]] | None:
     """Compositions in the training data of each row; the empty name stands for all rows."""
     from lamplighter.report.transfer import compositions_of
@@ -18,7 +22,7 @@ def training_compositions(
     found: dict[str, set[str]] = {}
     for text in given:
         row, _, file = ("", "", text) if Path(text).exists() else text.rpartition("=")
-        made_of = compositions_of(read_frames(Path(file))[0], species, called, tolerance)
+        made_of = compositions_of(read_frames(Path(file))[0], species, called, bonds)
         found[row] = found.get(row, set()) | set(made_of.names)
     return found or None
 

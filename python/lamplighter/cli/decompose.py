@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamplighter.cli import model_options, options
+from lamplighter.cli import bond_options, model_options, options
 
 if TYPE_CHECKING:
     from lamplighter.analysis.isolated_molecules import IsolatedMolecules
@@ -38,10 +38,11 @@ def decompose(
     write_molecules: Annotated[
         Path | None, typer.Option(help="Write the lone molecules as extended XYZ, and go on.", metavar="FILE")
     ] = None,
-    tolerance: Annotated[
-        float,
-        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
-    ] = 1.25,
+    bonds: bond_options.Bonds = None,
+    tolerance: bond_options.Tolerance = None,
+    ions: bond_options.Ions = None,
+    bonded: bond_options.Bonded = None,
+    unbonded: bond_options.Unbonded = None,
     energy: model_options.EnergyKey = None,
     forces: model_options.ForcesKey = None,
     group: Annotated[
@@ -60,7 +61,7 @@ def decompose(
     """
     from ase.io import write
 
-    from lamplighter.analysis.isolated_molecules import isolated_molecules
+    from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
     from lamplighter.errors import LamplighterError
     from lamplighter.report.decomposition import decomposition_of_models
     from lamplighter.report.decomposition_text import (
@@ -73,14 +74,13 @@ def decompose(
     from lamplighter.report.predictions import committees
     from lamplighter.structures.labelled_frames import read_labelled
 
-    if not 0.5 < tolerance < 2.0:
-        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
     if reference is not None and molecule_labels is not None:
         raise LamplighterError("give --reference or --molecule-labels, not both")
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
     choice.all()
     given = read_labelled(frames, energy, forces)
-    found = isolated_molecules(given.frames, tolerance)
+    found = isolated_molecules(given.frames, rule)
     if write_molecules is not None:
         for alone, name, frame in zip(found.molecules, found.names, found.frame_of_molecule, strict=True):
             alone.info |= {"molecule": name, "frame": int(frame)}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamplighter.cli import options
+from lamplighter.cli import bond_options, options
 
 
 def diffusivity(
@@ -43,10 +43,11 @@ def diffusivity(
     unwrap: Annotated[
         bool, typer.Option("--unwrap", help="Positions are wrapped: follow atoms through the nearest image.")
     ] = False,
-    tolerance: Annotated[
-        float,
-        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
-    ] = 1.15,
+    bonds: bond_options.Bonds = None,
+    tolerance: bond_options.Tolerance = None,
+    ions: bond_options.Ions = None,
+    bonded: bond_options.Bonded = None,
+    unbonded: bond_options.Unbonded = None,
     elements: options.Elements = None,
     topology: options.Topology = None,
     units: options.Units = None,
@@ -57,7 +58,8 @@ def diffusivity(
 ) -> None:
     """Self-diffusivity of each molecular species, from displacements at constant volume.
 
-    Molecules are those of the first frame, by covalent radii; the motion of the total centre of mass is removed.
+    Molecules are those that a run decided on, else those of the first frame; the motion of the total centre of mass is
+    removed.
 
     Defaults are the protocol's: the first 100 ps discarded (at most half), blocks of 100 ps that start every 10 ps,
     their first 10 ps dropped. The error bar comes from blocks that do not overlap.
@@ -72,8 +74,7 @@ def diffusivity(
     for option, value in (("--viscosity", viscosity), ("--temperature", temperature)):
         if value is not None and not value > 0.0:
             raise LamplighterError(f"{option} must be > 0, got {value:g}")
-    if not 0.5 < tolerance < 2.0:
-        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
     wanted = Wanted(
         discard=discard_option(discard),
         plan=BlockPlan(
@@ -85,11 +86,11 @@ def diffusivity(
         temperature=temperature,
         vacf_length=time_option("--vacf-length", vacf_length) or 0.0,
         unwrap=unwrap,
-        tolerance=tolerance,
+        bonds=rule,
     )
     if source not in ("auto", "centres", "trajectory"):
         raise LamplighterError(f"--source must be auto, centres or trajectory, got {source!r}")
-    if source == "auto" and (unwrap or tolerance != 1.15 or timestep or dt or elements):
+    if source == "auto" and (unwrap or rule is not None or timestep or dt or elements):
         source = "trajectory"  # these options are about atoms
     opened = [_opened(path, source, topology, elements, units, timestep, dt) for path in trajectories]
     result = diffusivity_of_runs([_analysed(each, stage, wanted) for each in opened])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamplighter.cli import model_options, options
+from lamplighter.cli import bond_options, model_options, options
 
 
 def scan(
@@ -44,10 +44,11 @@ def scan(
         str | None, typer.Option(help="Only labelled frames that say so of themselves.", metavar="KEY=VALUE")
     ] = None,
     index: Annotated[int, typer.Option(help="Which frame of a file with several; -1: the last.", metavar="N")] = -1,
-    tolerance: Annotated[
-        float,
-        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
-    ] = 1.15,
+    bonds: bond_options.Bonds = None,
+    tolerance: bond_options.Tolerance = None,
+    ions: bond_options.Ions = None,
+    bonded: bond_options.Bonded = None,
+    unbonded: bond_options.Unbonded = None,
     atomic: Annotated[bool, typer.Option("--atomic", help="Every atom is a molecule of its own.")] = False,
     kind: model_options.Kind = None,
     dtype: model_options.Dtype = None,
@@ -88,18 +89,20 @@ def scan(
     if not (model or reference or write):
         raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
 
+    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
+
     def frames_of_scan() -> ScanFrames:
         if not is_file:
             if select or energy:
                 raise LamplighterError("--select and --energy are for --reference FILE of labelled frames")
             densities = _densities(density or DENSITIES)
-            return generated(frame, index, densities, tolerance, atomic)
+            return generated(frame, index, densities, rule, atomic)
         if frame is not None or density is not None:
             raise LamplighterError(
                 f"--reference {reference} is a file of labelled frames, which are the scan: leave out FRAME and "
                 "--density"
             )
-        return labelled(Path(str(reference)), energy, select, tolerance, atomic)
+        return labelled(Path(str(reference)), energy, select, rule, atomic)
 
     chosen = members_of(model or [], kind=kind, dtype=dtype, device=device, engine=engine)
     found = frames_of_scan()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamplighter.cli import options
+from lamplighter.cli import bond_options, options
 
 
 def structure(
@@ -35,10 +35,11 @@ def structure(
         str | None, typer.Option(help="Of a run: name or index; default: the last of dynamics.", metavar="STAGE")
     ] = None,
     every: Annotated[int, typer.Option(help="Look only at each such frame.", metavar="N")] = 1,
-    tolerance: Annotated[
-        float,
-        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
-    ] = 1.15,
+    bonds: bond_options.Bonds = None,
+    tolerance: bond_options.Tolerance = None,
+    ions: bond_options.Ions = None,
+    bonded: bond_options.Bonded = None,
+    unbonded: bond_options.Unbonded = None,
     breaks: Annotated[
         float, typer.Option(help="A bond is lost at this times the sum of the covalent radii.", metavar="X")
     ] = 1.4,
@@ -57,8 +58,8 @@ def structure(
 ) -> None:
     """Radial distributions, coordination numbers, bond lengths, and the molecules of each frame.
 
-    Molecules and bonds are those of the first frame, by covalent radii. With --reference also how much longer and
-    softer the bonds are than in another run.
+    Molecules and bonds are those that a run decided on, else those of the first frame. With --reference also how much
+    longer and softer the bonds are than in another run.
     """
     from lamplighter.cli.trajectory_source import open_source
     from lamplighter.report.json_text import json_text
@@ -70,7 +71,9 @@ def structure(
         write_structure_csv,
     )
 
-    wanted = _wanted(discard, r_max, bin_width, tolerance, breaks, every)
+    wanted = _wanted(
+        discard, r_max, bin_width, bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded), breaks, every
+    )
     named = _pairs(molecules, pairs)
     paths = [*trajectories, *([reference] if reference else [])]
     sources = [open_source(path, topology, elements, units, timestep, dt) for path in paths]
@@ -84,7 +87,8 @@ def structure(
     print(json_text(structure_as_json(result, named)) if as_json else format_structure(result, molecules, named))
 
 
-def _wanted(discard: str, r_max: float | None, bin_width: float, tolerance: float, breaks: float, every: int) -> Any:
+def _wanted(discard: str, r_max: float | None, bin_width: float, bonds: Any, breaks: float, every: int) -> Any:
+    from lamplighter.analysis.bonding import BondRule
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
     from lamplighter.report.structure import Wanted
@@ -93,13 +97,12 @@ def _wanted(discard: str, r_max: float | None, bin_width: float, tolerance: floa
         raise LamplighterError(f"--bin must be > 0 Å, got {bin_width:g}")
     if r_max is not None and not r_max > bin_width:
         raise LamplighterError(f"--r-max must be more than one bin ({bin_width:g} Å), got {r_max:g}")
-    if not 0.5 < tolerance < 2.0:
-        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    tolerance = BondRule().tolerance if bonds is None else bonds.tolerance
     if not tolerance <= breaks < 3.0:
         raise LamplighterError(f"--breaks must lie between --tolerance ({tolerance:g}) and 3, got {breaks:g}")
     if every < 1:
         raise LamplighterError(f"--every must be at least 1, got {every}")
-    return Wanted(discard_option(discard), r_max, bin_width, tolerance, breaks, every)
+    return Wanted(discard_option(discard), r_max, bin_width, bonds, breaks, every)
 
 
 def _pairs(molecules: str, pairs: str | None) -> list[str] | None:

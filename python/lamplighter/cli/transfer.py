@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamplighter.cli import model_options, options
+from lamplighter.cli import bond_options, model_options, options
 from lamplighter.cli.compositions import pair, training_compositions
 from lamplighter.errors import LamplighterError
 
@@ -37,10 +37,11 @@ def transfer(
         ),
     ] = None,
     most: Annotated[int, typer.Option(help="Columns: the most frequent compositions.", metavar="N", min=1)] = 24,
-    tolerance: Annotated[
-        float,
-        typer.Option(help="Atoms closer than this times the sum of their covalent radii are bonded.", metavar="X"),
-    ] = 1.25,
+    bonds: bond_options.Bonds = None,
+    tolerance: bond_options.Tolerance = None,
+    ions: bond_options.Ions = None,
+    bonded: bond_options.Bonded = None,
+    unbonded: bond_options.Unbonded = None,
     energy: model_options.EnergyKey = None,
     forces: model_options.ForcesKey = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the heat map.", metavar="FILE")] = None,
@@ -52,6 +53,7 @@ def transfer(
     Compositions are told apart by their proportions. Where molecules are named (--name), frames that hold others are
     left out. A committee that is named (--model NAME=PATTERN) is one row, its mean.
     """
+    from lamplighter.analysis.isolated_molecules import BONDED
     from lamplighter.report.json_text import json_text
     from lamplighter.report.predictions import committees
     from lamplighter.report.transfer import compositions_of, only_named, rows_of, transfer_of_models
@@ -60,8 +62,7 @@ def transfer(
 
     if species not in ("molecules", "elements"):
         raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
-    if not 0.5 < tolerance < 2.0:
-        raise LamplighterError(f"--tolerance must lie between 0.5 and 2, got {tolerance:g}")
+    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
     called = dict(pair("--name", text)[::-1] for text in name or [])
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
     choice.all()
@@ -69,13 +70,13 @@ def transfer(
     together = [atoms for each in sets for atoms in each.frames]
     labels = [label for each in sets for label in each.labels]
     elements = list(dict.fromkeys(symbol for each in sets for symbol in each.elements))
-    made_of = compositions_of(together, species, called, tolerance)
+    made_of = compositions_of(together, species, called, rule)
     notes = [note for each in sets for note in each.notes]
     if called:
         kept, made_of, left_out = only_named(made_of, list(called.values()))
         notes += left_out
         together, labels = [together[k] for k in kept], [labels[k] for k in kept]
-    known = training_compositions(trained or [], species, called, tolerance)
+    known = training_compositions(trained or [], species, called, rule)
     constraints = [_coefficients(text, made_of.species) for text in constraint or []]
     predictions = model_options.predict(choice, together, elements)
     rows = rows_of(committees(predictions))

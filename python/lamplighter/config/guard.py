@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Force, Length, Quantity, Temperature
@@ -16,10 +17,38 @@ PRESETS: dict[str, dict[str, Any]] = {
     "active-learning": {"bond_ratio": 2.0, "density": (0.2, 1.2)},
 }
 
+MEANT_FOR: dict[str, dict[str, str]] = {
+    preset: {"density": "molecular liquids of about 1 g/cm³, such as organic electrolytes"} for preset in PRESETS
+}
+"""What the limits of a preset are for, by key; keys that are not here fit anything with bonds."""
+
 VARIANCE_OF_ACTIVE_LEARNING = 0.5
 """eV²/Å², of the same source; `active-learning` asks for it where there is a committee."""
 
 Positive = Annotated[float, Field(gt=0.0)]
+Share = Annotated[
+    float, Field(gt=0.0, lt=1.0), PlainSerializer(lambda share: f"{100.0 * share:.12g} %", return_type=str)
+]
+"""Of the density at the start, by which it may change; in the run file in per cent."""
+
+_PER_CENT = re.compile(r"(?:±|\+-|\+/-)?\s*(\d+(?:\.\d*)?|\.\d+)\s*%")
+
+
+def _bounds_or_share(given: Any) -> Any:
+    if not isinstance(given, str):
+        if isinstance(given, int | float):
+            problem = f"needs two bounds in g/cm³, or a share of the density at the start in per cent, got {given}"
+            raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": ""})
+        return given
+    match = _PER_CENT.fullmatch(given.strip())
+    share = float(match[1]) / 100.0 if match else 0.0
+    if not 0.0 < share < 1.0:
+        problem = (
+            "needs two bounds in g/cm³ ([0.2, 2.0]), or how far the density may leave that of the start in per cent, "
+            f"above 0 and below 100 (20 %), got {given!r}"
+        )
+        raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": ""})
+    return share
 
 
 class Guard(Section):
@@ -30,7 +59,7 @@ class Guard(Section):
     bond_stretch: Length | None = None
     bond_ratio: Annotated[float, Field(gt=1.0)] | None = None
     reference: Literal["mean", "initial"] = "mean"
-    density: tuple[float, float] | None = None
+    density: Annotated[tuple[float, float] | Share | None, BeforeValidator(_bounds_or_share)] = None
     temperature: Temperature | None = None
     force: Force | None = None
     energy: Positive | None = None
@@ -52,7 +81,7 @@ class Guard(Section):
 
     @model_validator(mode="after")
     def _density_has_a_range(self) -> Guard:
-        if self.density is not None and not 0.0 <= self.density[0] < self.density[1]:
+        if isinstance(self.density, tuple) and not 0.0 <= self.density[0] < self.density[1]:
             problem = f"needs a lower and a higher bound in g/cm³, got {list(self.density)}"
             raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "density"})
         return self
@@ -70,6 +99,11 @@ class Guard(Section):
         return [key for key in ("variance", "deviation") if getattr(self, key) is not None]
 
     @property
+    def watches_bonds(self) -> bool:
+        """Whether bonds are watched."""
+        return self.bond_stretch is not None or self.bond_ratio is not None
+
+    @property
     def criteria(self) -> list[str]:
         """Words of `fix guard` for what is watched; empty if nothing is."""
         words = []
@@ -77,8 +111,10 @@ class Guard(Section):
             words.append(f"bond stretch {self.bond_stretch.metal:.12g}")
         if self.bond_ratio is not None:
             words.append(f"bond ratio {self.bond_ratio:.12g}")
-        if self.density is not None:
+        if isinstance(self.density, tuple):
             words.append("density {:.12g} {:.12g}".format(*self.density))
+        elif self.density is not None:
+            words.append(f"density start {self.density:.12g}")
         if self.temperature is not None:
             words.append(f"temperature {self.temperature.metal:.12g}")
         if self.force is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from lamplighter.config.bonds import Bonds
 from lamplighter.config.committee import Committee
 from lamplighter.config.corrections import Dispersion, Zbl
 from lamplighter.config.guard import VARIANCE_OF_ACTIVE_LEARNING, Guard
@@ -226,6 +227,7 @@ class RunFile(Section):
     seed: int = Field(default=1, ge=1, le=99_999_999)
     velocities: Velocities = Velocities()
     neighbour: Neighbour = Neighbour()
+    bonds: Bonds = Bonds()
     guard: Guard = Guard()
     stages: list[Stage] = Field(default_factory=list)
     workflow: Workflow | None = None
@@ -240,6 +242,13 @@ class RunFile(Section):
             object.__setattr__(self, "workflow", self.workflow.after_stages())
         elif not self.stages:
             raise _problem("is required: at least one stage, or a workflow", "stages")
+        return self
+
+    @model_validator(mode="after")
+    def _bonds_of_atoms_are_those_of_the_file(self) -> RunFile:
+        if self.bonds.names_atoms and self.structure.replicate != (1, 1, 1):
+            raise _problem("names atoms by their IDs, and structure.replicate makes copies with others: replicate the "
+                           "structure first, or name elements", "bonds")  # fmt: skip
         return self
 
     @model_validator(mode="after")
@@ -325,6 +334,9 @@ class RunFile(Section):
             first = next((s for s in self.stages if not isinstance(s, Minimise)), None)
             if isinstance(first, Nvt | Npt):
                 velocities = velocities.model_copy(update={"temperature": first.temperature.start})
+        bonds = self.bonds
+        if bonds.file is not None:
+            bonds = bonds.model_copy(update={"file": _absolute(bonds.file, base)})
         guard = self.guard
         if guard.preset == "active-learning" and self.committee is not None and not guard.of_committee:
             guard = guard.model_copy(update={"variance": VARIANCE_OF_ACTIVE_LEARNING})
@@ -332,6 +344,7 @@ class RunFile(Section):
             update={
                 "structure": structure,
                 "potential": potential,
+                "bonds": bonds,
                 "guard": guard,
                 "output": output,
                 "velocities": velocities,

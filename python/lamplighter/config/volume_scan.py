@@ -28,7 +28,7 @@ class VolumeScan(Section):
     densities: str | list[float] = DENSITIES
     reference: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    tolerance: Annotated[float, Field(gt=0.0)] = 1.15
+    tolerance: Annotated[float, Field(gt=0.5, lt=2.0)] | None = None
     atomic: bool = False
 
     @field_validator("densities", mode="before")

@@ -4,6 +4,7 @@ EVENTS = "events.jsonl"
 FAILURE = "failure.xyz"
 COMMITTEE = "committee.csv"
 MOLECULES = "molecules.txt"
+BONDS = "bonds.txt"
 
 GUARD_CRITERIA = (
     "none",

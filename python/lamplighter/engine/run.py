@@ -30,7 +30,8 @@ from lamplighter.engine.environment import Environment, prepare
 from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
-from lamplighter.engine.names import GUARD_CRITERIA, MOLECULES
+from lamplighter.engine.molecules import StartOfRun, start_of_run
+from lamplighter.engine.names import BONDS, GUARD_CRITERIA, MOLECULES
 from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.engine.resumed_outputs import clear_outputs, cut_outputs
@@ -38,6 +39,7 @@ from lamplighter.engine.run_folder import GuardStatus, RunStatus, ScanStatus, St
 from lamplighter.engine.run_lock import RunLock
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
+from lamplighter.engine.start_limits import refused_at_the_first_step, require_within_limits
 from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
 
@@ -155,13 +157,14 @@ def _run(
     progress: bool,
     command_line: list[str] | None,
 ) -> RunResult:
-    plan: _Plan = agree(env.comm, lambda: _plan(run_file, resume, env.ranks))
+    start: list[StartOfRun] = []  # of the first rank, which alone reads and writes the structure
+    plan: _Plan = agree(env.comm, lambda: _plan(run_file, resume, env.ranks, start))
     if plan.resumption is not None and plan.resumption.completed:
         summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
         return RunResult(plan.folder, summary if env.is_first else {})
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
     scan = _scan_of(plan.run, env, progress)
-    agree(env.comm, lambda: _fill_folder(plan, hold))
+    agree(env.comm, lambda: _fill_folder(plan, start, hold))
     status = _first_status(plan, env)
     if env.is_first:
         for note in plan.notes:
@@ -194,6 +197,7 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     run_file = _resolved(source, output)
     model_trust.require_files(run_file.potential)
     structure = read_start_structure(run_file.structure)
+    require_within_limits(run_file, start_of_run(structure, run_file.structure.replicate, run_file.bonds))
     text = script.text_of(script.compose(run_file, structure)) if run_file.stages else ""
     text = script.expanded(text, scripts_folder())
     if run_file.volume_scan is not None:
@@ -212,7 +216,7 @@ def _scan_of(run_file: RunFile, env: Environment, progress: bool) -> VolumeScanO
     return VolumeScanOfRun(run_file, env, progress)
 
 
-def _plan(run_file: RunFile, resume: bool, ranks: int) -> _Plan:
+def _plan(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]) -> _Plan:
     folder = run_file.output.folder
     assert folder is not None, "the run file is resolved"
     resumption = how_to_go_on(folder, run_file) if resume else None
@@ -229,6 +233,10 @@ def _plan(run_file: RunFile, resume: bool, ranks: int) -> _Plan:
     restart = None if resumption is None else resumption.restart
     if run_file.stages and not (resumption and resumption.scan_alone):
         blocks = script.compose(run_file, structure, restart, ranks)
+    if blocks and (restart is None or not (folder / BONDS).exists()):
+        start.append(start_of_run(structure, run_file.structure.replicate, run_file.bonds))
+        if restart is None:
+            require_within_limits(run_file, start[0])
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
     notes = () if restart is not None or (resumption and resumption.scan_alone) else structure.notes
@@ -251,7 +259,7 @@ def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFi
     return run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": folder})})
 
 
-def _fill_folder(plan: _Plan, hold: Callable[[], None]) -> None:
+def _fill_folder(plan: _Plan, start: list[StartOfRun], hold: Callable[[], None]) -> None:
     """Make the run folder ready for LAMMPS (rank 0): everything that is there before it starts."""
     hold()
     if plan.resumption is None:
@@ -269,11 +277,8 @@ def _fill_folder(plan: _Plan, hold: Callable[[], None]) -> None:
             run_folder.create(plan.folder, plan.run, text if plan.blocks else None, inputs)
             structure = read_start_structure(plan.run.structure)
             structure.write(plan.folder / run_folder.STRUCTURE)
-            if plan.run.output.centres_of_mass is not None:
-                from lamplighter.engine.molecules import molecules_of_start
-
-                found = molecules_of_start(plan.folder / run_folder.STRUCTURE, structure, plan.run.structure.replicate)
-                found.write(plan.folder / MOLECULES)
+            if start and plan.run.output.centres_of_mass is not None:
+                start[0].molecule_file().write(plan.folder / MOLECULES)
             calculator = potential.calculator_file(plan.run.potential)
             if calculator is not None:
                 (plan.folder / potential.CALCULATOR).write_text(calculator, encoding="utf-8")
@@ -286,6 +291,8 @@ def _fill_folder(plan: _Plan, hold: Callable[[], None]) -> None:
                     copy.write_bytes((scripts / name).read_bytes())
             text = script.text_of(plan.blocks, f"It went on from {plan.restart.file}.")
             (plan.folder / plan.script_name).write_text(text, encoding="utf-8")
+        for each in start:
+            each.write_bonds(plan.folder / BONDS)
     except OSError as problem:
         raise run_folder.unwritable(plan.folder, problem) from problem
 
@@ -334,6 +341,8 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
             load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {run_folder.LOG} append")
+        if plan.blocks:
+            _tell_molecules(env, session, progress)
         if env.is_first:
             _write_provenance(plan, env, session, command_line)
         watch = SignalWatch(lambda: _request_stop(session, env), lambda: end_at_once(env.comm))
@@ -348,6 +357,19 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
             session.close()
         raise
     session.close()
+
+
+def _tell_molecules(env: Environment, session: Session, progress: bool) -> None:
+    """What was decided on bonds, into the log and onto the terminal. Collective."""
+
+    def head() -> list[str]:
+        lines = Path(BONDS).read_text(encoding="utf-8").splitlines()
+        return [line.removeprefix("# ") for line in lines[:2] if line.startswith("# ")]
+
+    for line in agree(env.comm, head):
+        session.command(f'print "{line}"')
+        if progress and env.is_first:
+            print(line, flush=True)
 
 
 def _ended_by_guard(status: RunStatus) -> bool:
@@ -418,6 +440,8 @@ def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSte
     number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
     if number:
         guard.criterion = GUARD_CRITERIA[number]
+        if session.step == 0 and plan.restart is None:
+            raise refused_at_the_first_step(guard.criterion, plan.folder)
 
 
 def _interrupted(plan: _Plan, session: Session, number: int, block: Block, placed: list[StageSteps]) -> Interrupted:

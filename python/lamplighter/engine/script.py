@@ -17,7 +17,7 @@ from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
 from lamplighter.engine import held_atoms, named_types, own_lammps, potential
-from lamplighter.engine.names import COMMITTEE, EVENTS, FAILURE, MOLECULES
+from lamplighter.engine.names import BONDS, COMMITTEE, EVENTS, FAILURE, MOLECULES
 from lamplighter.errors import ConfigError
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
@@ -222,12 +222,13 @@ def _potential(run: RunFile, structure: StartStructure, ranks: int) -> Block:
 
 
 def _guard(run: RunFile, structure: StartStructure) -> Block:
-    """From the first dynamics on: bonds are those of the structure that it starts from."""
+    """From the first dynamics on; bonds are those of the start structure, their lengths those at the first step."""
     guard = run.guard
     words = [
         f"fix {GUARD} all guard {guard.every}",
         *guard.criteria,
         f"reference {guard.reference}",
+        *([f"bonds {BONDS}"] if guard.watches_bonds else []),
         f"elements {' '.join(structure.elements)}",
         f"action {guard.action} event {EVENTS} snapshot {FAILURE}",
         f"before {guard.frames_before} every {guard.frames_every}",

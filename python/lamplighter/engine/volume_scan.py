@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.volume_scan import VolumeScan
@@ -29,8 +30,10 @@ from lamplighter.engine.evaluation import evaluator_of
 from lamplighter.engine.failure import agree
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.engine.members import Member, members_alone
+from lamplighter.engine.names import BONDS
 from lamplighter.engine.reference import CalculatorEvaluator
 from lamplighter.errors import ConfigError, ModelError, StructureError
+from lamplighter.report.run_bonds import bonds_of_run, rule_of_settings
 from lamplighter.report.scan_frames import ScanFrames, frame_of_data, made_from
 from lamplighter.report.stored_scan import FRAMES, write_scan
 from lamplighter.report.volume_scan import Energies, volume_scan
@@ -137,7 +140,7 @@ class VolumeScanOfRun:
             structure.write(Path(folder) / run_folder.STRUCTURE)
             atoms = frame_of_data(Path(folder) / run_folder.STRUCTURE, structure.elements)
             if run.stages:
-                molecules_for_scan(atoms, wanted.tolerance, wanted.atomic)
+                molecules_for_scan(atoms, self._rule(), wanted.atomic)
             else:
                 self._frames = self._made_from(atoms.repeat(run.structure.replicate), structure.source.name)
         if wanted.reference is not None:
@@ -152,7 +155,15 @@ class VolumeScanOfRun:
             return self._made_from(frame_of_data(Path(run_folder.FINAL), self._elements), "the last configuration")
 
     def _made_from(self, atoms: Atoms, name: str) -> ScanFrames:
-        return made_from(atoms, name, self._wanted.values, self._wanted.tolerance, self._wanted.atomic)
+        return made_from(atoms, name, self._wanted.values, self._rule(), self._wanted.atomic)
+
+    def _rule(self) -> BondRule:
+        """As the run decided once it has begun, unless the scan has a tolerance of its own."""
+        wanted = self._wanted.tolerance
+        if wanted is not None:
+            return rule_of_settings(self._run.bonds.model_copy(update={"tolerance": wanted}))
+        listed = Path(BONDS)
+        return bonds_of_run(Path()) if self._frames is None and listed.exists() else rule_of_settings(self._run.bonds)
 
     def _by_reference(self, frames: ScanFrames, kept: Kept, watch: SignalWatch) -> tuple[str, Energies] | None:
         """On the first rank; the frames are written with what it says of them."""

@@ -11,7 +11,12 @@ _MOST_LINES = 50
 
 
 def format_check(
-    result: CheckResult, criteria: Sequence[str], n_bonds: int | None, reference: str, notes: Sequence[str]
+    result: CheckResult,
+    criteria: Sequence[str],
+    n_bonds: int | None,
+    reference: str,
+    notes: Sequence[str],
+    molecules: str = "",
 ) -> str:
     """The first violation with its evidence, the others in a line each, t_stab, and what was watched."""
     lines: list[str] = []
@@ -21,12 +26,24 @@ def format_check(
         lines += [f"then: {_line(each)}" for each in others[:_MOST_LINES]]
         if len(others) > _MOST_LINES:
             lines.append(f"and {len(others) - _MOST_LINES} more (all of them: --json)")
+    elif n_bonds == 0:
+        lines.append("No t_stab: there are no bonds, so the bond criterion watched nothing; nothing else was violated.")
     else:
         lines.append("No violation.")
-    lines.append(_t_stab(result))
+    if result.fails_at_once:
+        lines.append(
+            "No t_stab: the trajectory begins beyond the limit. Limits that fit the system are needed (--density-start "
+            "for bounds around the start's density), or another start (--start)."
+        )
+    elif not (result.censored and n_bonds == 0):
+        lines.append(_t_stab(result))
+    else:
+        lines.append(f"The other criteria held up to {_end(result)}.")
     frames = f"{result.n_frames} frame{'s' if result.n_frames != 1 else ''}"
     bonds = "" if n_bonds is None else f", {n_bonds} bonds (reference {reference})"
     lines.append(f"Checked: {frames}{bonds}: {'; '.join([*criteria, 'finite', 'lost'])}.")
+    if molecules:
+        lines.append(f"Molecules: {molecules}.")
     return "\n".join(lines + [f"Note: {note}" for note in notes])
 
 
@@ -64,6 +81,10 @@ def _when(violation: Violation) -> str:
     if violation.time_ps is not None:
         known.append(f"{violation.time_ps:.6g} ps")
     return f"frame {violation.frame}" + (f" ({', '.join(known)})" if known else "")
+
+
+def _end(result: CheckResult) -> str:
+    return f"frame {result.last_index}" if result.t_stab_ps is None else f"{result.t_stab_ps:.6g} ps"
 
 
 def _t_stab(result: CheckResult) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.centres_of_mass import CentresOfMass, read_centres
 from lamplighter.analysis.diffusivity import (
     BlockPlan,
@@ -55,7 +56,7 @@ class Wanted:
         viscosity: mPa s, for the finite-size correction; None: none is made.
         temperature: K, for the same; None: that of the run.
         vacf_length: Up to which the velocity autocorrelation is integrated.
-        unwrap, tolerance: As `centres_of_mass.read_centres`.
+        unwrap, bonds: As `centres_of_mass.read_centres`; bonds None: as the run decided, else `BondRule()`.
     """
 
     discard: float | None = None
@@ -64,7 +65,7 @@ class Wanted:
     temperature: float | None = None
     vacf_length: float = 2.0
     unwrap: bool = False
-    tolerance: float = 1.15
+    bonds: BondRule | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def diffusivity_of_frames(
         TrajectoryError: the frames cannot be used (`centres_of_mass.read_centres`), or are too few; the file is named.
     """
     try:
-        whole = read_centres(frames, unwrap=wanted.unwrap, tolerance=wanted.tolerance, of_molecules=of_molecules)
+        whole = read_centres(frames, unwrap=wanted.unwrap, bonds=wanted.bonds, of_molecules=of_molecules)
         chosen = production or production_of_length(whole.length_ps, wanted.discard)
         return _analysed(path, whole, _production(whole, wanted, chosen), chosen.words, wanted)
     except TrajectoryError as problem:
@@ -202,6 +203,8 @@ def diffusivity_of_run(
     if wanted.temperature is None:
         wanted = replace(wanted, temperature=temperature_of_stage(trajectory.run, record, production))
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
+    if isinstance(trajectory, RunTrajectory):
+        wanted = replace(wanted, bonds=wanted.bonds or trajectory.bonds)
     made = diffusivity_of_frames(folder, frames_of_stage(trajectory, stage), wanted, known, production)
     notes = [*made.notes, *trajectory.notes]
     if trajectory.dropped:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamplighter.analysis.stability_check import Limits, StabilityCheck, bonds_of, check_frames, lacking
 from lamplighter.errors import RunFolderError
+from lamplighter.report.run_bonds import has_no_bonds
 from lamplighter.report.run_folder import RunRecord, read_run
 from lamplighter.report.run_system import system_of
 from lamplighter.report.run_trajectory import TRAJECTORY, RunTrajectory
@@ -56,14 +57,35 @@ class RunLifetime:
 def read_lifetime(folder: Path) -> RunLifetime:
     """t_stab of a run.
 
+    Of a run without bonds a bond criterion says nothing; where nothing else could have failed, neither does the run.
+
     The first event of its guard, recorded or stopped for; else the error that LAMMPS ended with; a run without a guard
     is checked by its trajectory against the protocol's criteria. Anything else that ended a run (an interruption, a
     full disk) only censors it, as does a guard that stopped because models disagreed.
 
     Raises:
-        RunFolderError: there is no run, or it has no dynamics that could be judged.
+        RunFolderError: there is no run, it has no dynamics that could be judged, began beyond a limit, or had nothing
+            to be judged by.
     """
     run = read_run(folder)
+    found = _found(folder, run)
+    criteria = [each for each in found.criteria if not each.startswith("bond")]
+    without = found.criteria != criteria and (found.source == "no bonds" or has_no_bonds(folder))
+    if not without:
+        return found
+    changes = any(each.startswith("density") for each in criteria) and any(each.type == "npt" for each in run.stages)
+    others = [each for each in criteria if not each.startswith(("density", *NO_FAILURE_OF_THE_LIQUID))]
+    if not found.failed and not changes and not others:
+        raise RunFolderError(
+            f"{folder}: there are no bonds, so the bond criterion watched nothing, and nothing else could have failed: "
+            "its stability is not known (say which atoms are bonded: section bonds; or watch density, force or energy)"
+        )
+    note = f"there are no bonds, so the bond criterion watched nothing: t_stab is by {'; '.join(criteria) or 'LAMMPS'}"
+    source = "trajectory" if found.source == "no bonds" else found.source
+    return replace(found, criteria=criteria, source=source, notes=[note, *found.notes])
+
+
+def _found(folder: Path, run: RunRecord) -> RunLifetime:
     run.require_dynamics()
     guard = run.guard or {}
     criteria = [str(each) for each in guard.get("criteria") or []]
@@ -78,6 +100,11 @@ def read_lifetime(folder: Path) -> RunLifetime:
         time = event.time if time is None else time
         if time is None:
             raise RunFolderError(f"{folder}: the time of its event at step {event.step} is not known")
+        if event.step == 0:
+            raise RunFolderError(
+                f"{folder} began beyond the limit of '{event.criterion}', before a step was made: nothing is known of "
+                "its stability (limits that fit the system are needed, or another start)"
+            )
         return RunLifetime(folder, time, True, event.criterion, "guard", criteria, system, notes)
     if guard.get("criterion") in NO_FAILURE_OF_THE_LIQUID:
         notes.append(f"its guard ended it because of the {guard['criterion']}: censored there")
@@ -134,15 +161,22 @@ def _from_trajectory(run: RunRecord) -> RunLifetime:
     if "density" in lacking(first, limits):
         limits = replace(limits, density=None)
         notes.append("the density was not checked: it is not known from the trajectory")
-    result = check_frames(StabilityCheck(first, limits, bonds_of(first)), chain([first], frames))
+    bonds = bonds_of(first, rule=trajectory.bonds)
+    result = check_frames(StabilityCheck(first, limits, bonds), chain([first], frames))
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
     notes.append("it had no guard: t_stab is from the frames of its trajectory, and known to their interval")
     criteria = ["bond stretch 0.5"] + (["density 0.2 2"] if limits.density else [])
+    source = "trajectory" if len(bonds.ids) else "no bonds"
     time = result.t_stab_ps
+    if result.fails_at_once:
+        raise RunFolderError(
+            f"{run.folder} began beyond the limit of '{result.violations[0].criterion}': nothing is known of its "
+            "stability by the protocol, which is for molecular liquids (run with a guard that fits)"
+        )
     if time is None:
         raise RunFolderError(f"the times of the frames of {trajectory.path} are not known")
     cause = result.violations[0].criterion if result.violations else None
     if cause is None and (broken := _broken(run)) is not None:
         return RunLifetime(run.folder, _end_ps(run), True, broken, "LAMMPS", criteria, "", notes)
-    return RunLifetime(run.folder, time, cause is not None, cause, "trajectory", criteria, "", notes)
+    return RunLifetime(run.folder, time, cause is not None, cause, source, criteria, "", notes)

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamplighter.errors import RunFolderError
 from lamplighter.report.production import production_of_committee
+from lamplighter.report.run_bonds import has_no_bonds
 from lamplighter.report.run_folder import RunRecord, read_run
 from lamplighter.report.stage_summary import summarise_stage
 
@@ -81,7 +82,16 @@ def _stability(run: RunRecord) -> dict[str, Any] | None:
         "censored": cause is None,
         "cause": cause,
         "criteria": run.guard.get("criteria"),
-    }
+    } | ({"note": note} if (note := _unwatched(run)) else {})
+
+
+def _unwatched(run: RunRecord) -> str:
+    """What the guard could not watch, in words."""
+    assert run.guard is not None
+    bonds = [each for each in run.guard.get("criteria") or [] if str(each).startswith("bond")]
+    if not bonds or not has_no_bonds(run.folder):
+        return ""
+    return f"there are no bonds: {' and '.join(bonds)} watched nothing"
 
 
 def _committee(run: RunRecord) -> dict[str, Any] | None:

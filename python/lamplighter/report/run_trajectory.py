@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.config.loading import load_run_file
 from lamplighter.errors import LamplighterError, RunFolderError
+from lamplighter.report.run_bonds import bonds_of_run
 from lamplighter.report.run_folder import RUN_FILE, RunRecord, read_run
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
@@ -61,6 +64,15 @@ class RunTrajectory:
             time = frame.time_ps if frame.step is None else self.run.time_of_step(frame.step)
             yield replace(frame, time_ps=time)
         self.dropped = dump.dropped
+
+    @cached_property
+    def bonds(self) -> BondRule:
+        """The bonds that the run decided on.
+
+        Raises:
+            TrajectoryError: their list cannot be read.
+        """
+        return bonds_of_run(self.run.folder)
 
     def watched(self) -> WatchedInRun:
         """What the run's own guard watched.

@@ -14,6 +14,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write as write_frames
 
 from lamplighter.analysis import stability
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.analysis.whole_molecules import whole_molecules
@@ -148,7 +149,9 @@ class ScanFrames:
             raise LamplighterError(f"{path} cannot be written: {problem.strerror or problem}") from problem
 
 
-def generated(path: Path | None, index: int, densities: list[float], tolerance: float, atomic: bool) -> ScanFrames:
+def generated(
+    path: Path | None, index: int, densities: list[float], bonds: BondRule | None, atomic: bool
+) -> ScanFrames:
     """A frame of a file with its molecules moved to each density.
 
     Raises:
@@ -157,29 +160,29 @@ def generated(path: Path | None, index: int, densities: list[float], tolerance: 
     if path is None:
         raise LamplighterError("FRAME is needed: the liquid that is expanded and compressed")
     try:
-        return made_from(_frame(path, index), path.name, densities, tolerance, atomic)
+        return made_from(_frame(path, index), path.name, densities, bonds, atomic)
     except StructureError as problem:
         raise StructureError(f"{path}: {problem}") from problem
 
 
-def made_from(atoms: Atoms, name: str, densities: list[float], tolerance: float, atomic: bool) -> ScanFrames:
+def made_from(atoms: Atoms, name: str, densities: list[float], bonds: BondRule | None, atomic: bool) -> ScanFrames:
     """A frame with its molecules moved to each density.
 
     Args:
         atoms: The frame.
         name: Where it is from, in words.
-        densities, tolerance, atomic: As `rigid_scan` and `molecules_for_scan`.
+        densities, bonds, atomic: As `rigid_scan` and `molecules_for_scan`.
 
     Raises:
         StructureError: it cannot be used, or molecules overlap at a density.
     """
-    whole, molecules = molecules_for_scan(atoms, tolerance, atomic)
+    whole, molecules = molecules_for_scan(atoms, bonds, atomic)
     frames = rigid_scan(whole, molecules.of_atom, densities)
     source = f"{name} at {density_of(whole):.4g} g/cm³"
     return ScanFrames(source, frames, isolated_molecules(whole, molecules.of_atom), molecules)
 
 
-def labelled(path: Path, energy: str | None, select: str | None, tolerance: float, atomic: bool) -> ScanFrames:
+def labelled(path: Path, energy: str | None, select: str | None, bonds: BondRule | None, atomic: bool) -> ScanFrames:
     """The frames of a file with their energies; those without a cell are isolated molecules.
 
     Raises:
@@ -198,12 +201,10 @@ def labelled(path: Path, energy: str | None, select: str | None, tolerance: floa
         raise LamplighterError(f"{path} holds {len(dense)} periodic frames to scan, fewer than {FEWEST_DENSITIES}")
     notes = list(given.notes)
     # bonds are clearest where molecules are far from each other
-    first, molecules = molecules_for_scan(given.frames[dense[0]], tolerance, atomic)
+    first, molecules = molecules_for_scan(given.frames[dense[0]], bonds, atomic)
     pairs = np.empty((0, 2), dtype=np.int64)
     if not atomic:
-        pairs, _ = stability.bonds_by_distance(
-            first.positions, first.numbers, first.cell.array, np.asarray(first.pbc), tolerance
-        )
+        pairs, _ = (bonds or BondRule()).find(first.positions, first.numbers, first.cell.array, np.asarray(first.pbc))
     frames = [_like(first, pairs, given.frames[k], f"frame {k} of {path}", notes) for k in dense]
     isolated = [given.frames[k] for k in range(len(given)) if not any(given.frames[k].pbc)]
     alone = sum((Counter(atoms.symbols) for atoms in isolated), Counter())

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamplighter.analysis import stability
 from lamplighter.analysis.bond_statistics import BondClass, BondDifference, BondLengths, differences
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.centres_of_mass import molecules_of
 from lamplighter.analysis.integrity import BREAKS, Integrity, IntegrityCheck
 from lamplighter.analysis.molecules import Molecules
@@ -35,7 +36,7 @@ class Wanted:
             `production.production_of_length`.
         r_max: Å, of g(r); None: as far as the cell allows, at most `FARTHEST_A`.
         bin_width: Å, of g(r).
-        tolerance: As `stability.bonds_by_distance`; also where a new bond begins.
+        bonds: Which atoms are bonded, and where a new bond begins; None: as the run decided, else `BondRule()`.
         breaks: A bond ends at this times the sum of its covalent radii.
         every: Only each such frame is looked at.
     """
@@ -43,7 +44,7 @@ class Wanted:
     discard: float | None = None
     r_max: float | None = None
     bin_width: float = 0.05
-    tolerance: float = 1.15
+    bonds: BondRule | None = None
     breaks: float = BREAKS
     every: int = 1
 
@@ -129,6 +130,7 @@ def structure_of_run(trajectory: RunTrajectory, stage: str | None, wanted: Wante
     run = trajectory.run
     record = chosen_stage(run, stage, ("nvt", "npt", "nve"), "the structure")
     begin, end = stage_interval_ps(run, record)
+    wanted = replace(wanted, bonds=wanted.bonds or trajectory.bonds)
     production = production_of_stage(run, record, wanted.discard)
     made = structure_of_frames(run.folder, trajectory, wanted, (begin, end), production)
     rows = run.thermo.stage(record.index)
@@ -224,12 +226,11 @@ class _Reading:
 
     def _begin(self, frame: Frame) -> None:
         self._first = frame
-        self._molecules = molecules_of(frame, self._wanted.tolerance)
+        rule = self._wanted.bonds or BondRule()
+        self._molecules = molecules_of(frame, rule)
         assert frame.masses is not None
-        self._check = IntegrityCheck(frame.numbers, frame.masses, self._wanted.tolerance, self._wanted.breaks)
-        pairs, lengths = stability.bonds_by_distance(
-            frame.positions, frame.numbers, frame.cell, frame.periodic, self._wanted.tolerance
-        )
+        self._check = IntegrityCheck(frame.numbers, frame.masses, rule.tolerance, self._wanted.breaks, rule, frame.ids)
+        pairs, lengths = rule.find(frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids)
         self._bonds = BondLengths(pairs, frame.numbers, lengths)
 
     def _take(self, frame: Frame) -> None:

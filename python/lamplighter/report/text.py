@@ -56,6 +56,8 @@ def _headline(summary: dict[str, Any]) -> str:
     stability = summary.get("stability")
     if stability and stability["cause"]:
         headline += f"\nThe guard ended it at {stability['t_stab_ps']:.6g} ps: {stability['cause']} (events.jsonl)"
+    elif stability and stability.get("note"):
+        headline += f"\nThe guard found nothing up to {stability['t_stab_ps']:.6g} ps, but {stability['note']}"
     elif stability:
         headline += f"\nThe guard found nothing: stable for at least {stability['t_stab_ps']:.6g} ps"
     committee = summary.get("committee")

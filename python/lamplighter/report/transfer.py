@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.bootstrap import RESAMPLES, resampling
 from lamplighter.analysis.compositions import Determination, determination, species_energies
 from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
@@ -103,7 +104,7 @@ class Transfer:
 
 
 def compositions_of(
-    frames: Sequence[Atoms], by: str = "molecules", names: Mapping[str, str] | None = None, tolerance: float = BONDED
+    frames: Sequence[Atoms], by: str = "molecules", names: Mapping[str, str] | None = None, bonds: BondRule = BONDED
 ) -> Compositions:
     """What each frame is made of.
 
@@ -111,7 +112,7 @@ def compositions_of(
         frames: At least one.
         by: `molecules` or `elements`.
         names: What to call a formula.
-        tolerance: As `isolated_molecules`.
+        bonds: As `isolated_molecules`.
 
     Raises:
         StructureError: as `isolated_molecules`.
@@ -120,7 +121,7 @@ def compositions_of(
         kinds = sorted({int(number) for atoms in frames for number in atoms.numbers})
         counts = np.array([[int((atoms.numbers == kind).sum()) for kind in kinds] for atoms in frames])
         return Compositions([str(chemical_symbols[kind]) for kind in kinds], counts.astype(np.int64))
-    found = isolated_molecules(frames, tolerance)
+    found = isolated_molecules(frames, bonds)
     order = sorted(range(len(found.species)), key=lambda place: (names or {}).get(found.species[place], "~"))
     called = [(names or {}).get(found.species[place], found.species[place]) for place in order]
     return Compositions(called, found.counts[:, order])

@@ -1,14 +1,15 @@
-"""Lists of bonds and of bond lengths, as `fix guard` reads them; # begins a comment."""
+"""Lists of bonds and of bond lengths, as `fix guard` reads them; # begins a comment. Bonds of LAMMPS data files."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ase.data import chemical_symbols
 
 from lamplighter.errors import TrajectoryError
+from lamplighter.structures.lammps_data import looks_like_data
 
 
 def read_bond_list(path: Path) -> list[tuple[int, int, float | None]]:
@@ -55,6 +56,56 @@ def read_bond_lengths(path: Path) -> dict[tuple[str, str], float]:
     if not lengths:
         raise TrajectoryError(f"{path} holds no bond lengths; it needs lines 'ELEMENT1 ELEMENT2 length in Å'")
     return lengths
+
+
+def read_bonds(path: Path) -> list[tuple[int, int]]:
+    """Bonds by IDs, the lower first: of a list of bonds, or of the Bonds section of a LAMMPS data file.
+
+    A list may be empty: then nothing is bonded.
+
+    Raises:
+        TrajectoryError: the file cannot be read, a line is something else, or a data file has no Bonds section.
+    """
+    if not lists_bonds(path):
+        bonds = _bonds_of_data(path)
+    elif any(True for _ in _lines(path, "the list of bonds")):
+        bonds = [(first, second) for first, second, _ in read_bond_list(path)]
+    else:
+        bonds = []
+    return sorted({(min(bond), max(bond)) for bond in bonds})
+
+
+def lists_bonds(path: Path) -> bool:
+    """Whether a file is a list of bonds rather than a LAMMPS data file."""
+    return not (path.is_file() and looks_like_data(path))
+
+
+def write_bonds(path: Path, bonds: Iterable[Sequence[int]], comments: Iterable[str]) -> None:
+    """Write a list of bonds with comments before it.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    lines = [*(f"# {comment}" for comment in comments), *(f"{first} {second}" for first, second in bonds)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _bonds_of_data(path: Path) -> list[tuple[int, int]]:
+    bonds: list[tuple[int, int]] = []
+    inside = found = False
+    for number, words in _lines(path, "the data file"):
+        if words[0][0].isalpha():
+            inside = words[0] == "Bonds"
+            found |= inside
+        elif inside:
+            try:
+                first, second = int(words[2]), int(words[3])
+            except (ValueError, IndexError):
+                raise TrajectoryError(f"line {number} of {path} is no bond 'NUMBER TYPE ID1 ID2'") from None
+            bonds.append((first, second))
+    if not found:
+        raise TrajectoryError(f"the LAMMPS data file {path} has no Bonds section; give a list 'ID1 ID2' of bonds")
+    return bonds
 
 
 def _length(word: str) -> float:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamplighter.analysis.stability import bonds_by_distance
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.report.events import Event
 from lamplighter.report.events_text import EVENT_COLUMNS, event_row
 from lamplighter.report.page.content import Block, Content, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
+from lamplighter.report.run_bonds import bonds_of_run
 from lamplighter.report.run_lifetime import NO_FAILURE_OF_THE_LIQUID
 from lamplighter.report.run_trajectory import STRUCTURE
 from lamplighter.structures.frame import Frame
@@ -78,8 +78,11 @@ def _label(run: ReportedRun, frame: Frame, is_failure: bool) -> str:
 
 def _bonds(run: ReportedRun, ids: np.ndarray) -> np.ndarray:
     """The bonds of the start, by places in `ids`."""
+    rule = bonds_of_run(run.folder)
+    if rule.listed is not None:
+        return np.searchsorted(ids, rule.listed[np.isin(rule.listed, ids).all(axis=1)]).reshape(-1, 2)
     start = read_start(run.folder / STRUCTURE, AtomTypes({}, {}))
-    pairs, _ = bonds_by_distance(start.positions, start.numbers, start.cell, start.periodic)
+    pairs, _ = rule.find(start.positions, start.numbers, start.cell, start.periodic, start.ids)
     if len(start.ids) and not np.isin(start.ids[pairs], ids).all():
         pairs = pairs[np.isin(start.ids[pairs], ids).all(axis=1)]
     return np.searchsorted(ids, start.ids[pairs]).reshape(-1, 2)

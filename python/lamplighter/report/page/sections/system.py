@@ -8,11 +8,12 @@ import numpy as np
 
 from lamplighter.analysis.centres_of_mass import molecules_of
 from lamplighter.analysis.molecules import hill_formula
-from lamplighter.analysis.stability import bonds_by_distance, density
+from lamplighter.analysis.stability import density
 from lamplighter.errors import LamplighterError
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import MOST_ATOMS, ShownFrame, structure_view
+from lamplighter.report.run_bonds import bonds_of_run
 from lamplighter.report.run_trajectory import STRUCTURE
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
@@ -24,7 +25,8 @@ FINAL = "final.data"
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: the start structure cannot be read, or an element in it is not known."""
     frame = read_start(run.folder / STRUCTURE, AtomTypes({}, {}))
-    found = molecules_of(frame)
+    rule = bonds_of_run(run.folder, frame.ids)
+    found = molecules_of(frame, rule)
     assert frame.masses is not None  # molecules_of has refused it
     formula = hill_formula(Counter(frame.element(atom) for atom in range(len(frame))))
     counts = found.counts()
@@ -53,8 +55,8 @@ def make(run: ReportedRun) -> Content:
         )
     head = ("molecule", "number", "atoms each", "g/mol", "of molecules", "by weight")
     caption = (
-        "Molecules are atoms connected by bonds at the start (by covalent radii); isomers have one formula, and so "
-        "have isotopologues (g/mol: their mean)."
+        f"Molecules are atoms connected by bonds at the start, {rule.source}; isomers have one formula, and so have "
+        "isotopologues (g/mol: their mean)."
     )
     blocks: list[Block] = [Facts(facts), Table("composition", caption, head, rows), _view(run, frame)]
     return Content(blocks=blocks, data={"formula": formula, "molecules": dict(zip(found.names, counts, strict=True))})
@@ -71,7 +73,9 @@ def _tilted(frame: Frame) -> str:
 
 
 def _view(run: ReportedRun, frame: Frame) -> Block:
-    pairs, _ = bonds_by_distance(frame.positions, frame.numbers, frame.cell, frame.periodic)
+    pairs, _ = bonds_of_run(run.folder, frame.ids).find(
+        frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids
+    )
     shown = [ShownFrame(frame, "the start structure")]
     try:
         # LAMMPS writes masses and no names, and not every isotope's mass tells its element
