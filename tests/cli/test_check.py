@@ -161,7 +161,7 @@ def test_wrong_options_are_refused(
         ("empty.xyz.gz", gzip.compress(b""), "empty.xyz.gz holds no whole frame"),
         ("text.txt", b"no trajectory at all\n", "ASE cannot read text.txt"),
         ("a.xyz", b"no trajectory at all\n", "a.xyz, frame 0 is damaged: expected its number of atoms, got 'no traj"),
-        ("a.xyz", b"1\n\nXx 0 0 0\n", "a.xyz, frame 0 is damaged"),
+        ("a.xyz", b"1\n\nXx 0 0 0\n", "a.xyz, frame 0 has names in place of symbols: 'Xx' (1 atom)"),
         ("a.dcd", b"CORD", "give --topology FILE"),
         ("a.dump", b"ITEM: NOTHING\n", "a.dump holds no whole frame"),
     ],

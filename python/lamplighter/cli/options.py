@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 Elements = Annotated[
-    str | None, typer.Option(help='Of the atom types of a LAMMPS file, such as "H C O".', metavar="SYMBOLS")
+    str | None,
+    typer.Option(
+        help='Elements of numbered atom types, such as "H C O", or of named atoms, such as "OW=O HW1=H MW=NULL"; NULL '
+        "leaves atoms out.",
+        metavar="SYMBOLS",
+    ),
 ]
 Topology = Annotated[
     Path | None, typer.Option(help="Read the trajectory with MDAnalysis and this topology.", metavar="FILE")

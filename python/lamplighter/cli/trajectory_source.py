@@ -63,7 +63,8 @@ def open_source(
         raise LamplighterError("give --timestep (of the simulation) or --dt (between frames), not both")
     if units is not None and units not in UNIT_STYLES:
         raise LamplighterError(f"--units must be one of {', '.join(UNIT_STYLES)}, got {units!r}")
-    types = AtomTypes(elements_option(elements), {})
+    of_types, of_names = elements_option(elements), names_option(elements)
+    types = AtomTypes(of_types, {}, of_names)
     step_ps, frame_ps = time_option("--timestep", timestep), time_option("--dt", dt)
     if path.is_dir():
         run = RunTrajectory(path, dict(types.elements))
@@ -74,18 +75,43 @@ def open_source(
 
 
 def elements_option(text: str | None) -> dict[int, str]:
-    """The elements of atom types 1, 2, … from `--elements "H C O"`; none where it was not given."""
+    """The elements of atom types 1, 2, … from `--elements "H C O"`; none where it was not given, or gives names.
+
+    `NULL` stands for atoms that are left out.
+    """
     from ase.data import chemical_symbols
 
-    if text is None:
+    from lamplighter.structures.atom_names import LEFT_OUT
+
+    if text is None or "=" in text:
         return {}
     symbols = text.replace(",", " ").split()
     for symbol in symbols:
-        if symbol not in chemical_symbols[1:]:
+        if symbol not in (*chemical_symbols[1:], LEFT_OUT):
             raise LamplighterError(f'--elements: {symbol!r} is not a chemical element (write e.g. --elements "H C O")')
     if not symbols:
         raise LamplighterError('--elements is empty; give one symbol for each atom type, e.g. "H C O"')
     return dict(enumerate(symbols, start=1))
+
+
+def names_option(text: str | None) -> dict[str, str]:
+    """The elements of named atoms from `--elements "OW=O HW1=H MW=NULL"`; none where it gives types."""
+    from ase.data import chemical_symbols
+
+    from lamplighter.structures.atom_names import LEFT_OUT
+
+    if text is None or "=" not in text:
+        return {}
+    found = {}
+    for word in text.replace(",", " ").split():
+        name, _, symbol = word.rpartition("=")
+        if not name or symbol not in (*chemical_symbols[1:], LEFT_OUT):
+            raise LamplighterError(
+                f"--elements: {word!r} is not NAME=SYMBOL; write e.g. --elements "
+                '"OW=O HW1=H MW=NULL" (NULL leaves atoms out)'
+            )
+        found[name] = symbol
+    return found
 
 
 def time_option(option: str, text: str | None) -> float | None:

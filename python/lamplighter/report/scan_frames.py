@@ -23,7 +23,7 @@ from lamplighter.counting import counted
 from lamplighter.errors import LamplighterError, StructureError
 from lamplighter.report.volume_scan import Energies
 from lamplighter.structures import lammps_data
-from lamplighter.structures.frame import Frame
+from lamplighter.structures.frame import Frame, atoms_of_frame
 from lamplighter.structures.labelled_frames import read_labelled
 from lamplighter.structures.labels import Labels
 from lamplighter.structures.lammps_dump import AtomTypes
@@ -244,9 +244,7 @@ def _frame(path: Path, index: int) -> Atoms:
 def _as_atoms(frame: Frame) -> Atoms:
     if not frame.numbers.all():
         raise StructureError("the frame names no elements")
-    return Atoms(
-        numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.periodic, masses=frame.masses
-    )
+    return atoms_of_frame(frame)
 
 
 def _like(first: Atoms, pairs: stability.Integers, atoms: Atoms, where: str, notes: list[str]) -> Atoms:

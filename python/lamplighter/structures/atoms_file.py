@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from ase.neighborlist import neighbor_list
 from lamplighter.errors import StructureError
 from lamplighter.structures.frame import Floats, Integers
 from lamplighter.structures.isotopes import may_have, standard_mass
+from lamplighter.structures.read_by_ase import stated_format, with_stated_elements
 from lamplighter.structures.text_for_ase import as_ase_reads_it
 
-_PS = 1e3 * units.fs  # in ASE's unit of time
+PS = 1e3 * units.fs
+"""A picosecond in ASE's unit of time."""
 _HEAVY_HYDROGEN = re.compile(r"^'[DT]'$|label [DT]\d*\b")
 
 OVERLAP_A = 0.1
@@ -45,8 +48,10 @@ class AtomTypesOfStructure:
     of_atom: Integers
 
 
-def read_atoms(path: Path, file_format: str | None, index: int) -> tuple[Atoms, tuple[str, ...]]:
-    """One frame of a file, and what is said of the file at the start of a run.
+def read_atoms(
+    path: Path, file_format: str | None, index: int, names: Mapping[str, str] | None = None
+) -> tuple[Atoms, tuple[str, ...]]:
+    """One frame of a file, and what is said of the file at the start of a run; `names` as `read_by_ase.read_by_ase`.
 
     Raises:
         StructureError: ASE cannot read the file, it has no frame `index`, or it contradicts itself.
@@ -54,12 +59,18 @@ def read_atoms(path: Path, file_format: str | None, index: int) -> tuple[Atoms, 
     try:
         with as_ase_reads_it(path, file_format) as (readable, notes):
             # without parallel=False ASE would talk to the other ranks, which are not reading
+            told = stated_format(path, readable, file_format)
             atoms = read(readable, index=index, format=file_format, parallel=False)
     except (IndexError, StopIteration):
         raise StructureError(f"structure.index: {path} has no frame {index}") from None
     except StructureError:
         raise
     except KeyError as problem:
+        if str(problem).strip("'").isdigit():
+            raise StructureError(
+                f"structure.file: {path} has numbers in place of symbols ({problem}), which may be atom types: write "
+                "the symbols of the elements"
+            ) from None
         if not _HEAVY_HYDROGEN.search(str(problem)):
             raise _unreadable(path, problem) from problem
         raise StructureError(
@@ -69,6 +80,7 @@ def read_atoms(path: Path, file_format: str | None, index: int) -> tuple[Atoms, 
     except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
         raise _unreadable(path, problem) from problem
     assert isinstance(atoms, Atoms)
+    atoms = with_stated_elements(atoms, path, told, names or {})
     if readable.suffix == ".gro" and not atoms.cell.array.any():
         atoms.pbc = False
         notes = (*notes, f"the box of {path} is 0 0 0, a placeholder: the structure has no cell")
@@ -228,6 +240,6 @@ def write_data(atoms: Atoms, target: Path, types: AtomTypesOfStructure, atom_sty
             file.write(f"{atom + 1} {types.of_atom[atom]} {charge}{x:.17g} {y:.17g} {z:.17g}\n")
         if atoms.has("momenta"):
             file.write("\nVelocities\n\n")
-            velocities = prism.vector_to_lammps(atoms.get_velocities() * _PS, wrap=False)
+            velocities = prism.vector_to_lammps(atoms.get_velocities() * PS, wrap=False)
             for atom, (x, y, z) in enumerate(velocities, start=1):
                 file.write(f"{atom} {x:.17g} {y:.17g} {z:.17g}\n")

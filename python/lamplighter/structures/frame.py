@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
@@ -13,6 +14,8 @@ from lamplighter.structures.isotopes import NEAR_STANDARD, element_of_isotope
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_UNITED_ATOMS = np.array([atomic_masses[6] + n * atomic_masses[1] for n in range(1, 5)])  # CH to CH4
+_NEAR_UNITED = 0.008  # g/mol
 _STANDARD_MASSES = np.array(atomic_masses[1:])
 
 
@@ -63,8 +66,10 @@ class Frame:
 
 def number_of_mass(mass: float) -> int:
     """Atomic number of the element whose standard mass (g/mol) is nearest, within 0.3; then of a light isotope that
-    tells its element, such as deuterium; 0: there is none.
+    tells its element, such as deuterium; 0: there is none, or it is the mass of a united atom (CH2 is no nitrogen).
     """
+    if np.abs(_UNITED_ATOMS - mass).min() < _NEAR_UNITED:
+        return 0
     away = np.abs(_STANDARD_MASSES - mass)
     nearest = int(np.argmin(away))
     if away[nearest] < NEAR_STANDARD:
@@ -78,3 +83,10 @@ def standard_masses(numbers: Integers) -> Floats | None:
     if len(numbers) and not numbers.all():
         return None
     return np.asarray(atomic_masses[numbers], dtype=np.float64)
+
+
+def atoms_of_frame(frame: Frame) -> Atoms:
+    """ASE's atoms of a frame whose elements are known, without velocities and forces."""
+    return Atoms(
+        numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.periodic, masses=frame.masses
+    )

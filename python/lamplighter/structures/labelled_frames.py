@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import ase.io
 import numpy as np
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from lamplighter.errors import TrajectoryError
+from lamplighter.structures.compressed import uncompressed_name
 from lamplighter.structures.labels import Labels, unknown_stress
+from lamplighter.structures.read_by_ase import read_by_ase
 from lamplighter.structures.trajectory import XyzFile
 
 _WORD = re.compile(r"(?:^|_)(energy|energies)(?:_|$)", re.IGNORECASE)
@@ -132,13 +133,14 @@ def read_labelled(
 
 
 def _is_xyz(path: Path) -> bool:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    return suffixes[-1:] in ([".xyz"], [".extxyz"])
+    return uncompressed_name(path).lower().endswith((".xyz", ".extxyz"))
 
 
 def _any(path: Path) -> Iterator[Atoms]:
     try:
-        yield from ase.io.iread(path, index=":", parallel=False)
+        yield from read_by_ase(path)
+    except TrajectoryError:
+        raise
     except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
         raise TrajectoryError(f"ASE cannot read {path} ({type(problem).__name__}: {problem})") from problem
 

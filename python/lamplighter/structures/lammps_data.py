@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TextIO
 from ase.data import chemical_symbols
 
 from lamplighter.errors import StructureError
+from lamplighter.structures.compressed import open_whole
 from lamplighter.structures.isotopes import (
     element_of_isotope,
     element_of_standard_mass,
@@ -86,7 +87,7 @@ def read_header(path: Path, units: str | None = None) -> DataHeader:
     """Read counts, box, Masses section and titles of a data file.
 
     Args:
-        path: The file, plain or gzipped; in UTF-8 or any encoding that has ASCII in it.
+        path: The file, plain or compressed; in UTF-8 or any encoding that has ASCII in it.
         units: LAMMPS' unit style of its numbers; None: as its first line says, else metal.
 
     Raises:
@@ -273,7 +274,5 @@ def _read_mass(line: str, header: DataHeader, labels: dict[str, int]) -> None:
 
 
 def open_text(path: Path) -> TextIO:
-    """The text of a data file, plain or gzipped; bytes that are not UTF-8, as in Latin-1 comments, are escaped."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="backslashreplace")
-    return path.open(encoding="utf-8", errors="backslashreplace")
+    """The text of a data file, plain or compressed; bytes that are not UTF-8, as in Latin-1 comments, are escaped."""
+    return io.TextIOWrapper(open_whole(path), encoding="utf-8", errors="backslashreplace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,12 +13,16 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from lamplighter.errors import DamagedFrame, TrajectoryError
+from lamplighter.structures import last_line
+from lamplighter.structures.atom_names import LEAVE_OUT, number_of_symbol
 from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
+from lamplighter.structures.last_line import NOTE as LAST_LINE
+from lamplighter.structures.repeated_steps import RepeatedSteps, together
 from lamplighter.structures.unit_styles import factor
 
-_POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"))
-_SCALED = (("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
+_POSITIONS = (("xu", "yu", "zu"), ("xsu", "ysu", "zsu"), ("x", "y", "z"), ("xs", "ys", "zs"))  # what counts first
+_SCALED = {("xs", "ys", "zs"), ("xsu", "ysu", "zsu")}
 _UNWRAPPED = {("xu", "yu", "zu"), ("xsu", "ysu", "zsu")}
 _STATIC = ("id", "type", "element", "mass")
 _IMAGES = ("ix", "iy", "iz")
@@ -31,11 +35,21 @@ _NUMBER_OF = {symbol: number for number, symbol in enumerate(chemical_symbols) i
 class AtomTypes:
     """What the user or a data file says of the atom types, by type; empty where it is left to the dump.
 
-    `elements` are symbols; where they are given they count more than the dump's own column. `masses` in g/mol.
+    `elements` are symbols, or `NULL` for atoms that are left out; where they are given they count more than the dump's
+    own column. `masses` in g/mol. `names` are the same symbols for files that name atoms instead of numbering types.
     """
 
     elements: Mapping[int, str]
     masses: Mapping[int, float]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def begins_like_a_dump(path: Path) -> bool:
+    """Whether a file, plain or compressed, is a LAMMPS text dump, by its first line; its name does not matter."""
+    if not path.is_file():
+        return False
+    with open_as_far_as_it_goes(path) as file:
+        return file.read(6) == b"ITEM: "
 
 
 class _CutOff(Exception):
@@ -68,6 +82,8 @@ class LammpsDump:
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, is no dump, or its very first frame is damaged."""
         self.dropped = ""
+        repeated = RepeatedSteps(self.path)
+        n_skipped, ending = 0, ""
         with open_as_far_as_it_goes(self.path) as file:
             self._file = file
             units = self._given_units or "metal"
@@ -79,7 +95,11 @@ class LammpsDump:
                         break
                     units = self._given_units or header.units
                     header.units = units
-                    frame = self._frame(index, header, _rows(file, header, self._where(index, header.step)))
+                    rows, whole = _rows(file, header, self._where(index, header.step))
+                    if not whole and damage_of(file):
+                        raise _CutOff
+                    ending = "" if whole else LAST_LINE
+                    frame = self._frame(index, header, rows)
                 except _CutOff:
                     step = f" (step {header.step})" if header.step is not None else ""
                     self.dropped = f"frame {index}{step}, which is cut off, was left out"
@@ -89,10 +109,14 @@ class LammpsDump:
                         raise
                     self.dropped = left_out_from(index, problem)
                     break
-                yield frame
                 index += 1
+                if repeated.is_repeated(frame):
+                    n_skipped += 1
+                    continue
+                yield frame if not n_skipped else replace(frame, index=frame.index - n_skipped)
             if damage := damage_of(file):
                 self.dropped = f"{damage}; {self.dropped or 'what follows was left out'}"
+            self.dropped = together(self.dropped, ending, repeated.note)
 
     def _where(self, index: int, step: int | None = None) -> str:
         return f"{self.path}, frame {index}" + (f" (step {step})" if step is not None else "")
@@ -114,9 +138,7 @@ class LammpsDump:
             return values * factor(quantity, header.units) if quantity else values
 
         scale = factor("distance", header.units)
-        written = next(
-            (names for names in (*_POSITIONS, *_SCALED) if all(name in rows.columns for name in names)), None
-        )
+        written = next((names for names in _POSITIONS if all(name in rows.columns for name in names)), None)
         if written is None:
             raise TrajectoryError(f"{where} has no positions (x y z, xu yu zu, xs ys zs or xsu ysu zsu)")
         positions = numbers_in(written)
@@ -162,6 +184,9 @@ class LammpsDump:
                 raise DamagedFrame(f"{where} is damaged: it has atom {ids[repeated[0]]} twice")
         numbers = self._numbers(rows, where)
         masses = self._masses(rows, numbers, where)
+        if (numbers == LEAVE_OUT).any():
+            order = np.arange(len(numbers)) if order is None else order
+            ids, order = ids[numbers[order] != LEAVE_OUT], order[numbers[order] != LEAVE_OUT]
         if order is not None:
             numbers, masses = numbers[order], None if masses is None else masses[order]
         for array in (ids, numbers, masses):
@@ -176,6 +201,7 @@ class LammpsDump:
         if given and "type" in columns:
             return _each(rows.words("type"), lambda name: _number_of_type(name, given, where))
         if "element" in columns:
+            self._refuse_default_element(rows, where)
             return _each(rows.words("element"), lambda name: _number_of_symbol(name, where))
         if "mass" in columns:
             return _each(rows.words("mass"), lambda mass: number_of_mass(float(mass)))
@@ -183,6 +209,18 @@ class LammpsDump:
             masses = self._types.masses
             return _each(rows.words("type"), lambda name: number_of_mass(masses.get(int(name), -1.0)))
         return np.zeros(rows.n_atoms, dtype=np.int64)
+
+    def _refuse_default_element(self, rows: _Rows, where: str) -> None:
+        """LAMMPS writes C for every type (https://docs.lammps.org/dump_modify.html) where nothing else was said."""
+        if "type" not in rows.columns or set(rows.words("element")) != {b"C"}:
+            return
+        kinds = set(rows.words("type"))
+        known = [number_of_mass(self._types.masses.get(int(kind), 0.0)) for kind in kinds if kind.isdigit()]
+        if len(kinds) > 1 and set(known) != {6} and "mass" not in rows.columns:
+            raise TrajectoryError(
+                f"{where} has {len(kinds)} atom types and the element C for all, which LAMMPS writes where dump_modify "
+                "element was not given: give --elements, one for each type (C for all, if they are)"
+            )
 
     def _masses(self, rows: _Rows, numbers: Integers, where: str) -> Floats | None:
         """In the dump's own unit where it has them."""
@@ -195,7 +233,7 @@ class LammpsDump:
             masses, types = self._types.masses, [int(name) for name in rows.words("type")]
             if all(number in masses for number in set(types)):
                 return np.array([masses[number] for number in types], dtype=np.float64)
-        return standard_masses(numbers)
+        return standard_masses(np.where(numbers == LEAVE_OUT, 1, numbers))
 
 
 @dataclass(frozen=True)
@@ -302,17 +340,19 @@ class _Header:
         self.cell, self.origin = np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]), low
 
 
-def _rows(file: io.BufferedReader, header: _Header, where: str) -> _Rows:
+def _rows(file: io.BufferedReader, header: _Header, where: str) -> tuple[_Rows, bool]:
+    """The atoms of a frame, and whether its last line has its end."""
     n, width = header.n_atoms or 0, len(header.columns)
     lines = list(islice(file, n))
-    if n and (len(lines) < n or not lines[-1].endswith(b"\n")):
+    whole = not lines or lines[-1].endswith(b"\n")
+    if len(lines) < n or not (whole or last_line.is_whole(lines[-1], lines[:-1])):
         raise _CutOff
     words = b"".join(lines).split()
     if len(words) != n * width:
         raise DamagedFrame(
             f"{where} is damaged: {n} atoms with {width} columns are {n * width} words, and {len(words)} are there"
         )
-    return _Rows(words, {name: place for place, name in enumerate(header.columns)})
+    return _Rows(words, {name: place for place, name in enumerate(header.columns)}), whole
 
 
 def _line(file: io.BufferedReader) -> str:
@@ -337,10 +377,13 @@ def _number_of_type(name: str, elements: Mapping[int, str], where: str) -> int:
             f"{where} has atoms of type {name}, and {len(elements)} elements are given "
             f"({' '.join(elements.values())}); give one for each atom type, in order"
         )
-    return _NUMBER_OF[elements[int(name)]]
+    return number_of_symbol(elements[int(name)])
 
 
 def _number_of_symbol(name: str, where: str) -> int:
     if name not in _NUMBER_OF:
-        raise TrajectoryError(f"{where}: {name!r} is not a chemical element; give --elements, one for each atom type")
+        raise TrajectoryError(
+            f"{where}: {name!r} is not a chemical element; give --elements, one for each atom type, and NULL for "
+            "virtual sites, which are left out"
+        )
     return _NUMBER_OF[name]

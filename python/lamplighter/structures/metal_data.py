@@ -6,12 +6,12 @@ coefficients only after the styles that they belong to, which a machine-learned 
 
 from __future__ import annotations
 
-import gzip
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from lamplighter.errors import StructureError
+from lamplighter.structures.compressed import open_whole
 from lamplighter.structures.lammps_data import DataHeader, open_text, section_title
 from lamplighter.structures.unit_styles import factor
 
@@ -58,7 +58,7 @@ def write_metal(header: DataHeader, atom_style: str, target: Path) -> None:
     path = header.path
     head, sections = _split(path)
     if (header.units or "metal") == "metal" and all(_is_plain(section) for section in sections):
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as data, target.open("wb") as out:
+        with open_whole(path) as data, target.open("wb") as out:
             shutil.copyfileobj(data, out)
         return
     target.write_text(_text(header, atom_style, head, sections), encoding="utf-8")

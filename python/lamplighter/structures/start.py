@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ase import Atoms
+
 from lamplighter.config.run_file import Structure
-from lamplighter.errors import StructureError
+from lamplighter.errors import StructureError, TrajectoryError
 from lamplighter.structures import atoms_file, lammps_data, metal_data
 from lamplighter.structures.constraints import Held, held_coordinates
+from lamplighter.structures.frame import atoms_of_frame
+from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump, begins_like_a_dump
 
 BOND_STYLES = ("angle", "bond", "full", "molecular", "template")
 """LAMMPS atom styles with bonds, whose bonded neighbours `special_bonds` could hide."""
@@ -100,15 +104,20 @@ def _from_lammps_data(settings: Structure) -> StartStructure:
 
 
 def _from_atoms_file(settings: Structure) -> StartStructure:
+    is_dump = begins_like_a_dump(settings.file)
     for key in ("elements", "units"):
-        if getattr(settings, key) is not None:
-            raise StructureError(f"structure.{key} is for LAMMPS data files; {settings.file} names its own {key}")
+        if getattr(settings, key) is not None and not is_dump:
+            raise StructureError(f"structure.{key} is for LAMMPS files; {settings.file} names its own {key}")
     if settings.atom_style not in (None, "atomic", "charge"):
         raise StructureError(
             f"structure.atom_style: {settings.atom_style!r} needs a LAMMPS data file; {settings.file} can be "
             "atomic or charge"
         )
-    atoms, notes = atoms_file.read_atoms(settings.file, settings.format, settings.index)
+    notes: tuple[str, ...] = ()
+    if is_dump:
+        atoms = _atoms_of_dump(settings)
+    else:
+        atoms, notes = atoms_file.read_atoms(settings.file, settings.format, settings.index)
     if settings.periodic is not None:
         atoms.pbc = settings.periodic
     has_cell = bool(atoms.cell.rank == 3)
@@ -141,6 +150,31 @@ def _from_atoms_file(settings: Structure) -> StartStructure:
         held=held,
         notes=notes,
     )
+
+
+def _atoms_of_dump(settings: Structure) -> Atoms:
+    """One frame of a LAMMPS dump, whose atom types are no atomic numbers.
+
+    Raises:
+        StructureError: there is no such frame, or its elements are not known.
+    """
+    types = AtomTypes(dict(enumerate(settings.elements or (), start=1)), {})
+    try:
+        frames = list(LammpsDump(settings.file, types, settings.units))
+    except TrajectoryError as problem:
+        raise StructureError(f"structure.file: {problem}") from None
+    if not -len(frames) <= settings.index < len(frames):
+        raise StructureError(f"structure.index: {settings.file} has no frame {settings.index}: it has {len(frames)}")
+    frame = frames[settings.index]
+    if not frame.numbers.all():
+        raise StructureError(
+            f"structure.file: the LAMMPS dump {settings.file} numbers atom types and names no elements: give "
+            "structure.elements, one for each type, in order"
+        )
+    atoms = atoms_of_frame(frame)
+    if frame.velocities is not None:
+        atoms.set_velocities(frame.velocities / atoms_file.PS)
+    return atoms
 
 
 def _held_in_words(held: Held, path: Path) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,10 +19,18 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from lamplighter.errors import DamagedFrame, StructureError, TrajectoryError
-from lamplighter.structures import lammps_data, metal_data
-from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
+from lamplighter.structures import atom_names, lammps_data, last_line, metal_data
+from lamplighter.structures.compressed import (
+    damage_of,
+    fraction_read,
+    left_out_from,
+    open_as_far_as_it_goes,
+    uncompressed_name,
+)
 from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
-from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
+from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump, begins_like_a_dump
+from lamplighter.structures.read_by_ase import read_by_ase, stated_format, with_stated_elements
+from lamplighter.structures.repeated_steps import RepeatedSteps, together
 from lamplighter.structures.text_for_ase import as_ase_reads_it
 
 _PS = 1e3 * units.fs  # in ASE's unit of time
@@ -65,14 +75,15 @@ def open_trajectory(
         raise TrajectoryError(f"{path} is empty")
     if topology is not None:
         return _MDAnalysisTrajectory(path, topology, types)
-    if _begins_like_a_dump(path):
+    names = types.names if types else {}
+    if begins_like_a_dump(path):
         return LammpsDump(path, types, units)
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    if suffixes[-1:] in ([".xyz"], [".extxyz"]):
-        return XyzFile(path)
-    if suffixes[-1:] and suffixes[-1] in _NEEDS_TOPOLOGY:
+    suffix = Path(uncompressed_name(path)).suffix.lower()
+    if suffix in (".xyz", ".extxyz"):
+        return XyzFile(path, types)
+    if suffix in _NEEDS_TOPOLOGY:
         raise TrajectoryError(f"{path} holds no elements: give --topology FILE, a file of the same atoms that has them")
-    return _AseTrajectory(path)
+    return _AseTrajectory(path, names)
 
 
 def read_start(path: Path, types: AtomTypes) -> Frame:
@@ -96,7 +107,8 @@ def read_start(path: Path, types: AtomTypes) -> Frame:
                 atoms.set_masses([header.masses[number] for number in atoms.arrays["type"]])
         else:
             with as_ase_reads_it(path, None) as (readable, _):
-                atoms = ase.io.read(readable, parallel=False)
+                told = stated_format(path, readable, None)
+                atoms = with_stated_elements(ase.io.read(readable, parallel=False), path, told, types.names)
     except StructureError as problem:
         raise TrajectoryError(f"{path} cannot be used: {problem}") from None
     except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
@@ -163,9 +175,10 @@ def frame_of_atoms(atoms: Atoms, index: int) -> Frame:
 class XyzFile:
     """The frames of an XYZ or extended XYZ file, plain or gzipped; one that is cut off is read as far as it goes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, types: AtomTypes | None = None) -> None:
         self.path = path
         self.dropped = ""
+        self._types = types or AtomTypes({}, {})
         self._file: io.BufferedReader | None = None
 
     @property
@@ -175,8 +188,13 @@ class XyzFile:
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, or its very first frame is damaged."""
-        for index, atoms in enumerate(self.atoms()):
-            yield frame_of_atoms(atoms, index)
+        repeated, index = RepeatedSteps(self.path), 0
+        for atoms in self.atoms():
+            frame = frame_of_atoms(atoms, index)
+            if not repeated.is_repeated(frame):
+                yield frame
+                index += 1
+        self.dropped = together(self.dropped, repeated.note)
 
     def atoms(self) -> Iterator[Atoms]:
         """The frames with all that the file says of them. Raises as iteration over frames."""
@@ -211,8 +229,51 @@ class XyzFile:
             )
         lines = [head, *(file.readline() for _ in range(int(head) + 1))]
         if not lines[-1].endswith(b"\n"):
-            return None
-        return self._atoms(b"".join(lines).decode("utf-8", errors="replace"), index)
+            if damage_of(file) or int(head) == 0 or not last_line.is_whole(lines[-1], lines[2:-1]):
+                return None
+            self.dropped = last_line.NOTE
+        rows = self._with_symbols([line.decode("utf-8", errors="replace") for line in lines], index)
+        return self._atoms("".join(rows), index)
+
+    def _with_symbols(self, lines: list[str], index: int) -> list[str]:
+        """The lines of a frame with symbols in place of what else stands there.
+
+        Raises:
+            TrajectoryError: it is not known which elements are meant.
+        """
+        columns = re.search(r"Properties=\"?(\S+)", lines[1])
+        if columns and not columns.group(1).lower().startswith("species"):
+            return lines
+        words = [line.split(maxsplit=1)[0] if line.strip() else "" for line in lines[2:]]
+        strange = {word for word in words if word not in chemical_symbols[1:]}
+        if not strange or "" in strange:
+            return lines
+        symbols = {word: self._symbol(word) for word in strange}
+        unknown = Counter(word for word in words if word in strange and symbols[word] is None)
+        if unknown:
+            numbered = all(word.isdigit() for word in unknown)
+            raise TrajectoryError(
+                f"{self.path}, frame {index} has {'numbers' if numbered else 'names'} in place of symbols: "
+                f"{atom_names.in_words(unknown)}; "
+                + (
+                    'give the elements of these atom types in order, such as --elements "H O"'
+                    if numbered
+                    else atom_names.remedy(unknown)
+                )
+            )
+        kept = []
+        for word, line in zip(words, lines[2:], strict=True):
+            symbol = symbols.get(word, word)
+            if symbol != atom_names.LEFT_OUT:
+                kept.append(line.replace(word, str(symbol), 1))
+        return [f"{len(kept)}\n", lines[1], *kept]
+
+    def _symbol(self, word: str) -> str | None:
+        if word.isdigit():
+            return self._types.elements.get(int(word))
+        if word in self._types.names:
+            return self._types.names[word]
+        return None if word.capitalize() in chemical_symbols else atom_names.element_of_name(word)
 
     def _atoms(self, text: str, index: int) -> Atoms:
         try:
@@ -226,20 +287,22 @@ class XyzFile:
 class _AseTrajectory:
     """Whatever else ASE reads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Mapping[str, str]) -> None:
         self.path = path
         self.dropped = ""
+        self._names = names
 
     def __iter__(self) -> Iterator[Frame]:
         self.dropped = ""
         index = 0
-        frames = None
+        frames = read_by_ase(self.path, self._names)
         while True:
             try:
-                frames = frames or iter(ase.io.iread(self.path, index=":", parallel=False))
                 atoms = next(frames)
             except StopIteration:
                 return
+            except StructureError as problem:
+                raise TrajectoryError(str(problem)) from None
             except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
                 if index:
                     self.dropped = left_out_from(index, problem)
@@ -260,6 +323,7 @@ class _MDAnalysisTrajectory:
         self.topology = topology
         self.dropped = ""
         self._elements = dict(types.elements) if types else {}
+        self._names = dict(types.names) if types else {}
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: MDAnalysis is missing, or cannot read the files; the elements are not known."""
@@ -269,6 +333,7 @@ class _MDAnalysisTrajectory:
             universe = self._universe()
             ids, numbers, masses = self._atoms(universe)
             order = np.argsort(ids, kind="stable")
+            order = order[numbers[order] != atom_names.LEAVE_OUT]
             frames = iter(universe.trajectory)
             index = 0
             while True:
@@ -306,7 +371,8 @@ class _MDAnalysisTrajectory:
                 if header is not None:  # MDAnalysis wants UTF-8, and masses in g/mol
                     topology = Path(folder) / "topology.data"
                     topology.write_text(metal_data.metal_text(header, header.atom_style or "atomic"), encoding="utf-8")
-                return MDAnalysis.Universe(str(topology), str(self.path), **options)
+                # nothing is guessed: neither elements from names nor masses from elements
+                return MDAnalysis.Universe(str(topology), str(self.path), to_guess=(), **options)
         except Exception as problem:
             raise TrajectoryError(
                 f"MDAnalysis cannot read {self.path} with the topology {self.topology} "
@@ -318,23 +384,43 @@ class _MDAnalysisTrajectory:
         atoms = universe.atoms
         ids = np.asarray(atoms.ids if hasattr(atoms, "ids") else np.arange(1, len(atoms) + 1), dtype=np.int64)
         masses = np.asarray(atoms.masses, dtype=np.float64) if hasattr(atoms, "masses") else None
-        if masses is not None and not masses.all():
-            masses = None
-        given = self._elements
-        for attribute in ("types",) if given else ("elements", "types"):
-            words = [str(word) for word in getattr(atoms, attribute, [])]
-            symbols = [
-                given.get(int(word) if word.isdigit() else 0, "") if given else word.capitalize() for word in words
-            ]
-            if symbols and all(symbol in chemical_symbols[1:] for symbol in symbols):
-                numbers = np.array([chemical_symbols.index(symbol) for symbol in symbols], dtype=np.int64)
-                return ids, numbers, masses if masses is not None else standard_masses(numbers)
-        if masses is None or given:
-            raise TrajectoryError(
-                f"{self.topology} names no elements; give a topology that does, or --elements, one for each of its "
-                "numbered atom types"
+        words = [str(word) for word in getattr(atoms, "types", [])]
+        names = [str(name) for name in getattr(atoms, "names", words)]
+        if self._elements:
+            numbers = np.array(
+                [atom_names.number_of_symbol(self._elements.get(int(w) if w.isdigit() else 0, "")) for w in words]
             )
-        return ids, np.array([number_of_mass(mass) for mass in masses], dtype=np.int64), masses
+        else:
+            stated = [str(symbol).capitalize() for symbol in getattr(atoms, "elements", [])] or [""] * len(atoms)
+            numbers = np.array([atom_names.number_of_symbol(symbol) for symbol in stated])
+            for name, symbol in self._names.items():  # what the user says counts more
+                numbers[[name in pair for pair in zip(names, words or names, strict=True)]] = (
+                    atom_names.number_of_symbol(symbol)
+                )
+            lacking = np.flatnonzero(numbers == 0)
+            if len(lacking) and masses is not None:
+                numbers[lacking] = [number_of_mass(masses[place]) for place in lacking]
+            elif len(lacking) and names:
+                residues = [str(name) for name in getattr(atoms, "resnames", [])] or [""] * len(atoms)
+                told = [names[place] for place in lacking], [residues[place] for place in lacking]
+                numbers[lacking] = atom_names.numbers_of_names(*told, {})
+        unknown = Counter((names or words)[place] for place in np.flatnonzero(numbers == 0)) if names or words else None
+        if unknown is None or not len(numbers):
+            raise TrajectoryError(f"{self.topology} names no elements, and no atoms either; give a topology that does")
+        if unknown:
+            numbered = all(word.isdigit() for word in unknown)
+            raise TrajectoryError(
+                f"{self.topology} tells no element of these atoms: {atom_names.in_words(unknown)}; "
+                + (
+                    "give --elements, one for each of its numbered atom types"
+                    if numbered
+                    else atom_names.remedy(unknown)
+                )
+            )
+        standard = standard_masses(np.maximum(numbers, 1).astype(np.int64))
+        if masses is None or standard is None:
+            return ids, numbers.astype(np.int64), standard
+        return ids, numbers.astype(np.int64), np.where(masses > 0.0, masses, standard)
 
 
 def _frame_of_timestep(
@@ -365,10 +451,3 @@ def _time_of(given: Any) -> float | None:
         warnings.simplefilter("always")
         time = float(given.time)
     return None if any("1.0 ps" in str(each.message) for each in said) else time
-
-
-def _begins_like_a_dump(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with open_as_far_as_it_goes(path) as file:
-        return file.read(6) == b"ITEM: "
