@@ -34,7 +34,7 @@ WORDS = {
     "quality": "quality done",
     "errors": "errors frames.xyz --run-file run.yaml",
     "decompose": "decompose frames.xyz --run-file wrong.yaml",
-    "transfer": "transfer frames.xyz --run-file run.yaml --species elements --csv table.csv",
+    "transfer": "transfer frames.xyz --run-file run.yaml --species elements --csv /dev/stderr",
     "extrapolation": "extrapolation check none.npz frames.xyz",
     "report": "report done --labelled frames.xyz -o page.html",
     "compile": "compile --help",
@@ -42,7 +42,13 @@ WORDS = {
     "doctor": "doctor --help",
     "trust": "trust none.model",
 }
-MORE = ["errors frames.xyz --run-file wrong.yaml", "errors frames.xyz --model frames.xyz", "--help", "nonsense"]
+MORE = [
+    "errors frames.xyz --run-file wrong.yaml",
+    "errors frames.xyz --model frames.xyz",
+    "--help",
+    "nonsense",
+    "run --nonsense",
+]
 
 PROGRAM = """
 import os, sys
