@@ -20,6 +20,7 @@ FILES = [
     "run.yaml",
     "in.lammps",
     "inputs",
+    "bonds.txt",
     "structure.data",
     "provenance.json",
     "log.lammps",
