@@ -15,6 +15,7 @@ import torch
 from small_models import nequip_calculator, require
 from tests.conftest import PROGRAMS, Run
 
+from lamplighter import trust
 from lamplighter.conformance import structures
 from lamplighter.errors import ModelError, UntrustedModelError
 from lamplighter.potentials import registry
@@ -80,6 +81,7 @@ def test_words_that_a_compiled_model_does_not_take(tmp_path: Path, options: Load
 
 def test_a_damaged_program_is_refused(tmp_path: Path) -> None:
     path = ours(tmp_path)
+    trust.add([path])
     with pytest.raises(ModelError, match=r"cannot be loaded by torch .*compile it again, `lamplighter compile PACKAGE"):
         registry.recognise(path).load(path, OPTIONS)
 
@@ -91,10 +93,9 @@ def test_the_program_of_another_kind_of_processor_is_refused_before_it_is_loaded
 
 
 def test_machine_code_needs_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = ours(tmp_path)
-    with pytest.raises(UntrustedModelError, match=r"machine code.*lamplighter trust"):
+    with pytest.raises(UntrustedModelError, match=r"(?s)machine code.*lamplighter trust"):
         registry.recognise(path).load(path, OPTIONS)
 
 

@@ -80,8 +80,8 @@ def open_compiled(path: Path) -> CompiledNequIP:
         target = nequip_compiled_file.made_for(path)
         how = f"for `--target {target}`" if target else "for one way of calling it (nequip-compile)"
         raise ModelError(f"model file {path} is compiled {how}: {nequip_compiled_file.remedy(path)}")
-    content = read_program(path, COMPILED)
     _require_machine(path)
+    content = read_program(path, COMPILED)
     try:
         program = torch._inductor.aoti_load_package(io.BytesIO(content))
         return CompiledNequIP(program, path)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pickle import UnpicklingError
@@ -76,9 +77,10 @@ def permission_for(names: Iterable[str]) -> Permission:
         except ModuleNotFoundError as problem:
             package = (problem.name or "").partition(".")[0]
             if package == name.partition(".")[0]:
-                (permission.unknown if "." in str(problem.name) else permission.missing).append(
-                    str(problem) if "." in str(problem.name) else package
-                )
+                if sys.modules.get(package) is None:
+                    permission.missing.append(package)
+                else:  # it is there, in another version
+                    permission.unknown.append(str(problem))
                 continue
             permission.refused.append(name)
             continue
