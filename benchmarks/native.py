@@ -140,6 +140,7 @@ class Lmp:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.simd = ""  # the instruction set of the last run
 
     def run(
         self, model: Path, size: int, dtype: str, steps: int, ranks: int = 1, simd: str | None = None
@@ -161,6 +162,8 @@ class Lmp:
         loops = re.findall(r"Loop time of ([\d.]+) on", done.stdout)
         if done.returncode or len(loops) < 2:
             raise RuntimeError(f"lmp ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        used = re.search(rf"native MACE.*, ({'|'.join(SIMD)}), ", done.stdout)
+        self.simd = used[1] if used else ""
         memory = re.search(r"Maximum resident set size: ([\d.]+) Mbyte", done.stdout)
         return {"ms": 1e3 * float(loops[-1]) / steps, "MB": float(memory[1]) if memory else float("nan")}
 
@@ -213,14 +216,18 @@ def measure_sizes(given: argparse.Namespace, folder: Path, say: Callable[[str], 
 
 
 def measure_parts(given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """What vectors and single precision bring: 640 atoms, one rank."""
+    """What vectors and single precision bring, and whether `auto` takes what is fastest: 640 atoms, one rank."""
     lmp, rows = Lmp(folder), []
     for name in MODELS:
         model = compiled(name, folder)
         cases = [(dtype, simd) for dtype in ("float64", "float32") for simd in SIMD]
         times: dict[tuple[str, str], list[float]] = {}
-        for _ in range(given.repeats):
-            for dtype, simd in cases:
+        chosen = {}
+        for dtype in ("float64", "float32"):
+            lmp.run(model, 640, dtype, 2)
+            chosen[dtype] = lmp.simd
+        for repeat in range(given.repeats):
+            for dtype, simd in cases if repeat % 2 == 0 else cases[::-1]:
                 try:
                     ms = lmp.run(model, 640, dtype, 40 if name == "small" else 10, simd=simd)["ms"]
                 except RuntimeError as problem:
@@ -228,8 +235,12 @@ def measure_parts(given: argparse.Namespace, folder: Path, say: Callable[[str], 
                         raise
                     continue
                 times.setdefault((dtype, simd), []).append(ms)
-        for (dtype, simd), values in times.items():
-            rows.append({"model": name, "dtype": dtype, "simd": simd, "ms": Spread.of(values).median})
+        for (dtype, simd), values in sorted(times.items(), key=lambda item: cases.index(item[0])):
+            auto = times[dtype, chosen[dtype]]
+            row = {"model": name, "dtype": dtype, "simd": simd, "ms": Spread.of(values).median}
+            row["auto"] = simd == chosen[dtype]
+            row["over_auto"] = Spread.of([a / b for a, b in zip(values, auto, strict=True)]).__dict__
+            rows.append(row)
             say(f"{name} {dtype} {simd}: {rows[-1]['ms']:.2f} ms/step")
     return rows
 
@@ -359,8 +370,17 @@ def report(found: dict[str, Any]) -> str:
     if "parts" in found:
         lines += ["## Vectors and precision: 640 atoms, one rank, ms/step", ""]
         lines += table(
-            ["model", "dtype", "instructions", "ms/step"],
-            [[row["model"], row["dtype"], row["simd"], f"{row['ms']:.2f}"] for row in found["parts"]],
+            ["model", "dtype", "instructions", "ms/step", "in time of what `auto` takes"],
+            [
+                [
+                    row["model"],
+                    row["dtype"],
+                    row["simd"] + (" (auto)" if row["auto"] else ""),
+                    f"{row['ms']:.2f}",
+                    spread(row["over_auto"]),
+                ]
+                for row in found["parts"]
+            ],
         )
     if "tables" in found:
         lines += ["## Radial tables: small model, 640 atoms as a cluster, float64", ""]

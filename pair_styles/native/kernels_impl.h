@@ -23,11 +23,39 @@ template <class T> INLINE void store(T *p, typename Vector<T>::V v)
 {
   *(typename Vector<T>::V *) p = v;
 }
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define LAMPLIGHTER_SHUFFLE
+#endif
+#endif
+
+/* Reading lane after lane costs as much as all else that a short loop does: half is added to half.
+ */
 template <class T> INLINE T sum_of_lanes(typename Vector<T>::V v)
 {
+  constexpr int W = Vector<T>::lanes;
+#ifdef LAMPLIGHTER_SHUFFLE
+  if constexpr (W == 2) {
+    v += __builtin_shufflevector(v, v, 1, 0);
+  } else if constexpr (W == 4) {
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
+  } else if constexpr (W == 8) {
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+  } else if constexpr (W == 16) {
+    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  }
+  return v[0];
+#else
   T total = v[0];
-  for (int k = 1; k < Vector<T>::lanes; k++) total += v[k];
+  for (int k = 1; k < W; k++) total += v[k];
   return total;
+#endif
 }
 
 /* Lane k of the result is the sum of the lanes of v[k]: half of the vectors, and half of each, at a
@@ -35,11 +63,6 @@ template <class T> INLINE T sum_of_lanes(typename Vector<T>::V v)
 template <class T> INLINE typename Vector<T>::V sums_of_lanes(typename Vector<T>::V *v)
 {
   constexpr int W = Vector<T>::lanes;
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define LAMPLIGHTER_SHUFFLE
-#endif
-#endif
 #ifdef LAMPLIGHTER_SHUFFLE
   if constexpr (W == 2) {
     return __builtin_shufflevector(v[0], v[1], 0, 2) + __builtin_shufflevector(v[0], v[1], 1, 3);
