@@ -99,6 +99,21 @@ def test_pairs_are_those_of_ase_in_any_cell() -> None:
         assert ours == set(zip(first[once].tolist(), second[once].tolist(), strict=True))
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2]], ids=["right-handed", "left-handed"])
+def test_pairs_up_to_half_of_a_tilted_cell_are_those_of_all_its_images(order: list[int]) -> None:
+    cell = np.array([[12.0, 0.0, 0.0], [5.0, 11.0, 0.0], [-4.0, 5.0, 10.0]])[order]
+    positions = np.random.default_rng(5).random((300, 3)) @ cell
+    reach = 0.999 * half_width(cell, PERIODIC)
+    pairs, distances = pairs_within(positions, cell, PERIODIC, reach)
+    expected = np.full((300, 300), np.inf)
+    for image in np.ndindex(5, 5, 5):
+        apart = positions[None] - positions[:, None] + (np.array(image) - 2) @ cell
+        expected = np.minimum(expected, np.linalg.norm(apart, axis=-1))
+    first, second = np.nonzero(np.triu(expected < reach, 1))
+    assert set(map(tuple, pairs.tolist())) == set(zip(first.tolist(), second.tolist(), strict=True))
+    np.testing.assert_allclose(distances, expected[pairs[:, 0], pairs[:, 1]], atol=1e-4)
+
+
 def test_within_and_between_molecules_add_up() -> None:
     made = distributions(water_boxes(3), 40)
     for whole, between, within in zip(*(made.results(kind) for kind in ("all", "inter", "intra")), strict=True):

@@ -1,8 +1,9 @@
-"""Pairs of atoms that are near each other, by MDAnalysis' neighbour search."""
+"""Pairs of atoms that are near each other, by MDAnalysis' neighbour search, or ASE's where that refuses the cell."""
 
 from __future__ import annotations
 
 import numpy as np
+from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import NDArray
 
 from lamplighter.analysis.stability import Booleans, Floats, Integers
@@ -45,8 +46,18 @@ def pairs_within(positions: Floats, cell: Floats, periodic: Booleans, r_max: flo
     cosines = [whole[i] @ whole[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
     box = np.array([*lengths, *np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))], dtype=np.float32)
     # its own orientation of the cell, whatever that of the file is
-    pairs, distances = self_capped_distance(inside @ triclinic_vectors(box, dtype=np.float64), r_max, box=box)
+    try:
+        pairs, distances = self_capped_distance(inside @ triclinic_vectors(box, dtype=np.float64), r_max, box=box)
+    except ValueError:  # of tilted cells its grid takes less than half of the width
+        return _pairs_of_ase(inside @ whole, whole, r_max)
     return pairs.astype(np.int64), distances
+
+
+def _pairs_of_ase(positions: Floats, cell: Floats, r_max: float) -> tuple[Integers, Floats]:
+    """The same by ASE, slower, for any cell that repeats in all directions."""
+    first, second, distances = primitive_neighbor_list("ijd", np.ones(3, dtype=bool), cell, positions, r_max)
+    once = first < second
+    return np.stack([first[once], second[once]], axis=1).astype(np.int64), distances[once]
 
 
 def half_width(cell: Floats, periodic: NDArray[np.bool_]) -> float:
