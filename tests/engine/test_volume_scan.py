@@ -233,7 +233,7 @@ def test_what_was_evaluated_is_not_evaluated_again(
     monkeypatch.syspath_prepend(str(tmp_path))
     path = counted(write_run_file, tmp_path)
     with pytest.raises(LamplighterError, match=r"counted_lj:Counted, at 1.5 g/cm³: .*no licence"):
-        lamplighter.run(path, progress=False)
+        lamplighter.run(path, trust=True, progress=False)
     folder = tmp_path / "run"
     assert status_of(folder)["status"] == status_of(folder)["volume_scan"]["status"] == "failed"
     assert "no licence" in status_of(folder)["error"]
@@ -261,7 +261,7 @@ def test_what_was_evaluated_is_not_evaluated_again(
 
 def test_a_signal_ends_it_in_good_order(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
     path = counted(write_run_file, tmp_path, slow=True)
-    command = [sys.executable, "-c", "from lamplighter.cli import main; main()", "run", str(path)]
+    command = [sys.executable, "-c", "from lamplighter.cli import main; main()", "run", str(path), "--trust"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -289,7 +289,7 @@ def test_stages_and_scan_are_resumed_in_their_order(
     content = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({**content, "stages": [MELT]}))
     with pytest.raises(LamplighterError, match="no licence"):
-        lamplighter.run(path, progress=False)
+        lamplighter.run(path, trust=True, progress=False)
     before = (tmp_path / "run" / "thermo.csv").read_text()
     last = (tmp_path / "run" / "final.data").read_bytes()
     (tmp_path / "go").touch()

@@ -174,8 +174,11 @@ def potential_of_file(file: Path, settings: dict[str, Any]) -> Member:
         return Member(Potential.model_validate({"models": [file.resolve()], **settings}))
     except ValidationError as problem:
         first = problem.errors()[0]
-        said = str(first.get("ctx", {}).get("problem", first["msg"]))
-        name = first["loc"][0] if first["loc"] else first.get("ctx", {}).get("key", "") or "model"
+        context = first.get("ctx", {})
+        said = str(context.get("problem", first["msg"]))
+        if first["type"] == "literal_error":
+            said = f"must be {context['expected']}, got {first['input']!r}"
+        name = first["loc"][0] if first["loc"] else context.get("key", "") or "model"
         raise LamplighterError(f"--{name}: {said}") from None
 
 
