@@ -3,6 +3,7 @@
 #include "pair_lamplighter.h"
 
 #include "bridge_registry.h"
+#include "file_name.h"
 #include "fix_carry.h"
 #include "fix_trial.h"
 #include "native/radial_table.h"
@@ -211,7 +212,9 @@ void PairLamplighter::coeff(int narg, char **arg)
                "for each atom type; got {} arguments after '* *'",
                ntypes, narg - 2);
 
-  models.assign(arg + 2, arg + 2 + nmodels);
+  models.clear();
+  for (int k = 0; k < nmodels; k++) models.push_back(lamplighter::file_named_by(arg[2 + k]));
+  require_whole_names(std::vector<std::string>(arg + 2, arg + 2 + nmodels));
   elements_of_types.assign(arg + 2 + nmodels, arg + narg);
   for (int itype = 1; itype <= ntypes; itype++)
     if (elements_of_types[itype - 1] == "NULL")
@@ -235,6 +238,24 @@ void PairLamplighter::coeff(int narg, char **arg)
 
   for (int i = 1; i <= ntypes; i++)
     for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
+}
+
+/* LAMMPS has dropped bytes of names that are not ASCII before they come here. */
+
+void PairLamplighter::require_whole_names(const std::vector<std::string> &words)
+{
+  std::string problem;
+  if (comm->me == 0)
+    for (const std::string &name : words) {
+      const bool ascii = std::all_of(name.begin(), name.end(),
+                                     [](char c) { return (unsigned char) c < 128; });
+      if (!ascii && name.compare(0, 5, "file:") != 0 && !platform::file_is_readable(name) &&
+          !platform::path_is_directory(name))
+        problem = "the model file " + name +
+            " does not exist. LAMMPS takes bytes out of names that are not ASCII: write such a "
+            "name as file: and percent-encoding, M\u00fcller.model as file:M%C3%BCller.model";
+    }
+  stop_all_if(problem);
 }
 
 lamplighter_request PairLamplighter::make_request(int wanted)

@@ -80,6 +80,7 @@ class PairLamplighter : public Pair {
 
   void allocate();
   void close_models();
+  void require_whole_names(const std::vector<std::string> &words);
   lamplighter_request make_request(int wanted);
   std::string compiled_model();
   void open_native(const std::string &file);

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamplighter.plain_names import plain_path
+
 _NO_MEMBERS = ("hybrid", "lamplighter/committee")
 
 
@@ -59,14 +61,15 @@ def parse_member(lines: Sequence[str]) -> MemberLines:
 
 
 def with_absolute_files(lines: Sequence[str], base: Path) -> list[str]:
-    """The lines with the words that name a file in `base` as absolute paths.
+    """The lines with the words that name a file in `base` as absolute paths, of characters that LAMMPS' input can hold.
 
     Such a word has a dot or a slash, so that an element's symbol is not taken for a file.
     """
 
     def absolute(match: re.Match[str]) -> str:
         word = match.group()
-        path = base / Path(word).expanduser()
-        return str(path.resolve()) if ("." in word or "/" in word) and path.is_file() else word
+        bare = word[1:-1] if word[0] in "\"'" else word
+        path = base / Path(bare).expanduser()
+        return str(plain_path(path.resolve())) if ("." in bare or "/" in bare) and path.is_file() else word
 
-    return [re.sub(r"\S+", absolute, line) for line in lines]
+    return [re.sub(r""""[^"]+"|'[^']+'|\S+""", absolute, line) for line in lines]

@@ -9,6 +9,7 @@ from typing import Any
 from lamplighter.config import Potential
 from lamplighter.engine import potential as potential_lines
 from lamplighter.errors import LamplighterError
+from lamplighter.plain_names import file_word
 
 Lines = list[str]
 RANKS_CHECK = "the_number_of_ranks_does_not_matter"
@@ -96,5 +97,5 @@ class Subject:
 
 
 def _lamplighter(models: Sequence[Any], words: str, elements: Sequence[str]) -> Lines:
-    names = " ".join(potential_lines.quoted(model) for model in models)
+    names = " ".join(file_word(model) for model in models)
     return [f"pair_style {potential_lines.MODELS} {words}", f"pair_coeff * * {names} {' '.join(elements)}"]

@@ -17,9 +17,11 @@ from typing import Any
 from ase.data import atomic_numbers
 
 from lamplighter.config.run_file import Potential
-from lamplighter.engine.pair_style import PairStyle, quoted
+from lamplighter.engine.pair_style import PairStyle
 from lamplighter.errors import EnvironmentProblem, ModelError
+from lamplighter.plain_names import plain_path
 from lamplighter.potentials import lammps_files
+from lamplighter.potentials.gap_file import companions
 
 _UNIFIED_SYMBOL = "PyInit_mliap_unified_couple"
 """What a LAMMPS exports that was built with Python for `pair_style mliap unified`; `_kokkos` is appended to it."""
@@ -202,26 +204,27 @@ def _activate_unified(lammps: Any, kokkos: bool) -> None:
 
 
 def _one_file(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    return PairStyle(style.name, "", (("* *", f"{quoted(model)} {elements}"),))
+    return PairStyle(style.name, "", (("* *", f"{plain_path(model)} {elements}"),))
 
 
 def _mace(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
     words = "no_domain_decomposition" if ranks == 1 else ""
-    return PairStyle(style.name, words, (("* *", f"{quoted(model)} {elements}"),))
+    return PairStyle(style.name, words, (("* *", f"{plain_path(model)} {elements}"),))
 
 
 def _unified(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    return PairStyle("mliap", f"unified {quoted(model)} 0", (("* *", elements),))
+    return PairStyle("mliap", f"unified {plain_path(model)} 0", (("* *", elements),))
 
 
 def _e3gnn_parallel(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
     layers = len(list(model.glob("*.pt")))
-    return PairStyle(style.name, "", (("* *", f"{layers} {quoted(model)} {elements}"),))
+    return PairStyle(style.name, "", (("* *", f"{layers} {plain_path(model)} {elements}"),))
 
 
 def _quip(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
     numbers = " ".join(str(atomic_numbers[element]) for element in elements.split())
-    return PairStyle(style.name, "", (("* *", f'{quoted(model)} "Potential xml_label={_xml_label(model)}" {numbers}'),))
+    file = plain_path(model, companions(model))
+    return PairStyle(style.name, "", (("* *", f'{file} "Potential xml_label={_xml_label(model)}" {numbers}'),))
 
 
 def _xml_label(model: Path) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,8 +17,3 @@ class PairStyle:
     name: str
     words: str
     coefficients: tuple[tuple[str, str], ...]
-
-
-def quoted(path: Path) -> str:
-    """A path as one word of a LAMMPS script."""
-    return f'"{path}"' if re.search(r"[\s#$&\"']", str(path)) else str(path)

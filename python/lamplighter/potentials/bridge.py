@@ -102,13 +102,21 @@ def _guarded(action: Callable[[], None], *, ends_all_ranks: bool) -> int:
         action()
     except BaseException as error:
         _error = error
-        _message = ctypes.create_string_buffer(f"{type(error).__name__}: {error}".encode())
+        _message = ctypes.create_string_buffer(_as_bytes(f"{type(error).__name__}: {error}"))
         if ends_all_ranks:
             traceback.print_exception(error, file=last_words())
             sys.stdout.flush()
             last_words().flush()
         return 1
     return 0
+
+
+def _as_bytes(message: str) -> bytes:
+    """File names in it are the bytes that they were; nothing in it can hide the error that it tells of."""
+    try:
+        return message.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:
+        return message.encode("utf-8", errors="backslashreplace")
 
 
 @c_interface.OPEN
@@ -190,7 +198,7 @@ def _compile(request: Any, path: int, size: int) -> int:
 
     failed = _guarded(action, ends_all_ranks=False)
     if use_bridge:
-        _message = ctypes.create_string_buffer(use_bridge.encode())
+        _message = ctypes.create_string_buffer(_as_bytes(use_bridge))
         return c_interface.USE_BRIDGE
     return failed
 

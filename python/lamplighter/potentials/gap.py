@@ -15,6 +15,7 @@ import torch
 from ase import Atoms
 
 from lamplighter.errors import ModelError
+from lamplighter.plain_names import plain_path
 from lamplighter.potentials import gap_file, recognition
 from lamplighter.potentials.edges import require_elements
 from lamplighter.potentials.gap_file import GapFile
@@ -62,7 +63,8 @@ class Gap(ClusterPotential):
         from quippy.potential import Potential
 
         try:
-            loaded = Potential(param_filename=str(path), calculation_always_required=True)
+            file = plain_path(path, found.companions)  # Fortran gets no other characters than those of ASCII
+            loaded = Potential(param_filename=str(file), calculation_always_required=True)
         except RuntimeError as problem:
             newer = (
                 ": a newer gap_fit wrote it, pip install --upgrade quippy-ase"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -10,12 +13,14 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lamplighter.errors import LamplighterError
 
 # Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 ONE_PANEL = (4.4, 3.0)
 """Size of a figure of one panel, inches. A phone of 375 pixels shows it 323 pixels wide: its text keeps its size."""
@@ -43,6 +48,24 @@ def own_settings() -> AbstractContextManager[None]:
     return matplotlib.style.context("default")
 
 
+@contextlib.contextmanager
+def any_text(figure: Figure) -> Iterator[None]:
+    """Write a figure in this: names of runs, models and files in it may hold any character.
+
+    Two `$` in a name begin no formula (those of ours begin with `$_`), bytes that are no text become U+FFFD, and
+    characters that the font lacks are drawn as boxes without a warning for each.
+    """
+    for text in figure.findobj(Text):
+        content = _NO_TEXT.sub("\ufffd", text.get_text())
+        if "$" in content and "$_" not in content:
+            text.set_parse_math(False)
+            content = content.replace(r"\$", "$")
+        text.set_text(content)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format of its suffix.
 
@@ -54,6 +77,7 @@ def save(figure: Figure, path: Path) -> None:
     if suffix not in known:
         raise LamplighterError(f"--figure {path}: the suffix must be one of {', '.join(sorted(known))}")
     try:
-        figure.savefig(path, dpi=150, format=suffix)
+        with any_text(figure):
+            figure.savefig(path, dpi=150, format=suffix)
     except OSError as problem:
         raise LamplighterError(f"--figure {path} cannot be written: {problem.strerror or problem}") from problem

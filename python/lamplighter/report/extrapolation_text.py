@@ -151,7 +151,7 @@ def write_atoms(result: CheckedTrajectory, frames: Iterator[Frame], path: Path) 
     """
     place = 0
     try:
-        with path.open("w", encoding="utf-8") as file:
+        with path.open("w", encoding="utf-8", errors="replace") as file:
             for frame in frames:
                 if place == len(result.frames) or frame.index != result.frames[place]:
                     continue

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lamplighter.report.drawing import new_figure
+from lamplighter.report.drawing import any_text, new_figure
 from lamplighter.report.production import stage_time_ps
 from lamplighter.report.run_folder import RunRecord
 
@@ -83,7 +83,8 @@ def draw_thermo(run: RunRecord, path: Path) -> bool:
     figure.align_ylabels(list(axes))
     figure.suptitle(_title(run), fontsize="medium")
     new = path.with_name(path.name + ".new")
-    figure.savefig(new, dpi=150, format="png")
+    with any_text(figure):
+        figure.savefig(new, dpi=150, format="png")
     new.replace(path)
     return True
 

@@ -141,7 +141,7 @@ def write_structure_csv(result: StructureOfTrajectories, prefix: Path) -> list[P
     for name, rows in tables.items():
         path = prefix.with_name(f"{prefix.name}_{name}.csv")
         try:
-            with path.open("w", encoding="utf-8", newline="") as file:
+            with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
                 csv.writer(file).writerows(rows())
         except OSError as problem:
             raise LamplighterError(f"--csv {prefix}: {path} cannot be written: {problem.strerror}") from problem

@@ -20,7 +20,7 @@ def write_table(option: str, path: Path, header: Sequence[str], rows: Iterable[S
         LamplighterError: the file cannot be written.
     """
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(header)
             writer.writerows([_cell(value) for value in row] for row in rows)

@@ -26,7 +26,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
         LamplighterError: the file cannot be written.
     """
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
             writer.writerows([[_cell(value) for value in row] for row in rows])

@@ -60,7 +60,7 @@ def read_atoms(
         with as_ase_reads_it(path, file_format) as (readable, notes):
             # without parallel=False ASE would talk to the other ranks, which are not reading
             told = stated_format(path, readable, file_format)
-            atoms = read(readable, index=index, format=file_format, parallel=False)
+            atoms = read(readable, index=index, format=file_format, parallel=False, do_not_split_by_at_sign=True)
     except (IndexError, StopIteration):
         raise StructureError(f"structure.index: {path} has no frame {index}") from None
     except StructureError:

@@ -36,7 +36,7 @@ def read_by_ase(path: Path, names: Mapping[str, str] | None = None) -> Iterator[
     """
     with as_ase_reads_it(path, None) as (readable, _):
         file_format = stated_format(path, readable, None)
-        for atoms in ase.io.iread(readable, index=":", parallel=False):
+        for atoms in ase.io.iread(readable, index=":", parallel=False, do_not_split_by_at_sign=True):
             yield with_stated_elements(atoms, path, file_format, names or {})
 
 

@@ -108,7 +108,9 @@ def read_start(path: Path, types: AtomTypes) -> Frame:
         else:
             with as_ase_reads_it(path, None) as (readable, _):
                 told = stated_format(path, readable, None)
-                atoms = with_stated_elements(ase.io.read(readable, parallel=False), path, told, types.names)
+                atoms = with_stated_elements(
+                    ase.io.read(readable, parallel=False, do_not_split_by_at_sign=True), path, told, types.names
+                )
     except StructureError as problem:
         raise TrajectoryError(f"{path} cannot be used: {problem}") from None
     except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over

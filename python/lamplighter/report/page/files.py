@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import LamplighterError
-from lamplighter.report.drawing import own_settings
+from lamplighter.report.drawing import any_text, own_settings
 from lamplighter.report.page.assemble import Report
 from lamplighter.report.page.content import Number, Picture, Table
 from lamplighter.report.page.html import anchor, blocks_of
@@ -24,7 +24,7 @@ def write_page(text: str, path: Path) -> None:
     """
     new = path.with_name(f".{path.name}.new")
     try:
-        new.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8", errors="replace")  # names of folders may hold bytes that are no text
         new.replace(path)
     except OSError as problem:
         raise LamplighterError(
@@ -49,7 +49,7 @@ def write_files(report: Report, folder: Path) -> list[Path]:
             elif isinstance(block, Picture):
                 for suffix in FORMATS:
                     path = folder / f"{prefix}{block.name}.{suffix}"
-                    with own_settings():
+                    with own_settings(), any_text(block.figure):
                         block.figure.savefig(path, dpi=200, format=suffix)
                     written.append(path)
     except OSError as problem:
@@ -115,7 +115,7 @@ def _number_row(label: str, number: Number) -> Sequence[Any]:
 
 
 def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows(rows)

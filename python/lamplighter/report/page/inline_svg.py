@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from lamplighter.report.drawing import own_settings
+from lamplighter.report.drawing import any_text, own_settings
 
 MOST_POINTS = 4000
 """Lines of more points become pixels inside the SVG: each point takes about 15 bytes."""
@@ -51,7 +51,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
                 line.set_rasterized(True)
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": name, "savefig.transparent": True}
-    with own_settings(), matplotlib.rc_context(settings):
+    with own_settings(), matplotlib.rc_context(settings), any_text(figure):
         figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
