@@ -18,6 +18,7 @@ import yaml
 
 import lamplighter
 from lamplighter.config.loading import load_run_file
+from lamplighter.engine import gaps
 from lamplighter.engine.restart_file import step_of_restart
 from lamplighter.engine.resume import how_to_go_on
 from lamplighter.engine.trajectory import step_of, whole_frames
@@ -65,6 +66,16 @@ def go_on(folder: Path) -> None:
     assert status(folder)["status"] == "completed"
     assert frames(folder) == FRAMES
     assert sorted(set(steps(folder))) == list(range(0, 81, 10))
+
+
+def test_the_iterations_of_a_long_minimisation_are_no_steps_that_are_missing(write_run_file: WriteRunFile) -> None:
+    minimise = {"type": "minimise", "force_tolerance": "1e-10 eV/A", "max_steps": 500}
+    folder = lamplighter.run(write_run_file([minimise, NVT]), progress=False).folder
+    iterations = [int(line.split(",")[1]) for line in (folder / "thermo.csv").read_text().splitlines()[1:3]]
+    assert iterations[1] > 10  # more than the interval of the table
+    assert gaps.first_gaps(folder, load_run_file(folder / "run.yaml")) == {}
+    copy = interrupted_copy(folder, "copy")
+    assert chosen(copy) == ("restart.stage1.bin", "")
 
 
 def test_the_furthest_whole_restart_file_counts_and_nothing_is_lost(

@@ -98,7 +98,7 @@ def test_members_are_numbered_and_their_files_found(tmp_path: Path) -> None:
 def test_dispersion_and_repulsion_are_added() -> None:
     potential = {"models": MACE, "dispersion": "pbe", "zbl": {"inner": "0.6 A", "outer": "0.12 nm"}}
     assert lines(potential) == [
-        "pair_style hybrid/overlay lamplighter dtype float64 device auto kind auto engine auto "
+        "pair_style hybrid/overlay lamplighter dtype auto device auto kind auto engine auto "
         "dispersion/d3 bj pbe 20 12 zbl 0.6 1.2",
         f"pair_coeff * * lamplighter {MACE} H C O",
         "pair_coeff * * dispersion/d3 H C O",

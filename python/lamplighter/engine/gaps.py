@@ -25,17 +25,17 @@ def first_gaps(folder: Path, run: RunFile) -> dict[str, int]:
         path = folder / name
         present: Iterator[int] = iter(())
         if path.exists():
-            present = _steps_of_table(path) if path.suffix == ".csv" else _steps_of_frames(path)
+            present = _steps_of_table(path, run) if path.suffix == ".csv" else _steps_of_frames(path)
         missing = _first_missing(expected, present)
         if missing is not None:
             found[name] = missing
     return found
 
 
-def step_reached(folder: Path) -> int:
+def step_reached(folder: Path, run: RunFile) -> int:
     """The last step of dynamics that `thermo.csv` holds; 0 where it holds none."""
     table = folder / run_folder.THERMO
-    return max(_steps_of_table(table), default=0) if table.exists() else 0
+    return max(_steps_of_table(table, run), default=0) if table.exists() else 0
 
 
 def _expected(run: RunFile) -> dict[str, Iterator[int]]:
@@ -73,13 +73,14 @@ def _first_missing(expected: Iterator[int], present: Iterator[int]) -> int | Non
     return None
 
 
-def _steps_of_table(path: Path) -> Iterator[int]:
-    """The second column of the whole lines, behind the header."""
+def _steps_of_table(path: Path, run: RunFile) -> Iterator[int]:
+    """The second column of the whole lines of dynamics, behind the header; minimisations count steps of their own."""
+    dynamics = {str(index).encode() for index, stage in enumerate(run.stages) if not isinstance(stage, Minimise)}
     with path.open("rb") as table:
         commas = table.readline().count(b",")
         for line in table:
             values = line.split(b",", 2)
-            if line.endswith(b"\n") and line.count(b",") == commas and values[1].isdigit():
+            if line.endswith(b"\n") and line.count(b",") == commas and values[0] in dynamics and values[1].isdigit():
                 yield int(values[1])
 
 

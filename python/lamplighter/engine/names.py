@@ -20,3 +20,6 @@ GUARD_CRITERIA = (
     "deviation",
 )
 """What `fix guard` found first, by the number that is its scalar: `NAMES` of `pair_styles/fix_guard.cpp`."""
+
+OF_COMMITTEE = ("variance", "deviation")
+"""Criteria that say that models disagree, not that the system is broken."""

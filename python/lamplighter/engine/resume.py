@@ -60,7 +60,7 @@ def how_to_go_on(folder: Path, run: RunFile) -> Resumption:
     if not run.stages:
         return Resumption()
     restart, notes = find_restart(folder, run, status.natoms)
-    reached = gaps.step_reached(folder)
+    reached = gaps.step_reached(folder, run)
     if restart is None:
         keep = reached > _restart_interval(run, 0)
         if keep:

@@ -31,7 +31,7 @@ from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.engine.molecules import StartOfRun, start_of_run
-from lamplighter.engine.names import BONDS, GUARD_CRITERIA, MOLECULES
+from lamplighter.engine.names import BONDS, GUARD_CRITERIA, MOLECULES, OF_COMMITTEE
 from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.engine.resumed_outputs import clear_outputs, cut_outputs
@@ -440,7 +440,8 @@ def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSte
     number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
     if number:
         guard.criterion = GUARD_CRITERIA[number]
-        if session.step == 0 and plan.restart is None:
+        # a committee that disagrees about the start is what was looked for, and no fault of the start
+        if session.step == 0 and plan.restart is None and guard.criterion not in OF_COMMITTEE:
             raise refused_at_the_first_step(guard.criterion, plan.folder)
 
 
