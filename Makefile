@@ -31,10 +31,11 @@ liquid: install
 	folder=runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S) && \
 	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o $$folder && $(BIN)/lamplighter report $$folder
 
-# Both environments are made at once: it is mostly waiting. A failure of one part does not hide those of the others.
+# Both environments are made at once, as it is mostly waiting, and then tested at once: most tests leave a core idle. Their
+# lines mix; each part ends with a summary of its own. A failure of one part does not hide those of the others.
 test:
 	$(MAKE) --no-print-directory --jobs=2 install $(FRAMEWORKS_VENV)/.installed
-	$(MAKE) --no-print-directory --jobs=1 --keep-going lint test-main test-frameworks
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-main test-frameworks lint
 
 test-main: install
 	$(BIN)/python -m pytest
