@@ -20,6 +20,7 @@
 #include "neigh_list.h"
 #include "neighbor.h"
 #include "platform.h"
+#include "universe.h"
 #include "update.h"
 #include "utils.h"
 
@@ -49,6 +50,13 @@ const char *const NO_PROCESS =
     "lamplighter.potentials.bridge.attach(lmp) after creating LAMMPS in Python; or compile the "
     "model "
     "with 'lamplighter compile MODEL' and name the .lamp file, which needs no Python";
+
+const char *const NO_PROCESS_OF_A_REPLICA =
+    "pair_style lamplighter evaluates this model in a Python process, which drives one LAMMPS on "
+    "all "
+    "ranks: with -partition replicas have none. Compile the model with 'lamplighter compile MODEL' "
+    "and name the .lamp file, which needs no Python; or start one 'lamplighter lmp' for each "
+    "replica";
 
 /* One rank folds ghosts onto their atoms and has nothing to exchange; several send features through
    the pair style. */
@@ -318,7 +326,8 @@ std::string PairLamplighter::compiled_model()
   }
   const lamplighter_bridge &bridge = registered_bridge();
   if (gpu || !bridge.compile) {
-    if (engine == "native") error->all(FLERR, NO_PROCESS);
+    if (engine == "native")
+      error->all(FLERR, universe->nworlds > 1 ? NO_PROCESS_OF_A_REPLICA : NO_PROCESS);
     return "";
   }
 
@@ -360,7 +369,7 @@ void PairLamplighter::open_native(const std::string &file)
 void PairLamplighter::open_bridged()
 {
   const lamplighter_bridge &bridge = registered_bridge();
-  if (!bridge.open) error->all(FLERR, NO_PROCESS);
+  if (!bridge.open) error->all(FLERR, universe->nworlds > 1 ? NO_PROCESS_OF_A_REPLICA : NO_PROCESS);
   const int count = (int) models.size();
   cutoff = 0.0;
   for (int k = 0; k < (committee->wanted() ? count : 1); k++) {
@@ -768,7 +777,8 @@ void PairLamplighter::evaluate_bridged(Bridged &bridged_model, lamplighter::Resu
   step.eatoms = eatoms.data();
 
   const lamplighter_bridge &bridge = registered_bridge();
-  if (!bridge.compute) error->all(FLERR, NO_PROCESS);
+  if (!bridge.compute)
+    error->all(FLERR, universe->nworlds > 1 ? NO_PROCESS_OF_A_REPLICA : NO_PROCESS);
   if (bridge.compute(model.handle, &step)) {
     // The other ranks may be waiting for this one inside an exchange: only ending them all is safe.
     // The traceback is out already; mpirun gets a moment to pass it on, as an abort may cut it off.

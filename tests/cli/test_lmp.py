@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,15 +78,82 @@ def test_a_missing_script_is_named(run: Run) -> None:
     assert done.stderr.strip() == "Error: -in: the input script in.none does not exist"
 
 
-@pytest.mark.parametrize("switch", ["-partition", "-p", "-plog", "-pscreen", "-reorder"])
-def test_partitions_are_refused(switch: str) -> None:
-    with pytest.raises(LmpUsageError, match=f"{switch}: several partitions .* are not supported"):
-        split_arguments(["-in", "in.argon", switch, "2x1"])
+@pytest.mark.parametrize("switch", ["-partition", "-p", "--partition"])
+def test_partitions_need_a_script_that_each_can_read(switch: str) -> None:
+    assert split_arguments(["-in", "in.argon", switch, "2x1"]) == ("in.argon", [switch, "2x1"], True)
+    for script in ([], ["-in", "-"], ["-in", "none"]):
+        with pytest.raises(LmpUsageError, match="need a script that each can read: give -in FILE"):
+            split_arguments([*script, switch, "2x1"])
+
+
+def test_scripts_come_from_pipes_and_from_standard_input_by_name(script: Path, tmp_path: Path) -> None:
+    expected = thermo_of(subprocess.run([PROGRAM, "lmp", "-in", script], cwd=tmp_path, capture_output=True, text=True,
+                                        check=True).stdout)  # fmt: skip
+    ours, mpirun = shlex.quote(str(PROGRAM)), shlex.quote(str(PROGRAM.with_name("mpirun")))
+    for line in (
+        f"{ours} lmp -log none -in <(cat {script.name})",
+        f"{ours} lmp -log none -in - < {script.name}",
+        f"cat {script.name} | {ours} lmp -log none -in /dev/stdin",
+        f"mkfifo pipe; cat {script.name} > pipe & {mpirun} -n 2 {ours} lmp -log none -in pipe",
+        f"{mpirun} -n 2 {ours} lmp -log none -in - < {script.name}",
+    ):
+        done = subprocess.run(["bash", "-c", line], cwd=script.parent, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (line, done.stderr)
+        assert thermo_of(done.stdout) == expected, line
+
+
+def test_what_mpirun_does_not_hand_on_is_said(mpirun: Run) -> None:
+    done = mpirun(2, [PROGRAM, "lmp", "-in", "/dev/fd/63"], timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("mpirun hands no descriptor of the shell on") == 1
+
+
+REPLICAS = """
+units metal
+atom_modify map yes
+variable t world 150 300
+log log.$t
+lattice fcc 5.5
+region box block 0 2 0 2 0 2
+create_box 1 box
+create_atoms 1 box
+mass 1 15.999
+displace_atoms all random 0.1 0.1 0.1 7
+pair_style lamplighter
+pair_coeff * * {model} O
+velocity all create $t 3
+fix 1 all nve
+thermo 2
+run 4
+"""
+
+
+@pytest.mark.mpi
+def test_replicas_run_where_the_potential_needs_no_python(run: Run, mpirun: Run, lmp: Path, tmp_path: Path) -> None:
+    model = Path(__file__).parents[2] / "examples" / "ec_emc" / "models" / "ec_emc_0.model"
+    compiled = run([PROGRAM, "compile", model, "--elements", "O", "-o", "o.lamp"])
+    assert compiled.returncode == 0, compiled.stderr
+    (tmp_path / "in.replicas").write_text(REPLICAS.format(model="o.lamp"))
+    done = mpirun(2, [PROGRAM, "lmp", "-in", "in.replicas", "-partition", "2x1"])
+    assert done.returncode == 0, done.stderr
+    for temperature in ("150", "300"):
+        text = REPLICAS.format(model="o.lamp").replace("world 150 300", f"string {temperature}")
+        (tmp_path / "in.one").write_text(text.replace("log log.$t", ""))
+        alone = run([lmp, "-in", "in.one"])
+        assert thermo_of((tmp_path / f"log.{temperature}").read_text()) == thermo_of(alone.stdout)
+    (tmp_path / "in.replicas").write_text(REPLICAS.format(model=model))
+    done = mpirun(2, [PROGRAM, "lmp", "-in", "in.replicas", "-partition", "2x1"], timeout=60)
+    assert done.returncode != 0
+    assert "with -partition replicas have none. Compile the model" in done.stderr
 
 
 def test_all_other_switches_are_left_alone() -> None:
     arguments = ["-in", "a", "-var", "x", "1", "2", "-pk", "omp", "1", "--echo", "both", "-nc"]
-    assert split_arguments(arguments) == ("a", ["-var", "x", "1", "2", "-pk", "omp", "1", "--echo", "both", "-nc"])
+    assert split_arguments(arguments) == (
+        "a",
+        ["-var", "x", "1", "2", "-pk", "omp", "1", "--echo", "both", "-nc"],
+        False,
+    )
 
 
 @pytest.mark.mpi

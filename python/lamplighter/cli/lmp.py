@@ -7,14 +7,22 @@ script's `quit`.
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lamplighter.errors import LamplighterError
 
-_PARTITIONS = {"-partition", "-p", "-plog", "-pl", "-pscreen", "-ps", "-reorder", "-r", "-ro"}
+if TYPE_CHECKING:
+    from lamplighter.engine.environment import Environment
+
+_PARTITIONS = {"-partition", "-p"}
 _INPUT = {"-in", "-i"}
 _HELP = {"-help", "-h"}
 _STDIN = "/dev/stdin"
+_STANDARD_INPUT = {"-", _STDIN, "/dev/fd/0", "/proc/self/fd/0"}
 
 
 class LmpUsageError(LamplighterError):
@@ -35,54 +43,107 @@ def lmp(arguments: list[str]) -> int:
     return end_together(comm, lambda: _run(arguments))
 
 
-def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """The input script (None: standard input, "none": none) and the switches that LAMMPS gets.
+def split_arguments(arguments: list[str]) -> tuple[str | None, list[str], bool]:
+    """The input script (None: standard input, "none": none), the switches that LAMMPS gets, and whether they ask for
+    several partitions (replicas).
 
     Raises:
-        LmpUsageError: partitions are asked for, or `-in` has no file.
+        LmpUsageError: `-in` has no file, or partitions have no script.
     """
     script: str | None = None
     switches: list[str] = []
+    partitioned = False
     rest = list(arguments)
     while rest:
         switch = rest.pop(0)
         name = switch.replace("--", "-", 1) if switch.startswith("--") else switch
-        if name in _PARTITIONS:
-            raise LmpUsageError(
-                f"{switch}: several partitions (replicas) are not supported, because each Python process drives one "
-                "LAMMPS on all ranks; start one `lamplighter lmp` for each replica"
-            )
         if name in _INPUT:
             if not rest:
                 raise LmpUsageError(f"{switch} needs a file")
             script = rest.pop(0)
         else:
+            partitioned |= name in _PARTITIONS
             switches.append(switch)
-    return script, switches
+    script = None if script in _STANDARD_INPUT else script
+    if partitioned and script in (None, "none"):
+        raise LmpUsageError("-partition: several partitions need a script that each can read: give -in FILE")
+    return script, switches, partitioned
+
+
+@contextmanager
+def _readable(comm: Any, script: str | None) -> Iterator[Path | None]:
+    """The script as a file that can be read more than once; None: there is none, or it is standard input.
+
+    What is no regular file, as a named pipe or `<(…)`, is read on rank 0, once, and every rank gets a copy.
+
+    Raises:
+        LmpUsageError: it does not exist, or cannot be read.
+    """
+    from lamplighter.engine.failure import agree
+
+    if script in (None, "none"):
+        yield None
+        return
+    path = Path(str(script))
+
+    def content() -> bytes | None:
+        try:
+            if path.is_file():
+                return None
+            if path.is_dir():
+                raise LmpUsageError(f"-in: {script} is a folder, not an input script")
+            return path.read_bytes()
+        except FileNotFoundError:
+            hint = (
+                "; mpirun hands no descriptor of the shell on: write the script into a file, or into standard input"
+                if str(script).startswith(("/dev/fd/", "/proc/"))
+                else ""
+            )
+            raise LmpUsageError(f"-in: the input script {script} does not exist{hint}") from None
+        except OSError as problem:
+            raise LmpUsageError(f"-in: {script} cannot be read: {problem.strerror or problem}") from None
+
+    text = agree(comm, content)
+    if text is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "script"
+        copy.write_bytes(text)
+        yield copy
 
 
 def _run(arguments: list[str]) -> int:
+    from lamplighter.engine.environment import prepare
+
+    script, switches, partitioned = split_arguments(arguments)
+    env = prepare()
+    with _readable(env.comm, script) as known:
+        return _carry_out(env, known, script == "none", switches, partitioned)
+
+
+def _carry_out(
+    env: Environment, known: Path | None, without_script: bool, switches: list[str], partitioned: bool
+) -> int:
     from lamplighter import trust
     from lamplighter.engine import other_plugins
-    from lamplighter.engine.environment import prepare
     from lamplighter.engine.session import LammpsError, Session
     from lamplighter.engine.torch_need import script_needs_torch
 
-    script, switches = split_arguments(arguments)
-    env = prepare()
-    if script not in (None, "none") and not Path(str(script)).is_file():
-        raise LmpUsageError(f"-in: the input script {script} does not exist")
     trust.ask_at_terminal(env.ranks == 1)
     wants_help = any(each in _HELP for each in switches)
-    known = None if script in (None, "none") else Path(str(script))
     plugins = other_plugins.wanted_by(known, switches)
     needs_torch = known is None or script_needs_torch(known)
-    session = Session(env, switches, with_models=not wants_help, torch_first=needs_torch, plugins=plugins)
-    if script != "none":
+    # a Python process drives one LAMMPS on all ranks, so replicas have none: models are the native engine's alone
+    with_models = not wants_help and not partitioned
+    if partitioned:
+        switches = [*switches, "-in", str(known)]  # LAMMPS asks for it, and reads nothing by itself
+    session = Session(env, switches, with_models=with_models, torch_first=needs_torch, plugins=plugins)
+    if not without_script:
         try:
-            session.file(script or _STDIN)
+            session.file(known or _STDIN)
         except LammpsError as problem:
-            if env.ranks == 1 or problem.on_all_ranks:
+            if not partitioned and (env.ranks == 1 or problem.on_all_ranks):
                 session.close()
             raise
     session.close()
