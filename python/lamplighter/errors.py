@@ -61,5 +61,9 @@ class RunFolderBusy(RunFolderError):
     """Another process works in the run folder; the same command will do later."""
 
 
+class OutputLost(RunFolderError):
+    """The run folder took no output while a run went on; `--resume` goes on once it does."""
+
+
 class NoDynamics(RunFolderError):
     """Dynamics are asked for of a run that was meant to have none."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from lamplighter import exit_status
 from lamplighter.engine.interruption import Interrupted
-from lamplighter.errors import LamplighterError, LauncherProblem, RunFolderBusy
+from lamplighter.errors import LamplighterError, LauncherProblem, OutputLost, RunFolderBusy
 from lamplighter.silence import last_words
 
 AGREEMENT_S = 2.0
@@ -120,7 +120,7 @@ def status_of(problem: BaseException) -> int:
         return exit_status.INTERRUPTED
     if isinstance(problem, Interrupted):
         return 128 + problem.signal_number
-    if isinstance(problem, RunFolderBusy):
+    if isinstance(problem, RunFolderBusy | OutputLost):
         return exit_status.LATER
     return exit_status.ERROR if isinstance(problem, LamplighterError) else exit_status.FAULT
 

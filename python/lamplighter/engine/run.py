@@ -18,6 +18,7 @@ from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import (
+    gaps,
     model_trust,
     other_python,
     potential,
@@ -31,7 +32,8 @@ from lamplighter.engine.failure import agree
 from lamplighter.engine.inputs import scripts_folder
 from lamplighter.engine.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.engine.molecules import StartOfRun, start_of_run
-from lamplighter.engine.names import BONDS, GUARD_CRITERIA, MOLECULES, OF_COMMITTEE
+from lamplighter.engine.names import BONDS, COMMITTEE, GUARD_CRITERIA, MOLECULES, OF_COMMITTEE
+from lamplighter.engine.output_watch import OutputWatch, free_reserve
 from lamplighter.engine.potential_session import open_session
 from lamplighter.engine.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.engine.resumed_outputs import clear_outputs, cut_outputs
@@ -40,6 +42,7 @@ from lamplighter.engine.run_lock import RunLock
 from lamplighter.engine.script import Block, Restart, StageSteps, steps_of_stages
 from lamplighter.engine.session import LammpsError, Session
 from lamplighter.engine.start_limits import refused_at_the_first_step, require_within_limits
+from lamplighter.errors import OutputLost
 from lamplighter.plugin import load_plugin
 from lamplighter.structures import read_start_structure
 
@@ -173,6 +176,8 @@ def _run(
     with _inside(plan.folder):
         try:
             _carry_out(plan, env, status, progress, command_line or sys.argv)
+            if plan.blocks and not _ended_by_guard(status):
+                agree(env.comm, lambda: _require_whole(plan))
             if scan is not None:
                 _scan(plan, env, status, scan)
             status.status = "stopped" if _ended_by_guard(status) else "completed"
@@ -346,8 +351,9 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
         if env.is_first:
             _write_provenance(plan, env, session, command_line)
         watch = SignalWatch(lambda: _request_stop(session, env), lambda: end_at_once(env.comm))
-        with watch, _progress(plan, env, status, progress):
-            _run_blocks(plan, env, status, session, watch)
+        output = OutputWatch(plan.folder, lambda: _request_stop(session, env), env.is_first)
+        with watch, _progress(plan, env, status, progress), output:
+            _run_blocks(plan, env, status, session, watch, output)
     except LammpsError as problem:
         if env.ranks == 1 or problem.on_all_ranks:
             session.close()
@@ -400,7 +406,9 @@ def _scan(plan: _Plan, env: Environment, status: RunStatus, scan: VolumeScanOfRu
     status.volume_scan.wall_s = before + time.perf_counter() - began
 
 
-def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch) -> None:
+def _run_blocks(
+    plan: _Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch, output: OutputWatch
+) -> None:
     placed = steps_of_stages(plan.run.stages)
     for block in plan.blocks:
         if _ended_by_guard(status) and block.stage is not None:
@@ -411,10 +419,17 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
             for line in block.lines:
                 if line.startswith("#"):
                     continue
-                session.command(line)
+                try:
+                    session.command(line)
+                except LammpsError as problem:
+                    if (against := output.look()) is not None:
+                        raise _output_lost(plan, against) from problem
+                    raise
                 if block.stage is not None:
                     status.stages[block.stage].wall_s = before + time.perf_counter() - began
-                number = env.comm.bcast(watch.received, root=0)
+                number, against = env.comm.bcast((watch.received, output.problem), root=0)
+                if against is not None:
+                    raise _output_lost(plan, against)
                 if number is not None:
                     raise _interrupted(plan, session, number, block, placed)
                 if block.stage is not None:
@@ -428,6 +443,24 @@ def _run_blocks(plan: _Plan, env: Environment, status: RunStatus, session: Sessi
             raise
         if env.is_first:
             status.write(Path())
+
+
+def _output_lost(plan: _Plan, problem: OSError) -> OutputLost:
+    return OutputLost(
+        f"the run folder {plan.folder} takes no output any more ({problem.strerror or problem}), so the run was ended: "
+        f"make room, or bring it back, and {_how_to_go_on(plan)}"
+    )
+
+
+def _require_whole(plan: _Plan) -> None:
+    """Refuse to call a run completed of whose output something never reached the disk."""
+    began = 0 if plan.restart is None else plan.restart.step
+    for name, step in gaps.first_gaps(plan.folder, plan.run).items():
+        if name != COMMITTEE and step > began:
+            raise OutputLost(
+                f"{name} lacks step {step}: the run folder {plan.folder} took no output for a while (a full disk, a "
+                f"quota); see that there is room, and {_how_to_go_on(plan)}"
+            )
 
 
 def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
@@ -464,6 +497,8 @@ def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stag
     # without the folder's own place: it may be moved and copied
     status.error = str(problem).replace(f"{plan.folder}{os.sep}", "") or type(problem).__name__
     status.failed_stage = stage
+    if isinstance(problem, OutputLost):
+        free_reserve(plan.folder)
     with contextlib.suppress(Exception):
         status.write(plan.folder)
 
