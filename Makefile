@@ -31,11 +31,15 @@ liquid: install
 	folder=runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S) && \
 	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o $$folder && $(BIN)/lamplighter report $$folder
 
-# Both environments are made at once, as it is mostly waiting, and then tested at once: most tests leave a core idle. Their
-# lines mix; each part ends with a summary of its own. A failure of one part does not hide those of the others.
+# Both environments are made at once, as it is mostly waiting, and tested at once, as most tests leave a core idle. A failure
+# of one part does not hide those of the others.
 test:
 	$(MAKE) --no-print-directory --jobs=2 install $(FRAMEWORKS_VENV)/.installed
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-main test-frameworks lint
+	@echo "The tests of $(FRAMEWORKS_VENV) run at the same time; what they say follows at the end."
+	@$(MAKE) --no-print-directory test-frameworks > $(FRAMEWORKS_VENV)/tests.log 2>&1 & frameworks=$$!; \
+	  trap 'kill $$frameworks' INT TERM; \
+	  $(MAKE) --no-print-directory --keep-going lint test-main; main=$$?; \
+	  wait $$frameworks; others=$$?; cat $(FRAMEWORKS_VENV)/tests.log; exit $$((main | others))
 
 test-main: install
 	$(BIN)/python -m pytest
