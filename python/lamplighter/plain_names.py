@@ -29,6 +29,11 @@ def file_word(path: Path) -> str:
     return text
 
 
+def is_plain(path: Path) -> bool:
+    """Whether LAMMPS' input, and Fortran, can hold a name as it is."""
+    return _NOT_PLAIN.search(str(path)) is None and len(str(path)) <= _LONGEST
+
+
 def plain_path(path: Path, beside: Sequence[Path] = ()) -> Path:
     """The same file by a name of plain characters, and not long: for the input of any style, and for Fortran.
 
@@ -39,9 +44,9 @@ def plain_path(path: Path, beside: Sequence[Path] = ()) -> Path:
     Raises:
         ConfigError: no folder for links has a plain name itself and can be written, or a name of `beside` is not plain.
     """
-    found = _NOT_PLAIN.search(str(path))
-    if found is None and len(str(path)) <= _LONGEST:
+    if is_plain(path):
         return path
+    found = _NOT_PLAIN.search(str(path))
     path = path.absolute()
     fault = f"has {found.group()!r} in its name" if found else f"has a name of {len(str(path))} characters"
     for other in beside:

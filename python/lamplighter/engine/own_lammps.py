@@ -19,7 +19,7 @@ from ase.data import atomic_numbers
 from lamplighter.config.run_file import Potential
 from lamplighter.engine.pair_style import PairStyle
 from lamplighter.errors import EnvironmentProblem, ModelError
-from lamplighter.plain_names import plain_path
+from lamplighter.plain_names import is_plain, plain_path
 from lamplighter.potentials import lammps_files
 from lamplighter.potentials.gap_file import companions
 
@@ -223,7 +223,8 @@ def _e3gnn_parallel(style: OwnStyle, model: Path, elements: str, ranks: int) -> 
 
 def _quip(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
     numbers = " ".join(str(atomic_numbers[element]) for element in elements.split())
-    file = plain_path(model, companions(model))
+    # its sparse points are asked for only where they move with it: QUIP itself says what is wrong with a file
+    file = model if is_plain(model) else plain_path(model, companions(model))
     return PairStyle(style.name, "", (("* *", f'{file} "Potential xml_label={_xml_label(model)}" {numbers}'),))
 
 
