@@ -102,6 +102,17 @@ def test_scripts_come_from_pipes_and_from_standard_input_by_name(script: Path, t
         assert thermo_of(done.stdout) == expected, line
 
 
+def test_a_script_from_a_pipe_can_jump_and_one_from_standard_input_is_told_that_it_cannot(tmp_path: Path) -> None:
+    (tmp_path / "in.loop").write_text("variable i loop 2\nlabel again\nprint 'turn $i'\nnext i\njump SELF again\n")
+    ours = shlex.quote(str(PROGRAM))
+    for line, status in ((f"{ours} lmp -in <(cat in.loop)", 0), (f"cat in.loop | {ours} lmp", 1)):
+        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, done.stderr
+        assert "turn 1" in done.stdout
+        assert ("turn 2" in done.stdout) == (status == 0)
+    assert "cannot jump within standard input: give the script with -in FILE" in done.stderr
+
+
 def test_what_mpirun_does_not_hand_on_is_said(mpirun: Run) -> None:
     done = mpirun(2, [PROGRAM, "lmp", "-in", "/dev/fd/63"], timeout=60)
     assert done.returncode == 1

@@ -145,6 +145,9 @@ def _carry_out(
         except LammpsError as problem:
             if not partitioned and (env.ranks == 1 or problem.on_all_ranks):
                 session.close()
+            if known is None and "Label wasn't found" in str(problem):
+                hint = "\n  LAMMPS cannot jump within standard input: give the script with -in FILE"
+                raise LammpsError(f"{problem}{hint}", on_all_ranks=problem.on_all_ranks) from problem
             raise
     session.close()
     return 0
