@@ -14,7 +14,7 @@ from ase import Atoms
 
 import backends
 from lamplighter import trust
-from lamplighter.engine import environment, provenance
+from lamplighter.engine import environment, other_plugins, provenance
 from lamplighter.engine.session import Session
 
 
@@ -34,7 +34,8 @@ def main() -> None:
     symbols = liquid.elements(atoms)
     pair = backend.pair_lines(given.model, symbols, given.dtype, given.device, given.engine)
     evaluates = not backend.own_style  # else LAMMPS' own pair style does
-    with Session(env, ["-log", "none", "-screen", "none"], with_models=evaluates) as session:
+    plugins = {other_plugins.DEEPMD} & {given.backend}
+    with Session(env, ["-log", "none", "-screen", "none"], with_models=evaluates, plugins=plugins) as session:
         for line in liquid.lammps_commands(given.structure, symbols, pair=pair):
             session.command(line)
         forces = np.array(session.lammps.gather_atoms("f", 1, 3)).reshape(-1, 3)
