@@ -78,6 +78,19 @@ def test_the_iterations_of_a_long_minimisation_are_no_steps_that_are_missing(wri
     assert chosen(copy) == ("restart.stage1.bin", "")
 
 
+def test_a_run_of_a_version_without_some_keys_goes_on(write_run_file: WriteRunFile) -> None:
+    folder = lamplighter.run(write_run_file([NVT]), progress=False).folder
+    old = interrupted_copy(folder, "old")
+    content = yaml.safe_load((old / "run.yaml").read_text())
+    del content["structure"]["constraints"], content["bonds"]
+    (old / "run.yaml").write_text(yaml.safe_dump(content))
+    assert chosen(old) == ("restart.stage0.bin", "")
+    run = load_run_file(folder / "run.yaml")
+    other = run.model_copy(update={"structure": run.structure.model_copy(update={"constraints": "ignore"})})
+    with pytest.raises(RunFolderError, match="constraints was 'keep' and is now 'ignore'"):
+        how_to_go_on(old, other)
+
+
 def test_the_furthest_whole_restart_file_counts_and_nothing_is_lost(
     write_run_file: WriteRunFile, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.engine import gaps, provenance, run_folder
@@ -16,7 +18,7 @@ from lamplighter.engine.names import EVENTS
 from lamplighter.engine.restart_file import PATTERN, RestartFile, lammps_reads, read_head
 from lamplighter.engine.run_folder import RunStatus
 from lamplighter.engine.script import Restart, interval_in_steps, steps_of_stages
-from lamplighter.errors import RunFolderError
+from lamplighter.errors import LamplighterError, RunFolderError
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ def _refuse_other_run_file(folder: Path, run: RunFile) -> None:
         held = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as problem:
         raise RunFolderError(f"--resume: {path} cannot be read: {problem}") from problem
+    with contextlib.suppress(LamplighterError):  # a folder of an earlier version lacks keys that have defaults now
+        held = yaml.safe_load(run_folder.run_file_text(load_run_file(path)))
     given = yaml.safe_load(run_folder.run_file_text(run))
     if isinstance(held, dict) and isinstance(held.get("output"), dict):
         held["output"]["folder"] = given["output"]["folder"]  # where the folder lies now is no part of the run
