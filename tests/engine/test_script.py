@@ -55,7 +55,7 @@ def test_models_and_elements_reach_the_pair_style(write_run_file: Callable[..., 
         )
     )
     assert "pair_style lamplighter dtype float32 device cpu kind mace engine auto" in text
-    assert f'pair_coeff * * {models[0]} "{models[1]}" H C O' in text
+    assert f"pair_coeff * * {models[0]} file:{tmp_path}/second%20one.model H C O" in text
 
 
 def test_included_scripts_are_shown_between_marks(write_run_file: Callable[..., Path]) -> None:
