@@ -24,12 +24,12 @@ def warnings(lammps_instance, tmp_path: Path) -> Warnings:  # type: ignore[no-un
         word = "mass" if atom_style == "atomic" else "set type"
         of_types = zip(types, masses.split(), strict=True)
         lammps_instance.commands_string(
-            # LAMMPS falls silent after a hundred warnings, and tests before have made some
-            f"clear\nlog {log}\nthermo_modify warn reset\nunits metal\natom_style {atom_style}\natom_modify map yes\n"
+            f"clear\nlog {log}\nunits metal\natom_style {atom_style}\natom_modify map yes\n"
             f"region box block 0 30 0 30 0 30\ncreate_box {count} box\n"
             + "".join(f"create_atoms {itype} single {5 * itype} 5 5\n" for itype in types)
             + "".join(f"{word} {itype} {'' if word == 'mass' else 'mass '}{mass}\n" for itype, mass in of_types)
-            + commands
+            # LAMMPS falls silent after a hundred warnings, and tests before have made some
+            + f"thermo_modify warn 1000000\n{commands}"
             + "\nrun 0 post no\nrun 0 post no\nlog none"
         )
         lines = log.read_text().splitlines()
