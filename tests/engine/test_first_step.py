@@ -44,7 +44,7 @@ def run_file(folder: Path, potential: dict) -> str:
 
 def test_a_model_that_was_compiled_before_needs_neither_torch_nor_mace(run: Run, tmp_path: Path) -> None:
     path = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")]})
-    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
     first = run([PROGRAMS / "lamplighter", "run", path, "-o", tmp_path / "first"], env=env)
     assert first.returncode == 0, first.stderr
     for noise in ("cuequivariance", "Warning", "_Jd"):  # of packages that compiled the model

@@ -24,7 +24,7 @@ def test_the_loader_of_each_model_is_recorded(run: Run, write_run_file: Callable
         sections["potential"] |= dtype
         path = write_run_file([{"type": "minimise", "max_steps": 1}], **sections)
         words = [PROGRAMS / "lamplighter", "run", "-q", path, "-o", name]
-        done = run(words, env={"XDG_CACHE_HOME": str(tmp_path / "cache")}, timeout=250)
+        done = run(words, env={"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}, timeout=250)
         assert done.returncode == 0, done.stderr
         (model,) = json.loads((tmp_path / name / "provenance.json").read_text())["models"]
         found.append((model["loader"], model["precision"]))
