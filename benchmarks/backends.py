@@ -11,7 +11,7 @@ from typing import Any
 
 import liquid
 
-from lamplighter.potentials import calculator_file
+from lamplighter.model_files import calculator_file
 
 FRAMEWORKS = liquid.EXAMPLE / "frameworks" / "models"
 

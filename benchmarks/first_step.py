@@ -22,7 +22,7 @@ from pathlib import Path
 
 import yaml
 
-from lamplighter.engine import provenance
+from lamplighter.driver import provenance
 from lamplighter.potentials import compiled_cache
 
 HERE = Path(__file__).resolve().parent

@@ -29,7 +29,7 @@ from native import table
 from results import Spread
 from throughput import positive
 
-from lamplighter.engine import provenance
+from lamplighter.driver import provenance
 
 PARTS = ("lj", "mace", "committee")
 # Limits that nothing reaches: the cost of finding nothing is what is asked for.

@@ -27,7 +27,7 @@ from results import Spread
 from side_process import ASE, BRIDGE, LAMPLIGHTER, Side, SideProcess, Task, mpirun
 from throughput import positive
 
-from lamplighter.engine import provenance
+from lamplighter.driver import provenance
 
 MODELS: dict[str, dict[str, Any]] = {
     "small": {"channels": 16, "max_ell": 2, "correlation": 2, "r_max": 4.0, "radial_MLP": [64, 64, 64]},

@@ -15,8 +15,8 @@ from typing import Any
 
 import liquid
 
-from lamplighter.engine import environment
-from lamplighter.engine.session import Session
+from lamplighter.driver import environment
+from lamplighter.driver.session import Session
 
 _SECTION = re.compile(r"^(Pair|Bond|Kspace|Neigh|Comm|Output|Modify|Other)\s*\|(.*)$", re.M)
 Row = tuple[str, ...]
@@ -108,7 +108,7 @@ def main() -> None:
         with Session(env, ["-log", "none", "-screen", "none"]) as session:
             import torch
 
-            from lamplighter.potentials import bridge
+            from lamplighter.potentials.bridge import callbacks as bridge
 
             for line in liquid.lammps_commands(
                 folder, liquid.elements(atoms), given.model.resolve(), given.dtype, given.device, "bridge"

@@ -24,7 +24,7 @@ import numpy as np
 from native import MODELS, compiled_committee, table
 from throughput import positive
 
-from lamplighter.engine import provenance
+from lamplighter.driver import provenance
 
 GROUP = 16  # channels treated together, as in pair_styles/native/kernels.h
 BLOCK = 16  # atoms treated together, as in pair_styles/native/mace_evaluator.cpp

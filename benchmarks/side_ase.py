@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.md.verlet import VelocityVerlet
 
 import backends
-from lamplighter.engine.environment import set_model_threads, set_tensorflow_threads
+from lamplighter.driver.environment import set_model_threads, set_tensorflow_threads
 
 
 class ModelTime:

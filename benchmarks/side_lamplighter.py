@@ -13,9 +13,9 @@ import turns
 from ase import Atoms
 
 import backends
-from lamplighter import trust
-from lamplighter.engine import environment, other_plugins, provenance
-from lamplighter.engine.session import Session
+from lamplighter.driver import environment, other_plugins, provenance
+from lamplighter.driver.session import Session
+from lamplighter.model_files import trust
 
 
 def no_timing() -> SimpleNamespace:
@@ -54,7 +54,7 @@ def take_turn(session: Session, steps: int, evaluates: bool) -> dict[str, Any]:
     """
     timing = no_timing
     if evaluates:
-        from lamplighter.potentials import bridge
+        from lamplighter.potentials.bridge import callbacks as bridge
 
         timing = bridge.total_timing
     session.command("run 1 pre no post no")  # untimed: the other programs have emptied the caches

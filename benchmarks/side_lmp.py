@@ -22,7 +22,7 @@ import turns
 from ase import Atoms
 
 import backends
-from lamplighter.engine.environment import set_tensorflow_threads
+from lamplighter.driver.environment import set_tensorflow_threads
 
 _LOOP = re.compile(r"^Loop time of (\S+) on ", re.M)
 _CPU = re.compile(r"^(\S+)% CPU use with (\d+) MPI tasks", re.M)

@@ -32,7 +32,7 @@ from results import Measured
 from side_process import ASE, BRIDGE, LAMPLIGHTER, LMP, PLAIN, Side, SideFailed, SideProcess, Task
 
 from backends import BACKENDS
-from lamplighter.engine import provenance
+from lamplighter.driver import provenance
 
 
 def default_steps(size: int) -> int:

@@ -23,7 +23,7 @@ from lamplighter.analysis import model_errors
 from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
 from lamplighter.config.run_file import Potential
-from lamplighter.engine.evaluation import evaluate_frames, open_evaluator
+from lamplighter.driver.evaluation import evaluate_frames, open_evaluator
 from lamplighter.structures.labelled_frames import LabelledFrames, read_labelled
 
 HERE = Path(__file__).parent

@@ -6,8 +6,8 @@
 __version__ = "0.1.0"
 
 _API = {
-    "run": "lamplighter.engine.run",
-    "script_of": "lamplighter.engine.run",
+    "run": "lamplighter.driver.run",
+    "script_of": "lamplighter.driver.run",
     "load_run_file": "lamplighter.config",
     "RunFile": "lamplighter.config",
 }

@@ -44,8 +44,8 @@ class NamedCalculator:
         Raises:
             ModelError: it cannot be imported, does not take the options, or is no calculator.
         """
-        from lamplighter.potentials import mace_package
-        from lamplighter.potentials.calculator_trust import asks_for
+        from lamplighter.model_files import mace_package
+        from lamplighter.model_files.calculator_trust import asks_for
 
         # what the user has allowed may read files as it likes; an installed package's own class is left as it was
         of_mace = self.name.partition(":")[0].partition(".")[0] == "mace"

@@ -14,7 +14,7 @@ from lamplighter.analysis import soap as soap_module
 from lamplighter.analysis.extrapolation import fit_pca, threshold
 from lamplighter.analysis.soap import Soap, SoapParameters
 from lamplighter.errors import LamplighterError, TrajectoryError
-from lamplighter.report.extrapolation import (
+from lamplighter.observables.extrapolation import (
     Extrapolation,
     check_frames,
     fit_training_set,

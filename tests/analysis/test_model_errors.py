@@ -13,7 +13,7 @@ from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
 from lamplighter.analysis.seed_sensitivity import seed_sensitivity
 from lamplighter.analysis.series import Estimate
-from lamplighter.report.model_errors import convention_notes
+from lamplighter.observables.model_errors import convention_notes
 from lamplighter.structures.labels import Labels, unknown_stress
 
 

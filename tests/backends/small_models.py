@@ -110,7 +110,7 @@ def _package(
         package.save_text("model", "config.yaml", yaml.dump(config))
         package.save_pickle("model", "eager_model.pkl", networks, dependencies=True)
     torch.set_default_dtype(before)
-    from lamplighter import trust
+    from lamplighter.model_files import trust
 
     trust.add([path])
     return path

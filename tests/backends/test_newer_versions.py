@@ -13,9 +13,9 @@ import torch
 import yaml
 from small_models import build_nequip, require, sevennet_checkpoint
 
-from lamplighter import trust
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition, registry, tested_versions
+from lamplighter.model_files import recognition, tested_versions, trust
+from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.nequip import read_network
 

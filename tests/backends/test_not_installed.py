@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition, registry
+from lamplighter.model_files import recognition
+from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
 
 MACE_MODEL = Path(__file__).parents[2] / "examples" / "ec_emc" / "models" / "ec_emc_0.model"

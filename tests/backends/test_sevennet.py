@@ -9,13 +9,13 @@ import pytest
 import torch
 from small_models import forces_of, require, sevennet_checkpoint
 
-from lamplighter import trust
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
 from lamplighter.errors import ModelError
+from lamplighter.model_files import trust
+from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
-from lamplighter.potentials.loading import load_torch
 
 ELEMENTS = ("H", "C", "O")
 

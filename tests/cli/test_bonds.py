@@ -17,10 +17,10 @@ import yaml
 from ase import Atoms, units
 from ase.build import molecule
 
-from lamplighter.engine.run import run, script_of
+from lamplighter.driver.run import run, script_of
 from lamplighter.errors import ConfigError
-from lamplighter.report.run_bonds import bonds_of_run
-from lamplighter.report.run_centres import RunCentres
+from lamplighter.run_folder.bonds import bonds_of_run
+from lamplighter.run_folder.centres import RunCentres
 
 from .conftest import Lamplighter
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from lamplighter.config.loading import parse_run_file
+from lamplighter.observables.production import production_of_stage
 from lamplighter.report import run_report
-from lamplighter.report.production import production_of_stage
-from lamplighter.report.run_folder import read_run
+from lamplighter.run_folder.record import read_run
 
 from ..analysis.synthetic import ar1
 from .conftest import Lamplighter

@@ -158,7 +158,7 @@ def test_json_holds_every_finding(machine: dict[str, Answer]) -> None:
     ],
 )
 def test_ranks_and_threads_fit_cores_and_gpus(machine, monkeypatch, cores: int, gpus: int, recommended: str) -> None:
-    from lamplighter.engine import environment
+    from lamplighter.driver import environment
 
     monkeypatch.setattr(environment, "available_cores", lambda: frozenset(range(cores)))
     machine[probe.TORCH] = Answer({"version": "2", "cuda": "13", "gpus": [["H200", 150 * 2**30]] * gpus})

@@ -16,7 +16,7 @@ from lammps_evaluation import load, open_lammps
 
 import structures
 from lamplighter.config import Potential
-from lamplighter.engine import potential
+from lamplighter.driver import potential
 
 MODELS = [str(structures.EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2)]
 DISPERSION = {"functional": "pbe", "cutoff": "11 A", "coordination_cutoff": "9 A"}

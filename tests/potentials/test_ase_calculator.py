@@ -20,7 +20,9 @@ from tests.conftest import PROGRAMS, Run
 import structures
 from lamplighter.config.loading import parse_run_file
 from lamplighter.errors import ConfigError, ModelError, UntrustedModelError
-from lamplighter.potentials import bridge, calculator_file, registry
+from lamplighter.model_files import calculator_file
+from lamplighter.potentials import registry
+from lamplighter.potentials.bridge import callbacks as bridge
 from lamplighter.potentials.interface import LoadOptions
 
 ELEMENTS = " ".join(structures.ELEMENTS)
@@ -235,7 +237,7 @@ def test_a_module_of_ones_own_is_trusted_by_the_file_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A class of an installed package needs no trust: the user has installed it."""
-    from lamplighter import trust
+    from lamplighter.model_files import trust
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "own_calculator.py").write_text(
@@ -268,8 +270,8 @@ def test_a_module_of_ones_own_is_trusted_by_the_file_that_names_it(
     ],
 )
 def test_what_the_name_and_options_of_a_calculator_ask_for(calculator: str, options: dict, asks: str) -> None:
+    from lamplighter.model_files.calculator_trust import asks_for
     from lamplighter.named_calculator import NamedCalculator
-    from lamplighter.potentials.calculator_trust import asks_for
 
     told = asks_for(NamedCalculator(calculator, options))
     assert asks in told

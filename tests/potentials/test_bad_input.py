@@ -11,7 +11,7 @@ from lammps_evaluation import load
 from tests.conftest import Run
 
 import structures
-from lamplighter.potentials import bridge
+from lamplighter.potentials.bridge import callbacks as bridge
 
 ELEMENTS = " ".join(structures.ELEMENTS)
 

@@ -10,8 +10,8 @@ import pytest
 
 import structures
 from lamplighter.errors import ModelError
-from lamplighter.potentials.deepmd_graph import looks_like_graph, read_graph
-from lamplighter.potentials.loading import require_model_file
+from lamplighter.model_files.deepmd_graph import looks_like_graph, read_graph
+from lamplighter.model_files.loading import require_model_file
 
 MODEL = structures.EXAMPLE / "deepmd" / "models" / "ec_emc_dp_1.pb"
 

@@ -19,7 +19,8 @@ from tests.conftest import PROGRAMS, Run
 
 import structures
 from lamplighter.errors import ModelError
-from lamplighter.potentials import gap_file, recognition, registry
+from lamplighter.model_files import gap_file, recognition
+from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.positions import Cluster, ClusterPotential
 

@@ -17,11 +17,11 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from lamplighter import trust
 from lamplighter.conformance import measurements
 from lamplighter.errors import ModelError
-from lamplighter.potentials import bridge
+from lamplighter.model_files import trust
 from lamplighter.potentials.ase_calculator import AseCalculator
+from lamplighter.potentials.bridge import callbacks as bridge
 from lamplighter.potentials.positions import System
 
 LACKS = '''

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lamplighter.engine import progress as progress_module
-from lamplighter.engine.progress import ProgressReporter, RunProgress, StagePlan, duration_label, state_label
-from lamplighter.engine.thermo_tail import ThermoRow, ThermoTail
+from lamplighter.driver import progress as progress_module
+from lamplighter.driver.progress import ProgressReporter, RunProgress, StagePlan, duration_label, state_label
+from lamplighter.run_folder.thermo_tail import ThermoRow, ThermoTail
 
 HEADER = (
     "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,"

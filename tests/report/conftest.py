@@ -129,7 +129,7 @@ _REPORT = "from lamplighter import cli\ncli.main()"
 @pytest.fixture(scope="session")
 def judged(real_runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """One command, so that everything goes through it; models are evaluated in its process."""
-    from lamplighter.report.extrapolation import fit_training_set, save_extrapolation
+    from lamplighter.observables.extrapolation import fit_training_set, save_extrapolation
 
     folder = tmp_path_factory.mktemp("judged")
     data = EXAMPLE / "data"

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.report.density import read_density
+from lamplighter.observables.density import read_density
+from lamplighter.observables.quality import StoredReference
 from lamplighter.report.json_text import json_text
 from lamplighter.report.page import sections
 from lamplighter.report.page.assemble import Report, assemble, labels
@@ -29,7 +30,6 @@ from lamplighter.report.page.html import page
 from lamplighter.report.page.section import ReportedRun, Section, Wishes
 from lamplighter.report.page.sections import SECTIONS
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
-from lamplighter.report.quality import StoredReference
 from lamplighter.structures.trajectory import frame_of_atoms
 
 from .conftest import RunMaker, stage, thermo_lines
@@ -380,7 +380,7 @@ def test_q_is_that_of_the_command_and_needs_a_reference(make_run: RunMaker) -> N
     wishes = Wishes(stored=stored)
     wishes = replace(wishes, observables=replace(wishes.observables, horizon_ps=10.0))
     found = numbers(assemble([made], SECTIONS, wishes))
-    from lamplighter.report.quality import quality_of_runs
+    from lamplighter.observables.quality import quality_of_runs
 
     q = quality_of_runs([made], [], stored, wishes.observables)
     assert found["Q"].value == q.quality.value

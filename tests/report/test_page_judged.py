@@ -13,13 +13,13 @@ import ase.io
 import numpy as np
 import pytest
 
-from lamplighter.report.extrapolation import check_frames, evenly_spaced, load_extrapolation
+from lamplighter.observables.extrapolation import check_frames, evenly_spaced, load_extrapolation
 from lamplighter.report.page.assemble import assemble
 from lamplighter.report.page.html import page
 from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import SECTIONS
 from lamplighter.report.page.sections import extrapolation as extrapolation_section
-from lamplighter.report.run_trajectory import RunTrajectory
+from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.frame import Frame
 
 from .conftest import EXAMPLE, Judged, RunMaker, stage, thermo_lines

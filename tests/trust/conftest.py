@@ -13,7 +13,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty XDG_CONFIG_HOME, and no memory of what was allowed."""
-    from lamplighter import trust
+    from lamplighter.model_files import trust
 
     folder = tmp_path / "config"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))

@@ -15,14 +15,13 @@ import torch
 import yaml
 from tests.conftest import PROGRAMS, Run
 
-from lamplighter import trust
 from lamplighter.cache import cache_folders
 from lamplighter.errors import LamplighterError
-from lamplighter.potentials import mace_package
-from lamplighter.potentials.description import describe
-from lamplighter.potentials.examination import code_in
-from lamplighter.potentials.pickle_shells import names_with_places
-from lamplighter.report.predictions import load_predictions
+from lamplighter.model_files import mace_package, trust
+from lamplighter.model_files.description import describe
+from lamplighter.model_files.examination import code_in
+from lamplighter.model_files.pickle_shells import names_with_places
+from lamplighter.observables.predictions import load_predictions
 from lamplighter.structures.atoms_file import read_atoms
 from lamplighter.structures.labelled_frames import read_frames
 
@@ -118,7 +117,7 @@ def test_importing_mace_leaves_torch_as_restricted_as_it_was(tmp_path: Path, mod
     attack = tmp_path / "attack.pt"
     torch.save(Command(f"touch {tmp_path / 'ran'}"), attack)
     code = (
-        "import os, torch\nfrom lamplighter.potentials.loading import load_torch\n"
+        "import os, torch\nfrom lamplighter.model_files.loading import load_torch\n"
         f"load_torch({str(model_file)!r})\nimport lamplighter.potentials.mace\n"
         "assert 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' not in os.environ\n"
         f"try:\n    torch.load({str(attack)!r})\nexcept Exception as problem:\n    print(type(problem).__name__)\n"

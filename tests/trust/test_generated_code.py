@@ -9,7 +9,7 @@ from pickle import UnpicklingError
 import pytest
 import torch
 
-from lamplighter.potentials.generated_code import require_arithmetic_source, require_arithmetic_torchscript
+from lamplighter.model_files.generated_code import require_arithmetic_source, require_arithmetic_torchscript
 
 
 def scripted(module: torch.nn.Module) -> bytes:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from lamplighter import trust
 from lamplighter.errors import ModelError, UntrustedModelError
-from lamplighter.potentials.loading import load_torch, require_model_file, sha256
+from lamplighter.model_files import trust
+from lamplighter.model_files.loading import load_torch, require_model_file, sha256
 
 
 class Reduced:

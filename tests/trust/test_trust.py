@@ -16,9 +16,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lamplighter import trust
 from lamplighter.cli.trust import trust as trust_command
 from lamplighter.errors import LamplighterError, ModelError, UntrustedModelError
+from lamplighter.model_files import trust
 
 
 def file_with(folder: Path, content: str, name: str = "a.model") -> Path:

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from lamplighter.observables.lifetime import read_lifetime
+from lamplighter.observables.stability import format_stability, stability_of_lifetimes
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.run_lifetime import read_lifetime
-from lamplighter.report.stability import format_stability, stability_of_lifetimes
 
 HERE = Path(__file__).resolve().parent
 #: Title of each committee, and where the records of its training are.

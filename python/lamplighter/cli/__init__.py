@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _status(arguments: list[str]) -> int:
-    from lamplighter.engine.failure import ending
+    from lamplighter.driver.failure import ending
 
     if arguments[:1] == ["lmp"]:
         # LAMMPS' switches (-in, -var x 1, -h) are not what a parser of options expects
@@ -75,14 +75,14 @@ def _status(arguments: list[str]) -> int:
 
 def _led(chosen: str | None) -> int:
     """The command on several ranks: see `engine.led_ranks`."""
-    from lamplighter.engine import environment, led_ranks
+    from lamplighter.driver import environment, led_ranks
 
     environment.limit_openmp()
     comm = environment.import_mpi().COMM_WORLD
     environment.refuse_lonely_processes(comm.Get_size())
 
     def program() -> int:
-        from lamplighter.engine.failure import ending
+        from lamplighter.driver.failure import ending
 
         try:
             return ending(lambda: _app(chosen)())
@@ -133,7 +133,7 @@ def _load(name: str) -> Any:
 
 def _ending(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command, whose failures end the program here: the parser of options would make 1 of an interruption."""
-    from lamplighter.engine.failure import ending
+    from lamplighter.driver.failure import ending
 
     @functools.wraps(command)
     def carry_out(*words: Any, **options: Any) -> None:

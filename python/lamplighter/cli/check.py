@@ -236,7 +236,7 @@ def _limits(
         watched = source.guard.watched()
         words = watched.criteria
         reference = reference or watched.reference
-    from lamplighter.report.guard_limits import limits_in
+    from lamplighter.run_folder.guard_limits import limits_in
 
     given, unseen = limits_in(words)
     notes += [f"the run's guard also watched '{word}', which a trajectory does not show" for word in unseen]

@@ -31,7 +31,7 @@ def compile(  # noqa: A001 (the name of the command)
     Allegro: machine code for this kind of processor, made by torch (about a minute). Use it as any model:
     `pair_coeff * * MODEL.lamp H C O`, or in a run file.
     """
-    from lamplighter.potentials import recognition
+    from lamplighter.model_files import recognition
 
     if recognition.is_nequip(models[0]):
         _compile_nequip(models, output, elements, head, trust)
@@ -40,9 +40,9 @@ def compile(  # noqa: A001 (the name of the command)
 
 
 def _require_trusted(models: list[Path], trust: bool) -> None:
-    from lamplighter import trust as trusted
-    from lamplighter.potentials import training_files
-    from lamplighter.potentials.examination import code_in
+    from lamplighter.model_files import training_files
+    from lamplighter.model_files import trust as trusted
+    from lamplighter.model_files.examination import code_in
 
     for model in models:
         training_files.refuse(model)
@@ -65,7 +65,7 @@ def _target(output: Path | None, default: Path, suffix: str) -> Path:
 def _compile_nequip(
     models: list[Path], output: Path | None, elements: str | None, head: str | None, trust: bool
 ) -> None:
-    from lamplighter import trust as trusted
+    from lamplighter.model_files import trust as trusted
     from lamplighter.potentials.nequip_compile import SUFFIX, compile_file
 
     if len(models) > 1:

@@ -16,7 +16,7 @@ def training_compositions(
     given: Sequence[str], species: str, called: Mapping[str, str], bonds: BondRule
 ) -> dict[str, set[str]] | None:
     """Compositions in the training data of each row; the empty name stands for all rows."""
-    from lamplighter.report.transfer import compositions_of
+    from lamplighter.observables.transfer import compositions_of
     from lamplighter.structures.labelled_frames import read_frames
 
     found: dict[str, set[str]] = {}

@@ -26,7 +26,7 @@ def compression(
     production. `workflow: {compression: …}` in a run file makes such stages.
     """
     from lamplighter.cli.trajectory_source import discard_option
-    from lamplighter.report.compression import compression_of_runs
+    from lamplighter.observables.compression import compression_of_runs
     from lamplighter.report.compression_text import (
         compression_as_json,
         draw_compression,

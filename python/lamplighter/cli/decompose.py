@@ -63,7 +63,8 @@ def decompose(
 
     from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.decomposition import decomposition_of_models
+    from lamplighter.observables.decomposition import decomposition_of_models
+    from lamplighter.observables.predictions import committees
     from lamplighter.report.decomposition_text import (
         decomposition_as_json,
         draw_decomposition,
@@ -71,7 +72,6 @@ def decompose(
         write_decomposition,
     )
     from lamplighter.report.json_text import json_text
-    from lamplighter.report.predictions import committees
     from lamplighter.structures.labelled_frames import read_labelled
 
     rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
@@ -105,7 +105,7 @@ def reference_of_molecules(
         LamplighterError: the file cannot be used, or the labels of the frames are not of the method.
     """
     from lamplighter.analysis.model_errors import label_arrays
-    from lamplighter.engine.reference import open_reference
+    from lamplighter.driver.reference import open_reference
     from lamplighter.errors import LamplighterError
     from lamplighter.structures.labelled_frames import read_labelled
 
@@ -131,7 +131,7 @@ def _predictions(
     choice: model_options.ModelChoice, given: LabelledFrames, found: IsolatedMolecules, alone: bool
 ) -> tuple[list[Any], dict[str, Any]]:
     """What each model says of the frames, and of the molecules."""
-    from lamplighter.report.predictions import prediction
+    from lamplighter.observables.predictions import prediction
 
     together, of_molecules = [], {}
     for each in choice.all():

@@ -37,7 +37,7 @@ def density(
     from lamplighter.cli.run_folders import matching_folders
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.density import density_of_runs
+    from lamplighter.observables.density import density_of_runs
     from lamplighter.report.density_text import density_as_json, draw_density, format_density
     from lamplighter.report.json_text import json_text
 

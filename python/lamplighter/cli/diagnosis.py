@@ -138,7 +138,7 @@ def _launcher() -> Iterator[Finding]:
     said = [each for each in launcher.announced() if each.at_least > 1]
     if not said:
         return
-    from lamplighter.engine.environment import import_mpi
+    from lamplighter.driver.environment import import_mpi
 
     ranks = import_mpi().COMM_WORLD.Get_size()
     found = launcher.lonely(ranks)
@@ -196,7 +196,7 @@ def _plugin() -> Iterator[Finding]:
 
 
 def _frameworks() -> Iterator[Finding]:
-    from lamplighter.potentials import tested_versions
+    from lamplighter.model_files import tested_versions
 
     found = {name: _version(package) for name, package in _FRAMEWORKS.items()}
     for name, version in found.items():
@@ -211,7 +211,7 @@ def _frameworks() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from lamplighter.engine.environment import available_cores
+    from lamplighter.driver.environment import available_cores
 
     cores = len(available_cores())
     yield Finding("machine", "cores", f"{cores} usable by this process")
@@ -235,7 +235,7 @@ def _machine() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
-    from lamplighter import trust
+    from lamplighter.model_files import trust
 
     yield _writable("configuration", trust.list_path().parent, "XDG_CONFIG_HOME")
     yield _writable("cache", _cache_folder(), "XDG_CACHE_HOME")

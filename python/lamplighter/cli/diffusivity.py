@@ -67,7 +67,7 @@ def diffusivity(
     from lamplighter.analysis.diffusivity import BlockPlan
     from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.diffusivity import Wanted, diffusivity_of_runs
+    from lamplighter.observables.diffusivity import Wanted, diffusivity_of_runs
     from lamplighter.report.diffusivity_text import diffusivity_as_json, draw_diffusivity, format_diffusivity
     from lamplighter.report.json_text import json_text
 
@@ -102,7 +102,7 @@ def diffusivity(
 def _opened(path: Path, source: str, *given: Any) -> Any:
     """The centres of mass of a run folder that has them, or a `TrajectorySource`."""
     from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.report.run_centres import CENTRES, RunCentres
+    from lamplighter.run_folder.centres import CENTRES, RunCentres
 
     wanted = source == "centres" or (source == "auto" and (path / CENTRES).exists())
     return RunCentres(path) if path.is_dir() and wanted else open_source(path, *given)
@@ -113,8 +113,8 @@ def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
 
     from lamplighter.cli.reading_progress import reading_progress
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.diffusivity import diffusivity_of_frames, diffusivity_of_run
-    from lamplighter.report.run_centres import RunCentres
+    from lamplighter.observables.diffusivity import diffusivity_of_frames, diffusivity_of_run
+    from lamplighter.run_folder.centres import RunCentres
 
     with reading_progress(source, str(source.path)):
         if isinstance(source, RunCentres):

@@ -46,7 +46,7 @@ def doctor(
 def _speaks() -> bool:
     """Whether this process is the one that speaks, of several that a launcher started."""
     if launcher.announced():
-        from lamplighter.engine import environment
+        from lamplighter.driver import environment
 
         with contextlib.suppress(LamplighterError):
             environment.import_mpi()  # all ranks together; else the first one would wait for the others

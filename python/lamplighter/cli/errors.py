@@ -43,8 +43,9 @@ def errors(
     Each model is evaluated in LAMMPS as in a run. Of several models also the committee mean, and how the errors spread
     over the members.
     """
+    from lamplighter.observables.model_errors import errors_of_models
+    from lamplighter.observables.predictions import save_predictions
     from lamplighter.report.json_text import json_text
-    from lamplighter.report.model_errors import errors_of_models
     from lamplighter.report.model_errors_text import (
         draw_along,
         draw_parity,
@@ -53,7 +54,6 @@ def errors(
         write_errors,
         write_errors_of_frames,
     )
-    from lamplighter.report.predictions import save_predictions
     from lamplighter.structures.labelled_frames import read_labelled
 
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)

@@ -13,9 +13,9 @@ def events(
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines of events.jsonl as they are.")] = False,
 ) -> None:
     """Show what the guard of a run found, and how the run ended."""
-    from lamplighter.report.events import read_events
     from lamplighter.report.events_text import format_events
-    from lamplighter.report.run_folder import read_run
+    from lamplighter.run_folder.events import read_events
+    from lamplighter.run_folder.record import read_run
 
     run = read_run(run_folder)
     found = read_events(run_folder)  # again, because here a damaged line is an error

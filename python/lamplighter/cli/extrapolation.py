@@ -11,7 +11,7 @@ from lamplighter.cli import options
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
-    from lamplighter.report.extrapolation import Extrapolation
+    from lamplighter.observables.extrapolation import Extrapolation
 
 extrapolation = typer.Typer(
     help="How far environments are from those of a training set: SOAP, PCA and Q-residuals.", no_args_is_help=True
@@ -34,7 +34,7 @@ def fit(
     as_json: options.Json = False,
 ) -> None:
     """Learn a training set: a PCA of the SOAP descriptors of each element, and the threshold of its residuals."""
-    from lamplighter.report.extrapolation import fit_training_set, save_extrapolation
+    from lamplighter.observables.extrapolation import fit_training_set, save_extrapolation
     from lamplighter.report.extrapolation_text import draw_map, fit_as_json, format_fit
     from lamplighter.report.json_text import json_text
     from lamplighter.structures.labelled_frames import read_frames
@@ -74,7 +74,7 @@ def check(
 ) -> None:
     """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
     from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.report.extrapolation import check_frames
+    from lamplighter.observables.extrapolation import check_frames
     from lamplighter.report.extrapolation_text import (
         check_as_json,
         draw_along,
@@ -107,7 +107,7 @@ def stored_fit(path: Path) -> Extrapolation:
     Raises:
         LamplighterError: it does not exist, or is no such file.
     """
-    from lamplighter.report.extrapolation import load_extrapolation
+    from lamplighter.observables.extrapolation import load_extrapolation
 
     if not path.is_file():
         raise LamplighterError(f"{path} does not exist: make it with `lamplighter extrapolation fit TRAINING -o FILE`")

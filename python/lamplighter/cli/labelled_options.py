@@ -105,8 +105,8 @@ def labelled(
 
 def _predict(given: LabelledFrames, stored_in: Sequence[Path]) -> Predict:
     """What the models of a run say, each evaluated once however many runs have it; always of the same structures."""
-    from lamplighter.report.predictions import Prediction, load_predictions, prediction
-    from lamplighter.report.run_folder import RUN_FILE
+    from lamplighter.observables.predictions import Prediction, load_predictions, prediction
+    from lamplighter.run_folder.record import RUN_FILE
 
     stored = {each.name: each.arrays for path in stored_in for each in load_predictions(path, given.frames)}
     evaluated: dict[str, LabelArrays] = {}

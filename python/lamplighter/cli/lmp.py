@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
-    from lamplighter.engine.environment import Environment
+    from lamplighter.driver.environment import Environment
 
 _PARTITIONS = {"-partition", "-p"}
 _INPUT = {"-in", "-i"}
@@ -31,8 +31,8 @@ class LmpUsageError(LamplighterError):
 
 def lmp(arguments: list[str]) -> int:
     """Run LAMMPS as `lmp` would with these arguments; returns the exit status."""
-    from lamplighter.engine import environment
-    from lamplighter.engine.failure import end_together
+    from lamplighter.driver import environment
+    from lamplighter.driver.failure import end_together
 
     environment.limit_openmp()
     try:
@@ -79,7 +79,7 @@ def _readable(comm: Any, script: str | None) -> Iterator[Path | None]:
     Raises:
         LmpUsageError: it does not exist, or cannot be read.
     """
-    from lamplighter.engine.failure import agree
+    from lamplighter.driver.failure import agree
 
     if script in (None, "none"):
         yield None
@@ -114,7 +114,7 @@ def _readable(comm: Any, script: str | None) -> Iterator[Path | None]:
 
 
 def _run(arguments: list[str]) -> int:
-    from lamplighter.engine.environment import prepare
+    from lamplighter.driver.environment import prepare
 
     script, switches, partitioned = split_arguments(arguments)
     env = prepare()
@@ -125,10 +125,10 @@ def _run(arguments: list[str]) -> int:
 def _carry_out(
     env: Environment, known: Path | None, without_script: bool, switches: list[str], partitioned: bool
 ) -> int:
-    from lamplighter import trust
-    from lamplighter.engine import other_plugins
-    from lamplighter.engine.session import LammpsError, Session
-    from lamplighter.engine.torch_need import script_needs_torch
+    from lamplighter.driver import other_plugins
+    from lamplighter.driver.session import LammpsError, Session
+    from lamplighter.driver.torch_need import script_needs_torch
+    from lamplighter.model_files import trust
 
     trust.ask_at_terminal(env.ranks == 1)
     wants_help = any(each in _HELP for each in switches)

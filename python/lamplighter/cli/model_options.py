@@ -16,9 +16,9 @@ from lamplighter.errors import LamplighterError
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from lamplighter.engine.evaluation import Evaluator, OpenEvaluator
-    from lamplighter.engine.members import Member
-    from lamplighter.report.predictions import Prediction
+    from lamplighter.driver.evaluation import Evaluator, OpenEvaluator
+    from lamplighter.driver.members import Member
+    from lamplighter.observables.predictions import Prediction
     from lamplighter.structures.labels import Labels
 
 Models = Annotated[
@@ -112,7 +112,7 @@ class ModelChoice:
     def _of_run_file(self) -> list[Chosen]:
         if self.run_file is None:
             return []
-        from lamplighter.engine.members import members_of_run_file
+        from lamplighter.driver.members import members_of_run_file
 
         found = members_of_run_file(self.run_file)
         if len(found) == 1:
@@ -168,7 +168,7 @@ def potential_of_file(file: Path, settings: dict[str, Any]) -> Member:
     from pydantic import ValidationError
 
     from lamplighter.config.run_file import Potential
-    from lamplighter.engine.members import Member
+    from lamplighter.driver.members import Member
 
     try:
         return Member(Potential.model_validate({"models": [file.resolve()], **settings}))
@@ -188,7 +188,7 @@ def evaluator_of(chosen: Chosen, elements: Sequence[str], trust: bool) -> OpenEv
     Raises:
         LamplighterError: it cannot be opened, or it is a file of predictions, which says nothing of other frames.
     """
-    from lamplighter.engine.evaluation import open_evaluator
+    from lamplighter.driver.evaluation import open_evaluator
 
     if chosen.member is None:
         raise LamplighterError(
@@ -209,7 +209,7 @@ def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str
     """
     from dataclasses import replace
 
-    from lamplighter.report.predictions import load_predictions, prediction
+    from lamplighter.observables.predictions import load_predictions, prediction
 
     made: list[Prediction] = []
     for each in choice.all():
@@ -225,7 +225,7 @@ def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str
 def labels_of(evaluator: Evaluator, frames: Sequence[Atoms], name: str) -> list[Labels]:
     """What a model or reference says of frames; a terminal shows at which it is. Raises as `evaluate_frames`."""
     from lamplighter.counting import counted
-    from lamplighter.engine.evaluation import evaluate_frames
+    from lamplighter.driver.evaluation import evaluate_frames
 
     with counted(frames, name) as each:
         return list(evaluate_frames(evaluator, each))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lamplighter.potentials.description import Description
+    from lamplighter.model_files.description import Description
 
 _ELEMENTS_SHOWN = 24
 
@@ -23,7 +23,7 @@ def models(
     No code that is in a file is run; what could be told only that way is left out, and said so.
     """
     from lamplighter.errors import LamplighterError, ModelError
-    from lamplighter.potentials.description import describe
+    from lamplighter.model_files.description import describe
 
     refused = []
     for number, path in enumerate(_named(files)):

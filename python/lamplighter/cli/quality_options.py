@@ -51,8 +51,8 @@ def observables(
     """
     from lamplighter.analysis.diffusivity import BlockPlan
     from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
-    from lamplighter.report.diffusivity import Wanted
-    from lamplighter.report.quality import Options
+    from lamplighter.observables.diffusivity import Wanted
+    from lamplighter.observables.quality import Options
 
     plan = BlockPlan(
         time_option("--block", block) or 0.0,
@@ -76,8 +76,8 @@ def stored_reference(density: tuple[float, float] | None, diffusivity: float | N
         LamplighterError: a number is out of range.
     """
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.diffusivity import TO_1E6_CM2_S
-    from lamplighter.report.quality import StoredReference
+    from lamplighter.observables.diffusivity import TO_1E6_CM2_S
+    from lamplighter.observables.quality import StoredReference
 
     if density is not None and not min(density) > 0.0:
         raise LamplighterError("--reference-density needs a mean and a standard deviation > 0, in g/cm³")

@@ -29,10 +29,10 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor summary.")] = False,
 ) -> None:
     """Run molecular dynamics, or a volume scan, as a run file describes it, alone or under mpirun -n N."""
-    from lamplighter.engine import environment
+    from lamplighter.driver import environment
 
     _continue_elsewhere(run_file)
-    from lamplighter.engine.failure import end_together
+    from lamplighter.driver.failure import end_together
 
     environment.limit_openmp()
     comm = environment.import_mpi().COMM_WORLD
@@ -49,7 +49,7 @@ def run(
 
 def _continue_elsewhere(run_file: Path) -> None:
     """In the Python that the run file names; every rank by itself, as MPI must not have started."""
-    from lamplighter.engine import other_python
+    from lamplighter.driver import other_python
 
     try:
         other_python.continue_in_python_of(run_file, sys.argv[1:])
@@ -60,8 +60,8 @@ def _continue_elsewhere(run_file: Path) -> None:
 
 
 def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
-    from lamplighter.engine.failure import agree
-    from lamplighter.engine.run import script_of
+    from lamplighter.driver.failure import agree
+    from lamplighter.driver.run import script_of
 
     text = agree(comm, lambda: script_of(run_file, output))
     if comm.Get_rank() == 0:
@@ -69,7 +69,7 @@ def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
 
 
 def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None, trust: bool, quiet: bool) -> None:
-    from lamplighter.engine.run import run as carry_out
+    from lamplighter.driver.run import run as carry_out
 
     result = carry_out(run_file, output=output, resume=resume, threads=threads, trust=trust, progress=not quiet)
     if result.summary and not quiet:
@@ -78,7 +78,7 @@ def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None,
         print(format_summary(result.summary))
         scan = result.summary["volume_scan"]
         if scan is not None and scan["status"] == "completed":
-            from lamplighter.report.stored_scan import read_scan
+            from lamplighter.observables.stored_scan import read_scan
             from lamplighter.report.volume_scan_text import format_volume_scan
 
             print(f"\n{format_volume_scan(read_scan(result.folder))}\n")

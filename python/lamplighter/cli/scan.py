@@ -71,12 +71,12 @@ def scan(
     """
     from lamplighter.cli.scan_models import energies_of, members_of
     from lamplighter.config.volume_scan import DENSITIES
-    from lamplighter.engine import environment
-    from lamplighter.engine.calculators import open_calculator
+    from lamplighter.driver import environment
+    from lamplighter.driver.calculators import open_calculator
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.scan_frames import ScanFrames, generated, labelled
-    from lamplighter.report.stored_scan import read_scan
-    from lamplighter.report.volume_scan import Energies, volume_scan
+    from lamplighter.observables.scan_frames import ScanFrames, generated, labelled
+    from lamplighter.observables.stored_scan import read_scan
+    from lamplighter.observables.volume_scan import Energies, volume_scan
 
     evaluating = {"--density": density, "--model": model, "--reference": reference, "--write": write}
     environment.limit_openmp()

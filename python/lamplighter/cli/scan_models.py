@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.cli.model_options import potential_of_file, settings_of_files
-from lamplighter.engine import model_trust
-from lamplighter.engine.evaluation import open_evaluator
-from lamplighter.engine.members import Member, members_of_run_file
+from lamplighter.driver import model_trust
+from lamplighter.driver.evaluation import open_evaluator
+from lamplighter.driver.members import Member, members_of_run_file
 from lamplighter.errors import ModelError
-from lamplighter.potentials.calculator_file import is_calculator_file
-from lamplighter.report.scan_frames import ScanFrames
-from lamplighter.report.volume_scan import Energies
+from lamplighter.model_files.calculator_file import is_calculator_file
+from lamplighter.observables.scan_frames import ScanFrames
+from lamplighter.observables.volume_scan import Energies
 
 
 def members_of(files: Sequence[Path], **options: str | None) -> dict[str, Member]:

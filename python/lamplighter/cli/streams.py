@@ -126,7 +126,7 @@ class _Descriptor(io.RawIOBase):
 def _start_again_in_utf8_mode() -> None:
     """File names are bytes to Linux and UTF-8 to people: a Python that takes them for ASCII cannot open `Müller`.
 
-    It is the same process afterwards, as `engine/other_python.py` has it; what the terminal can show stays as it was.
+    It is the same process afterwards, as `driver/other_python.py` has it; what the terminal can show stays as it was.
     """
     if os.environ.get("PYTHONUTF8") == "1":
         return

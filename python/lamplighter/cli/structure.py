@@ -62,8 +62,8 @@ def structure(
     longer and softer the bonds are than in another run.
     """
     from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.observables.structure import compared
     from lamplighter.report.json_text import json_text
-    from lamplighter.report.structure import compared
     from lamplighter.report.structure_text import (
         draw_structure,
         format_structure,
@@ -91,7 +91,7 @@ def _wanted(discard: str, r_max: float | None, bin_width: float, bonds: Any, bre
     from lamplighter.analysis.bonding import BondRule
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.structure import Wanted
+    from lamplighter.observables.structure import Wanted
 
     if not bin_width > 0.0:
         raise LamplighterError(f"--bin must be > 0 Å, got {bin_width:g}")
@@ -136,7 +136,7 @@ def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
 
     from lamplighter.cli.reading_progress import reading_progress
     from lamplighter.errors import LamplighterError
-    from lamplighter.report.structure import structure_of_frames, structure_of_run
+    from lamplighter.observables.structure import structure_of_frames, structure_of_run
 
     with reading_progress(source, str(source.path)):
         if source.guard is not None and source.step_ps is None and source.frame_ps is None:

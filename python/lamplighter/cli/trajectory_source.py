@@ -54,7 +54,7 @@ def open_source(
     Raises:
         LamplighterError: an option or the file cannot be understood.
     """
-    from lamplighter.report.run_trajectory import RunTrajectory
+    from lamplighter.run_folder.trajectory import RunTrajectory
     from lamplighter.structures.lammps_dump import AtomTypes
     from lamplighter.structures.trajectory import open_trajectory
     from lamplighter.structures.unit_styles import UNIT_STYLES

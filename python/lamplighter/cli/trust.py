@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamplighter import trust as trusted
+from lamplighter.model_files import trust as trusted
 
 
 def trust(

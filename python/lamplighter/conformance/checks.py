@@ -18,7 +18,7 @@ from lamplighter.conformance.fixtures import SINGLE, UNKNOWN, Evaluations
 from lamplighter.conformance.subject import RANKS_CHECK, Subject
 from lamplighter.errors import ModelError
 from lamplighter.potentials import registry
-from lamplighter.potentials.exchange import ExchangeCall, Recording
+from lamplighter.potentials.bridge.exchange import ExchangeCall, Recording
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
 
 RANKS = (1, 2, 3, 4)

@@ -21,7 +21,7 @@ import numpy as np
 from mpi4py import MPI
 
 from lamplighter.conformance.measurements import Job, measure
-from lamplighter.engine.failure import end_all_ranks
+from lamplighter.driver.failure import end_all_ranks
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import AnyPotential, LoadOptions
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamplighter.config import Potential
-from lamplighter.engine import potential as potential_lines
+from lamplighter.driver import potential as potential_lines
 from lamplighter.errors import LamplighterError
 from lamplighter.plain_names import file_word
 

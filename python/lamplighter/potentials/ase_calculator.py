@@ -13,9 +13,9 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import calculator_file, calculator_trust
+from lamplighter.model_files import calculator_file, calculator_trust
+from lamplighter.model_files.loading import read_program
 from lamplighter.potentials.interface import LoadOptions
-from lamplighter.potentials.loading import read_program
 from lamplighter.potentials.positions import System, SystemPotential, SystemResult
 
 _INSTEAD = {

@@ -15,10 +15,10 @@ import torch
 from ase import Atoms
 
 from lamplighter.errors import ModelError
+from lamplighter.model_files import gap_file, recognition
+from lamplighter.model_files.gap_file import GapFile
 from lamplighter.plain_names import plain_path
-from lamplighter.potentials import gap_file, recognition
 from lamplighter.potentials.edges import require_elements
-from lamplighter.potentials.gap_file import GapFile
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.positions import Cluster, ClusterPotential, ClusterResult
 

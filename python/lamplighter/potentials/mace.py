@@ -17,10 +17,10 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import mace_package, recognition
+from lamplighter.model_files import mace_package, recognition
+from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
-from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
 
 mace_package.load()

@@ -21,10 +21,11 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from lamplighter import plugin
 from lamplighter.cache import writable_cache_folder
 from lamplighter.errors import ModelError
-from lamplighter.potentials import compiled_cache, mace_package, tested_versions
+from lamplighter.model_files import mace_package, tested_versions
+from lamplighter.model_files.loading import load_torch
+from lamplighter.potentials import compiled_cache
 from lamplighter.potentials.compiled_cache import SUFFIX
 from lamplighter.potentials.edges import require_head
-from lamplighter.potentials.loading import load_torch
 from lamplighter.potentials.mace_compile import (
     DifferentArchitectures,
     NotCovered,

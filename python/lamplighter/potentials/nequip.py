@@ -22,11 +22,11 @@ from typing import Any, ClassVar
 import torch
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition
+from lamplighter.model_files import recognition
+from lamplighter.model_files.examination import CHECKPOINT, PACKAGE
+from lamplighter.model_files.loading import load_torch, read_program
 from lamplighter.potentials.edges import edges_within, require_elements, require_head, write_result
-from lamplighter.potentials.examination import CHECKPOINT, PACKAGE
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
-from lamplighter.potentials.loading import load_torch, read_program
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 EXCHANGE = "enable_LAMMPSMLIAPGhostExchange"
@@ -158,7 +158,7 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
 
 def _newer_packages(path: Path) -> str:
     """What to say of a file that newer versions of its packages wrote than the installed ones."""
-    from lamplighter.potentials.description import describe
+    from lamplighter.model_files.description import describe
 
     written = re.findall(r"([\w-]+) ([\w.+]+)", describe(path).version or "")
     told = [recognition.newer_than_installed(_PACKAGES.get(name, name), version) for name, version in written]

@@ -15,12 +15,12 @@ import torch
 import torch._inductor
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import nequip_compiled_file, recognition
-from lamplighter.potentials.description import describe
+from lamplighter.model_files import nequip_compiled_file, recognition
+from lamplighter.model_files.description import describe
+from lamplighter.model_files.examination import COMPILED
+from lamplighter.model_files.loading import read_program
 from lamplighter.potentials.edges import edges_within, hand_over
-from lamplighter.potentials.examination import COMPILED
 from lamplighter.potentials.interface import PairData
-from lamplighter.potentials.loading import read_program
 from lamplighter.potentials.nequip import DTYPES, EXCHANGE, NequIP, cutoffs_of, precision, quiet, read_network
 
 SUFFIX = ".nequip.pt2"

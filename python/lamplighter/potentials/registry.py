@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition, tested_versions
+from lamplighter.model_files import recognition, tested_versions
 
 if TYPE_CHECKING:
     from lamplighter.potentials.interface import AnyPotential

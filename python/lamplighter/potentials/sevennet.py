@@ -18,10 +18,10 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols
 
 from lamplighter.errors import ModelError
-from lamplighter.potentials import recognition
+from lamplighter.model_files import recognition
+from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.edges import edges_within, fetch_ghosts, require_elements, require_head, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, Potential
-from lamplighter.potentials.loading import load_torch
 
 _DTYPES = {"auto": torch.float32, "float32": torch.float32, "float64": torch.float64}
 _PAIRS = "_lamplighter_pairs"

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from lamplighter.report.compression import CompressionOfRuns
+from lamplighter.observables.compression import CompressionOfRuns
+from lamplighter.observables.state_points import point_as_json
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.state_points import point_as_json
 from lamplighter.report.state_points_text import (
     PER_PA,
     PER_PA_UNIT,

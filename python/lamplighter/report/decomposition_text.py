@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lamplighter.analysis.model_errors import Errors
-from lamplighter.report.decomposition import FORCE_PARTS, Decomposition, PartErrors
+from lamplighter.observables.decomposition import FORCE_PARTS, Decomposition, PartErrors
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.table_file import write_table
 from lamplighter.report.text import format_with_error

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import Estimate
-from lamplighter.report.density import DensityOfRuns, RunDensity
+from lamplighter.observables.density import DensityOfRuns, RunDensity
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.seeds_text import format_seeds
 from lamplighter.report.text import format_with_error

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lamplighter.report.diffusivity import (
+from lamplighter.observables.diffusivity import (
     TO_1E6_CM2_S,
     DiffusivityOfRuns,
     SpeciesDiffusivity,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lamplighter.report.events import Event
-from lamplighter.report.run_folder import RunRecord
 from lamplighter.report.text import format_scan_status
+from lamplighter.run_folder.events import Event
+from lamplighter.run_folder.record import RunRecord
 
 EVENT_COLUMNS = ("step", "time / ps", "criterion", "value", "limit", "atoms", "ranks")
 _MOST_ATOMS = 8

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from lamplighter.errors import LamplighterError
+from lamplighter.observables.extrapolation import CheckedTrajectory, Extrapolation
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.extrapolation import CheckedTrajectory, Extrapolation
 from lamplighter.report.table_file import write_table
 from lamplighter.structures.frame import Frame
 

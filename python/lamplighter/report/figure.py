@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lamplighter.observables.production import stage_time_ps
 from lamplighter.report.drawing import any_text, new_figure
-from lamplighter.report.production import stage_time_ps
-from lamplighter.report.run_folder import RunRecord
+from lamplighter.run_folder.record import RunRecord
 
 # Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
 _BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"

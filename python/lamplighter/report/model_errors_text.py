@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 
 from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Errors, energies_of_elements
 from lamplighter.analysis.series import Estimate
+from lamplighter.observables.model_errors import ErrorTable, ModelErrors, ModelResult
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.model_errors import ErrorTable, ModelErrors, ModelResult
 from lamplighter.report.table_file import write_table
 from lamplighter.report.text import format_with_error
 

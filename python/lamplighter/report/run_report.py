@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from lamplighter.errors import RunFolderError
-from lamplighter.report.production import production_of_committee
-from lamplighter.report.run_bonds import has_no_bonds
-from lamplighter.report.run_folder import RunRecord, read_run
-from lamplighter.report.stage_summary import summarise_stage
+from lamplighter.observables.production import production_of_committee
+from lamplighter.observables.stage_summary import summarise_stage
+from lamplighter.run_folder.bonds import has_no_bonds
+from lamplighter.run_folder.record import RunRecord, read_run
 
 
 def run_report(run_folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamplighter.analysis.series import Estimate
-from lamplighter.report.state_points import StatePoint
+from lamplighter.observables.state_points import StatePoint
 from lamplighter.report.text import format_with_error
 
 PER_PA = 1e10

@@ -16,8 +16,8 @@ from lamplighter.analysis.integrity import Census, Integrity
 from lamplighter.analysis.radial_distribution import PairDistribution
 from lamplighter.analysis.series import CONSTANT, Estimate
 from lamplighter.errors import LamplighterError
+from lamplighter.observables.structure import StructureOfTrajectories, TrajectoryStructure
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.structure import StructureOfTrajectories, TrajectoryStructure
 from lamplighter.report.text import format_with_error
 
 WORDS = {"all": "all pairs", "inter": "between molecules", "intra": "within molecules"}

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from lamplighter.observables.state_points import point_as_json
+from lamplighter.observables.thermal_expansion import ThermalExpansionOfRuns
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.state_points import point_as_json
 from lamplighter.report.state_points_text import POINTS, bars, discarded_ps, quality_of_fit, scaled
 from lamplighter.report.table_text import text_table, write_csv
-from lamplighter.report.thermal_expansion import ThermalExpansionOfRuns
 
 _CURVE = 100  # points of a drawn line
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from lamplighter.analysis.compositions import Determination
 from lamplighter.analysis.series import Estimate
+from lamplighter.observables.transfer import Transfer
 from lamplighter.report.drawing import ONE_PANEL, new_figure, save
 from lamplighter.report.table_file import write_table
 from lamplighter.report.text import format_with_error
-from lamplighter.report.transfer import Transfer
 
 _HEADER = ("model", "composition", "n_frames", "trained", "energy_mae_meV_per_atom", "energy_mae_error",
            "force_mae_meV_per_A", "force_mae_error")  # fmt: skip

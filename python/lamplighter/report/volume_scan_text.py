@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import EnergyCurve
+from lamplighter.observables.volume_scan import VolumeScan
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.json_text import plain
 from lamplighter.report.table_text import text_table, write_csv
 from lamplighter.report.text import format_with_error
-from lamplighter.report.volume_scan import VolumeScan
 
 _ROOM = 2.5  # times the depth of the deepest well, shown above the plateau
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamplighter.analysis.series import Estimate
-from lamplighter.report.density import MOST_TEMPERATURES_APART, mean_of_runs
+from lamplighter.observables.density import MOST_TEMPERATURES_APART, mean_of_runs
 from lamplighter.report.page.content import Number
 from lamplighter.report.page.section import ReportedRun
 from lamplighter.report.page.sections.conditions import describe

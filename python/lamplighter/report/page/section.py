@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from lamplighter.report.extrapolation import Extrapolation
+from lamplighter.observables.extrapolation import Extrapolation
+from lamplighter.observables.lifetime import RunLifetime, read_lifetime
+from lamplighter.observables.quality import Options as QualityOptions
+from lamplighter.observables.quality import StoredReference
 from lamplighter.report.page.content import Content
 from lamplighter.report.page.labelled import Labelled
-from lamplighter.report.quality import Options as QualityOptions
-from lamplighter.report.quality import StoredReference
-from lamplighter.report.run_folder import RunRecord, read_run, read_run_file
-from lamplighter.report.run_lifetime import RunLifetime, read_lifetime
-from lamplighter.report.run_system import system_of
+from lamplighter.run_folder.record import RunRecord, read_run, read_run_file
+from lamplighter.run_folder.system import system_of
 
 
 @dataclass(frozen=True)

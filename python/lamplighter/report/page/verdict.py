@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lamplighter.errors import LamplighterError
-from lamplighter.report.events import Event
+from lamplighter.observables.lifetime import NO_FAILURE_OF_THE_LIQUID, RunLifetime
 from lamplighter.report.events_text import format_atoms, format_limit
 from lamplighter.report.page.section import ReportedRun
-from lamplighter.report.run_lifetime import NO_FAILURE_OF_THE_LIQUID, RunLifetime
+from lamplighter.run_folder.events import Event
 
 State = Literal["held", "failed", "ended", "broken off", "running", "scanned", "not known"]
 

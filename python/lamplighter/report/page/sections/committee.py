@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import mean_with_error
 from lamplighter.errors import RunFolderError
+from lamplighter.observables.production import production_of_committee
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Number, Picture, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.production import production_of_committee
-from lamplighter.report.thermo_table import ThermoTable
+from lamplighter.run_folder.thermo_table import ThermoTable
 
 _UNIT = "eV²/Å²"
 _LARGEST = "variance_max_eV2_A2"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamplighter.observables.stage_summary import summarise_stage
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Table
 from lamplighter.report.page.section import ReportedRun, Section
-from lamplighter.report.stage_summary import summarise_stage
 from lamplighter.report.text import format_estimate
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamplighter.errors import LamplighterError
-from lamplighter.report.decomposition import Decomposition, PartErrors, decomposition_of_models
+from lamplighter.observables.decomposition import Decomposition, PartErrors, decomposition_of_models
 from lamplighter.report.decomposition_text import decomposition_as_json, draw_parts, part_rows
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number

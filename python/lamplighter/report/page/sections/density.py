@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamplighter.report.density import RunDensity, density_together, read_density
+from lamplighter.observables.density import RunDensity, density_together, read_density
 from lamplighter.report.density_text import density_as_json, draw_blocks, draw_distribution, draw_series
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Picture, number

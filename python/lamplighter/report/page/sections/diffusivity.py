@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lamplighter.analysis.diffusivity import GreenKubo
-from lamplighter.report.diffusivity import (
+from lamplighter.observables.diffusivity import (
     METHOD,
     TO_1E6_CM2_S,
     DiffusivityOfRuns,
@@ -25,7 +25,7 @@ from lamplighter.report.diffusivity_text import (
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.run_centres import motion_of_run
+from lamplighter.run_folder.centres import motion_of_run
 
 
 def make(run: ReportedRun) -> Content:

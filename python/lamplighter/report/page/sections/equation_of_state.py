@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lamplighter.report.compression import compression_of_runs
+from lamplighter.observables.compression import compression_of_runs
+from lamplighter.observables.thermal_expansion import thermal_expansion_of_runs
 from lamplighter.report.compression_text import (
     compression_as_json,
     draw_compressibilities,
@@ -12,7 +13,6 @@ from lamplighter.report.compression_text import (
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Picture, number
 from lamplighter.report.page.section import Definition, ReportedRun, Section
-from lamplighter.report.thermal_expansion import thermal_expansion_of_runs
 from lamplighter.report.thermal_expansion_text import thermal_expansion_as_json, thermal_expansion_figure
 
 _FEWEST_PRESSURES = 4

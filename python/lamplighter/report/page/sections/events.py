@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.report.events import Event
+from lamplighter.observables.lifetime import NO_FAILURE_OF_THE_LIQUID
 from lamplighter.report.events_text import EVENT_COLUMNS, event_row
 from lamplighter.report.page.content import Block, Content, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
-from lamplighter.report.run_bonds import bonds_of_run
-from lamplighter.report.run_lifetime import NO_FAILURE_OF_THE_LIQUID
-from lamplighter.report.run_trajectory import STRUCTURE
+from lamplighter.run_folder.bonds import bonds_of_run
+from lamplighter.run_folder.events import Event
+from lamplighter.run_folder.trajectory import STRUCTURE
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.trajectory import XyzFile, read_start

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamplighter.analysis.series import mean_with_error
+from lamplighter.observables.extrapolation import CheckedTrajectory, check_frames, evenly_spaced
 from lamplighter.report.drawing import PALETTE, new_figure
-from lamplighter.report.extrapolation import CheckedTrajectory, check_frames, evenly_spaced
 from lamplighter.report.extrapolation_text import (
     check_as_json,
     draw_flagged,
@@ -19,8 +19,8 @@ from lamplighter.report.extrapolation_text import (
 )
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.run_trajectory import RunTrajectory
 from lamplighter.report.text import format_with_error
+from lamplighter.run_folder.trajectory import RunTrajectory
 
 MOST_ENVIRONMENTS = 50_000
 """That are described: about a minute of one core."""

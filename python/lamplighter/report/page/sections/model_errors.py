@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from lamplighter.observables.model_errors import ModelErrors, ModelResult, errors_of_models
 from lamplighter.report.drawing import new_figure
-from lamplighter.report.model_errors import ModelErrors, ModelResult, errors_of_models
 from lamplighter.report.model_errors_text import (
     MODEL_HEAD,
     QUANTITY_HEAD,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lamplighter.observables.structure import TrajectoryStructure, Wanted, compared, structure_of_run
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.run_trajectory import RunTrajectory
-from lamplighter.report.structure import TrajectoryStructure, Wanted, compared, structure_of_run
 from lamplighter.report.structure_text import (
     BOND_HEAD,
     SHELL_HEAD,
@@ -20,6 +19,7 @@ from lamplighter.report.structure_text import (
     shell_rows,
     structure_as_json,
 )
+from lamplighter.run_folder.trajectory import RunTrajectory
 
 _BETWEEN = "inter"
 """Pairs of atoms of different molecules: those within say what molecules are made of."""

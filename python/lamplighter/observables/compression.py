@@ -1,0 +1,46 @@
+"""Isothermal compression: volumes of runs at several pressures, the Tait equation through them, and κ_T."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamplighter.analysis.tait import TaitFit, fit_tait
+from lamplighter.errors import LamplighterError
+from lamplighter.observables.state_points import StatePoint, isotherm
+
+
+@dataclass(frozen=True)
+class CompressionOfRuns:
+    """What the stages at several pressures say together.
+
+    Attributes:
+        points: By pressure.
+        temperature: K.
+        fit: The Tait equation.
+        notes: What limits the numbers.
+    """
+
+    points: list[StatePoint]
+    temperature: float
+    fit: TaitFit
+    notes: list[str]
+
+
+def compression_of_runs(
+    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
+) -> CompressionOfRuns:
+    """Read the stages of runs and fit the Tait equation to their volumes.
+
+    Args: as `state_points.state_points`.
+
+    Raises:
+        LamplighterError: a run cannot be used, the stages are at several temperatures, or at fewer than four pressures.
+    """
+    found = isotherm(folders, discard, stages)
+    try:
+        fit = fit_tait([point.pressure for point in found.points], [point.density.volume for point in found.points])
+    except ValueError as problem:
+        raise LamplighterError(f"{found.source}: {problem}") from None
+    return CompressionOfRuns(found.points, found.constant, fit, [*found.notes, *fit.notes])

@@ -1,0 +1,161 @@
+"""Which part of a stage is production: one rule for every mean, distribution and fit that is made of a run.
+
+The rule is in `docs/statistics.md`. Source of the 100 ps: Niblett et al., sections 3.2 and 3.3.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import PydanticCustomError
+
+from lamplighter.analysis.equilibration import detect_equilibration
+from lamplighter.config.quantity import parse_quantity
+from lamplighter.run_folder.record import RunRecord, StageRecord, read_run_file
+from lamplighter.run_folder.thermo_table import ThermoTable
+
+EQUILIBRATION_PS = 100.0
+"""What the protocol discards from the beginning of a run."""
+
+
+@dataclass(frozen=True)
+class Production:
+    """What is left of a stage or a trajectory without its beginning.
+
+    Attributes:
+        begin_ps: Since the beginning of the stage; nan: times are not known, and the latter half of the rows counts.
+        words: What was discarded and why, for a reader.
+    """
+
+    begin_ps: float
+    words: str
+
+    def of(self, time_ps: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which samples are production.
+
+        Args:
+            time_ps: Since the beginning of the stage, shape (N,).
+        """
+        if math.isnan(self.begin_ps):
+            return np.arange(len(time_ps)) >= len(time_ps) // 2
+        return time_ps >= self.begin_ps - 1e-6 * max(1.0, self.begin_ps)
+
+
+def production_of_length(length_ps: float, discard_ps: float | None = None) -> Production:
+    """Production of a trajectory of which only the length is known.
+
+    Args:
+        length_ps: Of the trajectory, or of a stage as far as it has run; nan: not known.
+        discard_ps: What the user wants left out from the beginning; None: the first 100 ps, at most half.
+    """
+    if discard_ps is not None:
+        return Production(discard_ps, f"first {discard_ps:g} ps of {length_ps:.6g} ps discarded, as asked")
+    if not math.isfinite(length_ps):
+        return Production(math.nan, "first half of the rows discarded")
+    if length_ps >= 2.0 * EQUILIBRATION_PS:
+        return Production(EQUILIBRATION_PS, f"first {EQUILIBRATION_PS:g} ps of {length_ps:.6g} ps discarded")
+    half = 0.5 * length_ps
+    return Production(half, f"first half ({half:.4g} ps of {length_ps:.4g} ps) discarded")
+
+
+def production_of_stage(run: RunRecord, stage: StageRecord, discard_ps: float | None = None) -> Production:
+    """Production of a stage of a run, as far as it has run.
+
+    Nothing is discarded from a stage that goes on at the conditions of the one before it, whose time was its
+    equilibration.
+
+    Args:
+        run: The run.
+        stage: One of its stages of dynamics.
+        discard_ps: As `production_of_length`.
+    """
+    time_ps = stage_time_ps(run.thermo.stage(stage.index), stage.timestep_fs)
+    finite = time_ps[np.isfinite(time_ps)]
+    planned_ps = (stage.steps or 0) * (stage.timestep_fs or 0.0) * 1e-3  # where the thermo table is missing
+    length_ps = float(finite.max()) if len(finite) else math.nan if len(time_ps) else planned_ps
+    if discard_ps is None:
+        before = _equilibrated_by(run, stage)
+        if before is not None:
+            words = f"nothing of {length_ps:.6g} ps discarded: stage {before.name} before it was at the same conditions"
+            return Production(0.0, words)
+    return production_of_length(length_ps, discard_ps)
+
+
+def production_of_committee(run: RunRecord, table: ThermoTable) -> tuple[NDArray[np.bool_], str]:
+    """Which evaluations of a committee are production: those in that of the last stage of dynamics that has any.
+
+    Args:
+        run: The run.
+        table: Its committee's table, with at least one row.
+
+    Returns:
+        Of each row whether it counts, shape (n_rows,), and in words what was left out.
+    """
+    counted = [each for each in run.stages if not each.is_minimisation and each.index in table.stage_indices]
+    if not counted:
+        production = production_of_length(float(table["time_ps"][-1] - table["time_ps"][0]))
+        return production.of(table["time_ps"] - table["time_ps"][0]), production.words
+    last = counted[-1]
+    production = production_of_stage(run, last)
+    here = table["stage"] == last.index
+    thermo = run.thermo.stage(last.index)
+    begin = float((thermo if len(thermo) else table.stage(last.index))["time_ps"][0])
+    kept = np.zeros(len(table), dtype=bool)
+    kept[here] = production.of(table["time_ps"][here] - begin)
+    return kept, f"stage {last.name}, {production.words}"
+
+
+def stage_time_ps(rows: ThermoTable, timestep_fs: float | None) -> NDArray[np.float64]:
+    """Time since the first row of a stage, in ps, shape (n_rows,).
+
+    From the steps where the timestep is known, else from the table's own time.
+    """
+    if len(rows) == 0:
+        return np.empty(0)
+    if timestep_fs:
+        return (rows["step"] - rows["step"][0]) * timestep_fs / 1000.0
+    return rows["time_ps"] - rows["time_ps"][0]
+
+
+def unsettled(series: NDArray[np.float64], name: str) -> str:
+    """A warning where production still drifts by MSER-5 (White 1997); empty where it does not.
+
+    Args:
+        series: Production at equal intervals, all finite, shape (N,).
+        name: Of the quantity, for the warning.
+    """
+    if len(series) < 2 or not detect_equilibration(series).unsettled:
+        return ""
+    return (
+        f"the {name} has not settled by the middle of what was averaged (MSER-5): discard more with --discard, or "
+        "simulate longer"
+    )
+
+
+def _equilibrated_by(run: RunRecord, stage: StageRecord) -> StageRecord | None:
+    """The stage before, where it was at the same constant conditions; None: it was not, or that is not known."""
+    planned = read_run_file(run.folder).get("stages")
+    before = next((each for each in run.stages if each.index == stage.index - 1), None)
+    if before is None or not isinstance(planned, list) or not stage.index < len(planned):
+        return None
+    now, then = (_conditions(planned[index]) for index in (stage.index, stage.index - 1))
+    return before if now is not None and now == then else None
+
+
+def _conditions(planned: Any) -> tuple[Any, ...] | None:
+    """Type, temperature (K) and pressure (bar) of a stage of `run.yaml`; None: there is a ramp, or no thermostat."""
+    if not isinstance(planned, dict):
+        return None
+    kind, temperature, pressure = (planned.get(key) for key in ("type", "temperature", "pressure"))
+    try:
+        if kind == "nvt":
+            return kind, parse_quantity(temperature, "temperature").metal
+        if kind == "npt":
+            return kind, parse_quantity(temperature, "temperature").metal, parse_quantity(pressure, "pressure").metal
+    except PydanticCustomError:  # a ramp is a list
+        pass
+    return None

@@ -1,0 +1,101 @@
+"""Opening a model for the bridge: from a request of `pair_style lamplighter` to what carries out its steps."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+
+from lamplighter.errors import ModelError
+from lamplighter.model_files.torch_file import require_model_file
+from lamplighter.potentials import device as devices
+from lamplighter.potentials import precision, registry
+from lamplighter.potentials.bridge import header as c_interface
+from lamplighter.potentials.bridge.header import Model, Request, Step
+from lamplighter.potentials.bridge.pair_step import PairSteps
+from lamplighter.potentials.bridge.positions_step import ClusterSteps, SystemSteps
+from lamplighter.potentials.bridge.requests import elements_of, files_of, require_elements, require_one_kind
+from lamplighter.potentials.interface import AnyPotential, LoadOptions, Potential
+from lamplighter.potentials.positions import ClusterPotential, SystemPotential
+
+
+class Steps(Protocol):
+    """Carries out steps of LAMMPS."""
+
+    def evaluate(self, step: Step) -> None: ...
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model of a pair style, and on how many ranks it runs."""
+
+    steps: Steps
+    nranks: int
+
+
+def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank: int) -> OpenModel:
+    """Open what a request asks for, and say in `model` what LAMMPS is to hand over.
+
+    Raises:
+        ModelError, EnvironmentProblem: it cannot be opened, or not on so many ranks.
+    """
+    files, elements = files_of(request), elements_of(request)
+    require_elements(elements)
+    for path in files:
+        require_model_file(path)
+
+    if request.committee and request.wanted == 0:
+        require_one_kind(files)
+    path, kind = files[request.wanted], request.kind.decode()
+    potential_class = registry.recognise(path) if kind == "auto" else registry.load_kind(kind)
+    if issubclass(potential_class, SystemPotential) and request.nranks > 1:
+        raise ModelError(
+            f"model file {path}: models of kind {potential_class.kind} are evaluated for all atoms at once, on one "
+            f"rank, and there are {request.nranks}: start without mpirun, or with mpirun -n 1"
+        )
+    options = LoadOptions(
+        elements=elements,
+        dtype=request.dtype.decode(),
+        device=_device(potential_class, request.device.decode(), local_rank),
+        head=request.head.decode() or None,
+    )
+    potential = potential_class.load(path, options)
+    if potential.one_rank_because and request.nranks > 1:
+        raise ModelError(
+            f"model file {path} runs on one rank, and there are {request.nranks}: {potential.one_rank_because}, or "
+            "start without mpirun, or with mpirun -n 1"
+        )
+    precision.note(path, str(potential.dtype).removeprefix("torch."))
+    model.cutoff = potential.cutoff
+    return OpenModel(_steps_of(potential, request, elements, model, library), request.nranks)
+
+
+def _device(potential_class: type[AnyPotential], requested: str, local_rank: int) -> torch.device:
+    if potential_class.runs_on_gpu:
+        return devices.resolve(requested, local_rank)
+    if requested not in ("auto", "cpu"):
+        raise ModelError(f"models of kind {potential_class.kind} run on CPUs: leave out device {requested}")
+    return torch.device("cpu")
+
+
+def _steps_of(
+    potential: AnyPotential, request: Request, elements: tuple[str, ...], model: Model, library: ctypes.CDLL
+) -> Steps:
+    """What carries out the steps of a model; and what LAMMPS is to hand over."""
+    numbers = np.array([atomic_numbers[symbol] for symbol in elements])
+    if isinstance(potential, ClusterPotential):
+        model.takes = c_interface.LIST
+        return ClusterSteps(potential, numbers, library, request.pair)
+    if isinstance(potential, SystemPotential):
+        model.takes = c_interface.SYSTEM
+        model.lacks_virial = int(not potential.has_virial)
+        return SystemSteps(potential, numbers)
+    assert isinstance(potential, Potential)
+    host_pairs = potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model"
+    model.takes = c_interface.PAIRS if host_pairs else c_interface.LIST
+    return PairSteps(potential, elements, library, request.pair, request.nranks, host_pairs)
