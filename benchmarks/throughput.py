@@ -241,7 +241,7 @@ def _models(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict[
     for name in names:
         backend = BACKENDS[name]
         if not backend.installed:
-            parser.error(f"{backend.name} is not installed in this environment (docs/environments.md)")
+            parser.error(f"{backend.name} is not installed in this environment (docs/how_to/environments.md)")
         model = given.model.resolve() if given.model is not None else backend.default_model()
         if model is None and given.backends is None:
             continue

@@ -43,7 +43,7 @@ class Committee : protected Pointers {
      and counts for nothing. Collective. */
   void find_spread(const double *forces, const PresentAtoms &, double *variance);
 
-  double *numbers() { return numbers_; }    // for `compute pair`: docs/pair_lamplighter.md
+  double *numbers() { return numbers_; }    // for `compute pair`: reference/pair_lamplighter.md
   int nnumbers() const;
   void *extract(const char *name);
 

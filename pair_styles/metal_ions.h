@@ -5,7 +5,7 @@
 namespace lamplighter {
 
 /* Which contacts of a metal are bonds and which are those of an ion with what surrounds it: the
-   rule of docs/bonds.md, as python/lamplighter/analysis/bonding.py states it, too. */
+   rule of docs/theory/bonds.md, as python/lamplighter/analysis/bonding.py states it, too. */
 
 /* Contacts of one atom, counted by what is at their other ends. */
 struct Contacts {

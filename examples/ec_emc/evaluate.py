@@ -2,7 +2,7 @@
 
 Test sets: `data/xtb_test.xyz` (clusters) and `data/liquid_test.xyz` (periodic frames, from
 trajectories that gave no training frame). Predictions and errors are those of `lamplighter errors`
-(docs/model_errors.md), in float64. Writes `results.json` and `results.md`; `--learning-curve FOLDER`
+(docs/how_to/model_errors.md), in float64. Writes `results.json` and `results.md`; `--learning-curve FOLDER`
 (a member's working folder `member_K` of train.py, trained with save_all_checkpoints) also draws
 `learning_curve.png`: test error against CPU time.
 """

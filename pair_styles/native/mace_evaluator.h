@@ -45,7 +45,8 @@ struct Overlap {
 };
 
 /* A MACE model, or several of one architecture, ready to evaluate. Energies, forces and virials
-   come from one pass forward and one backward over the pairs; see docs/native_engine.md. Not for
+   come from one pass forward and one backward over the pairs; see
+   docs/theory/native_engine.md. Not for
    use by several threads at once. */
 class MaceEvaluator {
  public:

@@ -1,4 +1,4 @@
-"""Exit statuses of all commands (docs/command_line.md). A verdict, an error and a fault of the program differ."""
+"""Exit statuses of all commands (docs/reference/command_line.md). Verdicts, errors and faults of the program differ."""
 
 GOOD = 0
 ERROR = 1

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.conftest import Run
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "potentials.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "reference" / "potentials.md"
 
 
 def documented_example() -> str:
-    """The module that docs/potentials.md gives as an example."""
+    """The module that docs/reference/potentials.md gives as an example."""
     (code,) = re.findall(r"```python\n(# lj_conformance\.py\n.*?)```", DOCUMENTATION.read_text("utf-8"), re.DOTALL)
     return code
 

@@ -258,7 +258,7 @@ def test_folders_without_a_run_or_a_trajectory_are_named(
 
 
 def test_the_python_of_the_documentation_runs(ethanol: Path, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "check.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how_to" / "check.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
     ethanol.rename(tmp_path / "md.xyz")
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""docs/run_file.md: its examples are valid, and its table names every key and default."""
+"""docs/reference/run_file.md: its examples are valid, and its table names every key and default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lamplighter.config import Barostat, Minimise, Npt, Nve, Nvt, RunFile, Therm
 from lamplighter.config.loading import load_run_file, parse_run_file
 
 TOP = Path(__file__).parents[2]
-PAGE = (TOP / "docs" / "run_file.md").read_text(encoding="utf-8")
+PAGE = (TOP / "docs" / "reference" / "run_file.md").read_text(encoding="utf-8")
 README = (TOP / "README.md").read_text(encoding="utf-8")
 
 

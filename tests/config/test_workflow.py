@@ -223,7 +223,9 @@ TOP = Path(__file__).parents[2]
 
 
 def test_run_files_of_the_page_and_of_the_example_are_valid() -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", (TOP / "docs" / "equation_of_state.md").read_text(encoding="utf-8"), re.S)
+    blocks = re.findall(
+        r"```yaml\n(.*?)```", (TOP / "docs" / "how_to" / "equation_of_state.md").read_text(encoding="utf-8"), re.S
+    )
     assert len(blocks) == 3
     for text in blocks:
         run = parse_run_file(yaml.safe_load(text))

@@ -2,7 +2,7 @@
 
 A class is a pair of elements, or of elements with their numbers of bonds ("C4–H1": a carbon with four bonds and a
 hydrogen with one). In a harmonic bond the variance is k_B T/k, so that at one temperature (σ_ref/σ)² is the ratio of
-the force constants: below 1 the bond is softer than that of the reference. Written out in `docs/structure.md`.
+the force constants: below 1 the bond is softer than that of the reference. Written out in `docs/theory/structure.md`.
 """
 
 from __future__ import annotations

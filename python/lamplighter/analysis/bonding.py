@@ -1,7 +1,7 @@
 """Which atoms are bonded: contacts by covalent radii, without those of a metal ion with its surroundings.
 
 The one place of the Python part that decides it; `pair_styles/metal_ions.cpp` states the rule once more for `fix
-guard`, and the tests hold the two against each other. Written out, with what it does to examples, in `docs/bonds.md`.
+guard`, and the tests hold the two against each other. Written out, with examples, in `docs/theory/bonds.md`.
 
 Sources:
     B. Cordero et al., Dalton Trans. 2008, 2832 (covalent radii).

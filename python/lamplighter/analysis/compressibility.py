@@ -1,7 +1,7 @@
 """Isothermal compressibility from the fluctuations of the volume at constant pressure.
 
 κ_T = ⟨δV²⟩ / (k_B T ⟨V⟩); M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.5.
-Written out in `docs/density.md`.
+Written out in `docs/theory/density.md`.
 """
 
 from __future__ import annotations

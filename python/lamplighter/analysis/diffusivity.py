@@ -6,7 +6,7 @@ Sources:
     M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.7 (both relations).
     I.-C. Yeh, G. Hummer, J. Phys. Chem. B 108, 15873 (2004) (finite size).
 
-Lengths in Å, times in ps: D in Å²/ps = 10⁻⁴ cm²/s. The formulas are written out in `docs/diffusivity.md`.
+Lengths in Å, times in ps: D in Å²/ps = 10⁻⁴ cm²/s. The formulas are written out in `docs/theory/diffusivity.md`.
 """
 
 from __future__ import annotations

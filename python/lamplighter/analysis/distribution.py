@@ -1,7 +1,7 @@
 """Distributions of an observable on a common grid, and how far apart two of them are.
 
 D_KL(P‖R) = Σ_x P(x) ln(P(x)/R(x)), S. Kullback, R. A. Leibler, Ann. Math. Stat. 22, 79 (1951). Written out in
-`docs/density.md`.
+`docs/theory/density.md`.
 """
 
 from __future__ import annotations

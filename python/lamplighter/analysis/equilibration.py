@@ -3,7 +3,7 @@
 Source: K. P. White Jr., Simulation 69, 323 (1997) (the marginal standard error rule, MSER); K. P. White Jr.,
 M. J. Cobb, S. C. Spratt, Proc. Winter Simulation Conf. 2000, 755 (MSER-5: on means of five samples; no cut beyond the
 middle).
-Why this one is said in `docs/density.md`.
+Why this one is said in `docs/theory/density.md`.
 """
 
 from __future__ import annotations

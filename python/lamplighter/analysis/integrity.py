@@ -2,7 +2,7 @@
 
 A bond begins where two atoms come nearer than `forms` times the sum of their covalent radii, and lasts until they are
 further apart than `breaks` times it: vibrations change nothing, reactions and decay do. Written out in
-`docs/structure.md`.
+`docs/theory/structure.md`.
 
 Source of the radii: B. Cordero et al., Dalton Trans. 2008, 2832, as ASE has them.
 """

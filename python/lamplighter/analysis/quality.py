@@ -1,7 +1,7 @@
 """One number for how good a committee's liquid is: stable, of the right density, of the right mobility.
 
 Source: Niblett, Kourtis, Magdău, Grey, Csányi, Transferability of datasets between machine-learning interaction
-potentials, equation 1. How it is read here is in `docs/quality.md`.
+potentials, equation 1. How it is read here is in `docs/theory/quality.md`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ of atoms b nearer than r to an atom a, counted, not integrated. Pairs within mol
 N_ab, so that the two add up to all.
 
 Source: M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 8.2; MDAnalysis'
-`InterRDF` has the same normalisation. Written out in `docs/structure.md`.
+`InterRDF` has the same normalisation. Written out in `docs/theory/structure.md`.
 """
 
 from __future__ import annotations

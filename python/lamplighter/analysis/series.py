@@ -10,7 +10,7 @@ Sources:
     N. Madras, A. D. Sokal, J. Stat. Phys. 50, 109 (1988) (integrated autocorrelation time).
     J. D. Chodera et al., J. Chem. Theory Comput. 3, 26 (2007) (statistical inefficiency g).
 
-The formulas are written out in `docs/statistics.md`.
+The formulas are written out in `docs/theory/statistics.md`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Sources:
     potentials, sections 3.2 (trajectory stability) and 3.3 (active learning).
     B. Cordero et al., Dalton Trans. 2008, 2832 (covalent radii, as ASE has them).
 
-The formulas are written out in `docs/check.md`.
+The formulas are written out in `docs/how_to/check.md`.
 """
 
 from __future__ import annotations

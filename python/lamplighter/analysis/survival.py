@@ -6,7 +6,7 @@ Sources:
     E. L. Kaplan, P. Meier, J. Am. Stat. Assoc. 53, 457 (1958), as `scipy.stats.ecdf` has it.
     R. Brookmeyer, J. Crowley, Biometrics 38, 29 (1982) (interval of the median from the band of the curve).
 
-The formulas are written out in `docs/stability.md`.
+The formulas are written out in `docs/theory/stability.md`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 V(p) = V₀ [1 − C ln(1 + p/B)], κ_T(p→0) = C/B; Goodwin et al., Transferability and accuracy of ionic liquid simulations
 with equivariant machine learning interatomic potentials; J. H. Dymond, R. Malhotra, Int. J. Thermophys. 9, 941 (1988).
-Written out in `docs/equation_of_state.md`.
+Written out in `docs/how_to/equation_of_state.md`.
 
 The fit is done in V₀, κ = C/B and b = 1/B, V = V₀ [1 − κ ln(1 + b p)/b]: where the data show no curvature, C and B grow
 without bound, while κ and b = 0 stay what they are.

@@ -2,7 +2,7 @@
 
 ρ(T) = ρ₀ + s (T − T₀) by weighted least squares, α_V = −s/ρ₀ at T₀, the weighted mean temperature, where ρ₀ and s are
 uncorrelated. P. R. Bevington, D. K. Robinson, Data Reduction and Error Analysis, 3rd ed. (2003), chapter 6. Written
-out in `docs/equation_of_state.md`.
+out in `docs/how_to/equation_of_state.md`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What E(V) of a rigid scan says: the plateau at zero density, the well, the repulsive wall.
 
 Niblett, Kourtis, Magdău, Grey, Csányi, Transferability of datasets between machine-learning interaction potentials; I.
-Magdău, Machine Learning Interatomic Potentials, CAMMLS Spring School 2025. Written out in `docs/equation_of_state.md`.
+Magdău, Machine Learning Interatomic Potentials, CAMMLS Spring School 2025.
+Written out in `docs/how_to/equation_of_state.md`.
 """
 
 from __future__ import annotations

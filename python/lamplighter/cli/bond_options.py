@@ -1,4 +1,4 @@
-"""Options that say which atoms are bonded, alike in all commands that find molecules; `docs/bonds.md`."""
+"""Options that say which atoms are bonded, alike in all commands that find molecules; `docs/theory/bonds.md`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from lamplighter.config.section import Section
 
 
 class Bonds(Section):
-    """What molecules are made of, for the guard, centres of mass and all that analyses the run (`docs/bonds.md`)."""
+    """What molecules are made of, for the guard, centres of mass and analyses of the run (`docs/theory/bonds.md`)."""
 
     tolerance: Annotated[float, Field(gt=0.5, lt=2.0)] = 1.15
     ions: Literal["auto", "none"] = "auto"

@@ -12,7 +12,7 @@ from lamplighter.config.section import Section
 
 
 class Committee(Section):
-    """When all models are evaluated, and which of them moves the atoms (`docs/pair_lamplighter.md`)."""
+    """When all models are evaluated, and which of them moves the atoms (`docs/reference/pair_lamplighter.md`)."""
 
     every: int = Field(default=20, ge=1)
     drive: Literal["first", "mean", "hal"] | Annotated[int, Field(ge=1)] = "first"

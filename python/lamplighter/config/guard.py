@@ -52,7 +52,7 @@ def _bounds_or_share(given: Any) -> Any:
 
 
 class Guard(Section):
-    """What is watched at every step; without a criterion nothing is. `docs/fix_guard.md` defines the criteria."""
+    """What is watched at every step; without a criterion nothing is. Defined in `docs/reference/fix_guard.md`."""
 
     preset: Literal["stability", "active-learning"] | None = None
     every: int = Field(default=1, ge=1)

@@ -275,8 +275,9 @@ class RunFile(Section):
             raise _problem("is of `potential.models` or `potential.members`, and `potential.lammps` is given",
                            "committee")  # fmt: skip
         if self.potential.calculator is not None:
-            raise _problem("needs several models, and `potential.calculator` is one: put each into a file of its own "
-                           "(docs/potentials.md), and name them in `potential.models`", "committee")  # fmt: skip
+            raise _problem("needs several models, and `potential.calculator` is one: put each into a file of its "
+                           "own (docs/reference/potentials.md), and name them in `potential.models`",
+                           "committee")  # fmt: skip
         if len(models) == 1 and (models[0].suffix != ".lamp" or self.potential.kind == "deepmd"):
             raise _problem("needs several files in `potential.models` (or one .lamp file of several models), and there "
                            f"is one: {models[0]}", "committee")  # fmt: skip

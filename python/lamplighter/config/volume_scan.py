@@ -23,7 +23,7 @@ _WAY = f"write LOW:HIGH:NUMBER, e.g. {DENSITIES}, or each value"
 
 
 class VolumeScan(Section):
-    """E(V) of every model of the potential, and of a reference (`docs/equation_of_state.md`)."""
+    """E(V) of every model of the potential, and of a reference (`docs/how_to/equation_of_state.md`)."""
 
     densities: str | list[float] = DENSITIES
     reference: str | None = None

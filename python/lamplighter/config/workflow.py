@@ -55,7 +55,7 @@ class _Series(Section):
 
 
 class Compression(_Series):
-    """Isothermal compression: one pressure after the other at a constant temperature (`docs/equation_of_state.md`)."""
+    """Isothermal compression: one pressure after the other at one temperature (`docs/how_to/equation_of_state.md`)."""
 
     temperature: Temperature
     pressures: list[Pressure] = Field(default=_PRESSURES)
@@ -77,7 +77,7 @@ class Compression(_Series):
 
 
 class ThermalExpansion(_Series):
-    """One temperature after the other at a constant pressure (`docs/equation_of_state.md`)."""
+    """One temperature after the other at a constant pressure (`docs/how_to/equation_of_state.md`)."""
 
     temperatures: list[Temperature]
     pressure: Pressure = Quantity(1.0, "bar")

@@ -1,4 +1,4 @@
-"""Checks that every potential must pass, for backends here and elsewhere. See docs/potentials.md.
+"""Checks that every potential must pass, for backends here and elsewhere. See docs/reference/potentials.md.
 
     python -m lamplighter.conformance my_package.conformance:subjects
 

@@ -33,7 +33,7 @@ try:
     import lamplighter
 except ImportError as missing:
     end(f"lamplighter cannot be imported by {sys.executable} ({missing}): install this version there, {wanted}, "
-        f"with {sys.executable} -m pip install (docs/environments.md)")
+        f"with {sys.executable} -m pip install (docs/how_to/environments.md)")
 if lamplighter.__version__ != wanted:
     end(f"{sys.executable} has lamplighter {lamplighter.__version__}, and this one is {wanted}: install the same")
 """
@@ -163,7 +163,8 @@ def require_program(python: Path) -> None:
         )
     if not python.exists():
         raise EnvironmentProblem(
-            f"potential.python: {python} does not exist; python -m venv makes an environment (docs/environments.md)"
+            f"potential.python: {python} does not exist; python -m venv makes an environment "
+            "(docs/how_to/environments.md)"
         )
     if not os.access(python, os.X_OK):
         raise EnvironmentProblem(f"potential.python: {python} is no program that can be started")

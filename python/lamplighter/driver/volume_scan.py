@@ -1,7 +1,7 @@
 """The volume scan of a run file, carried out after its stages: E(V) of each member of the potential, and a reference.
 
-Frames, energies and results are those of `lamplighter scan` (`docs/equation_of_state.md`). What is evaluated is kept at
-once in a file of the run folder, so that an interrupted scan goes on where it was.
+Frames, energies and results are those of `lamplighter scan` (`docs/how_to/equation_of_state.md`). What is
+evaluated is kept at once in a file of the run folder, so that an interrupted scan goes on where it was.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _LOCAL_DESCRIPTORS = ("se_", "loc_frame")
 _OF_DEEPMD = (".pb", ".dp")
 _OF_CALCULATORS = (".yaml", ".yml")
 
-_OWN_LAMMPS = "a LAMMPS of your own (`via: native`, docs/own_lammps.md)"
+_OWN_LAMMPS = "a LAMMPS of your own (`via: native`, docs/how_to/own_lammps.md)"
 
 
 def describe(path: Path) -> Description:
@@ -354,7 +354,7 @@ def _ase(path: Path) -> Description:
         framework="ASE calculator",
         form=named.name + "".join(f", {key} {value}" for key, value in named.options.items()),
         needs=f"the Python package {module}; one rank",
-        notes=["it names code, which runs when it is loaded (docs/model_files.md); here, nothing was run"],
+        notes=["it names code, which runs when it is loaded (docs/how_to/model_files.md); here, nothing was run"],
     )
     if importlib.util.find_spec(module) is None:
         description.notes.append(f"{module} is not installed here")
@@ -391,7 +391,7 @@ def _without_its_code(path: Path, description: Description) -> Any:
             return load_narrowly(path)
     except NeedsItsCode as problem:
         description.notes.append(
-            f"more could be told only by running code that is in it (docs/model_files.md): {problem}"
+            f"more could be told only by running code that is in it (docs/how_to/model_files.md): {problem}"
         )
     except ModelError as problem:
         if "not installed" not in str(problem):

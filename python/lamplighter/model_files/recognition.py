@@ -60,7 +60,7 @@ def how_to_install(kind: str) -> str:
     return (
         "make an environment that has it, `python -m venv ENV`, `ENV/bin/pip install torch`, "
         f"`ENV/bin/pip install 'lamplighter[{framework.extra}]'` (in a clone: make {framework.make_target}), and name "
-        "its Python in the run file, `potential: {python: ENV/bin/python}` (docs/environments.md)"
+        "its Python in the run file, `potential: {python: ENV/bin/python}` (docs/how_to/environments.md)"
     )
 
 

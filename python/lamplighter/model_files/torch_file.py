@@ -66,7 +66,7 @@ def kind_of(path: Path, start: bytes) -> Literal["zip", "legacy", "torchscript",
     if not start.startswith(_ZIP_START):
         found = next((text for begin, text in _OTHER_STARTS if start.startswith(begin)), None)
         if found is None and looks_like_graph(path):
-            found = "a frozen model of DeePMD-kit; write `kind: deepmd` in the run file (docs/deepmd.md)"
+            found = "a frozen model of DeePMD-kit; write `kind: deepmd` in the run file (docs/how_to/deepmd.md)"
         shown = start[:16]
         raise ModelError(
             f"model file {path} is not a torch file: it is {found}"

@@ -80,7 +80,7 @@ def made_for_lammps(path: Path) -> str:
         return ""
     if recognition.is_nequip_compiled(path):
         return ""  # its loader says how it is compiled for Lamplighter
-    own = "; or use it by that pair style in a LAMMPS of your own, `via: native` (docs/own_lammps.md)"
+    own = "; or use it by that pair style in a LAMMPS of your own, `via: native` (docs/how_to/own_lammps.md)"
     if style == "mace":
         original = path.with_name(path.name.removesuffix("-lammps.pt"))
         found = _instead([original], path, _is_mace_model, "the .model file that mace_create_lammps_model made it from")

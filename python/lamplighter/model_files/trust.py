@@ -2,7 +2,7 @@
 
 Model files of the common frameworks are Python pickles: loading one can run any code in it. A file is trusted by
 the SHA-256 hash of its content, so a file that changes is no longer trusted. The list is a small JSON file that a
-person can read; see `docs/model_files.md`.
+person can read; see `docs/how_to/model_files.md`.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _refusal(unknown: Sequence[Program]) -> str:
     named = "\n  ".join(lines)
     return (
         f"{'this model file' if len(unknown) == 1 else 'these model files'} {what}\n  {named}\n"
-        "If you know where it comes from, and would run a program from there (docs/model_files.md): "
+        "If you know where it comes from, and would run a program from there (docs/how_to/model_files.md): "
         f"{'; and '.join(remedies)}"
     )
 

@@ -1,6 +1,6 @@
 """Which part of a stage is production: one rule for every mean, distribution and fit that is made of a run.
 
-The rule is in `docs/statistics.md`. Source of the 100 ps: Niblett et al., sections 3.2 and 3.3.
+The rule is in `docs/theory/statistics.md`. Source of the 100 ps: Niblett et al., sections 3.2 and 3.3.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class Event:
-    """One line of `events.jsonl`; docs/fix_guard.md describes them.
+    """One line of `events.jsonl`; docs/reference/fix_guard.md describes them.
 
     Attributes:
         step: Step at which it began.

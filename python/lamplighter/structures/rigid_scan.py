@@ -2,7 +2,7 @@
 
 The cell and the centres of mass are scaled by one factor, the molecules move as they are: Niblett, Kourtis, Magdău,
 Grey, Csányi, Transferability of datasets between machine-learning interaction potentials. Written out in
-`docs/equation_of_state.md`.
+`docs/how_to/equation_of_state.md`.
 """
 
 from __future__ import annotations

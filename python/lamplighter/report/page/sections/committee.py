@@ -110,7 +110,7 @@ SECTION = Section(
             " configuration. It shows where models disagree, not where they err together. Active learning takes"
             " configurations above 0.5 eV²/Å².",
             "Niblett et al., section 3.3",
-            "docs/pair_lamplighter.md",
+            "docs/reference/pair_lamplighter.md",
         )
     ],
 )

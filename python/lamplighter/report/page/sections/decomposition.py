@@ -101,7 +101,7 @@ SECTION = Section(
             " force F, torque T and inertia I. What lies between molecules is small beside bonds and angles, and"
             " decides density and mobility.",
             "Magdău et al., npj Comput. Mater. 9, 146 (2023)",
-            "docs/decomposition.md",
+            "docs/how_to/decomposition.md",
         )
     ],
 )

@@ -84,7 +84,7 @@ SECTION = Section(
             " (MSER-5; K. P. White Jr., Simulation 69, 323 (1997)). The error accounts for"
             " autocorrelation. P(ρ) is the histogram of production, half a count added to each bin.",
             "Niblett et al., section 3.2; U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
-            "docs/density.md",
+            "docs/theory/density.md",
         ),
         Definition(
             "compressibility",
@@ -93,7 +93,7 @@ SECTION = Section(
             "From the fluctuations of the volume at constant pressure, mended for the finite number of independent"
             " samples; the error is that of the mean of δV².",
             "M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.5",
-            "docs/density.md",
+            "docs/theory/density.md",
         ),
         Definition(
             "blocks",
@@ -102,7 +102,7 @@ SECTION = Section(
             "Error of the mean as if the means of n blocks were independent, c<sub>0</sub> their variance; too small"
             " as long as blocks are shorter than the correlation time.",
             "H. Flyvbjerg, H. G. Petersen, J. Chem. Phys. 91, 461 (1989)",
-            "docs/density.md",
+            "docs/theory/density.md",
         ),
     ],
 )

@@ -117,7 +117,7 @@ SECTION = Section(
             " yet diffusive. “All molecules” is the average in which each molecule counts once. Not corrected for the"
             " finite box.",
             "Niblett et al.; M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.7",
-            "docs/diffusivity.md",
+            "docs/theory/diffusivity.md",
         ),
         Definition(
             "green_kubo",
@@ -125,7 +125,7 @@ SECTION = Section(
             "D = ⅓ ∫<sub>0</sub><sup>∞</sup> ⟨v(0) · v(t)⟩ dt",
             "A check of the other: the integral of the velocity autocorrelation of centres of mass, to a finite time.",
             "M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.7",
-            "docs/diffusivity.md",
+            "docs/theory/diffusivity.md",
         ),
     ],
 )

@@ -78,7 +78,7 @@ SECTION = Section(
             "V = V<sub>0</sub> [1 − C ln(1 + p/B)], κ<sub>T</sub>(p→0) = C/B",
             "The Tait equation through the mean volumes at several pressures; errors of the means are its weights.",
             "Goodwin et al.: Transferability and accuracy of ionic liquid simulations",
-            "docs/equation_of_state.md",
+            "docs/how_to/equation_of_state.md",
         ),
         Definition(
             "expansion",
@@ -86,7 +86,7 @@ SECTION = Section(
             "α<sub>V</sub> = −(1/ρ) dρ/dT",
             "The slope of a line through the mean densities at several temperatures, weighted by their errors.",
             "Goodwin et al.: Transferability and accuracy of ionic liquid simulations",
-            "docs/equation_of_state.md",
+            "docs/how_to/equation_of_state.md",
         ),
     ],
 )

@@ -141,7 +141,7 @@ SECTION = Section(
             " training set varies, x̂ its reconstruction; one PCA for each element. That flags a few percent of the"
             " training set itself: what counts is the share beside that one. The error accounts for autocorrelation.",
             "Wong, Yang, arXiv:2603.10159, section 0.8",
-            "docs/extrapolation.md",
+            "docs/how_to/extrapolation.md",
         ),
         Definition(
             "soap_map",
@@ -150,7 +150,7 @@ SECTION = Section(
             "Coordinates of an atom's SOAP descriptor along the components u<sub>j</sub> of its element, x̄ the training"
             " set's mean. SOAP: r<sub>cut</sub> 5 Å, n<sub>max</sub> 8, l<sub>max</sub> 6, σ 0.375 Å.",
             "A. P. Bartók, R. Kondor, G. Csányi, Phys. Rev. B 87, 184115 (2013); Wong, Yang, arXiv:2603.10159",
-            "docs/extrapolation.md",
+            "docs/how_to/extrapolation.md",
         ),
     ],
 )

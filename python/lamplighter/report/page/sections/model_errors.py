@@ -103,7 +103,7 @@ SECTION = Section(
             " deviation of the reference; of energies after Σe is taken off.",
             "Wong, Yang, arXiv:2603.10159 (stress); B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap"
             " (1993)",
-            "docs/model_errors.md",
+            "docs/how_to/model_errors.md",
         )
     ],
 )

@@ -57,7 +57,7 @@ SECTION = Section(
             " reach the horizon enter the second and third term. D<sub>KL</sub> = Σ P ln(P/P<sub>ref</sub>) over the"
             " bins of P(ρ).",
             "Niblett et al., equation 1",
-            "docs/quality.md",
+            "docs/theory/quality.md",
         )
     ],
 )

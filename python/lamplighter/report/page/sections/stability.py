@@ -80,7 +80,7 @@ SECTION = Section(
             " t_stab is at least its length, and a mean over such runs is a lower bound.",
             "Niblett, Kourtis, Magdău, Grey, Csányi, Transferability of datasets between machine-learning interaction"
             " potentials, section 3.2",
-            "docs/stability.md",
+            "docs/theory/stability.md",
         ),
         Definition(
             "survival",
@@ -90,7 +90,7 @@ SECTION = Section(
             " t<sub>i</sub>, of n<sub>i</sub> that had come so far. Runs that ended without a failure count as long"
             " as they ran.",
             "E. L. Kaplan, P. Meier, J. Am. Stat. Assoc. 53, 457 (1958)",
-            "docs/stability.md",
+            "docs/theory/stability.md",
         ),
     ],
 )

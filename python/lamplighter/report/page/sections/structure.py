@@ -114,15 +114,15 @@ SECTION = Section(
             "How many atoms of one element are found at a distance from one of another, against a gas of the same"
             " density.",
             "M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.6",
-            "docs/structure.md",
+            "docs/theory/structure.md",
         ),
         Definition(
             "bond_length",
             "Bond length",
             "d = ⟨|r<sub>i</sub> − r<sub>j</sub>|⟩",
             "Mean over the bonds of the first frame, by the elements that they join; the error from blocks of time.",
-            "blocks as in docs/statistics.md",
-            "docs/structure.md",
+            "blocks as in docs/theory/statistics.md",
+            "docs/theory/structure.md",
         ),
         Definition(
             "integrity",
@@ -131,7 +131,7 @@ SECTION = Section(
             "Molecules of each frame, from bonds by distance: a bond of the first frame is lost at 1.4 times the sum of"
             " its covalent radii, a new one begins at 1.15 times.",
             "covalent radii: B. Cordero et al., Dalton Trans. 2008, 2832",
-            "docs/structure.md",
+            "docs/theory/structure.md",
         ),
     ],
 )

@@ -58,7 +58,7 @@ SECTION = Section(
             " that, else the first half. Successive samples are correlated: only one in g of N counts. There is no"
             " error bar with fewer than 10 independent samples.",
             "U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
-            "docs/statistics.md",
+            "docs/theory/statistics.md",
         ),
         Definition(
             "drift",
@@ -67,7 +67,7 @@ SECTION = Section(
             "Slope of a least-squares line in a stage at constant energy (NVE), widened by the autocorrelation of"
             " what the line leaves over.",
             "U. Wolff, Comput. Phys. Commun. 156, 143 (2004)",
-            "docs/statistics.md",
+            "docs/theory/statistics.md",
         ),
     ],
 )

@@ -122,7 +122,7 @@ SECTION = Section(
             " molecules). With N species and M constraints at least N − M different compositions are needed before the"
             " energy of each species is fixed; what is not fixed may be wrong without any error on these frames.",
             "Goodwin et al.: Transferability and accuracy of ionic liquid simulations",
-            "docs/transfer.md",
+            "docs/how_to/transfer.md",
         )
     ],
 )

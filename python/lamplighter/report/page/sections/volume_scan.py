@@ -92,7 +92,7 @@ SECTION = Section(
             " deviation.",
             "Niblett, Kourtis, Magdău, Grey, Csányi, Transferability of datasets between machine-learning interaction"
             " potentials",
-            "docs/equation_of_state.md",
+            "docs/how_to/equation_of_state.md",
         ),
     ],
 )
