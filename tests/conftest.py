@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+# One thread a process unless a test says otherwise: before NumPy is imported, whose linear algebra counts the cores once.
+# Threads that wait for each other on cores that other tests have cost five times as much.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Figures need no display.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
 from .lennard_jones import Table, constant_energy, constant_pressure
 
-# One thread a process unless a test says otherwise; figures need no display.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MPLBACKEND", "Agg")
 # Tests trust files of their own making, and the list of whoever starts them is none of their business.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="lamplighter-tests-")
 # MACE's own calculator, against which much is tested, reads files as its import allows to; ours must not need it.
