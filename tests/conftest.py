@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-# One thread a process unless a test says otherwise: before NumPy is imported, whose linear algebra counts the cores once.
-# Threads that wait for each other on cores that other tests have cost five times as much.
+# One thread a process unless a test says otherwise: before NumPy is imported, whose linear algebra counts the cores but
+# once. Threads that wait for each other on cores that other tests have cost five times as much.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Figures need no display.
 os.environ.setdefault("MPLBACKEND", "Agg")
