@@ -15,7 +15,8 @@ from tests.conftest import PROGRAMS, Run
 import lamplighter
 from lamplighter.config.loading import parse_run_file
 from lamplighter.errors import ConfigError
-from lamplighter.run_folder.names import GUARD_CRITERIA
+from lamplighter.guard_criteria import CRITERIA, criterion_numbered
+from lamplighter.run_folder.events import read_events
 
 NPT = {"type": "npt", "temperature": "90 K", "pressure": "2000 bar", "length": "2 ps"}
 NVT = {"type": "nvt", "temperature": "90 K", "length": "0.2 ps"}
@@ -39,7 +40,21 @@ def test_criteria_are_named_as_fix_guard_names_them() -> None:
     source = (Path(__file__).parents[2] / "pair_styles" / "fix_guard.cpp").read_text()
     names = re.search(r"NAMES\[\] = \{([^}]*)\}", source)
     assert names is not None
-    assert tuple(re.findall(r'"([^"]*)"', names[1])) == GUARD_CRITERIA
+    assert re.findall(r'"([^"]*)"', names[1]) == [criterion_numbered(number) for number in range(len(CRITERIA) + 1)]
+
+
+def test_events_have_units_of_their_run(tmp_path: Path) -> None:
+    of_run = {"metal": ("eV/Å", "eV/atom"), "real": ("kcal/mol/Å", "kcal/mol/atom"), "si": ("", "")}
+    fixed = ["Å", "", "g/cm³", "K", "", "", "eV²/Å²", "eV/Å"]
+    names = [each.name for each in CRITERIA]
+    lines = [
+        json.dumps({"step": 1, "criterion": name, "units": style, "limit": 1.0}) for style in of_run for name in names
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    units = iter(event.unit for event in read_events(tmp_path))
+    for force, energy in of_run.values():
+        assert [next(units) for _ in names] == [*fixed[:4], force, energy, *fixed[4:]]
+    assert [each.unit_in("lj") for each in CRITERIA[:6]] == [""] * 6
 
 
 @pytest.mark.parametrize(

@@ -12,22 +12,11 @@ from lamplighter.analysis import stability
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.stability import Floats, Integers
 from lamplighter.errors import TrajectoryError
+from lamplighter.guard_criteria import CRITERIA, UNITS
 from lamplighter.structures.frame import Frame
 
 LONGEST_LIST = 20
 """Offending atoms that a violation names, the worst first."""
-
-UNITS = {
-    "bond stretch": "Å",
-    "bond ratio": "",
-    "density": "g/cm³",
-    "temperature": "K",
-    "force": "eV/Å",
-    "energy": "eV/atom",
-    "finite": "",
-    "lost": "",
-}
-"""Criteria in the order in which they are reported, with the unit of value and limit."""
 
 
 class CriterionError(TrajectoryError):
@@ -60,12 +49,14 @@ class Limits:
     energy: float | None = None
 
     def __post_init__(self) -> None:
-        for criterion in ("bond stretch", "bond ratio", "temperature", "force", "energy"):
-            limit = self.of(criterion)
-            if limit is not None and not (isinstance(limit, float | int) and limit > 0.0 and math.isfinite(limit)):
-                raise CriterionError(f"{criterion} must be a positive number{_unit(criterion)}, got {limit}")
-        if self.bond_ratio is not None and self.bond_ratio <= 1.0:
-            raise CriterionError(f"bond ratio must be above 1, got {self.bond_ratio:g}")
+        for criterion in CRITERIA:
+            limit = self.of(criterion.name) if criterion.is_seen_in_trajectories else None
+            if limit is None or criterion.has_bounds:
+                continue
+            if not (isinstance(limit, float | int) and limit > 0.0 and math.isfinite(limit)):
+                raise CriterionError(f"{criterion.name} must be a positive number{_unit(criterion.name)}, got {limit}")
+            if limit <= criterion.above:
+                raise CriterionError(f"{criterion.name} must be above {criterion.above:g}, got {limit:g}")
         if self.density is not None:
             low, high = self.density
             if not 0.0 <= low < high < math.inf:
@@ -104,12 +95,12 @@ class Limits:
     @property
     def criteria(self) -> list[str]:
         """What is watched, apart from what always is."""
-        return [name for name in UNITS if name not in ("finite", "lost") and self.of(name) is not None]
+        return [each.name for each in CRITERIA if each.is_seen_in_trajectories and self.of(each.name) is not None]
 
     @property
     def watch_bonds(self) -> bool:
         """Whether bonds are needed."""
-        return self.bond_stretch is not None or self.bond_ratio is not None
+        return any(each.of_bonds and self.of(each.name) is not None for each in CRITERIA)
 
 
 @dataclass(frozen=True)
@@ -132,7 +123,7 @@ class Violation:
     Attributes:
         frame: Place in the trajectory, from 0.
         step, time_ps: None where they are not known.
-        criterion: A key of `UNITS`.
+        criterion: Its name.
         value, limit: In the unit of the criterion; for density the limit is both bounds; value None: not finite.
         atoms, elements: At most `LONGEST_LIST` of the atoms that violate it, and their elements.
         reference_length: Å, of the worst bond.
@@ -319,7 +310,7 @@ class StabilityCheck:
         return self._farthest <= stability.farthest_seen(frame.cell, frame.periodic)
 
     def violations(self, frame: Frame) -> list[Violation]:
-        """All criteria that a frame violates, in the order of `UNITS`.
+        """All criteria that a frame violates, in the order of `CRITERIA`.
 
         Raises:
             TrajectoryError: the frame lacks what a criterion is measured by.

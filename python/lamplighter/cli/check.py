@@ -15,21 +15,19 @@ from typing import Annotated, Any
 import typer
 
 from lamplighter.cli import bond_options, options
+from lamplighter.cli.limit_options import SEEN, option, with_limits
 from lamplighter.cli.trajectory_source import TrajectorySource, open_source
 from lamplighter.errors import LamplighterError
+from lamplighter.guard_criteria import PRESETS, UNITS, format_limit
 
 
+@with_limits
 def check(
     trajectory: Annotated[
         Path,
         typer.Argument(help="A run folder, a LAMMPS dump, or any trajectory that ASE reads.", metavar="TRAJECTORY"),
     ],
-    bond_stretch: Annotated[
-        str | None, typer.Option(help="A bond longer than its reference by this, Å.", metavar="X")
-    ] = None,
-    bond_ratio: Annotated[
-        str | None, typer.Option(help="A bond longer than this times its reference.", metavar="X")
-    ] = None,
+    limits: dict[str, Any],
     reference: Annotated[
         str | None,
         typer.Option(
@@ -42,17 +40,9 @@ def check(
     ions: bond_options.Ions = None,
     bonded: bond_options.Bonded = None,
     unbonded: bond_options.Unbonded = None,
-    density: Annotated[
-        tuple[str, str] | None, typer.Option(help="Lower and upper bound, g/cm³.", metavar="LO HI")
-    ] = None,
     density_start: Annotated[
         str | None,
         typer.Option(help='How far the density may leave that of the start: "20 %".', metavar="PERCENT"),
-    ] = None,
-    temperature: Annotated[str | None, typer.Option(help="Highest, K.", metavar="MAX")] = None,
-    force: Annotated[str | None, typer.Option(help="Largest on an atom, eV/Å.", metavar="MAX")] = None,
-    energy: Annotated[
-        str | None, typer.Option(help="Largest drift of the total energy, eV/atom.", metavar="DRIFT")
     ] = None,
     preset: Annotated[
         str | None,
@@ -88,16 +78,8 @@ def check(
     Exit status: 0 no violation, 1 a violation, 2 no check could be made, 3 no violation, but there are no bonds for the
     bond criterion to watch.
     """
-    wanted = {
-        "bond_stretch": bond_stretch,
-        "bond_ratio": bond_ratio,
-        "density": density,
-        "temperature": temperature,
-        "force": force,
-        "energy": energy,
-    }
     try:
-        asked = {name: _limit(name, text) for name, text in wanted.items() if text is not None}
+        asked = {name: _limit(name, text) for name, text in limits.items()}
         if density_start is not None:
             asked["density_start"] = _share(density_start)
         rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
@@ -129,17 +111,16 @@ class _Made:
 
 
 def _limit(name: str, text: str | tuple[str, str]) -> float | tuple[float, float]:
-    option = "--" + name.replace("_", "-")
     if isinstance(text, tuple):
-        return _number(option, text[0]), _number(option, text[1])
-    return _number(option, text)
+        return _number(option(name), text[0]), _number(option(name), text[1])
+    return _number(option(name), text)
 
 
-def _number(option: str, text: str) -> float:
+def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise LamplighterError(f"{option}: {text!r} is not a number (its unit is in --help)") from None
+        raise LamplighterError(f"{name}: {text!r} is not a number (its unit is in --help)") from None
 
 
 def _share(text: str) -> float:
@@ -179,8 +160,7 @@ def _check(
     for criterion, reason in lacking(first, limits).items():
         name = criterion.replace(" ", "_")
         if name in asked:
-            option = "--" + name.replace("_", "-")
-            raise LamplighterError(f"{option} cannot be checked: {reason}")
+            raise LamplighterError(f"{option(name)} cannot be checked: {reason}")
         limits = replace(limits, **{name: None})
         notes.append(f"{criterion} was not checked: {reason}")
     origin = read_start(start, source.types) if start is not None else first
@@ -224,7 +204,7 @@ def _limits(
 ) -> tuple[Any, str, list[str]]:
     """The limits: those asked for, over those of the preset, else of the run's own guard."""
     from lamplighter.analysis.stability_check import Limits
-    from lamplighter.config.guard import PRESETS, Guard
+    from lamplighter.config.guard import Guard
 
     words: list[str] = []
     notes: list[str] = []
@@ -247,16 +227,13 @@ def _limits(
     limits = Limits(**{**given, **asked})
     if not limits.criteria:
         raise LamplighterError(
-            "nothing to check: give --preset stability, or at least one of --bond-stretch, --bond-ratio, --density, "
-            "--density-start, --temperature, --force, --energy"
+            "nothing to check: give --preset stability, or at least one of "
+            f"{', '.join(option(each.key) for each in SEEN)}, --density-start"
         )
     return limits, reference or "mean", notes
 
 
 def _in_words(limits: Any) -> list[str]:
-    from lamplighter.analysis.stability_check import UNITS
-    from lamplighter.report.events_text import format_limit
-
     return [f"{name} {format_limit(limits.of(name), UNITS[name])}" for name in limits.criteria]
 
 

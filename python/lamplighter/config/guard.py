@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Force, Length, Quantity, Temperature
 from lamplighter.config.section import Section
+from lamplighter.guard_criteria import CRITERIA, PRESETS, Criterion, in_words
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # trajectory stability and active learning of Niblett et al., sections 3.2 and 3.3
-    "stability": {"bond_stretch": Quantity(0.5, "A"), "density": (0.2, 2.0)},
-    "active-learning": {"bond_ratio": 2.0, "density": (0.2, 1.2)},
-}
-
-MEANT_FOR: dict[str, dict[str, str]] = {
-    preset: {"density": "molecular liquids of about 1 g/cm³, such as organic electrolytes"} for preset in PRESETS
-}
-"""What the limits of a preset are for, by key; keys that are not here fit anything with bonds."""
-
-VARIANCE_OF_ACTIVE_LEARNING = 0.5
-"""eV²/Å², of the same source; `active-learning` asks for it where there is a committee."""
-
-Positive = Annotated[float, Field(gt=0.0)]
 Share = Annotated[
     float, Field(gt=0.0, lt=1.0), PlainSerializer(lambda share: f"{100.0 * share:.12g} %", return_type=str)
 ]
@@ -51,21 +37,45 @@ def _bounds_or_share(given: Any) -> Any:
     return share
 
 
-class Guard(Section):
-    """What is watched at every step; without a criterion nothing is. Defined in `docs/reference/fix_guard.md`."""
+_QUANTITIES: dict[str, Any] = {"length": Length, "temperature": Temperature, "force": Force}
 
+
+def _limit_of(criterion: Criterion) -> Any:
+    """The type of a criterion's limit in the run file."""
+    if criterion.has_bounds:
+        return Annotated[tuple[float, float] | Share | None, BeforeValidator(_bounds_or_share)]
+    if criterion.quantity:
+        return _QUANTITIES[criterion.quantity] | None
+    return Annotated[float, Field(gt=criterion.above)] | None
+
+
+class _Watch(Section):
     preset: Literal["stability", "active-learning"] | None = None
     every: int = Field(default=1, ge=1)
-    bond_stretch: Length | None = None
-    bond_ratio: Annotated[float, Field(gt=1.0)] | None = None
+
+
+if TYPE_CHECKING:
+
+    class _Limits(_Watch):
+        def __getattr__(self, key: str) -> Any:
+            """The limit of a criterion, by its key; None: not watched."""
+
+else:
+    _Limits = create_model(
+        "_Limits",
+        __base__=_Watch,
+        **{each.key: (_limit_of(each), None) for each in CRITERIA if not each.always},
+    )
+
+
+class Guard(_Limits):
+    """What is watched at every step; without a criterion nothing is. Defined in docs/reference/fix_guard.md.
+
+    Each criterion of `guard_criteria.CRITERIA` that is not always watched is a key, too: its limit, or None.
+    """
+
     reference: Literal["mean", "initial"] = "mean"
-    density: Annotated[tuple[float, float] | Share | None, BeforeValidator(_bounds_or_share)] = None
-    temperature: Temperature | None = None
-    force: Force | None = None
-    energy: Positive | None = None
     energy_every: int | None = Field(default=None, ge=1)
-    variance: Positive | None = None
-    deviation: Positive | None = None
     action: Literal["stop", "record"] = "stop"
     frames_before: int = Field(default=5, ge=0)
     frames_every: int = Field(default=20, ge=1)
@@ -76,7 +86,8 @@ class Guard(Section):
         if isinstance(given, str):
             given = {"preset": given}
         if isinstance(given, dict) and given.get("preset") in PRESETS:
-            given = PRESETS[given["preset"]] | given
+            limits = {key: _as_given(key, limit) for key, limit in PRESETS[given["preset"]].items()}
+            given = limits | given
         return given
 
     @model_validator(mode="after")
@@ -93,36 +104,43 @@ class Guard(Section):
             raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "energy_every"})
         return self
 
+    def limit(self, key: str) -> float | tuple[float, float] | None:
+        """The limit of a criterion in the criterion's unit; None: not watched. For density also a share."""
+        given = getattr(self, key)
+        limit: float | tuple[float, float] | None = given.metal if isinstance(given, Quantity) else given
+        return limit
+
+    @property
+    def watched(self) -> list[Criterion]:
+        """The criteria that are asked for."""
+        return [each for each in CRITERIA if not each.always and self.limit(each.key) is not None]
+
     @property
     def of_committee(self) -> list[str]:
         """The keys given that only a committee can serve."""
-        return [key for key in ("variance", "deviation") if getattr(self, key) is not None]
+        return [each.key for each in self.watched if each.of_committee]
 
     @property
     def watches_bonds(self) -> bool:
         """Whether bonds are watched."""
-        return self.bond_stretch is not None or self.bond_ratio is not None
+        return any(each.of_bonds for each in self.watched)
 
     @property
     def criteria(self) -> list[str]:
         """Words of `fix guard` for what is watched; empty if nothing is."""
         words = []
-        if self.bond_stretch is not None:
-            words.append(f"bond stretch {self.bond_stretch.metal:.12g}")
-        if self.bond_ratio is not None:
-            words.append(f"bond ratio {self.bond_ratio:.12g}")
-        if isinstance(self.density, tuple):
-            words.append("density {:.12g} {:.12g}".format(*self.density))
-        elif self.density is not None:
-            words.append(f"density start {self.density:.12g}")
-        if self.temperature is not None:
-            words.append(f"temperature {self.temperature.metal:.12g}")
-        if self.force is not None:
-            words.append(f"force {self.force.metal:.12g}")
-        if self.energy is not None:
-            words.append(f"energy {self.energy:.12g}" + (f" every {self.energy_every}" if self.energy_every else ""))
-        if self.variance is not None:
-            words.append(f"variance {self.variance:.12g}")
-        if self.deviation is not None:
-            words.append(f"deviation {self.deviation:.12g}")
+        for criterion in self.watched:
+            limit = self.limit(criterion.key)
+            assert limit is not None
+            around_start = criterion.has_bounds and not isinstance(limit, tuple)
+            text = in_words(f"{criterion.key}_start" if around_start else criterion.key, limit)
+            if criterion.name == "energy" and self.energy_every:
+                text += f" every {self.energy_every}"
+            words.append(text)
         return words
+
+
+def _as_given(key: str, limit: Any) -> Any:
+    """A limit of a preset as a run file has it."""
+    criterion = next(each for each in CRITERIA if each.key == key)
+    return Quantity(limit, criterion.unit.replace("Å", "A")) if criterion.quantity else limit

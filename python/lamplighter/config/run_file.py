@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from lamplighter.config.bonds import Bonds
 from lamplighter.config.committee import Committee
 from lamplighter.config.corrections import Dispersion, Zbl
-from lamplighter.config.guard import VARIANCE_OF_ACTIVE_LEARNING, Guard
+from lamplighter.config.guard import Guard
 from lamplighter.config.members import lines_of, parse_member, with_absolute_files
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
 from lamplighter.config.section import Section
@@ -28,6 +28,7 @@ from lamplighter.config.stages import (
 )
 from lamplighter.config.volume_scan import VolumeScan
 from lamplighter.config.workflow import Workflow
+from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
 from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 

@@ -32,9 +32,10 @@ from lamplighter.driver.script import Block, Restart, StageSteps, steps_of_stage
 from lamplighter.driver.session import LammpsError, Session
 from lamplighter.driver.start_limits import refused_at_the_first_step, require_within_limits
 from lamplighter.errors import OutputLost
+from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin
 from lamplighter.run_folder import status as run_folder
-from lamplighter.run_folder.names import BONDS, COMMITTEE, GUARD_CRITERIA, MOLECULES, OF_COMMITTEE
+from lamplighter.run_folder.names import BONDS, COMMITTEE, MOLECULES
 from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, StageStatus
 from lamplighter.structures import read_start_structure
 
@@ -464,7 +465,7 @@ def _ask_guard(plan: _Plan, session: Session, status: RunStatus, steps: StageSte
     guard.time_ps = steps.begin_ps + (session.step - steps.begin) * steps.timestep_ps
     number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
     if number:
-        guard.criterion = GUARD_CRITERIA[number]
+        guard.criterion = criterion_numbered(number)
         # a committee that disagrees about the start is what was looked for, and no fault of the start
         if session.step == 0 and plan.restart is None and guard.criterion not in OF_COMMITTEE:
             raise refused_at_the_first_step(guard.criterion, plan.folder)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lamplighter.analysis.stability_check import UNITS, CriterionError, Limits, StabilityCheck, bonds_of, lacking
-from lamplighter.config.guard import MEANT_FOR, PRESETS
+from lamplighter.analysis.stability_check import CriterionError, Limits, StabilityCheck, bonds_of, lacking
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nvt
 from lamplighter.driver.molecules import StartOfRun
 from lamplighter.errors import ConfigError
-from lamplighter.report.events_text import format_limit
+from lamplighter.guard_criteria import CRITERIA, MEANT_FOR, PRESETS, UNITS, format_limit
 from lamplighter.run_folder.guard_limits import limits_in
 
 
@@ -35,7 +34,7 @@ def require_within_limits(run: RunFile, start: StartOfRun) -> None:
     if not run.velocities.from_structure:
         limits = replace(limits, temperature=None)
     if isinstance(run.stages[0], Minimise):
-        limits = replace(limits, bond_stretch=None, bond_ratio=None)
+        limits = replace(limits, **{each.key: None for each in CRITERIA if each.of_bonds})
     bonds = None
     if limits.watch_bonds:
         bonds = bonds_of(start.frame, run.guard.reference, start.rule)
@@ -63,7 +62,7 @@ def _value(value: float | None) -> str:
 
 def _of_preset(run: RunFile, key: str) -> str:
     preset = run.guard.preset
-    if preset is None or key not in MEANT_FOR[preset] or getattr(run.guard, key) != PRESETS[preset][key]:
+    if preset is None or key not in MEANT_FOR[preset] or run.guard.limit(key) != PRESETS[preset][key]:
         return ""
     return f" of the preset {preset}, which is for {MEANT_FOR[preset][key]}"
 

@@ -11,16 +11,14 @@ import numpy as np
 
 from lamplighter.analysis.stability_check import Limits, StabilityCheck, bonds_of, check_frames, lacking
 from lamplighter.errors import RunFolderError
+from lamplighter.guard_criteria import OF_COMMITTEE, PRESETS, in_words
 from lamplighter.run_folder.bonds import has_no_bonds
 from lamplighter.run_folder.record import RunRecord, read_run
 from lamplighter.run_folder.system import system_of
 from lamplighter.run_folder.trajectory import TRAJECTORY, RunTrajectory
 
-PROTOCOL = Limits(bond_stretch=0.5, density=(0.2, 2.0))
-"""Trajectory stability, Niblett et al., section 3.2."""
-
-NO_FAILURE_OF_THE_LIQUID = ("variance", "deviation")
-"""Criteria of a guard that say that models disagree, not that the liquid is broken."""
+PROTOCOL = Limits(**PRESETS["stability"])
+"""What a run without a guard is held against."""
 
 _LAMMPS_BROKE = (  # messages of LAMMPS for a system that has exploded
     (re.compile(r"Lost atoms|Out of range atoms", re.I), "lost"),
@@ -74,7 +72,7 @@ def read_lifetime(folder: Path) -> RunLifetime:
     if not without:
         return found
     changes = any(each.startswith("density") for each in criteria) and any(each.type == "npt" for each in run.stages)
-    others = [each for each in criteria if not each.startswith(("density", *NO_FAILURE_OF_THE_LIQUID))]
+    others = [each for each in criteria if not each.startswith(("density", *OF_COMMITTEE))]
     if not found.failed and not changes and not others:
         raise RunFolderError(
             f"{folder}: there are no bonds, so the bond criterion watched nothing, and nothing else could have failed: "
@@ -94,7 +92,7 @@ def _found(folder: Path, run: RunRecord) -> RunLifetime:
     if not criteria and not run.events:
         return replace(_from_trajectory(run), system=system)
     for event in run.events:
-        if event.criterion in NO_FAILURE_OF_THE_LIQUID:
+        if event.criterion in OF_COMMITTEE:
             continue
         time = run.time_of_step(event.step)
         time = event.time if time is None else time
@@ -106,7 +104,7 @@ def _found(folder: Path, run: RunRecord) -> RunLifetime:
                 "its stability (limits that fit the system are needed, or another start)"
             )
         return RunLifetime(folder, time, True, event.criterion, "guard", criteria, system, notes)
-    if guard.get("criterion") in NO_FAILURE_OF_THE_LIQUID:
+    if guard.get("criterion") in OF_COMMITTEE:
         notes.append(f"its guard ended it because of the {guard['criterion']}: censored there")
     elif guard.get("criterion"):
         time = guard["time_ps"]
@@ -166,7 +164,7 @@ def _from_trajectory(run: RunRecord) -> RunLifetime:
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
     notes.append("it had no guard: t_stab is from the frames of its trajectory, and known to their interval")
-    criteria = ["bond stretch 0.5"] + (["density 0.2 2"] if limits.density else [])
+    criteria = [in_words(key, getattr(limits, key)) for key in PRESETS["stability"] if getattr(limits, key) is not None]
     source = "trajectory" if len(bonds.ids) else "no bonds"
     time = result.t_stab_ps
     if result.fails_at_once:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamplighter.analysis.stability_check import UNITS, CheckResult, Violation
-from lamplighter.report.events_text import format_atoms, format_limit
+from lamplighter.analysis.stability_check import CheckResult, Violation
+from lamplighter.guard_criteria import UNITS, format_limit
+from lamplighter.report.events_text import format_atoms
 
 _MOST_LINES = 50
 

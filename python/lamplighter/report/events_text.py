@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamplighter.guard_criteria import format_limit
 from lamplighter.report.text import format_scan_status
 from lamplighter.run_folder.events import Event
 from lamplighter.run_folder.record import RunRecord
@@ -22,14 +23,6 @@ def format_atoms(atoms: list[int], elements: list[str], criterion: str) -> str:
     if criterion.startswith("bond"):
         shown = ["–".join(shown[place : place + 2]) for place in range(0, len(shown), 2)]
     return ", ".join(shown) + (", …" if len(named) > _MOST_ATOMS else "")
-
-
-def format_limit(limit: float | tuple[float, float] | None, unit: str = "") -> str:
-    """A limit with its unit; of two bounds `0.2 to 2 g/cm³`."""
-    if limit is None:
-        return "–"
-    text = f"{limit[0]:g} to {limit[1]:g}" if isinstance(limit, tuple) else f"{limit:g}"
-    return f"{text} {unit}".rstrip()
 
 
 def _table(run: RunRecord) -> list[str]:

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import RunFolderError
+from lamplighter.guard_criteria import CRITERIA
 
 EVENTS = "events.jsonl"
-
-_UNITS = {
-    "bond stretch": "Å",
-    "density": "g/cm³",
-    "temperature": "K",
-    "force": "eV/Å",
-    "energy": "eV/atom",
-    "variance": "eV²/Å²",
-    "deviation": "eV/Å",
-}
 
 
 @dataclass(frozen=True)
@@ -35,6 +26,7 @@ class Event:
         action: "stop" or "record".
         atoms, elements, ranks: The atoms, worst first; their elements and the MPI ranks that had them.
         line: The line itself.
+        units: LAMMPS' unit style of the run.
     """
 
     step: int
@@ -47,11 +39,12 @@ class Event:
     elements: list[str]
     ranks: list[int]
     line: str
+    units: str = "metal"
 
     @property
     def unit(self) -> str:
-        """Unit of value and limit in LAMMPS' metal units; empty where there is none."""
-        return _UNITS.get(self.criterion, "")
+        """Unit of value and limit; empty where there is none, or it is not known."""
+        return next((each.unit_in(self.units) for each in CRITERIA if each.name == self.criterion), "")
 
 
 def read_events(folder: Path) -> list[Event]:
@@ -85,6 +78,7 @@ def _event(line: str, where: str) -> Event:
             elements=[str(element) for element in given.get("elements", [])],
             ranks=[int(rank) for rank in given.get("ranks", [])],
             line=line,
+            units=str(given.get("units", "metal")),
         )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         raise RunFolderError(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.lifetime import NO_FAILURE_OF_THE_LIQUID, RunLifetime
-from lamplighter.report.events_text import format_atoms, format_limit
+from lamplighter.guard_criteria import OF_COMMITTEE, format_limit
+from lamplighter.observables.lifetime import RunLifetime
+from lamplighter.report.events_text import format_atoms
 from lamplighter.report.page.section import ReportedRun
 from lamplighter.run_folder.events import Event
 
@@ -72,7 +73,7 @@ def _asked(run: ReportedRun) -> str:
 
 
 def _failure(run: ReportedRun, life: RunLifetime) -> str:
-    events = [event for event in run.record.events if event.criterion not in NO_FAILURE_OF_THE_LIQUID]
+    events = [event for event in run.record.events if event.criterion not in OF_COMMITTEE]
     event = events[0] if events and life.source == "guard" else None
     step = "" if event is None else f"step {event.step}, "
     text = f"Failed at {step}{life.time_ps:.5g} ps{_asked(run)}: {_cause(run, life, event)}."
