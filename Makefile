@@ -5,7 +5,8 @@
 #   make test-main, make test-frameworks   the tests of one of the two
 #   make develop   installs the sources in place (editable) into VENV: edits count at once, those of C++ sources too,
 #                  which are compiled again when LAMMPS is next started
-#   make lint      checks style and types
+#   make lint      checks style and types, and builds the documentation
+#   make docs      builds the documentation in build/site, where every warning is an error
 #   make slow      runs the tests that take minutes
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_
 FRAMEWORKS_VENV ?= .venv-frameworks
 FRAMEWORKS_BIN := $(FRAMEWORKS_VENV)/bin
 
-.PHONY: liquid test test-main test-frameworks install install-frameworks develop lint slow clean
+.PHONY: liquid test test-main test-frameworks install install-frameworks develop lint docs slow clean
 .DELETE_ON_ERROR:
 # make would take these for steps on the way, and remove them
 .PRECIOUS: %/.created %/.installed
@@ -54,15 +55,18 @@ slow: install $(FRAMEWORKS_VENV)/.installed
 	$(BIN)/python -m pytest -m slow
 	$(FRAMEWORKS_BIN)/python -m pytest -m slow tests/backends -k compiled
 
-lint: install
+lint: install docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	find pair_styles -name '*.cpp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 
+docs: install
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/site -d build/site_trees . build/site
+
 install: $(VENV)/.installed
 
-$(VENV)/.installed: EXTRAS = mace,gap,analysis,example,test
+$(VENV)/.installed: EXTRAS = mace,gap,analysis,example,docs,test
 
 install-frameworks: $(FRAMEWORKS_VENV)/.deepmd
 
