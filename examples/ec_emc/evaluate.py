@@ -22,7 +22,7 @@ import torch
 from lamplighter.analysis import model_errors
 from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver.evaluation import evaluate_frames, open_evaluator
 from lamplighter.structures.labelled_frames import LabelledFrames, read_labelled
 
@@ -35,7 +35,7 @@ TEST_SETS = {
 
 def predict(model: Path, given: LabelledFrames, threads: int) -> LabelArrays:
     """What a model says of frames, evaluated in LAMMPS."""
-    potential = Potential(models=[model.resolve()])
+    potential = PotentialSection(models=[model.resolve()])
     with open_evaluator(potential, given.elements, threads=threads) as evaluator:
         return label_arrays(list(evaluate_frames(evaluator, given.frames)))
 

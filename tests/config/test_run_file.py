@@ -12,7 +12,7 @@ import yaml
 import lamplighter
 from lamplighter.config import RunFile, load_run_file
 from lamplighter.config.quantity import parse_quantity
-from lamplighter.config.run_file import Output
+from lamplighter.config.run_file import OutputSection
 from lamplighter.errors import ConfigError
 
 GOOD: dict[str, Any] = {
@@ -83,7 +83,7 @@ def test_a_run_file_can_be_built_in_python() -> None:
         structure={"file": "a.xyz"},
         potential={"lammps": "pair_style zero 5.0\npair_coeff * *"},
         stages=[{"type": "nvt", "length": "10 steps", "temperature": "80 K"}],
-        output=Output(folder="there"),
+        output=OutputSection(folder="there"),
     )
     assert run.potential.lammps == ["pair_style zero 5.0", "pair_coeff * *"]
     assert lamplighter.RunFile is RunFile

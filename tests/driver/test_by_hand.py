@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamplighter.config import Structure
+from lamplighter.config import StructureSection
 from lamplighter.driver.inputs import scripts_folder
 from lamplighter.structures import read_start_structure
 
@@ -20,7 +20,7 @@ STAGES = sorted(path.name for path in scripts_folder().glob("n[pv][etv]*.lmp"))
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_by_hand(run: Callable[..., Any], lmp: Path, argon: Path, tmp_path: Path, stage: str) -> None:
     shutil.copytree(scripts_folder(), tmp_path / "inputs")
-    read_start_structure(Structure(file=argon)).write(tmp_path / "structure.data")
+    read_start_structure(StructureSection(file=argon)).write(tmp_path / "structure.data")
     (tmp_path / "potential.lmp").write_text("pair_style lj/cut 7.0\npair_coeff * * 0.0104 3.40\n")
     variables = {"stage_file": stage, "elements": "Ar", "temperature": 60, "step_end": 40, "thermo_every": 10}
     words = [word for name, value in variables.items() for word in ("-var", name, str(value))]

@@ -13,7 +13,7 @@ from ase.calculators.lj import LennardJones
 from ase.io import read
 from tests.conftest import Run
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver.environment import prepare
 from lamplighter.driver.evaluation import SILENT, FrameEvaluator, evaluate_frames, open_evaluator
 from lamplighter.driver.members import Member
@@ -28,11 +28,11 @@ import sys
 import numpy as np
 from pathlib import Path
 from ase.io import read
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver.evaluation import evaluate_frames, open_evaluator
 
 frames, model, engine, out = sys.argv[1:]
-potential = Potential(models=[Path(model)], engine=engine)
+potential = PotentialSection(models=[Path(model)], engine=engine)
 with open_evaluator(potential, ["H", "C", "O"], threads=1, trust=True) as evaluator:
     found = list(evaluate_frames(evaluator, read(frames, ":")))
     if evaluator._session.environment.is_first:
@@ -124,15 +124,17 @@ def test_lines_that_name_elements_serve_isotopes_and_no_other_order() -> None:
     """Types ¹²C, ¹³C and O: frames do not say which carbon is which, and it does not matter."""
     lines = ["pair_style lamplighter", f"pair_coeff * * {MODEL} C C O"]
     atoms = ase.build.molecule("CO")
-    with open_evaluator(Member(Potential(lammps=lines), types=("C", "C", "O")), ["C", "O"], trust=True) as evaluator:
+    with open_evaluator(
+        Member(PotentialSection(lammps=lines), types=("C", "C", "O")), ["C", "O"], trust=True
+    ) as evaluator:
         energy = evaluator.evaluate(atoms).energy
-    with open_evaluator(Potential(models=[MODEL]), ["C", "O"], trust=True) as evaluator:
+    with open_evaluator(PotentialSection(models=[MODEL]), ["C", "O"], trust=True) as evaluator:
         assert energy == pytest.approx(evaluator.evaluate(atoms).energy, abs=1e-8)
     with pytest.raises(ConfigError, match="gives atom type 1 the element C, and in the structure it is O"):
-        open_evaluator(Member(Potential(lammps=lines), types=("O", "C", "C")), ["C", "O"], trust=True)
+        open_evaluator(Member(PotentialSection(lammps=lines), types=("O", "C", "C")), ["C", "O"], trust=True)
     numbered = ["pair_style lj/cut 6.0", "pair_coeff 1 1 0.1 3.0", "pair_coeff 2*3 2*3 0.2 3.0"]
     with pytest.raises(ConfigError, match="which tell atoms of C apart"):
-        open_evaluator(Member(Potential(lammps=numbered), types=("C", "C", "O")), ["C", "O"])
+        open_evaluator(Member(PotentialSection(lammps=numbered), types=("C", "C", "O")), ["C", "O"])
 
 
 def chiral_frames() -> list[Atoms]:
@@ -155,7 +157,7 @@ def chiral_frames() -> list[Atoms]:
 def test_left_handed_and_rotated_cells_are_not_mirrored_and_answer_in_their_own_axes() -> None:
     from .chiral import Chiral
 
-    potential = Potential(calculator="tests.driver.chiral:Chiral")
+    potential = PotentialSection(calculator="tests.driver.chiral:Chiral")
     frames = chiral_frames()
     with open_evaluator(potential, ["H", "He", "Li", "Be", "B", "C", "N"], threads=1, trust=True) as evaluator:
         found = list(evaluate_frames(evaluator, frames))

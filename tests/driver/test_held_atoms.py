@@ -14,7 +14,7 @@ from ase.calculators.lj import LennardJones
 from ase.constraints import FixAtoms, FixCartesian
 
 import lamplighter
-from lamplighter.driver.reference import CalculatorEvaluator
+from lamplighter.driver.reference_method import CalculatorEvaluator
 from lamplighter.errors import ConfigError
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.lammps_dump import AtomTypes

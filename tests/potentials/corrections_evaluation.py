@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from lammps_evaluation import load, open_lammps
 
 import structures
-from lamplighter.config import Potential
+from lamplighter.config import PotentialSection
 from lamplighter.driver import potential
 
 MODELS = [str(structures.EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2)]
@@ -39,7 +39,7 @@ GIVEN: dict[str, tuple[dict[str, object], str]] = {
 
 def alone(name: str) -> list[str]:
     """The lines of an added part without the potential that it is added to."""
-    lines = potential.lines(Potential.model_validate({"models": MODELS[:1], **EVERY}), "", structures.ELEMENTS)
+    lines = potential.lines(PotentialSection.model_validate({"models": MODELS[:1], **EVERY}), "", structures.ELEMENTS)
     words = lines[0].split()
     begin = words.index(name)
     end = words.index("zbl") if name != "zbl" else len(words)
@@ -77,7 +77,7 @@ def main() -> None:
     lmp = open_lammps()
     results = {name: evaluate(lmp, alone(name), "") for name in ("dispersion/d3", "zbl")}
     for name, (section, keywords) in GIVEN.items():
-        given = Potential.model_validate(section)
+        given = PotentialSection.model_validate(section)
         style = potential.committee_style(given) if keywords else ""
         results[name] = evaluate(lmp, potential.lines(given, keywords, structures.ELEMENTS), style)
     if MPI.COMM_WORLD.rank == 0:

@@ -27,7 +27,7 @@ from tests.cli import conftest as of_cli
 
 import lamplighter as package
 from lamplighter import cli
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.errors import LamplighterError
 
 lamplighter = of_cli.lamplighter
@@ -217,7 +217,7 @@ EVALUATE_NOTHING_OF_A_RUN_FILE = {
 
 
 def test_no_key_and_no_command_is_left_out() -> None:
-    assert set(CASES) == set(Potential.model_fields)
+    assert set(CASES) == set(PotentialSection.model_fields)
     assert set(EVALUATE) | EVALUATE_NOTHING_OF_A_RUN_FILE == set(cli.COMMANDS)
     assert not set(EVALUATE) & EVALUATE_NOTHING_OF_A_RUN_FILE
 

@@ -21,7 +21,7 @@ from ase.constraints import (
 )
 from ase.lattice.hexagonal import Graphite
 
-from lamplighter.config import Structure
+from lamplighter.config import StructureSection
 from lamplighter.errors import StructureError
 from lamplighter.structures import read_start_structure
 from lamplighter.structures.start import StartStructure
@@ -36,7 +36,7 @@ def argon(*constraints: FixConstraint, cell: object = (9.0, 10.0, 11.0)) -> Atom
 
 def start_of(folder: Path, atoms: Atoms, name: str) -> StartStructure:
     ase.io.write(folder / name, atoms)
-    return read_start_structure(Structure(file=folder / name))
+    return read_start_structure(StructureSection(file=folder / name))
 
 
 def held(start: StartStructure) -> list[tuple[bool, ...]]:
@@ -62,10 +62,10 @@ Direct
 
 def test_selective_dynamics_of_a_poscar(tmp_path: Path) -> None:
     (tmp_path / "POSCAR").write_text(POSCAR)
-    start = read_start_structure(Structure(file=tmp_path / "POSCAR"))
+    start = read_start_structure(StructureSection(file=tmp_path / "POSCAR"))
     assert held(start) == [ALL, NONE, (False, True, False), (True, True, False)]
     assert start.notes[0].endswith("POSCAR hold 3 of 4 atoms fixed, 2 of them along x or y only")
-    free = read_start_structure(Structure(file=tmp_path / "POSCAR", constraints="ignore"))
+    free = read_start_structure(StructureSection(file=tmp_path / "POSCAR", constraints="ignore"))
     assert (free.held, free.notes) == (None, ())
 
 

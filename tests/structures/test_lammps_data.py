@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ase.calculators.lammps import convert
 
-from lamplighter.config import Structure
+from lamplighter.config import StructureSection
 from lamplighter.errors import StructureError
 from lamplighter.structures import read_start_structure
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump
@@ -74,7 +74,7 @@ def test_a_data_file_of_any_unit_style_is_the_same_system_in_lammps(run: Run, lm
     assert done.returncode == 0, done.stdout
     reading = ""
     for units in UNIT_STYLES:
-        start = read_start_structure(Structure(file=tmp_path / f"{units}.data"))
+        start = read_start_structure(StructureSection(file=tmp_path / f"{units}.data"))
         assert start.elements == ("Ar",)
         assert (start.atom_style, start.has_velocities, start.triclinic) == ("charge", True, True)
         assert any(f"units {units}" in note for note in start.notes) == (units != "metal")
@@ -135,26 +135,26 @@ def data_file(folder: Path, *, first: str = "", between: str = "", hint: str = "
 def test_lj_units_are_refused_with_the_reason(tmp_path: Path) -> None:
     path = data_file(tmp_path, first=" via write_data, version 22 Jul 2025, timestep = 0, units = lj")
     with pytest.raises(StructureError, match="units lj, whose numbers are multiples of a mass"):
-        read_start_structure(Structure(file=path))
-    assert read_start_structure(Structure(file=path, units="metal")).elements == ("O", "H")
+        read_start_structure(StructureSection(file=path))
+    assert read_start_structure(StructureSection(file=path, units="metal")).elements == ("O", "H")
 
 
 def test_units_that_the_file_does_not_name_can_be_given(tmp_path: Path) -> None:
-    start = read_start_structure(Structure(file=data_file(tmp_path), units="electron"))
+    start = read_start_structure(StructureSection(file=data_file(tmp_path), units="electron"))
     start.write(tmp_path / "made.data")
     assert "5.291772" in (tmp_path / "made.data").read_text()  # 10 Bohr
     with pytest.raises(StructureError, match=r"structure.units says units furlong, which LAMMPS does not know"):
-        read_start_structure(Structure(file=data_file(tmp_path), units="furlong"))
+        read_start_structure(StructureSection(file=data_file(tmp_path), units="furlong"))
 
 
 def test_what_cannot_be_converted_is_named(tmp_path: Path) -> None:
     real = ", units = real"
     path = data_file(tmp_path, first=real, hint=" # sphere", atoms="1 1 1.0 1.0 5 5 5\n2 2 1.0 1.0 6 5 5\n")
     with pytest.raises(StructureError, match="units real and atom_style sphere, whose columns are not converted"):
-        read_start_structure(Structure(file=path)).write(tmp_path / "made.data")
+        read_start_structure(StructureSection(file=path)).write(tmp_path / "made.data")
     path = data_file(tmp_path, first=real, atoms="1 1 1 -0.8 5.0 five 5.0\n2 1 2 0.4 5.9 5.0 5.0\n")
     with pytest.raises(StructureError, match="a line in Atoms whose column 6 is no number"):
-        read_start_structure(Structure(file=path)).write(tmp_path / "made.data")
+        read_start_structure(StructureSection(file=path)).write(tmp_path / "made.data")
 
 
 COEFFICIENTS = """
@@ -185,7 +185,7 @@ def test_lammps_runs_what_it_would_stumble_over_in_the_file(run: Run, lmp: Path,
     text = text.replace("2 1.008 # H", "# Wasserstoff, heiß\n\n2 1.008 # H")
     text = text.replace("2 1 2 0.4", "# im Abstand 0,9 Å\n\n2 1 2 0.4").replace("Atoms\n", "# Å\nAtoms\n")
     path.write_bytes(text.encode("latin-1"))
-    start = read_start_structure(Structure(file=path))
+    start = read_start_structure(StructureSection(file=path))
     assert (start.atom_style, start.elements) == ("full", ("O", "H"))
     (note,) = start.notes
     assert "(Pair Coeffs, PairIJ Coeffs, Bond Coeffs, BondBond13 Coeffs), which are left out" in note
@@ -211,21 +211,24 @@ def test_lammps_runs_what_it_would_stumble_over_in_the_file(run: Run, lmp: Path,
 )
 def test_columns_tell_the_atom_style(tmp_path: Path, rows: str, style: str) -> None:
     path = data_file(tmp_path, atoms=rows + "\n")
-    assert read_start_structure(Structure(file=path)).atom_style == style
+    assert read_start_structure(StructureSection(file=path)).atom_style == style
 
 
 def test_a_comment_that_is_no_style_is_no_hint(tmp_path: Path) -> None:
-    assert read_start_structure(Structure(file=data_file(tmp_path, hint=" # of all molecules"))).atom_style == "full"
-    assert read_start_structure(Structure(file=data_file(tmp_path, hint=" # full"))).atom_style == "full"
+    assert (
+        read_start_structure(StructureSection(file=data_file(tmp_path, hint=" # of all molecules"))).atom_style
+        == "full"
+    )
+    assert read_start_structure(StructureSection(file=data_file(tmp_path, hint=" # full"))).atom_style == "full"
 
 
 def test_velocities_in_units_that_are_not_named_are_said_to_be_metal(tmp_path: Path) -> None:
     path = data_file(tmp_path, atoms=FULL + "\nVelocities\n\n1 0 0 0\n2 0 0 0\n")
     assert (
         "names no units: its numbers are taken for those of units metal"
-        in read_start_structure(Structure(file=path)).notes[0]
+        in read_start_structure(StructureSection(file=path)).notes[0]
     )
-    assert read_start_structure(Structure(file=path, units="metal")).notes == ()
+    assert read_start_structure(StructureSection(file=path, units="metal")).notes == ()
 
 
 def test_a_data_file_is_a_topology_whatever_its_encoding_and_units(tmp_path: Path) -> None:
@@ -243,4 +246,4 @@ def test_a_data_file_is_a_topology_whatever_its_encoding_and_units(tmp_path: Pat
 def test_columns_that_tell_no_atom_style_ask_for_it(tmp_path: Path) -> None:
     path = data_file(tmp_path, atoms="1 1 1.0 1.0 5 5 5\n2 2 1.0 1.0 6 5 5\n")  # a sphere: diameter and density
     with pytest.raises(StructureError, match=r"\(1 1 1.0 1.0 5 5 5\) tell no single one: write `Atoms # full`"):
-        read_start_structure(Structure(file=path))
+        read_start_structure(StructureSection(file=path))

@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 from ase.units import fs
 
-from lamplighter.config import Structure
+from lamplighter.config import StructureSection
 from lamplighter.errors import StructureError
 from lamplighter.structures import read_start_structure
 from lamplighter.structures.frame import number_of_mass
@@ -42,7 +42,7 @@ MASSES = "\nMasses\n\n1 15.999\n2 1.008 # H\n"
 
 
 def structure(path: Path, **settings: Any) -> Any:
-    return read_start_structure(Structure(file=path, **settings))
+    return read_start_structure(StructureSection(file=path, **settings))
 
 
 def written(folder: Path, atoms: Atoms, name: str = "start.xyz") -> Path:

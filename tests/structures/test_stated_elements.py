@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from lamplighter.config.run_file import Structure
+from lamplighter.config.run_file import StructureSection
 from lamplighter.errors import LamplighterError, StructureError, TrajectoryError
 from lamplighter.structures.atom_names import element_of_name
 from lamplighter.structures.frame import number_of_mass
@@ -52,8 +52,8 @@ def test_types_of_a_dump_are_no_elements_whatever_its_name_and_compression(
     (first, _) = open_trajectory(path, types=AtomTypes({1: "H", 2: "O"}, {}))
     assert first.numbers.tolist() == [8, 1, 1]
     with pytest.raises(StructureError, match="numbers atom types and names no elements: give"):
-        read_start_structure(Structure(file=path))
-    found = read_start_structure(Structure(file=path, elements=["H", "O"], index=0))
+        read_start_structure(StructureSection(file=path))
+    found = read_start_structure(StructureSection(file=path, elements=["H", "O"], index=0))
     assert found.elements == ("H", "O")
     found.write(tmp_path / "structure.data")
     atoms = ase.io.read(tmp_path / "structure.data", format="lammps-data", atom_style="atomic")
@@ -64,10 +64,10 @@ def test_a_format_given_by_name_does_not_make_types_elements(tmp_path: Path) -> 
     (tmp_path / "w").write_bytes(dump())
     for file_format in ("lammps-dump-text", "xyz"):
         with pytest.raises(StructureError, match="names no elements"):
-            read_start_structure(Structure(file=tmp_path / "w", format=file_format))
+            read_start_structure(StructureSection(file=tmp_path / "w", format=file_format))
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     with pytest.raises(StructureError, match="holds the numbers of atom types"):
-        read_start_structure(Structure(file=tmp_path / "binary", format="lammps-dump-binary"))
+        read_start_structure(StructureSection(file=tmp_path / "binary", format="lammps-dump-binary"))
 
 
 @pytest.mark.parametrize("suffix", COMPRESSIONS)
@@ -106,7 +106,7 @@ def test_other_formats_are_read_compressed_too(tmp_path: Path, suffix: str) -> N
         assert sorted(frame.numbers) == [1, 1, 8]
         assert len(read_start(path, AtomTypes({}, {}))) == 3
         assert read_frames(path)[0][0].get_chemical_formula() == "H2O"
-        assert read_start_structure(Structure(file=path)).elements == ("H", "O")
+        assert read_start_structure(StructureSection(file=path)).elements == ("H", "O")
 
 
 def test_numbers_and_names_in_xyz_files_are_no_symbols(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_numbers_and_names_in_xyz_files_are_no_symbols(tmp_path: Path) -> None:
     (frame,) = open_trajectory(path, types=AtomTypes({1: "H", 2: "O"}, {}))
     assert frame.numbers.tolist() == [8, 1, 1]
     with pytest.raises(StructureError, match="numbers in place of symbols"):
-        read_start_structure(Structure(file=path))
+        read_start_structure(StructureSection(file=path))
     path.write_text("4\n\nOW 0 0 0\nHW1 1 0 0\nHW2 0 1 0\nMW .1 .1 0\n")
     with pytest.raises(TrajectoryError, match=r"names in place of symbols: 'MW' \(1 atom\); .*MW=NULL"):
         list(open_trajectory(path))
@@ -160,7 +160,7 @@ def test_names_of_gromacs_files_are_told_or_asked_for(tmp_path: Path) -> None:
         with pytest.raises(TrajectoryError, match=r"tell none beyond doubt: 'MW' \(1 atom\); .*MW=NULL"):
             list(read(path))
     with pytest.raises(StructureError, match="'MW'"):
-        read_start_structure(Structure(file=path))
+        read_start_structure(StructureSection(file=path))
     (frame,) = open_trajectory(path, types=AtomTypes({}, {}, {"MW": "NULL"}))
     assert [frame.element(atom) for atom in range(4)] == ["O", "H", "Na", "Cl"]
 
@@ -253,4 +253,4 @@ def test_vasp_files_without_symbols_are_refused(tmp_path: Path) -> None:
         with pytest.raises(LamplighterError):
             list(open_trajectory(tmp_path / name))
         with pytest.raises(StructureError):
-            read_start_structure(Structure(file=tmp_path / name))
+            read_start_structure(StructureSection(file=tmp_path / name))

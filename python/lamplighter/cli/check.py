@@ -204,14 +204,14 @@ def _limits(
 ) -> tuple[Any, str, list[str]]:
     """The limits: those asked for, over those of the preset, else of the run's own guard."""
     from lamplighter.analysis.stability_check import Limits
-    from lamplighter.config.guard import Guard
+    from lamplighter.config.guard import GuardSection
 
     words: list[str] = []
     notes: list[str] = []
     if preset is not None:
         if preset not in PRESETS:
             raise LamplighterError(f"--preset must be one of {', '.join(PRESETS)}, got {preset!r}")
-        words = Guard.model_validate(preset).criteria
+        words = GuardSection.model_validate(preset).criteria
     elif source.guard is not None:
         watched = source.guard.watched()
         words = watched.criteria

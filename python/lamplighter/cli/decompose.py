@@ -105,7 +105,7 @@ def reference_of_molecules(
         LamplighterError: the file cannot be used, or the labels of the frames are not of the method.
     """
     from lamplighter.analysis.model_errors import label_arrays
-    from lamplighter.driver.reference import open_reference
+    from lamplighter.driver.reference_method import open_reference
     from lamplighter.errors import LamplighterError
     from lamplighter.structures.labelled_frames import read_labelled
 

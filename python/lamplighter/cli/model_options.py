@@ -167,11 +167,11 @@ def potential_of_file(file: Path, settings: dict[str, Any]) -> Member:
     """
     from pydantic import ValidationError
 
-    from lamplighter.config.run_file import Potential
+    from lamplighter.config.run_file import PotentialSection
     from lamplighter.driver.members import Member
 
     try:
-        return Member(Potential.model_validate({"models": [file.resolve()], **settings}))
+        return Member(PotentialSection.model_validate({"models": [file.resolve()], **settings}))
     except ValidationError as problem:
         first = problem.errors()[0]
         context = first.get("ctx", {})

@@ -72,7 +72,7 @@ def scan(
     from lamplighter.cli.scan_models import energies_of, members_of
     from lamplighter.config.volume_scan import DENSITIES
     from lamplighter.driver import environment
-    from lamplighter.driver.calculators import open_calculator
+    from lamplighter.driver.reference_method import open_calculator
     from lamplighter.errors import LamplighterError
     from lamplighter.observables.scan_frames import ScanFrames, generated, labelled
     from lamplighter.observables.stored_scan import read_scan

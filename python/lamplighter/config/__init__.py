@@ -2,29 +2,34 @@
 
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.quantity import Quantity
-from lamplighter.config.run_file import Output, Potential, RunFile, Structure, Velocities
+from lamplighter.config.run_file import OutputSection, PotentialSection, RunFile, StructureSection, VelocitiesSection
 from lamplighter.config.stages import Barostat, Minimise, Npt, Nve, Nvt, Ramp, Thermostat
-from lamplighter.config.volume_scan import VolumeScan
-from lamplighter.config.workflow import Compression, StagedEquilibration, ThermalExpansion, Workflow
+from lamplighter.config.volume_scan import VolumeScanSection
+from lamplighter.config.workflow import (
+    CompressionSection,
+    StagedEquilibrationSection,
+    ThermalExpansionSection,
+    WorkflowSection,
+)
 
 __all__ = [
     "Barostat",
-    "Compression",
+    "CompressionSection",
     "Minimise",
     "Npt",
     "Nve",
     "Nvt",
-    "Output",
-    "Potential",
+    "OutputSection",
+    "PotentialSection",
     "Quantity",
     "Ramp",
     "RunFile",
-    "StagedEquilibration",
-    "Structure",
-    "ThermalExpansion",
+    "StagedEquilibrationSection",
+    "StructureSection",
+    "ThermalExpansionSection",
     "Thermostat",
-    "Velocities",
-    "VolumeScan",
-    "Workflow",
+    "VelocitiesSection",
+    "VolumeScanSection",
+    "WorkflowSection",
     "load_run_file",
 ]

@@ -9,10 +9,10 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from lamplighter.bond_words import BondWords, read_bond_words, split_words
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 
 
-class Bonds(Section):
+class BondsSection(ConfigSection):
     """What molecules are made of, for the guard, centres of mass and analyses of the run (`docs/theory/bonds.md`)."""
 
     tolerance: Annotated[float, Field(gt=0.5, lt=2.0)] = 1.15

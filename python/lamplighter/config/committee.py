@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Duration
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 
 
-class Committee(Section):
+class CommitteeSection(ConfigSection):
     """When all models are evaluated, and which of them moves the atoms (`docs/reference/pair_lamplighter.md`)."""
 
     every: int = Field(default=20, ge=1)
@@ -27,7 +27,7 @@ class Committee(Section):
         return {"every": given} if isinstance(given, int) and not isinstance(given, bool) else given
 
     @model_validator(mode="after")
-    def _bias_belongs_to_hal(self) -> Committee:
+    def _bias_belongs_to_hal(self) -> CommitteeSection:
         if self.drive == "hal" and self.tau is None:
             raise _problem("is needed with drive: hal; it is the weight of the energies' deviation", "tau")
         for key in ("tau", "warmup", "cap"):

@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Length, Quantity
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 
 LAST_ELEMENT_OF_D3 = 94
 """Plutonium: the coefficients of D3 end there."""
 
 
-class Dispersion(Section):
+class DispersionSection(ConfigSection):
     """DFT-D3 (Grimme et al., J. Chem. Phys. 132, 154104, 2010), by LAMMPS' `pair_style dispersion/d3`.
 
     `functional` has LAMMPS' spelling (`pbe`, `b3-lyp`, …); `damping` is that of Becke and Johnson (`bj`), the original
@@ -32,7 +32,7 @@ class Dispersion(Section):
         return {"functional": given} if isinstance(given, str) else given
 
 
-class Zbl(Section):
+class ZblSection(ConfigSection):
     """The repulsion of screened nuclei (Ziegler, Biersack, Littmark, 1985), by LAMMPS' `pair_style zbl`.
 
     It is switched off smoothly between `inner` and `outer`.
@@ -42,7 +42,7 @@ class Zbl(Section):
     outer: Length
 
     @model_validator(mode="after")
-    def _inner_comes_first(self) -> Zbl:
+    def _inner_comes_first(self) -> ZblSection:
         if self.inner.metal >= self.outer.metal:
             problem = f"must be less than zbl.outer ({self.outer}), got '{self.inner}'"
             raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "inner"})

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, create_model, mode
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Force, Length, Quantity, Temperature
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 from lamplighter.guard_criteria import CRITERIA, PRESETS, Criterion, in_words
 
 Share = Annotated[
@@ -49,7 +49,7 @@ def _limit_of(criterion: Criterion) -> Any:
     return Annotated[float, Field(gt=criterion.above)] | None
 
 
-class _Watch(Section):
+class _Watch(ConfigSection):
     preset: Literal["stability", "active-learning"] | None = None
     every: int = Field(default=1, ge=1)
 
@@ -68,7 +68,7 @@ else:
     )
 
 
-class Guard(_Limits):
+class GuardSection(_Limits):
     """What is watched at every step; without a criterion nothing is. Defined in docs/reference/fix_guard.md.
 
     Each criterion of `guard_criteria.CRITERIA` that is not always watched is a key, too: its limit, or None.
@@ -91,14 +91,14 @@ class Guard(_Limits):
         return given
 
     @model_validator(mode="after")
-    def _density_has_a_range(self) -> Guard:
+    def _density_has_a_range(self) -> GuardSection:
         if isinstance(self.density, tuple) and not 0.0 <= self.density[0] < self.density[1]:
             problem = f"needs a lower and a higher bound in g/cm³, got {list(self.density)}"
             raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "density"})
         return self
 
     @model_validator(mode="after")
-    def _energy_is_checked_when_all_is(self) -> Guard:
+    def _energy_is_checked_when_all_is(self) -> GuardSection:
         if self.energy_every is not None and self.energy_every % self.every:
             problem = f"must be a multiple of guard.every ({self.every}), got {self.energy_every}"
             raise PydanticCustomError("run_file", "{problem}", {"problem": problem, "key": "energy_every"})

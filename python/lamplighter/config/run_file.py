@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from lamplighter.config.bonds import Bonds
-from lamplighter.config.committee import Committee
-from lamplighter.config.corrections import Dispersion, Zbl
-from lamplighter.config.guard import Guard
+from lamplighter.config.bonds import BondsSection
+from lamplighter.config.committee import CommitteeSection
+from lamplighter.config.corrections import DispersionSection, ZblSection
+from lamplighter.config.guard import GuardSection
 from lamplighter.config.members import lines_of, parse_member, with_absolute_files
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 from lamplighter.config.stages import (
     BAROSTAT_DAMPING_STEPS,
     THERMOSTAT_DAMPING_STEPS,
@@ -26,13 +26,13 @@ from lamplighter.config.stages import (
     Stage,
     steps_of,
 )
-from lamplighter.config.volume_scan import VolumeScan
-from lamplighter.config.workflow import Workflow
+from lamplighter.config.volume_scan import VolumeScanSection
+from lamplighter.config.workflow import WorkflowSection
 from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
 from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 
-class Structure(Section):
+class StructureSection(ConfigSection):
     """The start structure: any file that ASE reads, or a LAMMPS data file."""
 
     file: Path
@@ -53,7 +53,7 @@ class Structure(Section):
         return {"file": given} if isinstance(given, str | Path) else given
 
 
-class Potential(Section):
+class PotentialSection(ConfigSection):
     """Model files, an ASE calculator, or pair styles of LAMMPS: one in its own words, or several as a committee."""
 
     kind: str = "auto"
@@ -69,8 +69,8 @@ class Potential(Section):
     python: Path | None = None
     strict: bool = False
     members: list[list[str]] = Field(default_factory=list)
-    dispersion: Dispersion | None = None
-    zbl: Zbl | None = None
+    dispersion: DispersionSection | None = None
+    zbl: ZblSection | None = None
     lammps: list[str] = Field(default_factory=list)
 
     @field_validator("device")
@@ -98,7 +98,7 @@ class Potential(Section):
         return [lines_of(member) if isinstance(member, str | list | tuple) else member for member in given]
 
     @model_validator(mode="after")
-    def _one_of_four(self) -> Potential:
+    def _one_of_four(self) -> PotentialSection:
         given = [key for key in ("models", "calculator", "members", "lammps") if getattr(self, key)]
         if len(given) != 1:
             text = f"{' and '.join(given)} are given" if given else "none is given"
@@ -110,7 +110,7 @@ class Potential(Section):
         return self
 
     @model_validator(mode="after")
-    def _calculator_is_named(self) -> Potential:
+    def _calculator_is_named(self) -> PotentialSection:
         if self.calculator is None:
             if self.options:
                 raise _problem("is of `potential.calculator`, which is not given", "options")
@@ -130,7 +130,7 @@ class Potential(Section):
         return self
 
     @model_validator(mode="after")
-    def _members_are_pair_styles(self) -> Potential:
+    def _members_are_pair_styles(self) -> PotentialSection:
         for index, member in enumerate(self.members):
             try:
                 parse_member(member)
@@ -139,7 +139,7 @@ class Potential(Section):
         return self
 
     @model_validator(mode="after")
-    def _keys_fit_the_kind(self) -> Potential:
+    def _keys_fit_the_kind(self) -> PotentialSection:
         of_bridge = {"dtype": "auto", "device": "auto", "engine": "auto"}
         given = [key for key, default in of_bridge.items() if getattr(self, key) != default]
         if given and self.kind == "deepmd":
@@ -178,7 +178,7 @@ class Potential(Section):
         return [*self.model_files, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
 
 
-class Velocities(Section):
+class VelocitiesSection(ConfigSection):
     """The first velocities: drawn at a temperature (which may stand alone), or those of the structure file."""
 
     temperature: Temperature | None = None
@@ -187,10 +187,10 @@ class Velocities(Section):
     @model_validator(mode="before")
     @classmethod
     def _temperature_alone(cls, given: Any) -> Any:
-        return given if isinstance(given, dict | Velocities) else {"temperature": given}
+        return given if isinstance(given, dict | VelocitiesSection) else {"temperature": given}
 
 
-class Neighbour(Section):
+class NeighbourSection(ConfigSection):
     """The margin beyond the cutoff within which neighbours are listed; the list is rebuilt when it may be used up."""
 
     skin: Length = Quantity(2.0, "A")
@@ -208,7 +208,7 @@ OptionalInterval = Annotated[
 """A time, a number of steps, or `never`."""
 
 
-class Output(Section):
+class OutputSection(ConfigSection):
     """What the run writes, how often, and where."""
 
     folder: Path | None = None
@@ -218,21 +218,21 @@ class Output(Section):
     restart: OptionalInterval = Quantity(1.0, "ps")
 
 
-class RunFile(Section):
+class RunFile(ConfigSection):
     """A run: structure, potential, stages, and how it is written down."""
 
-    structure: Structure
-    potential: Potential
-    committee: Committee | None = None
+    structure: StructureSection
+    potential: PotentialSection
+    committee: CommitteeSection | None = None
     timestep: Time = Quantity(0.5, "fs")
     seed: int = Field(default=1, ge=1, le=99_999_999)
-    velocities: Velocities = Velocities()
-    neighbour: Neighbour = Neighbour()
-    bonds: Bonds = Bonds()
-    guard: Guard = Guard()
+    velocities: VelocitiesSection = VelocitiesSection()
+    neighbour: NeighbourSection = NeighbourSection()
+    bonds: BondsSection = BondsSection()
+    guard: GuardSection = GuardSection()
     stages: list[Stage] = Field(default_factory=list)
-    workflow: Workflow | None = None
-    output: Output = Output()
+    workflow: WorkflowSection | None = None
+    output: OutputSection = OutputSection()
 
     @model_validator(mode="after")
     def _workflow_becomes_stages(self) -> RunFile:
@@ -310,7 +310,7 @@ class RunFile(Section):
         return self
 
     @property
-    def volume_scan(self) -> VolumeScan | None:
+    def volume_scan(self) -> VolumeScanSection | None:
         """What is carried out after the stages."""
         return None if self.workflow is None else self.workflow.volume_scan
 

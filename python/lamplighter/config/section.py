@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A mapping of the run file. An unknown key is refused, with the keys that are known in its place."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)

@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
 from lamplighter.config.quantity import Duration, Force, Quantity, Time, parse_quantity
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 
 # Damping where the run file gives none, in time steps: the common LAMMPS choice (`fix nvt`, `fix npt`).
 # Langevin friction acts on every atom and slows diffusion, hence the weaker coupling.
@@ -58,7 +58,7 @@ TemperatureRamp = Annotated[Ramp, RampField("temperature", "positive")]
 PressureRamp = Annotated[Ramp, RampField("pressure")]
 
 
-class _Coupling(Section):
+class _Coupling(ConfigSection):
     """A thermostat or barostat; a bare name stands for its type."""
 
     @model_validator(mode="before")
@@ -81,7 +81,7 @@ class Barostat(_Coupling):
     damping: Time | None = None
 
 
-class Minimise(Section):
+class Minimise(ConfigSection):
     """Move the atoms downhill (conjugate gradients) until no force component exceeds `force_tolerance`."""
 
     type: Literal["minimise"] = "minimise"
@@ -90,7 +90,7 @@ class Minimise(Section):
     max_steps: int = Field(default=1000, ge=1)
 
 
-class _Dynamics(Section):
+class _Dynamics(ConfigSection):
     name: str | None = None
     length: Duration
     timestep: Time | None = None

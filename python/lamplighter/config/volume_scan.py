@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 from lamplighter.named_calculator import TBLITE_METHODS, problem_of_name, problem_of_options
 
 FEWEST_DENSITIES = 3
@@ -22,7 +22,7 @@ DENSITIES = "0.1:2.5:25"
 _WAY = f"write LOW:HIGH:NUMBER, e.g. {DENSITIES}, or each value"
 
 
-class VolumeScan(Section):
+class VolumeScanSection(ConfigSection):
     """E(V) of every model of the potential, and of a reference (`docs/how_to/equation_of_state.md`)."""
 
     densities: str | list[float] = DENSITIES
@@ -41,7 +41,7 @@ class VolumeScan(Section):
         return given
 
     @model_validator(mode="after")
-    def _reference_is_known(self) -> VolumeScan:
+    def _reference_is_known(self) -> VolumeScanSection:
         if self.reference is None:
             if self.options:
                 raise _problem("is of `reference`, which is not given", "options")

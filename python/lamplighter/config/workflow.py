@@ -15,9 +15,9 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.quantity import Duration, Quantity, QuantityField, Temperature, Time
-from lamplighter.config.section import Section
+from lamplighter.config.section import ConfigSection
 from lamplighter.config.stages import Barostat, Minimise, Npt, Ramp, Stage, Thermostat
-from lamplighter.config.volume_scan import VolumeScan
+from lamplighter.config.volume_scan import VolumeScanSection
 
 FEWEST_PRESSURES = 4
 """The Tait equation has three parameters; with fewer pressures nothing is left to judge it by."""
@@ -29,7 +29,7 @@ Pressure = Annotated[Quantity, QuantityField("pressure")]
 _PRESSURES = [Quantity(1.0 + 1000.0 * step, "bar") for step in range(19)]
 
 
-class _Series(Section):
+class _Series(ConfigSection):
     """Pairs of NPT stages, equilibration and production, at one condition after the other."""
 
     equilibration: Duration
@@ -54,7 +54,7 @@ class _Series(Section):
         )
 
 
-class Compression(_Series):
+class CompressionSection(_Series):
     """Isothermal compression: one pressure after the other at one temperature (`docs/how_to/equation_of_state.md`)."""
 
     temperature: Temperature
@@ -63,7 +63,7 @@ class Compression(_Series):
     production: Duration = Quantity(50.0, "ps")
 
     @model_validator(mode="after")
-    def _enough_pressures(self) -> Compression:
+    def _enough_pressures(self) -> CompressionSection:
         _require_different(self.pressures, FEWEST_PRESSURES, "pressures", "the Tait equation has three parameters")
         return self
 
@@ -76,7 +76,7 @@ class Compression(_Series):
         ]
 
 
-class ThermalExpansion(_Series):
+class ThermalExpansionSection(_Series):
     """One temperature after the other at a constant pressure (`docs/how_to/equation_of_state.md`)."""
 
     temperatures: list[Temperature]
@@ -85,7 +85,7 @@ class ThermalExpansion(_Series):
     production: Duration = Quantity(500.0, "ps")
 
     @model_validator(mode="after")
-    def _enough_temperatures(self) -> ThermalExpansion:
+    def _enough_temperatures(self) -> ThermalExpansionSection:
         _require_different(self.temperatures, FEWEST_TEMPERATURES, "temperatures", "a slope needs two points")
         return self
 
@@ -98,7 +98,7 @@ class ThermalExpansion(_Series):
         ]
 
 
-class StagedEquilibration(Section):
+class StagedEquilibrationSection(ConfigSection):
     """From a low-density grid of molecules to a liquid, in ten stages (Goodwin et al., table S1)."""
 
     temperature: Temperature = Quantity(300.0, "K")
@@ -137,13 +137,13 @@ class StagedEquilibration(Section):
         ]
 
 
-class Workflow(Section):
+class WorkflowSection(ConfigSection):
     """The staged equilibration, if any, and then the compression, the thermal expansion, or the volume scan."""
 
-    staged_equilibration: StagedEquilibration | None = None
-    compression: Compression | None = None
-    thermal_expansion: ThermalExpansion | None = None
-    volume_scan: VolumeScan | None = None
+    staged_equilibration: StagedEquilibrationSection | None = None
+    compression: CompressionSection | None = None
+    thermal_expansion: ThermalExpansionSection | None = None
+    volume_scan: VolumeScanSection | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -156,7 +156,7 @@ class Workflow(Section):
         return given
 
     @model_validator(mode="after")
-    def _one_series(self) -> Workflow:
+    def _one_series(self) -> WorkflowSection:
         series = [key for key in ("compression", "thermal_expansion", "volume_scan") if getattr(self, key) is not None]
         if len(series) > 1:
             raise _problem(f"{' and '.join(series)} are series of their own: give each a run file of its own")
@@ -174,9 +174,9 @@ class Workflow(Section):
         parts = (self.staged_equilibration, self.compression, self.thermal_expansion)
         return [stage for part in parts if part is not None for stage in part.stages()]
 
-    def after_stages(self) -> Workflow | None:
+    def after_stages(self) -> WorkflowSection | None:
         """What is left of it when its stages are written out."""
-        return None if self.volume_scan is None else Workflow(volume_scan=self.volume_scan)
+        return None if self.volume_scan is None else WorkflowSection(volume_scan=self.volume_scan)
 
 
 def _require_different(values: Sequence[Quantity], fewest: int, key: str, why: str) -> None:

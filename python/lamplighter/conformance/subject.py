@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamplighter.config import Potential
+from lamplighter.config import PotentialSection
 from lamplighter.driver import potential as potential_lines
 from lamplighter.errors import LamplighterError
 from lamplighter.plain_names import file_word
@@ -88,7 +88,7 @@ class Subject:
         if self.lines is None:
             return _lamplighter([self.model, self.second], f"{self.words} {keywords}", self.elements)
         members = [list(self.lines(model, self.elements)) for model in (self.model, self.second)]
-        return potential_lines.lines(Potential.model_validate({"members": members}), keywords, self.elements)
+        return potential_lines.lines(PotentialSection.model_validate({"members": members}), keywords, self.elements)
 
     @property
     def committee_style(self) -> str:

@@ -22,7 +22,7 @@ from ase import Atoms
 
 import lamplighter
 from lamplighter import errors, launcher
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver import other_python
 from lamplighter.driver.failure import agree
 from lamplighter.driver.members import Member
@@ -161,7 +161,9 @@ def answer(asked: int, told: int) -> None:
             try:
                 if evaluator is None:
                     member = Member(
-                        Potential.model_validate(question["potential"]), question["committee"], tuple(question["types"])
+                        PotentialSection.model_validate(question["potential"]),
+                        question["committee"],
+                        tuple(question["types"]),
                     )
                     evaluator = open_evaluator(
                         member, question["elements"], threads=question["threads"], trust=question["trust"]

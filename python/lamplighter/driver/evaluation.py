@@ -18,7 +18,7 @@ from ase import Atoms
 from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver import elsewhere, led_ranks, named_types, other_python, own_lammps, potential, preflight
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.members import Member
@@ -152,7 +152,7 @@ class FrameEvaluator:
 
 
 class Evaluator(Protocol):
-    """Whatever answers for a frame: a `FrameEvaluator`, or a `reference.CalculatorEvaluator`."""
+    """Whatever answers for a frame: a `FrameEvaluator`, or a `reference_method.CalculatorEvaluator`."""
 
     def evaluate(self, atoms: Atoms) -> Labels:
         """Energy, forces and stress of a frame."""
@@ -174,7 +174,7 @@ class OpenEvaluator(Evaluator, Protocol):
 
 
 def open_evaluator(
-    chosen: Potential | Member, elements: Sequence[str], *, threads: int | None = None, trust: bool = False
+    chosen: PotentialSection | Member, elements: Sequence[str], *, threads: int | None = None, trust: bool = False
 ) -> OpenEvaluator:
     """The evaluator of a run file's potential; of several models or members, the first one.
 
@@ -247,7 +247,7 @@ def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def _calculator_file(chosen: Potential) -> Iterator[Path]:
+def _calculator_file(chosen: PotentialSection) -> Iterator[Path]:
     """What a run has in its folder: the file that names the calculator of the run file, if it names one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / potential.CALCULATOR

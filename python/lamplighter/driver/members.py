@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
-from lamplighter.config.committee import Committee
+from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.members import parse_member
-from lamplighter.config.run_file import Potential, RunFile
+from lamplighter.config.run_file import PotentialSection, RunFile
 from lamplighter.driver import potential as lines_of_potential
 from lamplighter.run_folder import status as run_folder
 from lamplighter.structures import read_start_structure
@@ -43,7 +43,7 @@ class Member:
         types: Elements of the atom types that its lines speak of; empty: it takes elements, in any order.
     """
 
-    potential: Potential
+    potential: PotentialSection
     committee: str = ""
     types: tuple[str, ...] = ()
 
@@ -89,7 +89,7 @@ def members_alone(run: RunFile, types: Sequence[str]) -> dict[str, Member]:
             count = count_members(model)
         for number in range(1, count + 1):
             name = model.stem if count == 1 else f"{model.stem} {number}"
-            words = "" if count == 1 else Committee(drive=number).words(0.0)
+            words = "" if count == 1 else CommitteeSection(drive=number).words(0.0)
             found[_unused(name, found)] = Member(alone, words)
     for number, lines in enumerate(potential.members, start=1):
         alone = potential.model_copy(update={"members": [lines]})
@@ -97,7 +97,7 @@ def members_alone(run: RunFile, types: Sequence[str]) -> dict[str, Member]:
     return found or {_name(potential): Member(potential, types=of_types)}
 
 
-def speaks_of_types(potential: Potential) -> bool:
+def speaks_of_types(potential: PotentialSection) -> bool:
     """Whether lines of LAMMPS are written for certain atom types: not all alike, or by a list of elements."""
     every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
     return any(_speaks_of_types(line.partition("#")[0].split()) for line in every_line)
@@ -111,7 +111,7 @@ def _speaks_of_types(words: list[str]) -> bool:
     return any(word in atomic_numbers or word == "NULL" for word in words[3:])
 
 
-def _name(potential: Potential) -> str:
+def _name(potential: PotentialSection) -> str:
     if potential.calculator is not None:
         return potential.calculator
     styles = [line.split()[1] for line in potential.lammps if line.split()[:1] == ["pair_style"] and line.split()[1:]]

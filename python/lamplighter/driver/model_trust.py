@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamplighter.config.run_file import Potential
-from lamplighter.config.volume_scan import VolumeScan
+from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 from lamplighter.errors import ModelError
@@ -19,7 +19,7 @@ from lamplighter.model_files.trust import Program, sha256
 from lamplighter.named_calculator import NamedCalculator
 
 
-def require_files(potential: Potential) -> None:
+def require_files(potential: PotentialSection) -> None:
     """Refuse a potential whose model files are not there, or are none to run.
 
     Raises:
@@ -32,7 +32,9 @@ def require_files(potential: Potential) -> None:
         training_files.refuse(model, for_own_lammps=potential.by_own_lammps)
 
 
-def require_trusted(env: Environment, potential: Potential, trust: bool, scan: VolumeScan | None = None) -> None:
+def require_trusted(
+    env: Environment, potential: PotentialSection, trust: bool, scan: VolumeScanSection | None = None
+) -> None:
     """Refuse what could run code and is not on the user's list of trusted files. Collective; rank 0 looks and asks.
 
     Args:
@@ -50,7 +52,7 @@ def require_trusted(env: Environment, potential: Potential, trust: bool, scan: V
     trusted.ask_at_terminal(env.ranks == 1)
 
 
-def _programs(potential: Potential, scan: VolumeScan | None) -> Iterator[Program]:
+def _programs(potential: PotentialSection, scan: VolumeScanSection | None) -> Iterator[Program]:
     """What would run code of its own; with `strict`, every model file that is none of numbers alone."""
     strict = set(potential.model_files) if potential.strict else set()
     for file in _files(potential):
@@ -65,7 +67,7 @@ def _programs(potential: Potential, scan: VolumeScan | None) -> Iterator[Program
         yield from _calculator("workflow.volume_scan.reference", NamedCalculator(scan.reference, dict(scan.options)))
 
 
-def _files(potential: Potential) -> list[Path]:
+def _files(potential: PotentialSection) -> list[Path]:
     """Model files, and files that the pair styles of members or of `lammps` name."""
     words = [Path(word) for line in potential.lammps for word in line.split()]
     named = [word for word in words if word.is_absolute() and word.is_file()]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, in_words, molecules
-from lamplighter.config.bonds import Bonds
+from lamplighter.config.bonds import BondsSection
 from lamplighter.errors import ConfigError, StructureError, TrajectoryError
 from lamplighter.run_folder.bonds import rule_of_settings
 from lamplighter.structures.bond_files import write_bonds
@@ -76,7 +76,7 @@ class StartOfRun:
         )
 
 
-def start_of_run(structure: StartStructure, replicate: Sequence[int], settings: Bonds) -> StartOfRun:
+def start_of_run(structure: StartStructure, replicate: Sequence[int], settings: BondsSection) -> StartOfRun:
     """The start of a run, from the data file that LAMMPS will read; nothing is left behind.
 
     Args:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from ase.data import chemical_symbols
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.errors import ConfigError
 
 _SYMBOLS = frozenset(chemical_symbols[1:])
 _NO_ELEMENT = "NULL"  # a type that the pair style leaves to another
 
 
-def name_elements(potential: Potential) -> bool:
+def name_elements(potential: PotentialSection) -> bool:
     """Whether all `pair_coeff` lines of a potential in LAMMPS' own words are `* *` and end in elements."""
     every_line = [*potential.lammps, *(line for member in potential.members for line in member)]
     coefficients = [words for words in map(str.split, every_line) if words[:1] == ["pair_coeff"]]

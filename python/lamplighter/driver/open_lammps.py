@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver import deepmd, environment, other_plugins, own_lammps, potential
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.session import LammpsError, Session
@@ -14,7 +14,7 @@ from lamplighter.errors import EnvironmentProblem
 
 def open_session(
     env: Environment,
-    wanted: Potential,
+    wanted: PotentialSection,
     arguments: Sequence[str] = (),
     elements: Sequence[str] | None = None,
     committee: bool = False,

@@ -16,7 +16,7 @@ from typing import Any
 
 from ase.data import atomic_numbers
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver.pair_style import PairStyle
 from lamplighter.errors import EnvironmentProblem, ModelError
 from lamplighter.model_files import lammps_files
@@ -125,7 +125,7 @@ def pair_style(model: Path, kind: str, elements: Sequence[str], ranks: int, key:
     return _LINES[style.name](style, model, " ".join(elements), ranks)
 
 
-def newton_of(potential: Potential) -> str:
+def newton_of(potential: PotentialSection) -> str:
     """`on` or `off`, as the styles of the run need it.
 
     Raises:
@@ -152,7 +152,7 @@ def known_to(lammps: Any) -> dict[str, bool]:
     return {name: _has(lammps, style) for name, style in STYLES.items()}
 
 
-def prepare(lammps: Any, potential: Potential) -> None:
+def prepare(lammps: Any, potential: PotentialSection) -> None:
     """Refuse an open LAMMPS that lacks a style of the run; make ready what a style needs in this process.
 
     Raises:
@@ -171,7 +171,7 @@ def prepare(lammps: Any, potential: Potential) -> None:
             _activate_unified(lammps, potential.kokkos is not None)
 
 
-def arguments(potential: Potential, threads: int) -> list[str]:
+def arguments(potential: PotentialSection, threads: int) -> list[str]:
     """Command-line switches of LAMMPS for KOKKOS, where it is asked for.
 
     Source: LAMMPS documentation, KOKKOS package, "Running on GPUs"; MACE, NequIP and SevenNet name the same switches.
@@ -182,7 +182,7 @@ def arguments(potential: Potential, threads: int) -> list[str]:
     return ["-k", "on", *where, "-sf", "kk", "-pk", "kokkos", "newton", "on", "neigh", "half"]
 
 
-def uses_python(potential: Potential) -> bool:
+def uses_python(potential: PotentialSection) -> bool:
     """Whether LAMMPS unpickles a Python model of the run, so that torch must be imported before it."""
     return potential.by_own_lammps and any(
         lammps_files.recognise(model) == UNIFIED for model in potential.models if model.is_file()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
-from lamplighter.config.corrections import LAST_ELEMENT_OF_D3, Dispersion, Zbl
+from lamplighter.config.corrections import LAST_ELEMENT_OF_D3, DispersionSection, ZblSection
 from lamplighter.config.members import parse_member
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver import deepmd, own_lammps
 from lamplighter.driver.pair_style import PairStyle
 from lamplighter.errors import ConfigError
@@ -32,7 +32,11 @@ CALCULATOR = "calculator.yaml"
 
 
 def lines(
-    potential: Potential, committee: str, elements: Sequence[str], ranks: int = 1, calculator: Path = Path(CALCULATOR)
+    potential: PotentialSection,
+    committee: str,
+    elements: Sequence[str],
+    ranks: int = 1,
+    calculator: Path = Path(CALCULATOR),
 ) -> list[str]:
     """The lines of the potential.
 
@@ -60,12 +64,12 @@ def lines(
     return found if potential.dispersion is None else [*found, _room_for_neighbours(potential.dispersion)]
 
 
-def committee_style(potential: Potential) -> str:
+def committee_style(potential: PotentialSection) -> str:
     """The pair style that has the numbers of the committee, for `compute pair`."""
     return MODELS if evaluates_models(potential) else COMMITTEE
 
 
-def needs_models(potential: Potential) -> bool:
+def needs_models(potential: PotentialSection) -> bool:
     """Whether a Python process evaluates, or compiles, models: whether torch is wanted."""
     if potential.models or potential.calculator:
         return evaluates_models(potential)
@@ -73,21 +77,21 @@ def needs_models(potential: Potential) -> bool:
     return any({MODELS, f"={MODELS}"} & set(line.split()) for line in every_line)
 
 
-def evaluates_models(potential: Potential) -> bool:
+def evaluates_models(potential: PotentialSection) -> bool:
     """Whether `pair_style lamplighter` evaluates the models, not DeePMD-kit's pair style or another of LAMMPS."""
     return (
         bool(potential.models or potential.calculator) and potential.kind != deepmd.KIND and not potential.by_own_lammps
     )
 
 
-def calculator_file(potential: Potential) -> str | None:
+def calculator_file(potential: PotentialSection) -> str | None:
     """The content of the file in the run folder that names the calculator of a run file; None if it names none."""
     if potential.calculator is None:
         return None
     return NamedCalculator(potential.calculator, potential.options).text()
 
 
-def require_ranks(potential: Potential, ranks: int) -> None:
+def require_ranks(potential: PotentialSection, ranks: int) -> None:
     """Refuse what runs on one rank only.
 
     Raises:
@@ -105,7 +109,7 @@ def require_ranks(potential: Potential, ranks: int) -> None:
         )
 
 
-def needs_deepmd(potential: Potential) -> bool:
+def needs_deepmd(potential: PotentialSection) -> bool:
     """Whether `pair_style deepmd` is among what the run file asks for."""
     if potential.kind == deepmd.KIND or any(parse_member(m).style == deepmd.KIND for m in potential.members):
         return True
@@ -117,7 +121,7 @@ def needs_deepmd(potential: Potential) -> bool:
 
 
 def _main(
-    potential: Potential, committee: str, elements: Sequence[str], ranks: int, calculator: Path, mark: str
+    potential: PotentialSection, committee: str, elements: Sequence[str], ranks: int, calculator: Path, mark: str
 ) -> PairStyle:
     if potential.members:
         parsed = [parse_member(member) for member in potential.members]
@@ -134,7 +138,7 @@ def _main(
     return PairStyle(MODELS, f"{words} {committee}".rstrip(), (("* *", f"{models} {' '.join(elements)}"),))
 
 
-def _deepmd(potential: Potential, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
+def _deepmd(potential: PotentialSection, committee: str, elements: Sequence[str], mark: str) -> PairStyle:
     for index, model in enumerate(potential.models):
         deepmd.require_elements(model, elements, f"potential.models[{index}]")
     each = [
@@ -143,7 +147,7 @@ def _deepmd(potential: Potential, committee: str, elements: Sequence[str], mark:
     return _committee(committee, each, mark) if committee else each[0]
 
 
-def _native(potential: Potential, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
+def _native(potential: PotentialSection, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
     each = [
         own_lammps.pair_style(model, potential.kind, elements, ranks, f"potential.models[{index}]")
         for index, model in enumerate(potential.models)
@@ -164,7 +168,7 @@ def _committee(keywords: str, members: Sequence[PairStyle], mark: str) -> PairSt
     )
 
 
-def _dispersion(given: Dispersion, elements: Sequence[str]) -> PairStyle:
+def _dispersion(given: DispersionSection, elements: Sequence[str]) -> PairStyle:
     for element in elements:
         if atomic_numbers[element] > LAST_ELEMENT_OF_D3:
             raise ConfigError(
@@ -175,14 +179,14 @@ def _dispersion(given: Dispersion, elements: Sequence[str]) -> PairStyle:
     return PairStyle("dispersion/d3", words, (("* *", " ".join(elements)),))
 
 
-def _room_for_neighbours(given: Dispersion) -> str:
+def _room_for_neighbours(given: DispersionSection) -> str:
     """LAMMPS' lists have room for 2000 neighbours of an atom, which a liquid has within 17 Å."""
     reach = max(given.cutoff.metal, given.coordination_cutoff.metal) + NEIGHBOUR_SKIN_A
     most = max(2000, math.ceil(4.0 / 3.0 * math.pi * reach**3 * DENSEST_PER_A3))
     return f"neigh_modify one {most} page {10 * most}"
 
 
-def _zbl(given: Zbl, elements: Sequence[str]) -> PairStyle:
+def _zbl(given: ZblSection, elements: Sequence[str]) -> PairStyle:
     charges = [atomic_numbers[element] for element in elements]
     pairs = [(i, j) for i in range(len(charges)) for j in range(i, len(charges))]
     return PairStyle(

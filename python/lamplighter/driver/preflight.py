@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.driver import deepmd, model_trust, potential
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 
 
-def require_usable(env: Environment, wanted: Potential, trust: bool) -> None:
+def require_usable(env: Environment, wanted: PotentialSection, trust: bool) -> None:
     """Refuse what cannot work, or may not be opened. Collective.
 
     Args:
@@ -23,7 +23,7 @@ def require_usable(env: Environment, wanted: Potential, trust: bool) -> None:
     model_trust.require_trusted(env, wanted, trust)
 
 
-def require_possible(wanted: Potential, ranks: int) -> None:
+def require_possible(wanted: PotentialSection, ranks: int) -> None:
     """The part that asks nobody.
 
     Raises:

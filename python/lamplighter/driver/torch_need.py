@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lamplighter.config.run_file import Potential
+from lamplighter.config.run_file import PotentialSection
 from lamplighter.errors import LamplighterError
 from lamplighter.model_files import recognition
 from lamplighter.potentials import compiled_cache, device
@@ -14,7 +14,7 @@ from lamplighter.potentials import compiled_cache, device
 _BY_THE_BRIDGE = {"LAMPLIGHTER_PAIRS": "model", "LAMPLIGHTER_MACE": "plain"}
 
 
-def needs_torch(potential: Potential, elements: Sequence[str], committee: bool) -> bool:
+def needs_torch(potential: PotentialSection, elements: Sequence[str], committee: bool) -> bool:
     """Whether a Python process will evaluate or compile a model of a run.
 
     An error here costs time and nothing else: torch is imported late, or for nothing.

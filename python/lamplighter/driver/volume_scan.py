@@ -22,14 +22,13 @@ from ase import Atoms
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.config.run_file import RunFile
-from lamplighter.config.volume_scan import VolumeScan
-from lamplighter.driver.calculators import open_calculator
+from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.evaluation import evaluator_of
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import Interrupted, SignalWatch, end_at_once
 from lamplighter.driver.members import Member, members_alone
-from lamplighter.driver.reference import CalculatorEvaluator
+from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
 from lamplighter.errors import ConfigError, ModelError, StructureError
 from lamplighter.observables.scan_frames import ScanFrames, frame_of_data, made_from
 from lamplighter.observables.stored_scan import FRAMES, write_scan
@@ -84,7 +83,7 @@ class VolumeScanOfRun:
 
     def __init__(self, run: RunFile, env: Environment, progress: bool) -> None:
         assert run.volume_scan is not None, "the run file has a volume scan"
-        self._wanted: VolumeScan = run.volume_scan
+        self._wanted: VolumeScanSection = run.volume_scan
         self._run = run
         self._env = env
         self._progress = progress and env.is_first

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lamplighter.analysis.bonding import BondRule, rule_of_file
-from lamplighter.config.bonds import Bonds
+from lamplighter.config.bonds import BondsSection
 from lamplighter.config.loading import load_run_file
 from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.record import RUN_FILE
@@ -18,7 +18,7 @@ from lamplighter.structures.frame import Integers
 BONDS = "bonds.txt"
 
 
-def rule_of_settings(bonds: Bonds) -> BondRule:
+def rule_of_settings(bonds: BondsSection) -> BondRule:
     """The `bonds` section of a run file.
 
     Raises:
@@ -55,7 +55,7 @@ def bonds_of_run(folder: Path, ids: Integers | None = None) -> BondRule:
     try:
         settings = load_run_file(folder / RUN_FILE).bonds
     except LamplighterError:
-        settings = Bonds()
+        settings = BondsSection()
     path = folder / BONDS
     if not path.exists():
         return rule_of_settings(settings)

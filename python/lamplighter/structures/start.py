@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ase import Atoms
 
-from lamplighter.config.run_file import Structure
+from lamplighter.config.run_file import StructureSection
 from lamplighter.errors import StructureError, TrajectoryError
 from lamplighter.structures import atoms_file, lammps_data, metal_data
 from lamplighter.structures.constraints import Held, held_coordinates
@@ -57,7 +57,7 @@ class StartStructure:
         return self.has_cell and self.boundary == ("p", "p", "p")
 
 
-def read_start_structure(settings: Structure) -> StartStructure:
+def read_start_structure(settings: StructureSection) -> StartStructure:
     """Read and check the structure that a run file names.
 
     Raises:
@@ -72,7 +72,7 @@ def read_start_structure(settings: Structure) -> StartStructure:
     return _from_atoms_file(settings)
 
 
-def _from_lammps_data(settings: Structure) -> StartStructure:
+def _from_lammps_data(settings: StructureSection) -> StartStructure:
     header = lammps_data.read_header(settings.file, settings.units)
     atom_style = settings.atom_style or header.atom_style
     if atom_style is None:
@@ -103,7 +103,7 @@ def _from_lammps_data(settings: Structure) -> StartStructure:
     )
 
 
-def _from_atoms_file(settings: Structure) -> StartStructure:
+def _from_atoms_file(settings: StructureSection) -> StartStructure:
     is_dump = begins_like_a_dump(settings.file)
     for key in ("elements", "units"):
         if getattr(settings, key) is not None and not is_dump:
@@ -152,7 +152,7 @@ def _from_atoms_file(settings: Structure) -> StartStructure:
     )
 
 
-def _atoms_of_dump(settings: Structure) -> Atoms:
+def _atoms_of_dump(settings: StructureSection) -> Atoms:
     """One frame of a LAMMPS dump, whose atom types are no atomic numbers.
 
     Raises:

@@ -1,7 +1,11 @@
-"""Reference methods that run here: energies, forces and stresses of frames by an ASE calculator."""
+"""Reference methods: energies, forces and stresses of frames by an ASE calculator, which is known by its name.
+
+A name is one of tblite's methods (`gfn2`), or the calculator's module and class (`tblite.ase:TBLite`) with its options.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +13,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from lamplighter.errors import EnvironmentProblem, LamplighterError
-from lamplighter.named_calculator import TBLITE_METHODS
+from lamplighter.named_calculator import TBLITE_METHODS, NamedCalculator, problem_of_name
 from lamplighter.structures.labels import Labels, unknown_stress
 
 Floats = NDArray[np.float64]
@@ -46,6 +50,37 @@ class CalculatorEvaluator:
 
     def _stress(self, atoms: Atoms) -> Floats:
         return atoms.get_stress(voigt=False, apply_constraint=False)
+
+
+class EnergyAndForces(CalculatorEvaluator):
+    """A calculator that is not asked for stresses, which many do not have."""
+
+    def _stress(self, atoms: Atoms) -> Floats:
+        return unknown_stress()
+
+
+def open_calculator(
+    name: str, options: Mapping[str, Any] | None = None, asked: str = "--reference"
+) -> CalculatorEvaluator:
+    """A reference method by a name of its own (`gfn2`), or by module and class of its ASE calculator.
+
+    Args:
+        name: `gfn1`, `gfn2`, or `module:Class`.
+        options: What the class is called with.
+        asked: What named it, for messages.
+
+    Raises:
+        LamplighterError: the name is not known.
+        EnvironmentProblem: tblite, which has the methods with names of their own, is not installed.
+        ModelError: the module is not installed, has no such class, or the class refuses the options.
+    """
+    if ":" not in name:
+        if options:
+            raise LamplighterError(f"{asked} {name} takes no options: they are for a reference named module:Class")
+        return open_reference(name, asked)
+    if wrong := problem_of_name(name):
+        raise LamplighterError(f"{asked} {wrong}")
+    return EnergyAndForces(NamedCalculator(name, dict(options or {})).made(f"{asked} {name}"), name)
 
 
 def open_reference(method: str, asked: str = "--reference") -> CalculatorEvaluator:
