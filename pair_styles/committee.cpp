@@ -15,7 +15,8 @@
 using namespace LAMMPS_NS;
 
 namespace {
-constexpr int NGLOBAL = 9;    // numbers before those of the atom types
+constexpr int NGLOBAL =
+    9;    // numbers before those of the atom types, which those of the members follow
 }    // namespace
 
 Committee::Committee(LAMMPS *lmp, const std::string &style) :
@@ -128,7 +129,7 @@ void Committee::set_up(int nmembers, const std::string &first_model)
 
 int Committee::nnumbers() const
 {
-  return NGLOBAL + atom->ntypes;
+  return NGLOBAL + atom->ntypes + (int) found_.members;
 }
 
 /* Also at the start of each run, so that what is reported belongs to it. */
@@ -169,6 +170,7 @@ std::vector<double> Committee::weights(const std::vector<double> &local_energies
   const double sigma = std::sqrt(sum / divisor());
   mean_energy_ = mean;
   energy_deviation_ = sigma;
+  energies_ = energies;
   bias_ = excess = 0.0;
 
   if (drive_ == Drive::ONE) {
@@ -234,6 +236,7 @@ void Committee::find_spread(const double *forces, const PresentAtoms &present, d
   numbers_[7] = K;
   numbers_[8] = bias_;
   for (int itype = 1; itype <= ntypes; itype++) numbers_[NGLOBAL - 1 + itype] = all_largest[itype];
+  std::copy(energies_.begin(), energies_.end(), numbers_ + NGLOBAL + ntypes);
 }
 
 /* Numbers that other styles ask for: fix guard, and any that know their names. */

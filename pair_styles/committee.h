@@ -59,6 +59,7 @@ class Committee : protected Pointers {
 
   bigint evaluated_step_;
   double mean_energy_, energy_deviation_, bias_;
+  std::vector<double> energies_;    // of the members, over all ranks
   struct {
     double members, variance_max, deviation_max, step;
   } found_;

@@ -24,7 +24,7 @@ lmp.commands_string(
 )
 n = len(atoms)
 found = {
-    "numbers": np.array([lmp.extract_compute("c", 0, 1)[k] for k in range(9 + len(structures.ELEMENTS))]),
+    "numbers": np.array([lmp.extract_compute("c", 0, 1)[k] for k in range(9 + len(structures.ELEMENTS) + len(models))]),
     "variance": np.array(lmp.gather("f_v", 1, 1)),
     "forces": np.array(lmp.gather_atoms("f", 1, 3)).reshape(n, 3),
     "energies": np.array(lmp.gather("c_e", 1, 1)),

@@ -79,6 +79,7 @@ def test_variances_are_those_of_the_members(
     assert numbers[8] == 0  # no bias
     for k, z in enumerate((1, 6, 8)):
         assert numbers[9 + k] == pytest.approx(sigma[expected["numbers"] == z].max(), rel=1e-7)
+    np.testing.assert_allclose(numbers[12:], expected["energies"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(found["forces"], expected["forces"][driver], rtol=0, atol=1e-8)
     assert found["energy"] == pytest.approx(expected["energies"][driver], abs=1e-6)
     assert found["step"] == 0
