@@ -52,7 +52,7 @@ def ours(folder: Path, **more: str) -> Path:
     [
         (PERIODIC, OF_ASE, r"`--target ase`: .*NequIPCalculator.from_compiled_model"),
         (f"{PERIODIC} batch num_atoms", OF_ASE, r"`--target batch`: give the package"),
-        (PERIODIC, OF_LAMMPS, r"`--target pair_nequip`: .*pair_style nequip runs it: `via: native`"),
+        (PERIODIC, OF_LAMMPS, r"`--target pair_nequip`: .*pair_style nequip runs it: `via: own`"),
         (POSITIONS, OF_LAMMPS, r"`--target pair_allegro`: .*pair_style allegro runs it"),
         ("", "", r"for one way of calling it \(nequip-compile\): give the package \(\.nequip\.zip\)"),
     ],

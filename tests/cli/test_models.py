@@ -176,7 +176,7 @@ def test_files_for_pair_styles_of_lammps(lamplighter: Lamplighter, tmp_path: Pat
     assert (second["elements"], second["cutoff"], second["precision"]) == ("H C O", "4 Å", "float64")
     assert third["framework"] == "MACE, for LAMMPS' pair_style symmetrix/mace"
     assert third["atomic energies"] == "H -13.6, O -2042 (eV)"
-    assert all("via: native" in each["needs"] for each in (first, second, third))
+    assert all("via: own" in each["needs"] for each in (first, second, third))
 
 
 def test_an_ml_iap_file_of_nequip_says_what_is_inside(lamplighter: Lamplighter, small_models, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

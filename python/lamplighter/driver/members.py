@@ -5,6 +5,7 @@ Every command that evaluates the potential of a run file gets it from here, with
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,17 +52,21 @@ class Member:
 def members_of_run_file(path: Path) -> dict[str, Member]:
     """Each member of a run file's potential, as `members_alone`.
 
+    Words of earlier versions are noted on standard error, but of the run file that a run has left in its folder.
+
     Raises:
         ConfigError: the run file is not valid.
         ModelError: a compiled model cannot be read.
         StructureError: lines of LAMMPS speak of atom types, and the start structure, which has them, cannot be read.
     """
     run = load_run_file(path)
+    own = path.resolve().parent / run_folder.STRUCTURE
+    of_folder = path.name == run_folder.RUN_FILE and own.is_file()
+    for note in run.notes if not of_folder else ():
+        print(f"Note: {path}: {note}", file=sys.stderr)
     types: Sequence[str] = ()
     if speaks_of_types(run.potential):
         # a run folder has what LAMMPS read, whatever became of the file that it was made from
-        own = path.resolve().parent / run_folder.STRUCTURE
-        of_folder = path.name == run_folder.RUN_FILE and own.is_file()
         stored = {"file": own, "format": "lammps-data"} if of_folder else {}
         types = read_start_structure(run.structure.model_copy(update=stored)).elements
     return members_alone(run, types)

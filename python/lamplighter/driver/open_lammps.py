@@ -31,7 +31,7 @@ def open_session(
     Raises:
         EnvironmentProblem: the LAMMPS in use lacks a pair style of the potential; else as `Session`.
         PluginError, LammpsError: see `Session`.
-        ModelError: `via: native`, and no pair style of LAMMPS reads a model.
+        ModelError: `via: own`, and no pair style of LAMMPS reads a model.
     """
     if own_lammps.uses_python(wanted):
         environment.import_torch_first()

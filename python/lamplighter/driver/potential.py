@@ -50,7 +50,7 @@ def lines(
     Raises:
         ConfigError: an element that a correction does not know.
         ModelError: a DeePMD model that does not fit the elements, or a model that no pair style of LAMMPS reads (on
-            that many ranks) where `via: native` asks for one.
+            that many ranks) where `via: own` asks for one.
     """
     if potential.lammps:
         return list(potential.lammps)
@@ -130,7 +130,7 @@ def _main(
     if potential.kind == deepmd.KIND:
         return _deepmd(potential, committee, elements, mark)
     if potential.by_own_lammps:
-        return _native(potential, committee, elements, ranks, mark)
+        return _own(potential, committee, elements, ranks, mark)
     models = " ".join(file_word(Path(model)) for model in potential.models or [calculator])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
     if potential.head is not None:
@@ -147,7 +147,7 @@ def _deepmd(potential: PotentialSection, committee: str, elements: Sequence[str]
     return _committee(committee, each, mark) if committee else each[0]
 
 
-def _native(potential: PotentialSection, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
+def _own(potential: PotentialSection, committee: str, elements: Sequence[str], ranks: int, mark: str) -> PairStyle:
     each = [
         own_lammps.pair_style(model, potential.kind, elements, ranks, f"potential.models[{index}]")
         for index, model in enumerate(potential.models)

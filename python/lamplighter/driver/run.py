@@ -56,7 +56,7 @@ class RunResult:
 @dataclass(frozen=True)
 class _Plan:
     """What rank 0 works out and all ranks carry out; `resumption`: of the run that is there already, if one goes on;
-    `notes`: what is said of the structure at the start.
+    `notes`: what is said of the run file and the structure at the start.
     """
 
     run: RunFile
@@ -237,7 +237,7 @@ def _plan(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]) 
             require_within_limits(run_file, start[0])
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
-    notes = () if restart is not None or (resumption and resumption.scan_alone) else structure.notes
+    notes = () if restart is not None or (resumption and resumption.scan_alone) else (*run_file.notes, *structure.notes)
     return _Plan(run_file, folder, blocks, name, resumption, notes, structure.elements)
 
 

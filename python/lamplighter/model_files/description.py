@@ -43,7 +43,7 @@ _LOCAL_DESCRIPTORS = ("se_", "loc_frame")
 _OF_DEEPMD = (".pb", ".dp")
 _OF_CALCULATORS = (".yaml", ".yml")
 
-_OWN_LAMMPS = "a LAMMPS of your own (`via: native`, docs/how_to/own_lammps.md)"
+_OWN_LAMMPS = "a LAMMPS of your own (`via: own`, docs/how_to/own_lammps.md)"
 
 
 def describe(path: Path) -> Description:

@@ -38,7 +38,7 @@ def describe(path: Path, style: str) -> Description:
         sha256=sha256(path),
         framework=_FRAMEWORKS[style],
         form=f"for LAMMPS' pair_style {style}",
-        needs="a LAMMPS of your own with that pair style (`via: native`, docs/how_to/own_lammps.md)",
+        needs="a LAMMPS of your own with that pair style (`via: own`, docs/how_to/own_lammps.md)",
         exchanges=_EXCHANGES.get(style),
     )
     if instead := training_files.made_for_lammps(path):

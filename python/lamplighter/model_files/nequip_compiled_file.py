@@ -73,5 +73,5 @@ def remedy(path: Path) -> str:
             "chemical_species_to_atom_type_map: true}`"
         )
     elif target in (PAIR_NEQUIP, PAIR_ALLEGRO):
-        advice += f". A LAMMPS of your own with pair_style {target.removeprefix('pair_')} runs it: `via: native`"
+        advice += f". A LAMMPS of your own with pair_style {target.removeprefix('pair_')} runs it: `via: own`"
     return advice

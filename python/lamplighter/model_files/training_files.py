@@ -22,7 +22,7 @@ def refuse(path: Path, for_own_lammps: bool = False) -> None:
 
     Args:
         path: A model file, or a folder.
-        for_own_lammps: Files made for a pair style of LAMMPS are what is wanted (`via: native`).
+        for_own_lammps: Files made for a pair style of LAMMPS are what is wanted (`via: own`).
 
     Raises:
         ModelError: saying what it is, and naming the file to use, where it lies beside it or how it is made.
@@ -80,7 +80,7 @@ def made_for_lammps(path: Path) -> str:
         return ""
     if recognition.is_nequip_compiled(path):
         return ""  # its loader says how it is compiled for Lamplighter
-    own = "; or use it by that pair style in a LAMMPS of your own, `via: native` (docs/how_to/own_lammps.md)"
+    own = "; or use it by that pair style in a LAMMPS of your own, `via: own` (docs/how_to/own_lammps.md)"
     if style == "mace":
         original = path.with_name(path.name.removesuffix("-lammps.pt"))
         found = _instead([original], path, _is_mace_model, "the .model file that mace_create_lammps_model made it from")
