@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 from lamplighter.errors import LamplighterError, RunFolderError
+from lamplighter.json_text import json_text
 from lamplighter.observables.density import read_density
 from lamplighter.observables.quality import StoredReference
-from lamplighter.report.json_text import json_text
 from lamplighter.report.page import sections
 from lamplighter.report.page.assemble import Report, assemble, labels
 from lamplighter.report.page.content import Content, Missing, Number, Picture, View

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from lamplighter.observables.lifetime import read_lifetime
-from lamplighter.observables.stability import format_stability, stability_of_lifetimes
+from lamplighter.observables.stability import stability_of_lifetimes
 from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.stability_text import format_stability
 
 HERE = Path(__file__).resolve().parent
 #: Title of each committee, and where the records of its training are.

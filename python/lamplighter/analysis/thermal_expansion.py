@@ -25,7 +25,7 @@ METHOD_UNWEIGHTED = "unweighted least-squares line; error from the scatter about
 
 
 @dataclass(frozen=True)
-class ThermalExpansion:
+class ExpansionLine:
     """The line through densities at several temperatures.
 
     Attributes:
@@ -60,7 +60,7 @@ class ThermalExpansion:
         return self.density.value + self.slope.value * away, error
 
 
-def thermal_expansion(temperatures: ArrayLike, densities: Sequence[Estimate]) -> ThermalExpansion:
+def thermal_expansion(temperatures: ArrayLike, densities: Sequence[Estimate]) -> ExpansionLine:
     """Fit the line with the errors of the densities as weights.
 
     Args:
@@ -110,7 +110,7 @@ def thermal_expansion(temperatures: ArrayLike, densities: Sequence[Estimate]) ->
     def estimate(value: float, error: float, unit: str) -> Estimate:
         return Estimate(value, error, unit, method, n, 1.0, float(n), note)
 
-    return ThermalExpansion(
+    return ExpansionLine(
         temperatures=t,
         densities=rho,
         errors=errors,

@@ -26,6 +26,7 @@ def compression(
     production. `workflow: {compression: …}` in a run file makes such stages.
     """
     from lamplighter.cli.trajectory_source import discard_option
+    from lamplighter.json_text import json_text
     from lamplighter.observables.compression import compression_of_runs
     from lamplighter.report.compression_text import (
         compression_as_json,
@@ -33,7 +34,6 @@ def compression(
         format_compression,
         write_compression_csv,
     )
-    from lamplighter.report.json_text import json_text
 
     result = compression_of_runs(runs, discard_option(discard), stage or ())
     if figure is not None:

@@ -63,6 +63,7 @@ def decompose(
 
     from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
     from lamplighter.errors import LamplighterError
+    from lamplighter.json_text import json_text
     from lamplighter.observables.decomposition import decomposition_of_models
     from lamplighter.observables.predictions import committees
     from lamplighter.report.decomposition_text import (
@@ -71,7 +72,6 @@ def decompose(
         format_decomposition,
         write_decomposition,
     )
-    from lamplighter.report.json_text import json_text
     from lamplighter.structures.labelled_frames import read_labelled
 
     rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED

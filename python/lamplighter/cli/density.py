@@ -37,9 +37,9 @@ def density(
     from lamplighter.cli.run_folders import matching_folders
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
+    from lamplighter.json_text import json_text
     from lamplighter.observables.density import density_of_runs
     from lamplighter.report.density_text import density_as_json, draw_density, format_density
-    from lamplighter.report.json_text import json_text
 
     if not pseudo_count > 0.0:
         raise LamplighterError(

@@ -67,15 +67,15 @@ def diffusivity(
     from lamplighter.analysis.diffusivity import BlockPlan
     from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
     from lamplighter.errors import LamplighterError
-    from lamplighter.observables.diffusivity import Wanted, diffusivity_of_runs
+    from lamplighter.json_text import json_text
+    from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_runs
     from lamplighter.report.diffusivity_text import diffusivity_as_json, draw_diffusivity, format_diffusivity
-    from lamplighter.report.json_text import json_text
 
     for option, value in (("--viscosity", viscosity), ("--temperature", temperature)):
         if value is not None and not value > 0.0:
             raise LamplighterError(f"{option} must be > 0, got {value:g}")
     rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
-    wanted = Wanted(
+    wanted = DiffusivityOptions(
         discard=discard_option(discard),
         plan=BlockPlan(
             time_option("--block", block) or 0.0,

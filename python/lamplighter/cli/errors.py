@@ -43,9 +43,9 @@ def errors(
     Each model is evaluated in LAMMPS as in a run. Of several models also the committee mean, and how the errors spread
     over the members.
     """
+    from lamplighter.json_text import json_text
     from lamplighter.observables.model_errors import errors_of_models
     from lamplighter.observables.predictions import save_predictions
-    from lamplighter.report.json_text import json_text
     from lamplighter.report.model_errors_text import (
         draw_along,
         draw_parity,

@@ -24,8 +24,8 @@ def expansion(
     production. `workflow: {thermal_expansion: …}` in a run file makes such stages.
     """
     from lamplighter.cli.trajectory_source import discard_option
+    from lamplighter.json_text import json_text
     from lamplighter.observables.thermal_expansion import thermal_expansion_of_runs
-    from lamplighter.report.json_text import json_text
     from lamplighter.report.thermal_expansion_text import (
         draw_thermal_expansion,
         format_thermal_expansion,

@@ -34,9 +34,9 @@ def fit(
     as_json: options.Json = False,
 ) -> None:
     """Learn a training set: a PCA of the SOAP descriptors of each element, and the threshold of its residuals."""
+    from lamplighter.json_text import json_text
     from lamplighter.observables.extrapolation import fit_training_set, save_extrapolation
     from lamplighter.report.extrapolation_text import draw_map, fit_as_json, format_fit
-    from lamplighter.report.json_text import json_text
     from lamplighter.structures.labelled_frames import read_frames
 
     frames, dropped = read_frames(training)
@@ -74,6 +74,7 @@ def check(
 ) -> None:
     """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
     from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.json_text import json_text
     from lamplighter.observables.extrapolation import check_frames
     from lamplighter.report.extrapolation_text import (
         check_as_json,
@@ -83,7 +84,6 @@ def check(
         write_atoms,
         write_check,
     )
-    from lamplighter.report.json_text import json_text
 
     known = stored_fit(fitted)
     source = open_source(trajectory, topology, elements, units, timestep, dt)

@@ -224,8 +224,8 @@ def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str
 
 def labels_of(evaluator: Evaluator, frames: Sequence[Atoms], name: str) -> list[Labels]:
     """What a model or reference says of frames; a terminal shows at which it is. Raises as `evaluate_frames`."""
-    from lamplighter.counting import counted
     from lamplighter.driver.evaluation import evaluate_frames
+    from lamplighter.progress_line import counted
 
     with counted(frames, name) as each:
         return list(evaluate_frames(evaluator, each))

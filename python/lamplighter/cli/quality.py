@@ -30,8 +30,9 @@ def quality(
     Runs are sorted by their last stage: npt runs give stability and density, nvt (and nve) runs the diffusivity.
     """
     from lamplighter.cli.run_folders import matching_folders
-    from lamplighter.observables.quality import format_quality, quality_as_json, quality_of_runs
-    from lamplighter.report.json_text import json_text
+    from lamplighter.json_text import json_text
+    from lamplighter.observables.quality import quality_of_runs
+    from lamplighter.report.quality_text import format_quality, quality_as_json
 
     stored = quality_options.stored_reference(reference_density, reference_diffusivity, noise)
     wanted = quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic)

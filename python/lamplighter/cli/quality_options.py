@@ -44,15 +44,15 @@ def observables(
     block_spacing: str,
     ballistic: str,
 ) -> Any:
-    """The options as `report.quality.Options`.
+    """The options as `observables.quality.QualityOptions`.
 
     Raises:
         LamplighterError: one cannot be understood.
     """
     from lamplighter.analysis.diffusivity import BlockPlan
     from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
-    from lamplighter.observables.diffusivity import Wanted
-    from lamplighter.observables.quality import Options
+    from lamplighter.observables.diffusivity import DiffusivityOptions
+    from lamplighter.observables.quality import QualityOptions
 
     plan = BlockPlan(
         time_option("--block", block) or 0.0,
@@ -61,16 +61,16 @@ def observables(
     )
     discard_ps = discard_option(discard)
     of_diffusivity = discard_ps if discard_nvt is None else discard_option(discard_nvt, "--discard-nvt")
-    return Options(
+    return QualityOptions(
         horizon_ps=time_option("--horizon", horizon) or 1000.0,
         discard_ps=discard_ps,
         bin_width=bin_width,
-        diffusivity=Wanted(discard=of_diffusivity, plan=plan),
+        diffusivity=DiffusivityOptions(discard=of_diffusivity, plan=plan),
     )
 
 
 def stored_reference(density: tuple[float, float] | None, diffusivity: float | None, noise: float | None) -> Any:
-    """The options as `report.quality.StoredReference`.
+    """The options as `observables.quality.StoredReference`.
 
     Raises:
         LamplighterError: a number is out of range.

@@ -57,7 +57,7 @@ def report(
     """
     from lamplighter.cli.extrapolation import stored_fit
     from lamplighter.cli.run_folders import matching_folders
-    from lamplighter.report.json_text import json_text
+    from lamplighter.json_text import json_text
     from lamplighter.report.page.assemble import assemble
     from lamplighter.report.page.files import as_json as content_of
     from lamplighter.report.page.files import write_files, write_page

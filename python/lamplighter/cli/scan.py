@@ -121,11 +121,11 @@ def scan(
 
 
 def _show(made: Any, figure: Path | None, csv: Path | None, as_json: bool) -> None:
-    from lamplighter.report.json_text import json_text
+    from lamplighter.json_text import json_text
+    from lamplighter.observables.stored_scan import scan_as_json
     from lamplighter.report.volume_scan_text import (
         draw_volume_scan,
         format_volume_scan,
-        volume_scan_as_json,
         write_volume_scan_csv,
     )
 
@@ -133,7 +133,7 @@ def _show(made: Any, figure: Path | None, csv: Path | None, as_json: bool) -> No
         draw_volume_scan(made, figure)
     if csv is not None:
         write_volume_scan_csv(made, csv)
-    print(json_text(volume_scan_as_json(made)) if as_json else format_volume_scan(made))
+    print(json_text(scan_as_json(made)) if as_json else format_volume_scan(made))
 
 
 def _densities(text: str) -> list[float]:

@@ -28,8 +28,9 @@ def stability(
     """
     from lamplighter.cli.trajectory_source import time_option
     from lamplighter.errors import LamplighterError
-    from lamplighter.observables.stability import draw_stability, format_stability, stability_of_runs
-    from lamplighter.report.json_text import json_text
+    from lamplighter.json_text import json_text
+    from lamplighter.observables.stability import stability_of_runs
+    from lamplighter.report.stability_text import draw_stability, format_stability
 
     if not 0.0 < confidence < 1.0:
         raise LamplighterError(f"--confidence must lie between 0 and 1, got {confidence:g}")

@@ -62,8 +62,8 @@ def structure(
     longer and softer the bonds are than in another run.
     """
     from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.json_text import json_text
     from lamplighter.observables.structure import compared
-    from lamplighter.report.json_text import json_text
     from lamplighter.report.structure_text import (
         draw_structure,
         format_structure,
@@ -91,7 +91,7 @@ def _wanted(discard: str, r_max: float | None, bin_width: float, bonds: Any, bre
     from lamplighter.analysis.bonding import BondRule
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
-    from lamplighter.observables.structure import Wanted
+    from lamplighter.observables.structure import StructureOptions
 
     if not bin_width > 0.0:
         raise LamplighterError(f"--bin must be > 0 Å, got {bin_width:g}")
@@ -102,7 +102,7 @@ def _wanted(discard: str, r_max: float | None, bin_width: float, bonds: Any, bre
         raise LamplighterError(f"--breaks must lie between --tolerance ({tolerance:g}) and 3, got {breaks:g}")
     if every < 1:
         raise LamplighterError(f"--every must be at least 1, got {every}")
-    return Wanted(discard_option(discard), r_max, bin_width, bonds, breaks, every)
+    return StructureOptions(discard_option(discard), r_max, bin_width, bonds, breaks, every)
 
 
 def _pairs(molecules: str, pairs: str | None) -> list[str] | None:

@@ -54,9 +54,9 @@ def transfer(
     left out. A committee that is named (--model NAME=PATTERN) is one row, its mean.
     """
     from lamplighter.analysis.isolated_molecules import BONDED
+    from lamplighter.json_text import json_text
     from lamplighter.observables.predictions import committees
     from lamplighter.observables.transfer import compositions_of, only_named, rows_of, transfer_of_models
-    from lamplighter.report.json_text import json_text
     from lamplighter.report.transfer_text import draw_transfer, format_transfer, transfer_as_json, write_transfer
     from lamplighter.structures.labelled_frames import read_labelled
 

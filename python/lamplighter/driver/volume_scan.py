@@ -31,7 +31,7 @@ from lamplighter.driver.members import Member, members_alone
 from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
 from lamplighter.errors import ConfigError, ModelError, StructureError
 from lamplighter.observables.scan_frames import ScanFrames, frame_of_data, made_from
-from lamplighter.observables.stored_scan import FRAMES, write_scan
+from lamplighter.observables.stored_scan import FRAMES
 from lamplighter.observables.volume_scan import Energies, volume_scan
 from lamplighter.run_folder import status as run_folder
 from lamplighter.run_folder.bonds import bonds_of_run, rule_of_settings
@@ -116,8 +116,10 @@ class VolumeScanOfRun:
                 models[name] = self._energies(frames, name, member, known)
 
         def write() -> None:
+            from lamplighter.report.volume_scan_text import leave_scan  # with what draws, at the end only
+
             made = volume_scan(frames.source, frames.frames, frames.molecules, models, told, frames.notes)
-            write_scan(made, Path())
+            leave_scan(made, Path())
 
         agree(comm, write)
         return len(frames.frames[0])

@@ -21,7 +21,7 @@ from lamplighter.analysis.model_errors import (
 )
 from lamplighter.analysis.molecular_forces import molecular_forces
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.predictions import Committee
+from lamplighter.observables.predictions import CommitteePredictions
 from lamplighter.structures.labelled_frames import LabelledFrames
 
 Floats = NDArray[np.float64]
@@ -104,7 +104,7 @@ def decomposition_of_models(
     found: IsolatedMolecules,
     alone: LabelArrays | None,
     method: str,
-    frames_of: Sequence[Committee],
+    frames_of: Sequence[CommitteePredictions],
     molecules_of: Mapping[str, LabelArrays],
     group_key: str = "",
     resamples: int = RESAMPLES,

@@ -46,7 +46,7 @@ METHOD = "Einstein relation; error from blocks that do not overlap"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DiffusivityOptions:
     """What is done with a trajectory; times in ps.
 
     Attributes:
@@ -170,7 +170,7 @@ def temperature_of_stage(run: RunRecord, record: StageRecord, production: Produc
 def diffusivity_of_frames(
     path: Path,
     frames: Iterable[Frame],
-    wanted: Wanted,
+    wanted: DiffusivityOptions,
     of_molecules: Molecules | None = None,
     production: Production | None = None,
 ) -> TrajectoryDiffusivity:
@@ -190,7 +190,7 @@ def diffusivity_of_frames(
 
 
 def diffusivity_of_run(
-    trajectory: RunTrajectory | RunCentres, stage: str | None, wanted: Wanted
+    trajectory: RunTrajectory | RunCentres, stage: str | None, wanted: DiffusivityOptions
 ) -> TrajectoryDiffusivity:
     """D in a stage of a run; the temperature of the finite-size correction is that of the stage unless it is given.
 
@@ -232,7 +232,7 @@ def diffusivity_of_runs(trajectories: Sequence[TrajectoryDiffusivity]) -> Diffus
     return DiffusivityOfRuns(list(trajectories), means)
 
 
-def _production(whole: CentresOfMass, wanted: Wanted, chosen: Production) -> CentresOfMass:
+def _production(whole: CentresOfMass, wanted: DiffusivityOptions, chosen: Production) -> CentresOfMass:
     centres = whole.since(chosen.begin_ps)
     reason = too_short(max(centres.length_ps, 0.0), whole.interval_ps, wanted.plan) if len(centres) > 1 else ""
     if len(centres) < 2:
@@ -246,7 +246,7 @@ def _production(whole: CentresOfMass, wanted: Wanted, chosen: Production) -> Cen
 
 
 def _analysed(
-    path: Path, whole: CentresOfMass, centres: CentresOfMass, discarded: str, wanted: Wanted
+    path: Path, whole: CentresOfMass, centres: CentresOfMass, discarded: str, wanted: DiffusivityOptions
 ) -> TrajectoryDiffusivity:
     molecules = centres.molecules
     if len(molecules) < 2:
@@ -277,7 +277,7 @@ def _analysed(
 
 
 def _of_group(
-    name: str, centres: CentresOfMass, which: NDArray[np.bool_], wanted: Wanted, notes: list[str]
+    name: str, centres: CentresOfMass, which: NDArray[np.bool_], wanted: DiffusivityOptions, notes: list[str]
 ) -> SpeciesDiffusivity:
     columns = _contiguous(which)
     positions = centres.positions[:, columns]
@@ -304,7 +304,7 @@ def _contiguous(which: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
 
 
 def _from_velocities(
-    name: str, velocities: Floats, interval_ps: float, wanted: Wanted, notes: list[str]
+    name: str, velocities: Floats, interval_ps: float, wanted: DiffusivityOptions, notes: list[str]
 ) -> GreenKubo | None:
     try:
         made = green_kubo(velocities, interval_ps, wanted.vacf_length)

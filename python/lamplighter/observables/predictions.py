@@ -34,7 +34,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Committee:
+class CommitteePredictions:
     """Models that were trained alike, and their mean; of one model, itself."""
 
     name: str
@@ -47,7 +47,7 @@ def prediction(name: str, committee: str, labels: Sequence[Labels]) -> Predictio
     return Prediction(name, committee, label_arrays(labels))
 
 
-def committees(predictions: Sequence[Prediction]) -> list[Committee]:
+def committees(predictions: Sequence[Prediction]) -> list[CommitteePredictions]:
     """Sort models by committee, in the order in which they were given.
 
     Raises:
@@ -60,7 +60,7 @@ def committees(predictions: Sequence[Prediction]) -> list[Committee]:
     for name in names:
         members = [each for each in predictions if each.committee == name]
         title = name or (members[0].name if len(members) == 1 else "committee")
-        found.append(Committee(title, members, committee_mean([each.arrays for each in members])))
+        found.append(CommitteePredictions(title, members, committee_mean([each.arrays for each in members])))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,8 @@ from lamplighter.analysis.distribution import PSEUDO_COUNT, common_edges, diverg
 from lamplighter.analysis.quality import NptRun, NvtRun, Quality, quality
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.density import RunDensity, read_density
-from lamplighter.observables.diffusivity import TO_1E6_CM2_S, Wanted, diffusivity_of_run
+from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_run
 from lamplighter.observables.lifetime import RunLifetime, read_lifetime
-from lamplighter.report.json_text import plain
-from lamplighter.report.text import format_with_error
 from lamplighter.run_folder.centres import motion_of_run
 from lamplighter.run_folder.record import read_run
 from lamplighter.run_folder.system import require_same_system
@@ -42,7 +39,7 @@ class StoredReference:
 
 
 @dataclass(frozen=True)
-class Options:
+class QualityOptions:
     """`horizon_ps`; `discard_ps` of densities (None: as `production.production_of_stage`); `bin_width` in g/cm³ (None:
     Scott's rule); `diffusivity`: how D is found.
     """
@@ -50,7 +47,7 @@ class Options:
     horizon_ps: float = 1000.0
     discard_ps: float | None = None
     bin_width: float | None = None
-    diffusivity: Wanted = field(default_factory=Wanted)
+    diffusivity: DiffusivityOptions = field(default_factory=DiffusivityOptions)
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class QualityOfRuns:
 
 
 def quality_of_runs(
-    folders: Sequence[Path], references: Sequence[Path], stored: StoredReference, options: Options
+    folders: Sequence[Path], references: Sequence[Path], stored: StoredReference, options: QualityOptions
 ) -> QualityOfRuns:
     """Read a committee's runs and the references', sort them by ensemble, and compute Q.
 
@@ -153,50 +150,11 @@ def ensemble_of(folder: Path) -> str:
     return "npt" if types[-1] == "npt" else "nvt"
 
 
-def format_quality(result: QualityOfRuns) -> str:
-    """Each run, the three terms, and Q."""
-    rows: list[tuple[str, ...]] = [("run", "ensemble", "t_stab / ps", "ρ / (g/cm³)", "D_KL", "D / (×10⁻⁶ cm²/s)")]
-    for each in result.members:
-        sign = "" if each.lifetime.failed else "≥ "
-        moving = None if each.diffusivity is None else each.diffusivity * TO_1E6_CM2_S
-        rows.append(
-            (
-                each.lifetime.folder.name,
-                each.ensemble,
-                f"{sign}{each.lifetime.time_ps:.6g}" + ("" if each.stable else " (not stable)"),
-                *(_number(value) for value in (each.density, each.divergence, moving)),
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    made = result.quality
-    lines.append("")
-    for name, term in (("stability", made.stability), ("density", made.density), ("diffusivity", made.diffusivity)):
-        note = f": {term.note}" if term.note else ""
-        value = format_with_error(term.value, term.standard_error, "").rstrip().replace("  (", " (")
-        lines.append(f"{name:<12} {value}  ({term.n_included} of {term.n_runs} runs{note})")
-    bound = ", a lower bound: some runs ended before the horizon without a failure" if made.lower_bound else ""
-    total = format_with_error(made.value, made.standard_error, "").rstrip().replace("  (", " (")
-    lines.append(f"Q            {total}{bound}")
-    known = "none" if result.reference_diffusivity is None else f"{result.reference_diffusivity * TO_1E6_CM2_S:.4g}"
-    lines.append(
-        f"reference    D_KL between references (noise) {result.noise:.4g}; D {known} ×10⁻⁶ cm²/s; horizon "
-        f"{result.horizon_ps:g} ps"
-    )
-    lines.append("The errors come from the spread of the runs; that of the reference is not in them.")
-    return "\n".join(lines + [f"Note: {note}" for note in result.notes])
-
-
-def quality_as_json(result: QualityOfRuns) -> dict[str, object]:
-    """What `--json` prints."""
-    return dict(plain(result))
-
-
 def _divergences(
     densities: dict[Path, RunDensity],
     reference: list[RunDensity],
     stored: StoredReference,
-    options: Options,
+    options: QualityOptions,
     notes: list[str],
 ) -> tuple[dict[Path, float], float]:
     """D_KL of each stable member from the reference, and that between references."""
@@ -242,17 +200,13 @@ def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Float
     return np.asarray(smooth / smooth.sum())
 
 
-def _diffusivity(folder: Path, options: Options) -> float:
+def _diffusivity(folder: Path, options: QualityOptions) -> float:
     return diffusivity_of_run(motion_of_run(folder), None, options.diffusivity).mixture.einstein.value
 
 
-def _stable(run: RunLifetime, options: Options) -> bool:
+def _stable(run: RunLifetime, options: QualityOptions) -> bool:
     return run.time_ps >= options.horizon_ps * (1.0 - 1e-9)
 
 
 def _same_formula(runs: Sequence[RunLifetime]) -> None:
     require_same_system((run.folder, run.system) for run in runs)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.4g}"

@@ -19,9 +19,9 @@ from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.analysis.whole_molecules import whole_molecules
 from lamplighter.config.volume_scan import FEWEST_DENSITIES
-from lamplighter.counting import counted
 from lamplighter.errors import LamplighterError, StructureError
 from lamplighter.observables.volume_scan import Energies
+from lamplighter.progress_line import counted
 from lamplighter.structures import lammps_data
 from lamplighter.structures.frame import Frame, atoms_of_frame
 from lamplighter.structures.labelled_frames import read_labelled

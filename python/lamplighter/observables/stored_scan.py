@@ -12,9 +12,8 @@ import numpy as np
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import CurveErrors, EnergyCurve
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.observables.volume_scan import VolumeScan
-from lamplighter.report.json_text import json_text
-from lamplighter.report.volume_scan_text import draw_volume_scan, volume_scan_as_json, write_volume_scan_csv
+from lamplighter.json_text import json_text, plain
+from lamplighter.observables.volume_scan import VolumeScanOfModels
 
 FRAMES = "volume_scan.xyz"
 TABLE = "volume_scan.csv"
@@ -22,21 +21,34 @@ FIGURE = "volume_scan.png"
 RESULT = "volume_scan.json"
 
 
-def write_scan(scan: VolumeScan, folder: Path) -> None:
-    """Table, figure and, as the last, the result.
+def scan_as_json(scan: VolumeScanOfModels) -> dict[str, Any]:
+    """A scan with its units, of dicts, lists, strings, numbers and None: what lies in the run folder."""
+    found: dict[str, Any] = plain(scan)
+    found["units"] = {
+        "densities": "g/cm³",
+        "volumes": "Å³/molecule",
+        "contacts": "Å",
+        "total": "eV",
+        "plateau": "eV",
+        "interaction": "eV/molecule",
+        "errors": "eV/molecule",
+    }
+    return found
+
+
+def write_scan(scan: VolumeScanOfModels, folder: Path) -> None:
+    """Write what `read_scan` reads.
 
     Raises:
         LamplighterError: the folder cannot be written.
     """
-    write_volume_scan_csv(scan, folder / TABLE)
-    draw_volume_scan(scan, folder / FIGURE)
     try:
-        (folder / RESULT).write_text(json_text(volume_scan_as_json(scan)) + "\n", encoding="utf-8")
+        (folder / RESULT).write_text(json_text(scan_as_json(scan)) + "\n", encoding="utf-8")
     except OSError as problem:
         raise LamplighterError(f"{folder / RESULT} cannot be written: {problem.strerror or problem}") from problem
 
 
-def read_scan(folder: Path) -> VolumeScan:
+def read_scan(folder: Path) -> VolumeScanOfModels:
     """The result of the volume scan of a run.
 
     Raises:
@@ -55,9 +67,9 @@ def read_scan(folder: Path) -> VolumeScan:
         raise RunFolderError(f"{path} is no result of a volume scan ({type(problem).__name__}: {problem})") from problem
 
 
-def _scan(given: dict[str, Any]) -> VolumeScan:
+def _scan(given: dict[str, Any]) -> VolumeScanOfModels:
     spreads = {key: _estimate(given[key]) if given[key] else None for key in ("well_density", "well_energy", "wall")}
-    return VolumeScan(
+    return VolumeScanOfModels(
         source=given["source"],
         species=given["species"],
         n_molecules=given["n_molecules"],

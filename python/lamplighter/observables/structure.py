@@ -28,7 +28,7 @@ FARTHEST_A = 10.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StructureOptions:
     """What is done with a trajectory.
 
     Attributes:
@@ -116,7 +116,7 @@ def compared(trajectories: list[TrajectoryStructure], reference: TrajectoryStruc
     return StructureOfTrajectories(trajectories, reference, found)
 
 
-def structure_of_run(trajectory: RunTrajectory, stage: str | None, wanted: Wanted) -> TrajectoryStructure:
+def structure_of_run(trajectory: RunTrajectory, stage: str | None, wanted: StructureOptions) -> TrajectoryStructure:
     """The structure in one stage of a run; molecules are followed through all of its trajectory.
 
     Args:
@@ -162,7 +162,7 @@ def production_of_frames(frames: Iterable[Frame], discard_ps: float | None = Non
 def structure_of_frames(
     path: Path,
     frames: Iterable[Frame],
-    wanted: Wanted,
+    wanted: StructureOptions,
     window_ps: tuple[float, float] | None = None,
     production: Production | None = None,
 ) -> TrajectoryStructure:
@@ -191,7 +191,7 @@ class _Reading:
     """What is gathered while frames go by."""
 
     def __init__(
-        self, path: Path, wanted: Wanted, window_ps: tuple[float, float] | None, production: Production
+        self, path: Path, wanted: StructureOptions, window_ps: tuple[float, float] | None, production: Production
     ) -> None:
         self._path, self._wanted, self._window, self._production = path, wanted, window_ps, production
         self._notes: list[str] = []

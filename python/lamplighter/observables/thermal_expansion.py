@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamplighter.analysis.thermal_expansion import ThermalExpansion, thermal_expansion
+from lamplighter.analysis.thermal_expansion import ExpansionLine, thermal_expansion
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.state_points import StatePoint, isobar
 
@@ -24,7 +24,7 @@ class ThermalExpansionOfRuns:
 
     points: list[StatePoint]
     pressure: float
-    line: ThermalExpansion
+    line: ExpansionLine
     notes: list[str]
 
 

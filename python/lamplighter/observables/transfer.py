@@ -18,7 +18,7 @@ from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
 from lamplighter.analysis.model_errors import LabelArrays, energy_errors, force_errors, label_arrays
 from lamplighter.analysis.series import Estimate
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.predictions import Committee
+from lamplighter.observables.predictions import CommitteePredictions
 from lamplighter.structures.labels import Labels
 
 Floats = NDArray[np.float64]
@@ -202,7 +202,7 @@ def transfer_of_models(
     )
 
 
-def rows_of(committees: Sequence[Committee]) -> list[tuple[str, LabelArrays]]:
+def rows_of(committees: Sequence[CommitteePredictions]) -> list[tuple[str, LabelArrays]]:
     """Rows of the matrix: the mean of each committee that was named; else each model, and the mean of several."""
     rows = []
     for committee in committees:

@@ -35,7 +35,7 @@ class Energies:
 
 
 @dataclass(frozen=True)
-class VolumeScan:
+class VolumeScanOfModels:
     """E(V) of models, and of a reference, per density.
 
     Attributes:
@@ -78,7 +78,7 @@ def volume_scan(
     models: Mapping[str, Energies],
     reference: tuple[str, Energies] | None = None,
     notes: Sequence[str] = (),
-) -> VolumeScan:
+) -> VolumeScanOfModels:
     """Put energies together.
 
     The plateau is the sum over isolated molecules where all know it, else each curve's own energy at the lowest
@@ -124,7 +124,7 @@ def volume_scan(
                 f"{each.name}: the energy falls again beyond {each.turns_down:.4g} g/cm³: at high pressure this model "
                 "collapses"
             )
-    return VolumeScan(
+    return VolumeScanOfModels(
         source=source,
         species=dict(zip(molecules.names, molecules.counts(), strict=True)),
         n_molecules=n,

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import EnergyCurve
-from lamplighter.observables.volume_scan import VolumeScan
+from lamplighter.observables.stored_scan import FIGURE, TABLE, write_scan
+from lamplighter.observables.volume_scan import VolumeScanOfModels
 from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.json_text import plain
 from lamplighter.report.table_text import text_table, write_csv
 from lamplighter.report.text import format_with_error
 
 _ROOM = 2.5  # times the depth of the deepest well, shown above the plateau
 
 
-def format_volume_scan(scan: VolumeScan) -> str:
+def format_volume_scan(scan: VolumeScanOfModels) -> str:
     """A row each density, then well and wall of each model, and how far it is from the reference."""
     curves = _curves(scan)
     content = " + ".join(f"{count} {name}" for name, count in scan.species.items())
@@ -48,22 +47,18 @@ def format_volume_scan(scan: VolumeScan) -> str:
     return "\n".join(lines + [f"Note: {note}" for note in scan.notes])
 
 
-def volume_scan_as_json(scan: VolumeScan) -> dict[str, Any]:
-    """What `--json` prints."""
-    found: dict[str, Any] = plain(scan)
-    found["units"] = {
-        "densities": "g/cm³",
-        "volumes": "Å³/molecule",
-        "contacts": "Å",
-        "total": "eV",
-        "plateau": "eV",
-        "interaction": "eV/molecule",
-        "errors": "eV/molecule",
-    }
-    return found
+def leave_scan(scan: VolumeScanOfModels, folder: Path) -> None:
+    """Write table, figure and, as the last, the result into a run folder.
+
+    Raises:
+        LamplighterError: the folder cannot be written.
+    """
+    write_volume_scan_csv(scan, folder / TABLE)
+    draw_volume_scan(scan, folder / FIGURE)
+    write_scan(scan, folder)
 
 
-def write_volume_scan_csv(scan: VolumeScan, path: Path) -> None:
+def write_volume_scan_csv(scan: VolumeScanOfModels, path: Path) -> None:
     """A row each density: total energy, per molecule, and relative to the plateau, of each model.
 
     Raises:
@@ -81,7 +76,7 @@ def write_volume_scan_csv(scan: VolumeScan, path: Path) -> None:
     write_csv(path, header, rows)
 
 
-def draw_volume_scan(scan: VolumeScan, path: Path) -> None:
+def draw_volume_scan(scan: VolumeScanOfModels, path: Path) -> None:
     """E(ρ) with plateau, well and wall, and what is left against the reference.
 
     Raises:
@@ -94,7 +89,7 @@ def draw_volume_scan(scan: VolumeScan, path: Path) -> None:
     save(figure, path)
 
 
-def draw_energies(axis: Axes, scan: VolumeScan) -> None:
+def draw_energies(axis: Axes, scan: VolumeScanOfModels) -> None:
     """E(ρ) with plateau, well and wall."""
     for place, each in enumerate(scan.curves):
         colour = PALETTE[place % (len(PALETTE) - 1)]
@@ -119,7 +114,7 @@ def draw_energies(axis: Axes, scan: VolumeScan) -> None:
     axis.legend(fontsize="small", frameon=False)
 
 
-def draw_differences(axis: Axes, scan: VolumeScan) -> None:
+def draw_differences(axis: Axes, scan: VolumeScanOfModels) -> None:
     """What is left of the models' energies against the reference, where it is not above the plateau."""
     assert scan.reference is not None, "there is a reference"
     attractive = scan.reference.interaction <= 0.0
@@ -134,7 +129,7 @@ def draw_differences(axis: Axes, scan: VolumeScan) -> None:
     axis.set(xlabel="ρ / (g/cm³)", ylabel=f"less {scan.reference.name.rpartition(':')[2]} / (meV/molecule)")
 
 
-def features(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:
+def features(scan: VolumeScanOfModels) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table: well, wall and plateau of each curve, and their spread over the models."""
     head = ["", "well at / (g/cm³)", "depth / meV", "wall (E = 0) at / (g/cm³)", "plateau / (eV/molecule)"]
     rows = [
@@ -153,7 +148,7 @@ def features(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def features_notes(scan: VolumeScan) -> list[str]:
+def features_notes(scan: VolumeScanOfModels) -> list[str]:
     """Why a curve has no well or wall."""
     return sorted(
         {
@@ -165,7 +160,7 @@ def features_notes(scan: VolumeScan) -> list[str]:
     )
 
 
-def errors(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:
+def errors(scan: VolumeScanOfModels) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table: how far each model is from the reference."""
     head = ["", "rms / meV", "largest / meV", "plateau / (eV/molecule)"]
     rows = [
@@ -180,7 +175,7 @@ def errors(scan: VolumeScan) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def errors_title(scan: VolumeScan) -> str:
+def errors_title(scan: VolumeScanOfModels) -> str:
     """What `errors` are."""
     assert scan.reference is not None, "there are errors"
     return (
@@ -189,7 +184,7 @@ def errors_title(scan: VolumeScan) -> str:
     )
 
 
-def _curves(scan: VolumeScan) -> list[EnergyCurve]:
+def _curves(scan: VolumeScanOfModels) -> list[EnergyCurve]:
     return [*scan.curves, *([scan.reference] if scan.reference else [])]
 
 

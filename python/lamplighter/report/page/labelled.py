@@ -13,7 +13,7 @@ from ase import Atoms
 from lamplighter.analysis.isolated_molecules import IsolatedMolecules, isolated_molecules
 from lamplighter.analysis.model_errors import LabelArrays
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.predictions import Committee, Prediction, committees
+from lamplighter.observables.predictions import CommitteePredictions, Prediction, committees
 from lamplighter.structures.labelled_frames import LabelledFrames
 
 Predict = Callable[[Path, Sequence[Atoms]], list[Prediction]]
@@ -33,7 +33,7 @@ class Said:
     molecules: dict[str, LabelArrays]
 
     @property
-    def committees(self) -> list[Committee]:
+    def committees(self) -> list[CommitteePredictions]:
         """The models, and their mean."""
         return committees(self.frames)
 

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from lamplighter.observables.extrapolation import Extrapolation
 from lamplighter.observables.lifetime import RunLifetime, read_lifetime
-from lamplighter.observables.quality import Options as QualityOptions
-from lamplighter.observables.quality import StoredReference
+from lamplighter.observables.quality import QualityOptions, StoredReference
 from lamplighter.report.page.content import Content
 from lamplighter.report.page.labelled import Labelled
 from lamplighter.run_folder.record import RunRecord, read_run, read_run_file

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lamplighter.observables.quality import quality_as_json, quality_of_runs
+from lamplighter.observables.quality import quality_of_runs
 from lamplighter.report.page.content import Block, Content, Notes, Number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
+from lamplighter.report.quality_text import quality_as_json
 
 
 def make(run: ReportedRun) -> Content:

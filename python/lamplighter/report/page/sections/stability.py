@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamplighter.observables.lifetime import RunLifetime
-from lamplighter.observables.stability import draw_causes, draw_survival, stability_of_lifetimes
+from lamplighter.observables.stability import stability_of_lifetimes
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.events_text import format_ending
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Text, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
+from lamplighter.report.stability_text import draw_causes, draw_survival
 
 _SOURCES = {
     "guard": "from the guard, which checked during the run",

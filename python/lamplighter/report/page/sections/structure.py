@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamplighter.observables.structure import TrajectoryStructure, Wanted, compared, structure_of_run
+from lamplighter.observables.structure import StructureOptions, TrajectoryStructure, compared, structure_of_run
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
@@ -27,7 +27,7 @@ _BETWEEN = "inter"
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `structure_of_run`, for example where nothing is left of a short stage."""
-    found = structure_of_run(RunTrajectory(run.folder), None, Wanted(run.wishes.observables.discard_ps))
+    found = structure_of_run(RunTrajectory(run.folder), None, StructureOptions(run.wishes.observables.discard_ps))
     made = found.distributions[_BETWEEN]
     blocks: list[Block] = [Text(" ".join(line.strip().rstrip(".") + "." for line in integrity_lines(found.integrity)))]
     if made:

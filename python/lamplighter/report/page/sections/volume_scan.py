@@ -7,8 +7,8 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 
 from lamplighter.errors import RunFolderError
-from lamplighter.observables.stored_scan import read_scan
-from lamplighter.observables.volume_scan import VolumeScan
+from lamplighter.observables.stored_scan import read_scan, scan_as_json
+from lamplighter.observables.volume_scan import VolumeScanOfModels
 from lamplighter.report.drawing import new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number
 from lamplighter.report.page.section import Definition, ReportedRun, Section
@@ -20,7 +20,6 @@ from lamplighter.report.volume_scan_text import (
     errors_title,
     features,
     features_notes,
-    volume_scan_as_json,
 )
 
 
@@ -49,16 +48,18 @@ def make(run: ReportedRun) -> Content:
     notes = [*features_notes(scan), *scan.notes]
     if notes:
         blocks.append(Notes(notes))
-    return Content(_numbers(scan), blocks, data=volume_scan_as_json(scan), kept=scan)
+    return Content(_numbers(scan), blocks, data=scan_as_json(scan), kept=scan)
 
 
-def _picture(name: str, caption: str, draw: Callable[[Axes, VolumeScan], None], scan: VolumeScan) -> Picture:
+def _picture(
+    name: str, caption: str, draw: Callable[[Axes, VolumeScanOfModels], None], scan: VolumeScanOfModels
+) -> Picture:
     figure, (axis,) = new_figure()
     draw(axis, scan)
     return Picture(name, caption, figure, "volume_scan")
 
 
-def _numbers(scan: VolumeScan) -> list[Number]:
+def _numbers(scan: VolumeScanOfModels) -> list[Number]:
     """Of a single model its own, of several their mean and spread."""
     first = scan.curves[0]
     alone = len(scan.curves) == 1
