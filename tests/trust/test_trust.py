@@ -62,7 +62,7 @@ def test_a_file_that_is_gone_can_be_taken_off_by_its_name(tmp_path: Path) -> Non
 
 def test_many_processes_may_write_at_once(tmp_path: Path, config_folder: Path) -> None:
     files = [file_with(tmp_path, f"weights {i}", f"{i}.model") for i in range(6)]
-    program = "import sys; from lamplighter import trust; trust.add([sys.argv[1]])"
+    program = "import sys; from lamplighter.model_files import trust; trust.add([sys.argv[1]])"
     writers = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for path in files]
     assert [writer.wait(60) for writer in writers] == [0] * 6
     assert set(trust.trusted_files()) == {trust.sha256(path) for path in files}
@@ -119,7 +119,7 @@ def test_a_person_at_the_terminal_is_asked_and_yes_trusts(tmp_path: Path, answer
     """On a terminal of its own, as a person has it."""
     path = file_with(tmp_path, "weights")
     code = (
-        "import sys\nfrom lamplighter import trust\n"
+        "import sys\nfrom lamplighter.model_files import trust\n"
         f"each = trust.Program({str(path)!r}, trust.sha256({str(path)!r}), 'it asks for posix.system')\n"
         "try:\n    trust.require([each], ask=True); print('went on')\n"
         "except Exception as problem:\n    print(type(problem).__name__)\n"
