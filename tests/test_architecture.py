@@ -17,7 +17,7 @@ PACKAGE = ROOT / "python" / "lamplighter"
 PAIR_STYLES = ROOT / "pair_styles"
 
 GROUND = "ground"
-"""The files beside the rooms that are no door: errors, words, places. They know no room, and every room may know them."""
+"""The files beside the rooms: errors, words, places. They know no room, and every room may know them."""
 
 DOOR = "door"
 """`lamplighter/__init__.py`, what `import lamplighter` offers: its version is known everywhere, and nothing else."""
@@ -45,7 +45,6 @@ LARGEST_SHARE = 0.17
 """Of the lines of the package, in one room."""
 
 ARROWS_TO_GO = {
-    ("observables", "report"),
     ("driver", "report"),
     (GROUND, "model_files"),
 }
@@ -94,8 +93,9 @@ def imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports name their module in full"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            package = ("lamplighter", *path.relative_to(PACKAGE).parts)[: -node.level] if node.level else ()
+            module = ".".join([*package, *([node.module] if node.module else [])])
+            names = [f"{module}.{alias.name}" for alias in node.names]
         else:
             continue
         for name in names:
