@@ -19,8 +19,7 @@ from ase.build import molecule
 
 from lamplighter.driver.run import run, script_of
 from lamplighter.errors import ConfigError
-from lamplighter.run_folder.bonds import bonds_of_run
-from lamplighter.run_folder.centres import RunCentres
+from lamplighter.run_folder.run import Run
 
 from .conftest import Lamplighter
 
@@ -77,10 +76,10 @@ def test_an_ion_that_changes_its_solvent_breaks_no_bond(
     assert told in capsys.readouterr().out
     assert told in (folder / "log.lammps").read_text()
     assert told in (folder / "bonds.txt").read_text()
-    rule = bonds_of_run(folder)
+    rule = Run(folder).bonds
     assert rule.listed is not None
     assert len(rule.listed) == 12
-    assert RunCentres(folder).molecules.names == ["Li", "CH2O"]
+    assert Run(folder).centres().molecules.names == ["Li", "CH2O"]
     # the ion now is far from where it was; whoever looks at the run sees the molecules of its start
     for command in (
         ["check", folder, "--bond-stretch", "0.5"],
@@ -127,7 +126,7 @@ def test_bonds_of_a_file_are_those_of_the_run(write: Callable[..., Path], tmp_pa
     (tmp_path / "mine.txt").write_text("2 3\n2 4\n")
     path = write(lithium_in_formaldehyde(), bonds={"file": "mine.txt"})
     folder = run(path, progress=False).folder
-    np.testing.assert_array_equal(bonds_of_run(folder).listed, [[2, 3], [2, 4]])
+    np.testing.assert_array_equal(Run(folder).bonds.listed, [[2, 3], [2, 4]])
 
 
 @pytest.mark.parametrize(

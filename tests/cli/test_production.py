@@ -13,7 +13,7 @@ import yaml
 from lamplighter.config.loading import parse_run_file
 from lamplighter.observables.production import production_of_stage
 from lamplighter.report import run_report
-from lamplighter.run_folder.record import read_run
+from lamplighter.run_folder.run import Run
 
 from ..analysis.synthetic import ar1
 from .conftest import Lamplighter
@@ -57,7 +57,7 @@ def test_one_run_has_one_density(lamplighter: Lamplighter, tmp_path: Path, lengt
 
 def test_the_first_100_ps_at_most_half(tmp_path: Path) -> None:
     for length, begin in [(400.0, 100.0), (200.0, 100.0), (150.0, 75.0), (10.0, 5.0)]:
-        run = read_run(make(tmp_path / f"{length:g}", [NPT], [length]))
+        run = Run(make(tmp_path / f"{length:g}", [NPT], [length]))
         assert production_of_stage(run, run.stages[0]).begin_ps == pytest.approx(begin)
         assert production_of_stage(run, run.stages[0], 3.0).begin_ps == 3.0
 
@@ -77,12 +77,12 @@ def test_the_first_100_ps_at_most_half(tmp_path: Path) -> None:
 def test_a_stage_that_goes_on_at_the_same_conditions_is_production_from_its_start(
     tmp_path: Path, before: dict[str, Any], now: dict[str, Any], goes_on: bool
 ) -> None:
-    run = read_run(make(tmp_path / "run", [before, now], [40.0, 40.0]))
+    run = Run(make(tmp_path / "run", [before, now], [40.0, 40.0]))
     found = production_of_stage(run, run.stages[1])
     assert found.begin_ps == pytest.approx(0.0 if goes_on else 20.0)
     assert ("before it was at the same conditions" in found.words) == goes_on
     (tmp_path / "run" / "run.yaml").unlink()
-    assert production_of_stage(run, run.stages[1]).begin_ps == pytest.approx(20.0)
+    assert production_of_stage(Run(run.folder), run.stages[1]).begin_ps == pytest.approx(20.0)
 
 
 def test_a_density_that_still_drifts_in_production_is_told(lamplighter: Lamplighter, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 from lamplighter.config import Minimise, Npt, load_run_file
 from lamplighter.config.loading import parse_run_file
 from lamplighter.errors import ConfigError
-from lamplighter.run_folder.status import run_file_text
+from lamplighter.run_folder.folder import run_file_text
 
 BASE: dict[str, Any] = {"structure": "liquid.xyz", "potential": {"models": "liquid.model"}}
 

@@ -19,7 +19,9 @@ from lamplighter.driver.mend_trajectory import step_of, whole_frames
 from lamplighter.driver.restart_file import step_of_restart
 from lamplighter.errors import StructureError
 from lamplighter.observables.diffusivity import frames_of_stage
-from lamplighter.run_folder.centres import CENTRES, MOLECULES, RunCentres, motion_of_run
+from lamplighter.run_folder.centres import RunCentres
+from lamplighter.run_folder.names import CENTRES, MOLECULES
+from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.molecule_file import read_molecule_file
 
@@ -74,9 +76,10 @@ def write_hcl(tmp_path: Path) -> Callable[..., Path]:
 
 def both(folder: Path, stage: str | None = None) -> tuple[CentresOfMass, CentresOfMass]:
     """From the file that the run wrote, and from its full trajectory."""
-    written = RunCentres(folder)
-    made = read_centres(frames_of_stage(written, stage), of_molecules=written.molecules)
-    return made, read_centres(frames_of_stage(RunTrajectory(folder), stage))
+    run = Run(folder)
+    written = run.centres()
+    made = read_centres(frames_of_stage(run, written, stage), of_molecules=written.molecules)
+    return made, read_centres(frames_of_stage(run, run.trajectory, stage))
 
 
 def require_equal(written: CentresOfMass, computed: CentresOfMass) -> None:
@@ -108,8 +111,8 @@ def test_they_are_those_of_the_full_trajectory(write_hcl: Callable[..., Path]) -
     assert np.corrcoef(moved.ravel(), written.velocities[1:-1].ravel())[0, 1] > 0.9
     heat = (written.molecules.masses[:, None] * written.velocities[5:] ** 2).mean() * 1.03642697e-4 / 8.617333e-5
     assert 200.0 < heat < 400.0  # m v²/k_B a component, with 64 molecules
-    assert isinstance(motion_of_run(folder), RunCentres)
-    assert isinstance(motion_of_run(folder, "trajectory"), RunTrajectory)
+    assert isinstance(Run(folder).motion(), RunCentres)
+    assert isinstance(Run(folder).motion("trajectory"), RunTrajectory)
 
 
 @pytest.mark.mpi
@@ -166,7 +169,7 @@ def test_the_file_says_what_the_molecules_are(write_hcl: Callable[..., Path]) ->
     assert held.first_of_atom.tolist() == [k for k in range(1, 129, 2) for _ in range(2)]
     (folder / MOLECULES).write_text("128\n1 1\n")
     with pytest.raises(StructureError, match="no file of molecules of Lamplighter: its numbers do not agree"):
-        RunCentres(folder)
+        Run(folder).centres()
 
 
 def test_nothing_is_written_unless_it_is_asked_for(write_hcl: Callable[..., Path]) -> None:

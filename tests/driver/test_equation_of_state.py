@@ -18,7 +18,7 @@ from lamplighter.observables.thermal_expansion import thermal_expansion_of_runs
 from lamplighter.report.page.content import Number
 from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import equation_of_state
-from lamplighter.run_folder.record import read_run
+from lamplighter.run_folder.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -54,7 +54,7 @@ def numbers_of_report(folder: Path) -> dict[str, Number]:
 def test_compressibility_from_compression_and_from_fluctuations_agree(write_run_file: Callable[..., Path]) -> None:
     pressures = ["200 bar", "500 bar", "900 bar", "1400 bar"]
     folder = run(write_run_file, {"compression": {"temperature": "96 K", "pressures": pressures, **COUPLING}})
-    found = compression_of_runs([folder])
+    found = compression_of_runs([Run(folder)])
     assert [point.index for point in found.points] == [2, 4, 6, 8]
     assert (np.diff(found.fit.volumes) < 0.0).all()
     compared = 0
@@ -77,12 +77,12 @@ def test_thermal_expansion_from_the_slope_and_from_fluctuations_agree(write_run_
     temperatures = ["85 K", "95 K", "105 K"]
     workflow = {"thermal_expansion": {"temperatures": temperatures, "pressure": "500 bar", **COUPLING}}
     folder = run(write_run_file, workflow)
-    found = thermal_expansion_of_runs([folder])
+    found = thermal_expansion_of_runs([Run(folder)])
     assert [point.temperature for point in found.points] == [85.0, 95.0, 105.0]
     assert found.pressure == 500.0
     assert found.line.slope.value < 0.0
     assert numbers_of_report(folder)["dρ/dT"].value == pytest.approx(1e3 * found.line.slope.value)
-    rows = read_run(folder).thermo.stage(found.points[1].index)
+    rows = Run(folder).thermo.stage(found.points[1].index)
     # M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), eq. 2.87
     volume = rows["volume_A3"]
     enthalpy = rows["total_energy_eV"] + 500.0 * EV_PER_BAR_A3 * volume

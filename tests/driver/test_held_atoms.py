@@ -16,7 +16,7 @@ from ase.constraints import FixAtoms, FixCartesian
 import lamplighter
 from lamplighter.driver.reference_method import CalculatorEvaluator
 from lamplighter.errors import ConfigError
-from lamplighter.run_folder.trajectory import RunTrajectory
+from lamplighter.run_folder.run import Run
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.trajectory import read_start
 
@@ -65,7 +65,7 @@ def test_held_atoms_stay_and_the_others_have_the_temperature(
     rows = table(folder)
     minimised, hot, free = (rows[rows["stage"] == stage] for stage in range(3))
     assert minimised["potential_energy_eV"][1] < minimised["potential_energy_eV"][0]
-    frames = np.array([frame.positions for frame in RunTrajectory(folder)])
+    frames = np.array([frame.positions for frame in Run(folder).trajectory])
     assert np.abs(frames - before)[:, held].max() < 6e-6  # the digits of the trajectory
     assert np.abs(frames - frames[0])[:, ~held].max() > 0.1
     moving = np.abs(frames - frames[0]).max(axis=0)
@@ -130,7 +130,7 @@ def test_copies_and_a_resumed_run_are_held_alike(write_run_file: WriteRunFile, a
     assert (folder / "in.resumed_at_40.lammps").exists()
     assert final(folder) == pytest.approx(whole, abs=1e-6)
     assert table(folder)["temperature_K"] == pytest.approx(temperatures, rel=1e-6)
-    frames = np.array([frame.positions for frame in RunTrajectory(folder)])
+    frames = np.array([frame.positions for frame in Run(folder).trajectory])
     assert frames.shape == (6, 216, 3)
     assert np.abs(frames - frames[0])[:, np.tile(held, (2, 1))].max() == 0.0
     assert (np.abs(frames - frames[0]).max(axis=0)[np.tile(~held, (2, 1))] > 0).all()

@@ -15,7 +15,7 @@ from lamplighter.errors import ConfigError, TrajectoryError
 from lamplighter.report.page.content import Table
 from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import system
-from lamplighter.run_folder.trajectory import RunTrajectory
+from lamplighter.run_folder.run import Run
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.molecule_file import read_molecule_file
 from lamplighter.structures.trajectory import elements_of_data, read_start
@@ -45,7 +45,7 @@ def test_a_run_of_isotopes_has_their_masses_everywhere(write_run_file: WriteRunF
     folder = lamplighter.run(path, progress=False).folder
     rows = np.genfromtxt(folder / "thermo.csv", delimiter=",", names=True)
     assert rows["density_g_cm3"] == pytest.approx(mixed.sum() / rows["volume_A3"] * 1.66053906660, rel=1e-5)
-    trajectory = RunTrajectory(folder)
+    trajectory = Run(folder).trajectory
     for frame in trajectory:
         assert set(frame.numbers) == {18}
         assert frame.masses == pytest.approx(mixed)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lamplighter.driver import progress as progress_module
 from lamplighter.driver.progress import ProgressReporter, RunProgress, StagePlan, duration_label, state_label
-from lamplighter.run_folder.thermo_tail import ThermoRow, ThermoTail
+from lamplighter.run_folder.thermo_table import ThermoRow, ThermoTail
 
 HEADER = (
     "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,"

@@ -20,7 +20,7 @@ import pytest
 
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.json_text import json_text
-from lamplighter.observables.density import read_density
+from lamplighter.observables.density import density_of_run
 from lamplighter.observables.quality import StoredReference
 from lamplighter.report.page import sections
 from lamplighter.report.page.assemble import Report, assemble, labels
@@ -30,6 +30,7 @@ from lamplighter.report.page.html import page
 from lamplighter.report.page.section import ReportedRun, Section, Wishes
 from lamplighter.report.page.sections import SECTIONS
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
+from lamplighter.run_folder.run import Run
 from lamplighter.structures.trajectory import frame_of_atoms
 
 from .conftest import RunMaker, stage, thermo_lines
@@ -79,7 +80,7 @@ def test_a_run_that_held_says_so_with_its_numbers(reports: dict[str, Report], re
     assert verdict.sentence == "Held for 0.2 ps of 0.2 ps: no bond broke and the density stayed within its bounds."
     found = numbers(report)
     assert (found["t_stab"].value, found["t_stab"].bound, found["t_stab"].text) == (0.2, "≥", "≥ 0.2 ps")
-    density = read_density(real_runs["held"])
+    density = density_of_run(Run(real_runs["held"]))
     assert found["density"].value == density.mean.value
     summary = json.loads((real_runs["held"] / "summary.json").read_text())
     mean = summary["stages"][-1]["means"]["temperature"]
@@ -382,7 +383,7 @@ def test_q_is_that_of_the_command_and_needs_a_reference(make_run: RunMaker) -> N
     found = numbers(assemble([made], SECTIONS, wishes))
     from lamplighter.observables.quality import quality_of_runs
 
-    q = quality_of_runs([made], [], stored, wishes.observables)
+    q = quality_of_runs([Run(made)], [], stored, wishes.observables)
     assert found["Q"].value == q.quality.value
     assert found["Q: density"].value == q.quality.density.value > 0.9
 

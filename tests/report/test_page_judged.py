@@ -19,7 +19,7 @@ from lamplighter.report.page.html import page
 from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import SECTIONS
 from lamplighter.report.page.sections import extrapolation as extrapolation_section
-from lamplighter.run_folder.trajectory import RunTrajectory
+from lamplighter.run_folder.run import Run
 from lamplighter.structures.frame import Frame
 
 from .conftest import EXAMPLE, Judged, RunMaker, stage, thermo_lines
@@ -117,7 +117,7 @@ def test_errors_by_composition_of_a_committee_and_of_runs(judged: Judged, by_ase
 
 
 def test_residuals_are_those_of_the_trajectory(judged: Judged, real_runs: dict[str, Path]) -> None:
-    trajectory = RunTrajectory(real_runs["held"])
+    trajectory = Run(real_runs["held"]).trajectory
     whole = check_frames(real_runs["held"], trajectory, load_extrapolation(judged.training))
     found = numbers(judged, 0)
     assert found["flagged environments"]["value"] == pytest.approx(100.0 * np.concatenate(whole.flagged).mean())

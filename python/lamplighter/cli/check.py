@@ -148,8 +148,8 @@ def _check(
 
     limits, reference, notes = _limits(source, asked, preset, reference)
     listed = read_bond_list(Path(bonds)) if bonds not in (None, "geometry") and lists_bonds(Path(str(bonds))) else None
-    if rule is None and source.guard is not None:
-        rule = source.guard.bonds
+    if rule is None and source.run is not None:
+        rule = source.run.bonds
     lengths = read_bond_lengths(Path(reference)) if reference not in ("mean", "initial") else None
 
     frames = iter(source)
@@ -165,8 +165,8 @@ def _check(
         notes.append(f"{criterion} was not checked: {reason}")
     origin = read_start(start, source.types) if start is not None else first
     watched = bonds_of(origin, reference, rule, listed, lengths) if limits.watch_bonds else None
-    if source.guard is not None:
-        notes += source.guard.notes
+    if source.run is not None:
+        notes += source.frames.notes
     made = StabilityCheck(origin, limits, watched)
     result = check_frames(made, chain([first], frames), to_the_end=every_violation)
     if source.frames.dropped:
@@ -212,8 +212,8 @@ def _limits(
         if preset not in PRESETS:
             raise LamplighterError(f"--preset must be one of {', '.join(PRESETS)}, got {preset!r}")
         words = GuardSection.model_validate(preset).criteria
-    elif source.guard is not None:
-        watched = source.guard.watched()
+    elif source.run is not None:
+        watched = source.run.run_file.guard
         words = watched.criteria
         reference = reference or watched.reference
     from lamplighter.run_folder.guard_limits import limits_in

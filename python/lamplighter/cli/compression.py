@@ -34,8 +34,9 @@ def compression(
         format_compression,
         write_compression_csv,
     )
+    from lamplighter.run_folder.run import Run
 
-    result = compression_of_runs(runs, discard_option(discard), stage or ())
+    result = compression_of_runs([Run(folder) for folder in runs], discard_option(discard), stage or ())
     if figure is not None:
         draw_compression(result, figure)
     if csv is not None:

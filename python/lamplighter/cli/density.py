@@ -34,19 +34,22 @@ def density(
 
     With --reference also how far the distribution is from that of other runs (Kullback-Leibler).
     """
-    from lamplighter.cli.run_folders import matching_folders
+    from lamplighter.cli.run_folders import matching_runs
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
     from lamplighter.json_text import json_text
     from lamplighter.observables.density import density_of_runs
     from lamplighter.report.density_text import density_as_json, draw_density, format_density
+    from lamplighter.run_folder.run import Run
 
     if not pseudo_count > 0.0:
         raise LamplighterError(
             f"--pseudo-count must be > 0, got {pseudo_count:g}: an empty bin would make D_KL infinite"
         )
-    others = matching_folders("--reference", reference or [])
-    result = density_of_runs(runs, others, discard_option(discard), stage, bin_width, pseudo_count)
+    others = matching_runs("--reference", reference or [])
+    result = density_of_runs(
+        [Run(folder) for folder in runs], others, discard_option(discard), stage, bin_width, pseudo_count
+    )
     if figure is not None:
         draw_density(result, figure)
     print(json_text(density_as_json(result)) if as_json else format_density(result))

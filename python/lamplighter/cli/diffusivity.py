@@ -100,12 +100,16 @@ def diffusivity(
 
 
 def _opened(path: Path, source: str, *given: Any) -> Any:
-    """The centres of mass of a run folder that has them, or a `TrajectorySource`."""
-    from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.run_folder.centres import CENTRES, RunCentres
+    """A `TrajectorySource`, of the centres of mass of a run folder that has them."""
+    from lamplighter.cli.trajectory_source import TrajectorySource, open_source
+    from lamplighter.run_folder.names import CENTRES
+    from lamplighter.run_folder.run import Run
 
-    wanted = source == "centres" or (source == "auto" and (path / CENTRES).exists())
-    return RunCentres(path) if path.is_dir() and wanted else open_source(path, *given)
+    if path.is_dir() and (source == "centres" or (source == "auto" and (path / CENTRES).exists())):
+        run = Run(path)
+        centres = run.centres()
+        return TrajectorySource(centres.path, centres, None, run)
+    return open_source(path, *given)
 
 
 def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
@@ -117,11 +121,11 @@ def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
     from lamplighter.run_folder.centres import RunCentres
 
     with reading_progress(source, str(source.path)):
-        if isinstance(source, RunCentres):
-            made = diffusivity_of_run(source, stage, wanted)
+        if isinstance(source.frames, RunCentres):
+            made = diffusivity_of_run(source.run, stage, wanted, source.frames)
             return replace(made, notes=[*made.notes, f"from the centres of mass in {source.path.name}"])
-        if source.guard is not None and source.step_ps is None and source.frame_ps is None:
-            return diffusivity_of_run(source.frames, stage, wanted)
+        if source.run is not None and source.step_ps is None and source.frame_ps is None:
+            return diffusivity_of_run(source.run, stage, wanted, source.frames)
         if stage is not None:
             raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
         made = diffusivity_of_frames(source.path, source, wanted)

@@ -15,10 +15,10 @@ def events(
     """Show what the guard of a run found, and how the run ended."""
     from lamplighter.report.events_text import format_events
     from lamplighter.run_folder.events import read_events
-    from lamplighter.run_folder.record import read_run
+    from lamplighter.run_folder.run import Run
 
-    run = read_run(run_folder)
-    found = read_events(run_folder)  # again, because here a damaged line is an error
+    run = Run(run_folder)
+    found = read_events(run_folder)  # a damaged line is an error here
     if as_json:
         for event in found:
             print(event.line)

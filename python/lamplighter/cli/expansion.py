@@ -32,8 +32,9 @@ def expansion(
         thermal_expansion_as_json,
         write_thermal_expansion_csv,
     )
+    from lamplighter.run_folder.run import Run
 
-    result = thermal_expansion_of_runs(runs, discard_option(discard), stage or ())
+    result = thermal_expansion_of_runs([Run(folder) for folder in runs], discard_option(discard), stage or ())
     if figure is not None:
         draw_thermal_expansion(result, figure)
     if csv is not None:

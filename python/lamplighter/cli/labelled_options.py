@@ -106,7 +106,7 @@ def labelled(
 def _predict(given: LabelledFrames, stored_in: Sequence[Path]) -> Predict:
     """What the models of a run say, each evaluated once however many runs have it; always of the same structures."""
     from lamplighter.observables.predictions import Prediction, load_predictions, prediction
-    from lamplighter.run_folder.record import RUN_FILE
+    from lamplighter.run_folder.names import RUN_FILE
 
     stored = {each.name: each.arrays for path in stored_in for each in load_predictions(path, given.frames)}
     evaluated: dict[str, LabelArrays] = {}

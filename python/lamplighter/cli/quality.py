@@ -29,12 +29,14 @@ def quality(
 
     Runs are sorted by their last stage: npt runs give stability and density, nvt (and nve) runs the diffusivity.
     """
-    from lamplighter.cli.run_folders import matching_folders
+    from lamplighter.cli.run_folders import matching_runs
     from lamplighter.json_text import json_text
     from lamplighter.observables.quality import quality_of_runs
     from lamplighter.report.quality_text import format_quality, quality_as_json
+    from lamplighter.run_folder.run import Run
 
     stored = quality_options.stored_reference(reference_density, reference_diffusivity, noise)
     wanted = quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic)
-    result = quality_of_runs(runs, matching_folders("--reference", reference or []), stored, wanted)
+    references = matching_runs("--reference", reference or [])
+    result = quality_of_runs([Run(folder) for folder in runs], references, stored, wanted)
     print(json_text(quality_as_json(result)) if as_json else format_quality(result))

@@ -56,7 +56,7 @@ def report(
     LAMMPS; with a stored training set Q-residuals along the trajectory (`extrapolation`).
     """
     from lamplighter.cli.extrapolation import stored_fit
-    from lamplighter.cli.run_folders import matching_folders
+    from lamplighter.cli.run_folders import matching_runs
     from lamplighter.json_text import json_text
     from lamplighter.report.page.assemble import assemble
     from lamplighter.report.page.files import as_json as content_of
@@ -67,7 +67,7 @@ def report(
 
     wishes = Wishes(
         quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
-        matching_folders("--reference", reference or []),
+        matching_runs("--reference", reference or []),
         quality_options.stored_reference(reference_density, reference_diffusivity, noise),
         labelled_options.labelled(
             labelled, (energy, forces, stress), predictions or [], group, lone_molecules, trained or [], name or []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lamplighter.errors import LamplighterError
+from lamplighter.run_folder.run import Run
 
 
 def matching_folders(option: str, patterns: Sequence[str]) -> list[Path]:
@@ -22,6 +23,15 @@ def matching_folders(option: str, patterns: Sequence[str]) -> list[Path]:
             raise LamplighterError(f"{option} {pattern}: there is no such run folder")
         found += [path for path in paths if path not in found]
     return found
+
+
+def matching_runs(option: str, patterns: Sequence[str]) -> list[Run]:
+    """The runs in the folders of `matching_folders`.
+
+    Raises:
+        LamplighterError: a pattern matches nothing, or what holds no run.
+    """
+    return [Run(folder) for folder in matching_folders(option, patterns)]
 
 
 def _matching(pattern: Path) -> list[Path]:

@@ -31,10 +31,12 @@ def stability(
     from lamplighter.json_text import json_text
     from lamplighter.observables.stability import stability_of_runs
     from lamplighter.report.stability_text import draw_stability, format_stability
+    from lamplighter.run_folder.run import Run
 
     if not 0.0 < confidence < 1.0:
         raise LamplighterError(f"--confidence must lie between 0 and 1, got {confidence:g}")
-    result = stability_of_runs(runs, time_option("--horizon", horizon) or 1000.0, confidence)
+    horizon_ps = time_option("--horizon", horizon) or 1000.0
+    result = stability_of_runs([Run(folder) for folder in runs], horizon_ps, confidence)
     if figure is not None:
         draw_stability(result, figure)
     print(json_text(result) if as_json else format_stability(result))

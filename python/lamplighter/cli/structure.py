@@ -139,8 +139,8 @@ def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
     from lamplighter.observables.structure import structure_of_frames, structure_of_run
 
     with reading_progress(source, str(source.path)):
-        if source.guard is not None and source.step_ps is None and source.frame_ps is None:
-            return structure_of_run(source.frames, stage, wanted)
+        if source.run is not None and source.step_ps is None and source.frame_ps is None:
+            return structure_of_run(source.run, stage, wanted, source.frames)
         if stage is not None:
             raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
         made = structure_of_frames(source.path, source, wanted)

@@ -17,7 +17,7 @@ class TrajectorySource:
     Attributes:
         frames: Read with `iter`; has `dropped`.
         types: Elements and masses of atom types.
-        guard: Of a run folder: what its guard watched.
+        run: Of a run folder: its other files.
         step_ps: Timestep of the simulation, ps.
         frame_ps: Time between frames, ps.
     """
@@ -25,7 +25,7 @@ class TrajectorySource:
     path: Path
     frames: Any
     types: Any
-    guard: Any = None
+    run: Any = None
     step_ps: float | None = None
     frame_ps: float | None = None
 
@@ -54,7 +54,7 @@ def open_source(
     Raises:
         LamplighterError: an option or the file cannot be understood.
     """
-    from lamplighter.run_folder.trajectory import RunTrajectory
+    from lamplighter.run_folder.run import Run
     from lamplighter.structures.lammps_dump import AtomTypes
     from lamplighter.structures.trajectory import open_trajectory
     from lamplighter.structures.unit_styles import UNIT_STYLES
@@ -67,8 +67,8 @@ def open_source(
     types = AtomTypes(of_types, {}, of_names)
     step_ps, frame_ps = time_option("--timestep", timestep), time_option("--dt", dt)
     if path.is_dir():
-        run = RunTrajectory(path, dict(types.elements))
-        return TrajectorySource(path, run, types, run, step_ps, frame_ps)
+        run = Run(path)
+        return TrajectorySource(path, run.trajectory_of(dict(types.elements)), types, run, step_ps, frame_ps)
     return TrajectorySource(
         path, open_trajectory(path, topology=topology, types=types, units=units), types, None, step_ps, frame_ps
     )

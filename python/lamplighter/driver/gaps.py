@@ -12,8 +12,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import mend_trajectory as trajectory
 from lamplighter.driver.script import interval_in_steps, steps_of_stages
-from lamplighter.run_folder import status as run_folder
-from lamplighter.run_folder.names import COMMITTEE
+from lamplighter.run_folder.names import CENTRES, COMMITTEE, THERMO, TRAJECTORY
 
 
 def first_gaps(folder: Path, run: RunFile) -> dict[str, int]:
@@ -35,17 +34,17 @@ def first_gaps(folder: Path, run: RunFile) -> dict[str, int]:
 
 def step_reached(folder: Path, run: RunFile) -> int:
     """The last step of dynamics that `thermo.csv` holds; 0 where it holds none."""
-    table = folder / run_folder.THERMO
+    table = folder / THERMO
     return max(_steps_of_table(table, run), default=0) if table.exists() else 0
 
 
 def _expected(run: RunFile) -> dict[str, Iterator[int]]:
     output = run.output
-    wanted = {run_folder.THERMO: lambda timestep: interval_in_steps(output.thermo, timestep)}
+    wanted = {THERMO: lambda timestep: interval_in_steps(output.thermo, timestep)}
     if output.trajectory is not None:
-        wanted[run_folder.TRAJECTORY] = lambda timestep: interval_in_steps(output.trajectory, timestep)
+        wanted[TRAJECTORY] = lambda timestep: interval_in_steps(output.trajectory, timestep)
     if output.centres_of_mass is not None:
-        wanted[run_folder.CENTRES] = lambda timestep: interval_in_steps(output.centres_of_mass, timestep)
+        wanted[CENTRES] = lambda timestep: interval_in_steps(output.centres_of_mass, timestep)
     if run.committee is not None:
         every = run.committee.every
         wanted[COMMITTEE] = lambda timestep: every

@@ -17,7 +17,7 @@ from lamplighter.config.loading import load_run_file
 from lamplighter.config.members import parse_member
 from lamplighter.config.run_file import PotentialSection, RunFile
 from lamplighter.driver import potential as lines_of_potential
-from lamplighter.run_folder import status as run_folder
+from lamplighter.run_folder.names import RUN_FILE, STRUCTURE
 from lamplighter.structures import read_start_structure
 
 COMPILED = ".lamp"
@@ -60,8 +60,8 @@ def members_of_run_file(path: Path) -> dict[str, Member]:
         StructureError: lines of LAMMPS speak of atom types, and the start structure, which has them, cannot be read.
     """
     run = load_run_file(path)
-    own = path.resolve().parent / run_folder.STRUCTURE
-    of_folder = path.name == run_folder.RUN_FILE and own.is_file()
+    own = path.resolve().parent / STRUCTURE
+    of_folder = path.name == RUN_FILE and own.is_file()
     for note in run.notes if not of_folder else ():
         print(f"Note: {path}: {note}", file=sys.stderr)
     types: Sequence[str] = ()

@@ -21,7 +21,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lamplighter.run_folder.thermo_tail import ThermoRow, ThermoTail
+from lamplighter.run_folder.thermo_table import ThermoRow, ThermoTail
 
 POLL_INTERVAL_S = 0.5
 PLAIN_INTERVAL_S = 10.0

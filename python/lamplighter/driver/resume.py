@@ -17,8 +17,8 @@ from lamplighter.driver import gaps, provenance
 from lamplighter.driver.restart_file import PATTERN, RestartFile, lammps_reads, read_head
 from lamplighter.driver.script import Restart, interval_in_steps, steps_of_stages
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.run_folder import status as run_folder
-from lamplighter.run_folder.names import EVENTS
+from lamplighter.run_folder.folder import run_file_text
+from lamplighter.run_folder.names import CENTRES, EVENTS, PROVENANCE, RUN_FILE, TRAJECTORY
 from lamplighter.run_folder.status import RunStatus
 
 
@@ -49,7 +49,7 @@ def how_to_go_on(folder: Path, run: RunFile) -> Resumption:
     Raises:
         RunFolderError: the folder holds the run of another run file, or one that its guard has ended.
     """
-    if not (folder / run_folder.RUN_FILE).is_file():
+    if not (folder / RUN_FILE).is_file():
         return Resumption(begun=False)
     _refuse_other_run_file(folder, run)
     status = _status(folder)
@@ -62,7 +62,7 @@ def how_to_go_on(folder: Path, run: RunFile) -> Resumption:
         return Resumption(scan_alone=True)
     if not run.stages:
         return Resumption()
-    restart, notes = find_restart(folder, run, status.natoms)
+    restart, notes = find_restart(folder, run, status.natoms or 0)
     reached = gaps.step_reached(folder, run)
     if restart is None:
         keep = reached > _restart_interval(run, 0)
@@ -84,7 +84,7 @@ def require_same_models(folder: Path, run: RunFile) -> None:
     for model in provenance.models(run) if before else []:
         if model["sha256"] != before.get(model["path"], model["sha256"]):
             raise RunFolderError(
-                f"--resume: {model['path']} has changed since the run in {folder} was begun ({run_folder.PROVENANCE} "
+                f"--resume: {model['path']} has changed since the run in {folder} was begun ({PROVENANCE} "
                 "has its SHA-256): put the old file back, or start a new run in another folder"
             )
 
@@ -135,7 +135,7 @@ def _gaps_before(restart: Restart, missing: dict[str, int]) -> dict[str, int]:
     """Outputs that lack a step which is not written again from this restart file on."""
 
     def lacks(name: str, step: int) -> bool:
-        of_dump = name in (run_folder.TRAJECTORY, run_folder.CENTRES)
+        of_dump = name in (TRAJECTORY, CENTRES)
         return step < restart.step or (step == restart.step and (of_dump or restart.stage_is_over))
 
     return {name: step for name, step in missing.items() if lacks(name, step)}
@@ -174,21 +174,21 @@ def _status(folder: Path) -> RunStatus:
 def _hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of the files that the run was begun with, by path; empty where the run ended before they were written."""
     try:
-        held = json.loads((folder / run_folder.PROVENANCE).read_text(encoding="utf-8"))
+        held = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
         return {each["path"]: each["sha256"] for each in (*held["models"], held["structure"])}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
 
 
 def _refuse_other_run_file(folder: Path, run: RunFile) -> None:
-    path = folder / run_folder.RUN_FILE
+    path = folder / RUN_FILE
     try:
         held = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as problem:
         raise RunFolderError(f"--resume: {path} cannot be read: {problem}") from problem
     with contextlib.suppress(LamplighterError):  # a folder of an earlier version lacks keys that have defaults now
-        held = yaml.safe_load(run_folder.run_file_text(load_run_file(path)))
-    given = yaml.safe_load(run_folder.run_file_text(run))
+        held = yaml.safe_load(run_file_text(load_run_file(path)))
+    given = yaml.safe_load(run_file_text(run))
     if isinstance(held, dict) and isinstance(held.get("output"), dict):
         held["output"]["folder"] = given["output"]["folder"]  # where the folder lies now is no part of the run
     difference = _first_difference(held, given, _hashes(folder))

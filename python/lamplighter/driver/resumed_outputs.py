@@ -10,12 +10,23 @@ from pathlib import Path
 from lamplighter.driver import mend_trajectory as trajectory
 from lamplighter.driver import restart_file
 from lamplighter.driver.script import Restart
-from lamplighter.run_folder import status as run_folder
-from lamplighter.run_folder.names import COMMITTEE, EVENTS, FAILURE
+from lamplighter.run_folder.names import (
+    CENTRES,
+    COMMITTEE,
+    EVENTS,
+    FAILURE,
+    FINAL,
+    LOG,
+    SUMMARY,
+    THERMO,
+    THERMO_FIGURE,
+    TRAJECTORY,
+)
+from lamplighter.run_folder.writing import unwritable
 
-TABLES = (run_folder.THERMO, COMMITTEE)
-DUMPS = (run_folder.TRAJECTORY, run_folder.CENTRES)
-_OTHERS = (run_folder.LOG, FAILURE, run_folder.FINAL, "summary.json", "thermo.png")
+TABLES = (THERMO, COMMITTEE)
+DUMPS = (TRAJECTORY, CENTRES)
+_OTHERS = (LOG, FAILURE, FINAL, SUMMARY, THERMO_FIGURE)
 
 
 def cut_outputs(folder: Path, restart: Restart, keep_whole: bool = False) -> Path | None:
@@ -45,7 +56,7 @@ def cut_outputs(folder: Path, restart: Restart, keep_whole: bool = False) -> Pat
             if (folder / name).exists():
                 trajectory.keep_frames_until(folder / name, restart.step)
     except OSError as problem:
-        raise run_folder.unwritable(folder, problem) from problem
+        raise unwritable(folder, problem) from problem
     return kept
 
 
@@ -69,7 +80,7 @@ def clear_outputs(folder: Path, keep: bool) -> Path | None:
         for name in names:
             (folder / name).unlink(missing_ok=True)
     except OSError as problem:
-        raise run_folder.unwritable(folder, problem) from problem
+        raise unwritable(folder, problem) from problem
     return kept
 
 

@@ -28,15 +28,28 @@ from lamplighter.driver.output_watch import OutputWatch, free_reserve
 from lamplighter.driver.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.driver.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.driver.run_lock import RunLock
-from lamplighter.driver.script import Block, Restart, StageSteps, steps_of_stages
+from lamplighter.driver.script import Block, Restart, steps_of_stages
 from lamplighter.driver.session import LammpsError, Session
 from lamplighter.driver.start_limits import refused_at_the_first_step, require_within_limits
 from lamplighter.errors import OutputLost
 from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin
-from lamplighter.run_folder import status as run_folder
-from lamplighter.run_folder.names import BONDS, COMMITTEE, MOLECULES
-from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, StageStatus
+from lamplighter.run_folder import folder as run_folder
+from lamplighter.run_folder.names import (
+    BONDS,
+    COMMITTEE,
+    INPUTS,
+    LOG,
+    MOLECULES,
+    PROVENANCE,
+    RUN_FILE,
+    SCRIPT,
+    STRUCTURE,
+    THERMO,
+)
+from lamplighter.run_folder.stages import StageSteps
+from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, StageStatus, last_status
+from lamplighter.run_folder.writing import unwritable, write_json
 from lamplighter.structures import read_start_structure
 
 if TYPE_CHECKING:
@@ -128,7 +141,7 @@ def _held(env: Environment, run_file: RunFile) -> Iterator[Callable[[], None]]:
             folder.mkdir(parents=True, exist_ok=True)
             locks.append(RunLock(folder, lambda: _lost(env, folder)))
         except OSError as problem:
-            raise run_folder.unwritable(folder, problem) from problem
+            raise unwritable(folder, problem) from problem
 
     try:
         agree(env.comm, lambda: hold() if folder.is_dir() else None)
@@ -227,7 +240,7 @@ def _plan(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]) 
     preflight.require_possible(run_file.potential, ranks)
     if resumption is not None:
         require_same_models(folder, run_file)
-    structure, blocks, name = read_start_structure(run_file.structure), [], run_folder.SCRIPT
+    structure, blocks, name = read_start_structure(run_file.structure), [], SCRIPT
     restart = None if resumption is None else resumption.restart
     if run_file.stages and not (resumption and resumption.scan_alone):
         blocks = script.compose(run_file, structure, restart, ranks)
@@ -274,7 +287,7 @@ def _fill_folder(plan: _Plan, start: list[StartOfRun], hold: Callable[[], None])
             inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
             run_folder.create(plan.folder, plan.run, text if plan.blocks else None, inputs)
             structure = read_start_structure(plan.run.structure)
-            structure.write(plan.folder / run_folder.STRUCTURE)
+            structure.write(plan.folder / STRUCTURE)
             if start and plan.run.output.centres_of_mass is not None:
                 start[0].molecule_file().write(plan.folder / MOLECULES)
             calculator = potential.calculator_file(plan.run.potential)
@@ -284,7 +297,7 @@ def _fill_folder(plan: _Plan, start: list[StartOfRun], hold: Callable[[], None])
             assert plan.resumption is not None, "a restart file belongs to a run that is there"
             _say(plan.resumption.notes, cut_outputs(plan.folder, plan.restart, plan.resumption.keep))
             for name in script.included_files(plan.blocks, scripts):
-                copy = plan.folder / run_folder.INPUTS / name
+                copy = plan.folder / INPUTS / name
                 if not copy.exists():
                     copy.write_bytes((scripts / name).read_bytes())
             text = script.text_of(plan.blocks, f"It went on from {plan.restart.file}.")
@@ -292,7 +305,7 @@ def _fill_folder(plan: _Plan, start: list[StartOfRun], hold: Callable[[], None])
         for each in start:
             each.write_bonds(plan.folder / BONDS)
     except OSError as problem:
-        raise run_folder.unwritable(plan.folder, problem) from problem
+        raise unwritable(plan.folder, problem) from problem
 
 
 def _say(notes: list[str], kept: Path | None) -> None:
@@ -319,7 +332,7 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
         for index, (stage, steps) in enumerate(zip(plan.run.stages, placed, strict=True))
     ]
     if plan.restart is not None and env.is_first:
-        before = run_folder.last_status(plan.folder, plan.restart.stage)
+        before = last_status(plan.folder, plan.restart.stage)
         for stage, old in zip(stages, before.stages, strict=False):
             stage.wall_s = old.wall_s
     criteria = plan.run.guard.criteria
@@ -329,7 +342,7 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
-    log = ["-log", run_folder.LOG] if plan.blocks and not plan.restart else ["-log", "none"]
+    log = ["-log", LOG] if plan.blocks and not plan.restart else ["-log", "none"]
     wanted = plan.run.potential
     session = open_session(
         env, wanted, ["-screen", "none", "-nocite", *log], plan.elements, plan.run.committee is not None
@@ -338,7 +351,7 @@ def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool,
         if wanted.by_own_lammps and (plan.run.guard.criteria or plan.run.committee is not None):
             load_plugin(session.lammps)
         if plan.restart is not None:
-            session.command(f"log {run_folder.LOG} append")
+            session.command(f"log {LOG} append")
         if plan.blocks:
             _tell_molecules(env, session, progress)
         if env.is_first:
@@ -407,7 +420,7 @@ def _run_blocks(
         if _ended_by_guard(status) and block.stage is not None:
             continue  # the run is over
         began = time.perf_counter()
-        before = 0.0 if block.stage is None else status.stages[block.stage].wall_s
+        before = 0.0 if block.stage is None else status.stages[block.stage].wall_s or 0.0
         try:
             for line in block.lines:
                 if line.startswith("#"):
@@ -481,7 +494,7 @@ def _interrupted(plan: _Plan, session: Session, number: int, block: Block, place
 
 
 def _how_to_go_on(plan: _Plan) -> str:
-    return f"go on with it: lamplighter run {shlex.quote(str(plan.folder / run_folder.RUN_FILE))} --resume"
+    return f"go on with it: lamplighter run {shlex.quote(str(plan.folder / RUN_FILE))} --resume"
 
 
 def _record_failure(plan: _Plan, status: RunStatus, problem: BaseException, stage: int | None) -> None:
@@ -501,19 +514,19 @@ def _provenance_file(plan: _Plan) -> Path:
         return Path("provenance.resumed_at_volume_scan.json")
     if plan.restart is not None:
         return Path(f"provenance.resumed_at_{plan.restart.step}.json")
-    return Path(run_folder.PROVENANCE)
+    return Path(PROVENANCE)
 
 
 def _write_provenance(plan: _Plan, env: Environment, session: Session, command_line: list[str]) -> None:
     content = provenance.collect(plan.run, env, session.lammps, provenance.gpu_names(), command_line)
-    run_folder.write_json(_provenance_file(plan), content)
+    write_json(_provenance_file(plan), content)
 
 
 def _add_loaders(plan: _Plan) -> None:
     """The models are loaded with the potential, after the rest is known."""
     content = json.loads(_provenance_file(plan).read_text(encoding="utf-8"))
     provenance.add_loaders(content, plan.run)
-    run_folder.write_json(_provenance_file(plan), content)
+    write_json(_provenance_file(plan), content)
 
 
 @contextlib.contextmanager
@@ -523,8 +536,8 @@ def _progress(plan: _Plan, env: Environment, status: RunStatus, wanted: bool) ->
         return
     from lamplighter.driver.progress import ProgressReporter, StagePlan
 
-    stages = [StagePlan(stage.index, stage.name, stage.steps, stage.timestep_fs) for stage in status.stages]
-    reporter = ProgressReporter(plan.folder / run_folder.THERMO, stages)
+    stages = [StagePlan(stage.index, stage.name, stage.steps or 0, stage.timestep_fs or 0.0) for stage in status.stages]
+    reporter = ProgressReporter(plan.folder / THERMO, stages)
     reporter.start()
     try:
         yield

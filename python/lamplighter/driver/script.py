@@ -19,38 +19,16 @@ from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
 from lamplighter.driver import held_atoms, named_types, own_lammps, potential
 from lamplighter.errors import ConfigError
 from lamplighter.run_folder.names import BONDS, COMMITTEE, EVENTS, FAILURE, MOLECULES
+from lamplighter.run_folder.stages import StageSteps, in_sequence
+from lamplighter.run_folder.thermo_table import COMMITTEE_COLUMNS, THERMO_COLUMNS
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
-THERMO_COLUMNS = (
-    "stage,step,time_ps,temperature_K,pressure_bar,density_g_cm3,volume_A3,potential_energy_eV,kinetic_energy_eV,"
-    "total_energy_eV,pxx_bar,pyy_bar,pzz_bar,pxy_bar,pxz_bar,pyz_bar,lx_A,ly_A,lz_A,xy_A,xz_A,yz_A"
-)
-COMMITTEE_COLUMNS = (
-    "stage,step,time_ps,variance_max_eV2_A2,variance_mean_eV2_A2,variance_min_eV2_A2,deviation_max_eV_A,energy_std_eV,"
-    "energy_std_eV_per_atom,evaluated_step,models,bias_eV"
-)
 COMMITTEE_COMPUTE = "committee"
 BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 STOP_VARIABLE = "stop_requested"
 GUARD = "guard"  # ID of the fix
 POTENTIAL_TITLE = "the potential"
 _INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
-
-
-@dataclass(frozen=True)
-class StageSteps:
-    """Where a stage lies in the run.
-
-    Attributes:
-        begin, end: First and last step; equal for a minimisation.
-        begin_ps: Simulated time at which it begins, ps.
-        timestep_ps: Its timestep, ps; 0 for a minimisation.
-    """
-
-    begin: int
-    end: int
-    begin_ps: float
-    timestep_ps: float
 
 
 @dataclass(frozen=True)
@@ -81,17 +59,14 @@ class Block:
 
 def steps_of_stages(stages: Sequence[Stage]) -> list[StageSteps]:
     """First and last steps and times of all stages of a resolved run file."""
-    found: list[StageSteps] = []
-    step, time = 0, 0.0
+    lengths: list[tuple[int, float]] = []
     for stage in stages:
         if isinstance(stage, Minimise):
-            found.append(StageSteps(step, step, time, 0.0))
+            lengths.append((0, 0.0))
             continue
         assert stage.timestep is not None, "the run file is not resolved"
-        steps = steps_of(stage.length, stage.timestep)
-        found.append(StageSteps(step, step + steps, time, stage.timestep.metal))
-        step, time = step + steps, time + steps * stage.timestep.metal
-    return found
+        lengths.append((steps_of(stage.length, stage.timestep), stage.timestep.metal))
+    return in_sequence(lengths)
 
 
 def compose(run: RunFile, structure: StartStructure, restart: Restart | None = None, ranks: int = 1) -> list[Block]:

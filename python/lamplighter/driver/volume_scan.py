@@ -31,11 +31,11 @@ from lamplighter.driver.members import Member, members_alone
 from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
 from lamplighter.errors import ConfigError, ModelError, StructureError
 from lamplighter.observables.scan_frames import ScanFrames, frame_of_data, made_from
-from lamplighter.observables.stored_scan import FRAMES
 from lamplighter.observables.volume_scan import Energies, volume_scan
-from lamplighter.run_folder import status as run_folder
 from lamplighter.run_folder.bonds import bonds_of_run, rule_of_settings
-from lamplighter.run_folder.names import BONDS
+from lamplighter.run_folder.names import BONDS, FINAL, RUN_FILE, SCAN_EVALUATED, SCAN_FRAMES, STRUCTURE
+from lamplighter.run_folder.run_file import read_run_file
+from lamplighter.run_folder.writing import unwritable
 from lamplighter.structures import read_start_structure
 from lamplighter.structures.labels import Labels, unknown_stress
 from lamplighter.structures.rigid_scan import require_densities
@@ -106,7 +106,7 @@ class VolumeScanOfRun:
         """
         comm = self._env.comm
         frames: ScanFrames = agree(comm, self._made)
-        kept: Kept = agree(comm, lambda: _read_kept(Path(run_folder.SCAN_EVALUATED)))
+        kept: Kept = agree(comm, lambda: _read_kept(Path(SCAN_EVALUATED)))
         with SignalWatch(lambda: None, lambda: end_at_once(comm)) as watch:
             told = agree(comm, lambda: self._by_reference(frames, kept, watch))
             models = {}
@@ -138,8 +138,8 @@ class VolumeScanOfRun:
             raise ConfigError(f"workflow.volume_scan.densities: {problem}") from None
         self._elements = structure.elements
         with tempfile.TemporaryDirectory() as folder, _named():
-            structure.write(Path(folder) / run_folder.STRUCTURE)
-            atoms = frame_of_data(Path(folder) / run_folder.STRUCTURE, structure.elements)
+            structure.write(Path(folder) / STRUCTURE)
+            atoms = frame_of_data(Path(folder) / STRUCTURE, structure.elements)
             if run.stages:
                 molecules_for_scan(atoms, self._rule(), wanted.atomic)
             else:
@@ -153,7 +153,7 @@ class VolumeScanOfRun:
         if self._frames is not None:
             return self._frames
         with _named():
-            return self._made_from(frame_of_data(Path(run_folder.FINAL), self._elements), "the last configuration")
+            return self._made_from(frame_of_data(Path(FINAL), self._elements), "the last configuration")
 
     def _made_from(self, atoms: Atoms, name: str) -> ScanFrames:
         return made_from(atoms, name, self._wanted.values, self._rule(), self._wanted.atomic)
@@ -163,8 +163,9 @@ class VolumeScanOfRun:
         wanted = self._wanted.tolerance
         if wanted is not None:
             return rule_of_settings(self._run.bonds.model_copy(update={"tolerance": wanted}))
-        listed = Path(BONDS)
-        return bonds_of_run(Path()) if self._frames is None and listed.exists() else rule_of_settings(self._run.bonds)
+        if self._frames is None and Path(BONDS).exists():
+            return bonds_of_run(Path(), read_run_file(Path()))
+        return rule_of_settings(self._run.bonds)
 
     def _by_reference(self, frames: ScanFrames, kept: Kept, watch: SignalWatch) -> tuple[str, Energies] | None:
         """On the first rank; the frames are written with what it says of them."""
@@ -174,7 +175,7 @@ class VolumeScanOfRun:
             name = self._reference.name
             name += " (reference)" if name in self._members else ""
             told = frames.evaluated(self._reference.evaluate, name, known)
-        frames.write(Path(FRAMES), told is not None)
+        frames.write(Path(SCAN_FRAMES), told is not None)
         return told
 
     def _energies(self, frames: ScanFrames, name: str, member: Member, known: _Known) -> Energies:
@@ -225,7 +226,7 @@ class _Known:
         number = self._received()
         if number is not None:
             name = signal.Signals(number).name
-            run_file = shlex.quote(str(Path.cwd() / run_folder.RUN_FILE))
+            run_file = shlex.quote(str(Path.cwd() / RUN_FILE))
             advice = f"go on with it: lamplighter run {run_file} --resume"
             raise Interrupted(f"{name} ended the volume scan; {advice}", number)
         return self._labels.get(place)
@@ -237,10 +238,10 @@ class _Known:
         if self._key == REFERENCE:
             content["forces"] = labels.forces.tolist()
         try:
-            with Path(run_folder.SCAN_EVALUATED).open("a", encoding="utf-8") as file:
+            with Path(SCAN_EVALUATED).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(content) + "\n")
         except OSError as problem:
-            raise run_folder.unwritable(Path.cwd(), problem) from problem
+            raise unwritable(Path.cwd(), problem) from problem
 
 
 def _read_kept(path: Path) -> Kept:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lamplighter.analysis.tait import TaitFit, fit_tait
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.state_points import StatePoint, isotherm
+from lamplighter.run_folder.run import Run
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class CompressionOfRuns:
 
 
 def compression_of_runs(
-    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
+    runs: Sequence[Run], discard: float | None = None, stages: Sequence[str] = ()
 ) -> CompressionOfRuns:
-    """Read the stages of runs and fit the Tait equation to their volumes.
+    """Fit the Tait equation to the volumes of stages of runs.
 
     Args: as `state_points.state_points`.
 
     Raises:
         LamplighterError: a run cannot be used, the stages are at several temperatures, or at fewer than four pressures.
     """
-    found = isotherm(folders, discard, stages)
+    found = isotherm(runs, discard, stages)
     try:
         fit = fit_tait([point.pressure for point in found.points], [point.density.volume for point in found.points])
     except ValueError as problem:

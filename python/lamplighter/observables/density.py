@@ -22,10 +22,11 @@ from lamplighter.analysis.distribution import (
 from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate, mean_with_error
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.observables.production import production_of_stage, stage_time_ps, unsettled
-from lamplighter.run_folder.record import RunRecord, StageRecord, read_run
-from lamplighter.run_folder.stages import chosen_stage
-from lamplighter.run_folder.system import require_same_system, system_of
+from lamplighter.observables.production import production_of_stage, unsettled
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.stages import time_in_stage_ps
+from lamplighter.run_folder.status import StageStatus
+from lamplighter.run_folder.system import require_same_system
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +52,7 @@ class RunDensity:
         compressibility: 1/Pa.
         temperature: K.
         blocks: Block averaging of production.
-        system: As `run_system.system_of`.
+        system: As `Run.system`.
         notes: What limits the numbers.
     """
 
@@ -109,23 +110,22 @@ class DensityOfRuns:
         return seed_sensitivity([run.mean for run in self.runs])
 
 
-def read_density(folder: Path, discard_ps: float | None = None, stage: str | None = None) -> RunDensity:
+def density_of_run(run: Run, discard_ps: float | None = None, stage: str | None = None) -> RunDensity:
     """Density of a run from its thermo table.
 
     Args:
-        folder: The run folder.
+        run: The run.
         discard_ps: What is left out from the beginning of the stage, ps; None: as `production.production_of_stage`.
         stage: Name or index; None: the last NPT stage.
 
     Raises:
-        RunFolderError: there is no run or no NPT stage, it has no rows, its volume is constant, or nothing is left.
+        RunFolderError: there is no NPT stage, it has no rows, its volume is constant, or nothing is left.
     """
-    run = read_run(folder)
-    return density_of_stage(run, chosen_stage(run, stage, ("npt",), "a density that fluctuates"), discard_ps)
+    return density_of_stage(run, run.stage(stage, ("npt",), "a density that fluctuates"), discard_ps)
 
 
-def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | None = None) -> RunDensity:
-    """The same of one stage of a run that was read already. Raises as `read_density`."""
+def density_of_stage(run: Run, record: StageStatus, discard_ps: float | None = None) -> RunDensity:
+    """The same of one stage of dynamics. Raises as `density_of_run`."""
     folder = run.folder
     rows = run.thermo.stage(record.index)
     density, volume, temperature = rows["density_g_cm3"], rows["volume_A3"], rows["temperature_K"]
@@ -133,7 +133,7 @@ def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | No
     notes = [note for note in run.notes if "thermo" in note]
     if not finite.all():
         notes.append(f"{int((~finite).sum())} rows that are not finite were left out")
-    time = stage_time_ps(rows, record.timestep_fs)[finite]
+    time = time_in_stage_ps(rows, record)[finite]
     density, volume, temperature = density[finite], volume[finite], temperature[finite]
     if len(density) < 2:
         raise RunFolderError(f"stage {record.name} of {folder} has {len(density)} rows with a density: too few")
@@ -164,24 +164,24 @@ def density_of_stage(run: RunRecord, record: StageRecord, discard_ps: float | No
         compressibility=compressibility(volume[start:], mean_temperature.value),
         temperature=mean_temperature,
         blocks=block_errors(density[start:]),
-        system=system_of(run),
+        system=run.system,
         notes=notes,
     )
 
 
 def density_of_runs(
-    folders: Sequence[Path],
-    references: Sequence[Path] = (),
+    runs: Sequence[Run],
+    references: Sequence[Run] = (),
     discard_ps: float | None = None,
     stage: str | None = None,
     bin_width: float | None = None,
     pseudo_count: float = PSEUDO_COUNT,
 ) -> DensityOfRuns:
-    """Read runs and their references, and put them together.
+    """The density of each run and its references, put together.
 
     Args:
-        folders, references: Run folders.
-        discard_ps, stage: As `read_density`.
+        runs, references: Of one system.
+        discard_ps, stage: As `density_of_run`.
         bin_width: Of the grid, g/cm³; None: Scott's rule.
         pseudo_count: As `distribution.divergence`.
 
@@ -189,8 +189,8 @@ def density_of_runs(
         LamplighterError: a run cannot be used, runs are of different systems, or the grid cannot be made.
     """
     return density_together(
-        [read_density(folder, discard_ps, stage) for folder in folders],
-        [read_density(folder, discard_ps, stage) for folder in references],
+        [density_of_run(run, discard_ps, stage) for run in runs],
+        [density_of_run(run, discard_ps, stage) for run in references],
         bin_width,
         pseudo_count,
     )

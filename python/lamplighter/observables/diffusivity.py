@@ -27,10 +27,11 @@ from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitiv
 from lamplighter.analysis.series import Estimate
 from lamplighter.errors import RunFolderError, TrajectoryError
 from lamplighter.observables.density import mean_of_runs
-from lamplighter.observables.production import Production, production_of_length, production_of_stage, stage_time_ps
+from lamplighter.observables.production import Production, production_of_length, production_of_stage
 from lamplighter.run_folder.centres import RunCentres
-from lamplighter.run_folder.record import RunRecord, StageRecord
-from lamplighter.run_folder.stages import chosen_stage, stage_interval_ps
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.stages import time_in_stage_ps
+from lamplighter.run_folder.status import StageStatus
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.frame import Frame
 
@@ -139,18 +140,18 @@ class DiffusivityOfRuns:
         return {name: each for name, each in found.items() if each is not None}
 
 
-def frames_of_stage(trajectory: RunTrajectory | RunCentres, stage: str | None) -> Iterator[Frame]:
+def frames_of_stage(run: Run, trajectory: RunTrajectory | RunCentres, stage: str | None) -> Iterator[Frame]:
     """The frames of one stage of a run, times counted from its beginning.
 
     Args:
-        trajectory: Of a run folder, or the centres of mass in it.
+        run: The run.
+        trajectory: Its trajectory, or its centres of mass.
         stage: Name or index; None: the last at constant volume.
 
     Raises:
         RunFolderError: there is no stage at constant volume, or its place in time is not recorded.
     """
-    record = chosen_stage(trajectory.run, stage, ("nvt", "nve"), "displacement at fixed volume")
-    begin, end = stage_interval_ps(trajectory.run, record)
+    begin, end = run.stages.interval_ps(_chosen(run, stage))
     tolerance = 1e-6 * max(end, 1.0)
     for frame in trajectory:
         if frame.time_ps is None:
@@ -159,10 +160,10 @@ def frames_of_stage(trajectory: RunTrajectory | RunCentres, stage: str | None) -
             yield replace(frame, time_ps=frame.time_ps - begin)
 
 
-def temperature_of_stage(run: RunRecord, record: StageRecord, production: Production) -> float | None:
+def temperature_of_stage(run: Run, record: StageStatus, production: Production) -> float | None:
     """Mean temperature of a stage in production, K; None: the thermo table does not say."""
     rows = run.thermo.stage(record.index)
-    temperatures = rows["temperature_K"][production.of(stage_time_ps(rows, record.timestep_fs))]
+    temperatures = rows["temperature_K"][production.of(time_in_stage_ps(rows, record))]
     temperatures = temperatures[np.isfinite(temperatures)]
     return float(temperatures.mean()) if len(temperatures) else None
 
@@ -190,26 +191,36 @@ def diffusivity_of_frames(
 
 
 def diffusivity_of_run(
-    trajectory: RunTrajectory | RunCentres, stage: str | None, wanted: DiffusivityOptions
+    run: Run, stage: str | None, wanted: DiffusivityOptions, trajectory: RunTrajectory | RunCentres | None = None
 ) -> TrajectoryDiffusivity:
     """D in a stage of a run; the temperature of the finite-size correction is that of the stage unless it is given.
+
+    Args:
+        run: The run.
+        stage: Name or index; None: the last at constant volume.
+        wanted: What is done.
+        trajectory: Its trajectory or its centres of mass; None: the centres where the run wrote them.
 
     Raises:
         LamplighterError: as `frames_of_stage` and `diffusivity_of_frames`.
     """
-    folder = trajectory.run.folder
-    record = chosen_stage(trajectory.run, stage, ("nvt", "nve"), "displacement at fixed volume")
-    production = production_of_stage(trajectory.run, record, wanted.discard)
+    trajectory = trajectory or run.motion()
+    record = _chosen(run, stage)
+    production = production_of_stage(run, record, wanted.discard)
     if wanted.temperature is None:
-        wanted = replace(wanted, temperature=temperature_of_stage(trajectory.run, record, production))
+        wanted = replace(wanted, temperature=temperature_of_stage(run, record, production))
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
     if isinstance(trajectory, RunTrajectory):
-        wanted = replace(wanted, bonds=wanted.bonds or trajectory.bonds)
-    made = diffusivity_of_frames(folder, frames_of_stage(trajectory, stage), wanted, known, production)
+        wanted = replace(wanted, bonds=wanted.bonds or run.bonds)
+    made = diffusivity_of_frames(run.folder, frames_of_stage(run, trajectory, stage), wanted, known, production)
     notes = [*made.notes, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
     return replace(made, notes=notes)
+
+
+def _chosen(run: Run, stage: str | None) -> StageStatus:
+    return run.stage(stage, ("nvt", "nve"), "displacement at fixed volume")
 
 
 def diffusivity_of_runs(trajectories: Sequence[TrajectoryDiffusivity]) -> DiffusivityOfRuns:

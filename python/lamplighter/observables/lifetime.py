@@ -12,10 +12,9 @@ import numpy as np
 from lamplighter.analysis.stability_check import Limits, StabilityCheck, bonds_of, check_frames, lacking
 from lamplighter.errors import RunFolderError
 from lamplighter.guard_criteria import OF_COMMITTEE, PRESETS, in_words
-from lamplighter.run_folder.bonds import has_no_bonds
-from lamplighter.run_folder.record import RunRecord, read_run
-from lamplighter.run_folder.system import system_of
-from lamplighter.run_folder.trajectory import TRAJECTORY, RunTrajectory
+from lamplighter.run_folder.names import TRAJECTORY
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.status import GuardStatus
 
 PROTOCOL = Limits(**PRESETS["stability"])
 """What a run without a guard is held against."""
@@ -38,7 +37,7 @@ class RunLifetime:
         cause: The criterion that was violated; None: none.
         source: "guard", "trajectory" or "LAMMPS".
         criteria: What was watched, in words.
-        system: As `run_system.system_of`.
+        system: As `Run.system`.
         notes: What limits the number.
     """
 
@@ -52,7 +51,7 @@ class RunLifetime:
     notes: list[str] = field(default_factory=list)
 
 
-def read_lifetime(folder: Path) -> RunLifetime:
+def lifetime_of_run(run: Run) -> RunLifetime:
     """t_stab of a run.
 
     Of a run without bonds a bond criterion says nothing; where nothing else could have failed, neither does the run.
@@ -62,39 +61,38 @@ def read_lifetime(folder: Path) -> RunLifetime:
     full disk) only censors it, as does a guard that stopped because models disagreed.
 
     Raises:
-        RunFolderError: there is no run, it has no dynamics that could be judged, began beyond a limit, or had nothing
+        RunFolderError: it has no dynamics that could be judged, began beyond a limit, or had nothing
             to be judged by.
     """
-    run = read_run(folder)
-    found = _found(folder, run)
+    found = _found(run)
     criteria = [each for each in found.criteria if not each.startswith("bond")]
-    without = found.criteria != criteria and (found.source == "no bonds" or has_no_bonds(folder))
+    without = found.criteria != criteria and (found.source == "no bonds" or run.has_no_bonds)
     if not without:
         return found
     changes = any(each.startswith("density") for each in criteria) and any(each.type == "npt" for each in run.stages)
     others = [each for each in criteria if not each.startswith(("density", *OF_COMMITTEE))]
     if not found.failed and not changes and not others:
         raise RunFolderError(
-            f"{folder}: there are no bonds, so the bond criterion watched nothing, and nothing else could have failed: "
-            "its stability is not known (say which atoms are bonded: section bonds; or watch density, force or energy)"
+            f"{run.folder}: there are no bonds, so the bond criterion watched nothing, and nothing else could have "
+            "failed: its stability is not known (say which atoms are bonded: section bonds; or watch density, force or "
+            "energy)"
         )
     note = f"there are no bonds, so the bond criterion watched nothing: t_stab is by {'; '.join(criteria) or 'LAMMPS'}"
     source = "trajectory" if found.source == "no bonds" else found.source
     return replace(found, criteria=criteria, source=source, notes=[note, *found.notes])
 
 
-def _found(folder: Path, run: RunRecord) -> RunLifetime:
+def _found(run: Run) -> RunLifetime:
     run.require_dynamics()
-    guard = run.guard or {}
-    criteria = [str(each) for each in guard.get("criteria") or []]
-    system = system_of(run)
+    folder, guard, system = run.folder, run.guard or GuardStatus([]), run.system
+    criteria = guard.criteria
     notes: list[str] = []
     if not criteria and not run.events:
         return replace(_from_trajectory(run), system=system)
     for event in run.events:
         if event.criterion in OF_COMMITTEE:
             continue
-        time = run.time_of_step(event.step)
+        time = run.stages.time_of_step(event.step)
         time = event.time if time is None else time
         if time is None:
             raise RunFolderError(f"{folder}: the time of its event at step {event.step} is not known")
@@ -104,12 +102,12 @@ def _found(folder: Path, run: RunRecord) -> RunLifetime:
                 "its stability (limits that fit the system are needed, or another start)"
             )
         return RunLifetime(folder, time, True, event.criterion, "guard", criteria, system, notes)
-    if guard.get("criterion") in OF_COMMITTEE:
-        notes.append(f"its guard ended it because of the {guard['criterion']}: censored there")
-    elif guard.get("criterion"):
-        time = guard["time_ps"]
-        return RunLifetime(folder, float(time), True, str(guard["criterion"]), "guard", criteria, system, notes)
     end = _end_ps(run)
+    if guard.criterion in OF_COMMITTEE:
+        notes.append(f"its guard ended it because of the {guard.criterion}: censored there")
+    elif guard.criterion:
+        time = end if guard.time_ps is None else guard.time_ps
+        return RunLifetime(folder, time, True, guard.criterion, "guard", criteria, system, notes)
     cause = _broken(run)
     if cause is not None:
         notes.append(f"LAMMPS ended it: {_first_line(run.error)}")
@@ -124,17 +122,17 @@ def _first_line(error: str | None) -> str:
     return (error or "").strip().partition("\n")[0].removeprefix("LAMMPS: ")
 
 
-def _broken(run: RunRecord) -> str | None:
+def _broken(run: Run) -> str | None:
     """What a run failed of, where LAMMPS' message says that the system is broken."""
     if run.status != "failed" or not run.error:
         return None
     return next((cause for pattern, cause in _LAMMPS_BROKE if pattern.search(run.error)), None)
 
 
-def _end_ps(run: RunRecord) -> float:
+def _end_ps(run: Run) -> float:
     """The last time that a run is known to have reached, ps."""
-    times = [] if not run.guard or run.guard.get("time_ps") is None else [float(run.guard["time_ps"])]
-    if len(run.thermo):
+    times = [] if run.guard is None or run.guard.time_ps is None else [run.guard.time_ps]
+    if run.thermo.n_rows:
         finite = run.thermo["time_ps"][np.isfinite(run.thermo["time_ps"])]
         times += [float(finite.max())] if len(finite) else []
     if not times:
@@ -142,12 +140,12 @@ def _end_ps(run: RunRecord) -> float:
     return max(times)
 
 
-def _from_trajectory(run: RunRecord) -> RunLifetime:
+def _from_trajectory(run: Run) -> RunLifetime:
     if not (run.folder / TRAJECTORY).exists():
         raise RunFolderError(
             f"{run.folder} had no guard and has no {TRAJECTORY}: its stability is not known (run with guard: stability)"
         )
-    trajectory = RunTrajectory(run.folder)
+    trajectory = run.trajectory
     frames = iter(trajectory)
     first = next(frames, None)
     if first is None or first.time_ps is None:
@@ -159,7 +157,7 @@ def _from_trajectory(run: RunRecord) -> RunLifetime:
     if "density" in lacking(first, limits):
         limits = replace(limits, density=None)
         notes.append("the density was not checked: it is not known from the trajectory")
-    bonds = bonds_of(first, rule=trajectory.bonds)
+    bonds = bonds_of(first, rule=run.bonds)
     result = check_frames(StabilityCheck(first, limits, bonds), chain([first], frames))
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic_core import PydanticCustomError
 
 from lamplighter.analysis.equilibration import detect_equilibration
-from lamplighter.config.quantity import parse_quantity
-from lamplighter.run_folder.record import RunRecord, StageRecord, read_run_file
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.stages import time_in_stage_ps
+from lamplighter.run_folder.status import StageStatus
 from lamplighter.run_folder.thermo_table import ThermoTable
 
 EQUILIBRATION_PS = 100.0
@@ -62,7 +61,7 @@ def production_of_length(length_ps: float, discard_ps: float | None = None) -> P
     return Production(half, f"first half ({half:.4g} ps of {length_ps:.4g} ps) discarded")
 
 
-def production_of_stage(run: RunRecord, stage: StageRecord, discard_ps: float | None = None) -> Production:
+def production_of_stage(run: Run, stage: StageStatus, discard_ps: float | None = None) -> Production:
     """Production of a stage of a run, as far as it has run.
 
     Nothing is discarded from a stage that goes on at the conditions of the one before it, whose time was its
@@ -73,7 +72,7 @@ def production_of_stage(run: RunRecord, stage: StageRecord, discard_ps: float | 
         stage: One of its stages of dynamics.
         discard_ps: As `production_of_length`.
     """
-    time_ps = stage_time_ps(run.thermo.stage(stage.index), stage.timestep_fs)
+    time_ps = time_in_stage_ps(run.thermo.stage(stage.index), stage)
     finite = time_ps[np.isfinite(time_ps)]
     planned_ps = (stage.steps or 0) * (stage.timestep_fs or 0.0) * 1e-3  # where the thermo table is missing
     length_ps = float(finite.max()) if len(finite) else math.nan if len(time_ps) else planned_ps
@@ -85,7 +84,7 @@ def production_of_stage(run: RunRecord, stage: StageRecord, discard_ps: float | 
     return production_of_length(length_ps, discard_ps)
 
 
-def production_of_committee(run: RunRecord, table: ThermoTable) -> tuple[NDArray[np.bool_], str]:
+def production_of_committee(run: Run, table: ThermoTable) -> tuple[NDArray[np.bool_], str]:
     """Which evaluations of a committee are production: those in that of the last stage of dynamics that has any.
 
     Args:
@@ -103,22 +102,10 @@ def production_of_committee(run: RunRecord, table: ThermoTable) -> tuple[NDArray
     production = production_of_stage(run, last)
     here = table["stage"] == last.index
     thermo = run.thermo.stage(last.index)
-    begin = float((thermo if len(thermo) else table.stage(last.index))["time_ps"][0])
-    kept = np.zeros(len(table), dtype=bool)
+    begin = float((thermo if thermo.n_rows else table.stage(last.index))["time_ps"][0])
+    kept = np.zeros(table.n_rows, dtype=bool)
     kept[here] = production.of(table["time_ps"][here] - begin)
     return kept, f"stage {last.name}, {production.words}"
-
-
-def stage_time_ps(rows: ThermoTable, timestep_fs: float | None) -> NDArray[np.float64]:
-    """Time since the first row of a stage, in ps, shape (n_rows,).
-
-    From the steps where the timestep is known, else from the table's own time.
-    """
-    if len(rows) == 0:
-        return np.empty(0)
-    if timestep_fs:
-        return (rows["step"] - rows["step"][0]) * timestep_fs / 1000.0
-    return rows["time_ps"] - rows["time_ps"][0]
 
 
 def unsettled(series: NDArray[np.float64], name: str) -> str:
@@ -136,26 +123,10 @@ def unsettled(series: NDArray[np.float64], name: str) -> str:
     )
 
 
-def _equilibrated_by(run: RunRecord, stage: StageRecord) -> StageRecord | None:
+def _equilibrated_by(run: Run, stage: StageStatus) -> StageStatus | None:
     """The stage before, where it was at the same constant conditions; None: it was not, or that is not known."""
-    planned = read_run_file(run.folder).get("stages")
-    before = next((each for each in run.stages if each.index == stage.index - 1), None)
-    if before is None or not isinstance(planned, list) or not stage.index < len(planned):
+    planned, before = run.run_file.stages, run.stages.indexed(stage.index - 1)
+    if before is None or not stage.index < len(planned):
         return None
-    now, then = (_conditions(planned[index]) for index in (stage.index, stage.index - 1))
+    now, then = (planned[index].conditions for index in (stage.index, stage.index - 1))
     return before if now is not None and now == then else None
-
-
-def _conditions(planned: Any) -> tuple[Any, ...] | None:
-    """Type, temperature (K) and pressure (bar) of a stage of `run.yaml`; None: there is a ramp, or no thermostat."""
-    if not isinstance(planned, dict):
-        return None
-    kind, temperature, pressure = (planned.get(key) for key in ("type", "temperature", "pressure"))
-    try:
-        if kind == "nvt":
-            return kind, parse_quantity(temperature, "temperature").metal
-        if kind == "npt":
-            return kind, parse_quantity(temperature, "temperature").metal, parse_quantity(pressure, "pressure").metal
-    except PydanticCustomError:  # a ramp is a list
-        pass
-    return None

@@ -13,11 +13,10 @@ from scipy.stats import norm
 from lamplighter.analysis.distribution import PSEUDO_COUNT, common_edges, divergence, kl_divergence, probabilities
 from lamplighter.analysis.quality import NptRun, NvtRun, Quality, quality
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.density import RunDensity, read_density
+from lamplighter.observables.density import RunDensity, density_of_run
 from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_run
-from lamplighter.observables.lifetime import RunLifetime, read_lifetime
-from lamplighter.run_folder.centres import motion_of_run
-from lamplighter.run_folder.record import read_run
+from lamplighter.observables.lifetime import RunLifetime, lifetime_of_run
+from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.system import require_same_system
 
 Floats = NDArray[np.float64]
@@ -84,18 +83,19 @@ class QualityOfRuns:
 
 
 def quality_of_runs(
-    folders: Sequence[Path], references: Sequence[Path], stored: StoredReference, options: QualityOptions
+    runs: Sequence[Run], references: Sequence[Run], stored: StoredReference, options: QualityOptions
 ) -> QualityOfRuns:
-    """Read a committee's runs and the references', sort them by ensemble, and compute Q.
+    """Sort a committee's runs and the references by ensemble, and compute Q.
 
     Raises:
         LamplighterError: a run cannot be used, they are of different systems, or there is no reference for the density.
     """
     notes: list[str] = []
-    lifetimes = [read_lifetime(folder) for folder in folders]
-    others = [read_lifetime(folder) for folder in references]
+    lifetimes = [lifetime_of_run(run) for run in runs]
+    others = [lifetime_of_run(run) for run in references]
     _same_formula(lifetimes + others)
-    ensembles = {run.folder: ensemble_of(run.folder) for run in (*lifetimes, *others)}
+    given = {run.folder: run for run in (*runs, *references)}
+    ensembles = {folder: ensemble_of(run) for folder, run in given.items()}
     npt = [run for run in lifetimes if ensembles[run.folder] == "npt"]
     if not npt:
         raise LamplighterError("Q needs at least one run whose last stage is npt among the committee's runs")
@@ -103,19 +103,23 @@ def quality_of_runs(
         if not any(each.startswith("density") for each in run.criteria):
             notes.append(f"{run.folder.name}: its density was not watched, so t_NPT counts broken bonds alone")
 
-    densities = {run.folder: read_density(run.folder, options.discard_ps) for run in npt if _stable(run, options)}
-    reference = [read_density(run.folder, options.discard_ps) for run in others if ensembles[run.folder] == "npt"]
+    densities = {
+        run.folder: density_of_run(given[run.folder], options.discard_ps) for run in npt if _stable(run, options)
+    }
+    reference = [
+        density_of_run(given[run.folder], options.discard_ps) for run in others if ensembles[run.folder] == "npt"
+    ]
     divergences, noise = _divergences(densities, reference, stored, options, notes)
 
     moving = {
-        run.folder: _diffusivity(run.folder, options)
+        run.folder: _diffusivity(given[run.folder], options)
         for run in lifetimes
         if ensembles[run.folder] == "nvt" and _stable(run, options)
     }
     reference_d = stored.diffusivity
     still = [run.folder for run in others if ensembles[run.folder] == "nvt"]
     if reference_d is None and still:
-        reference_d = float(np.mean([_diffusivity(folder, options) for folder in still]))
+        reference_d = float(np.mean([_diffusivity(given[folder], options) for folder in still]))
 
     members = [
         MemberRun(
@@ -138,15 +142,15 @@ def quality_of_runs(
     return QualityOfRuns(made, members, noise, reference_d, options.horizon_ps, notes)
 
 
-def ensemble_of(folder: Path) -> str:
+def ensemble_of(run: Run) -> str:
     """ "npt" or "nvt" (nvt or nve): what the last stage of dynamics of a run is.
 
     Raises:
         LamplighterError: it is not recorded.
     """
-    types = [stage.type for stage in read_run(folder).stages if not stage.is_minimisation]
+    types = [stage.type for stage in run.stages if not stage.is_minimisation]
     if not types or types[-1] not in ("npt", "nvt", "nve"):
-        raise LamplighterError(f"{folder}: status.json does not say of what type its last stage is")
+        raise LamplighterError(f"{run.folder}: status.json does not say of what type its last stage is")
     return "npt" if types[-1] == "npt" else "nvt"
 
 
@@ -200,8 +204,8 @@ def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Float
     return np.asarray(smooth / smooth.sum())
 
 
-def _diffusivity(folder: Path, options: QualityOptions) -> float:
-    return diffusivity_of_run(motion_of_run(folder), None, options.diffusivity).mixture.einstein.value
+def _diffusivity(run: Run, options: QualityOptions) -> float:
+    return diffusivity_of_run(run, None, options.diffusivity).mixture.einstein.value
 
 
 def _stable(run: RunLifetime, options: QualityOptions) -> bool:

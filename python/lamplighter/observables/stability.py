@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.survival import SurvivalCurve, kaplan_meier, mean_time
-from lamplighter.observables.lifetime import RunLifetime, read_lifetime
+from lamplighter.observables.lifetime import RunLifetime, lifetime_of_run
+from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.system import require_same_system
 
 
@@ -41,14 +41,14 @@ class StabilityOfRuns:
 
 
 def stability_of_runs(
-    folders: Sequence[Path], horizon_ps: float = 1000.0, confidence_level: float = 0.95
+    runs: Sequence[Run], horizon_ps: float = 1000.0, confidence_level: float = 0.95
 ) -> StabilityOfRuns:
-    """Read the runs and put them together.
+    """How long each run was stable, put together.
 
     Raises:
         RunFolderError: a run cannot be judged, or they are of different systems.
     """
-    return stability_of_lifetimes([read_lifetime(folder) for folder in folders], horizon_ps, confidence_level)
+    return stability_of_lifetimes([lifetime_of_run(run) for run in runs], horizon_ps, confidence_level)
 
 
 def stability_of_lifetimes(

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamplighter.analysis.series import Estimate, drift, mean_with_error
-from lamplighter.observables.production import production_of_stage, stage_time_ps, unsettled
-from lamplighter.run_folder.record import RunRecord, StageRecord
+from lamplighter.observables.production import production_of_stage, unsettled
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.stages import time_in_stage_ps
+from lamplighter.run_folder.status import StageStatus
 
 
-def summarise_stage(run: RunRecord, stage: StageRecord) -> dict[str, Any]:
+def summarise_stage(run: Run, stage: StageStatus) -> dict[str, Any]:
     """Numbers of one stage, ready for `summary.json`.
 
     Args:
@@ -28,7 +30,7 @@ def summarise_stage(run: RunRecord, stage: StageRecord) -> dict[str, Any]:
         atom at the beginning and the end (`energy_before_eV_per_atom`, `energy_after_eV_per_atom`).
     """
     rows, natoms = run.thermo.stage(stage.index), run.natoms
-    steps_done = int(rows["step"][-1] - rows["step"][0]) if len(rows) else 0
+    steps_done = int(rows["step"][-1] - rows["step"][0]) if rows.n_rows else 0
     summary: dict[str, Any] = {
         "index": stage.index,
         "type": stage.type or None,
@@ -38,16 +40,16 @@ def summarise_stage(run: RunRecord, stage: StageRecord) -> dict[str, Any]:
         "steps_per_s": steps_done / stage.wall_s if stage.wall_s else None,
         "notes": [],
     }
-    if len(rows) == 0:
+    if rows.n_rows == 0:
         summary["notes"].append("no rows in thermo.csv")
     if stage.is_minimisation:
         energy = rows["potential_energy_eV"] / (natoms or math.nan)
-        summary["energy_before_eV_per_atom"] = float(energy[0]) if len(rows) else None
-        summary["energy_after_eV_per_atom"] = float(energy[-1]) if len(rows) else None
+        summary["energy_before_eV_per_atom"] = float(energy[0]) if rows.n_rows else None
+        summary["energy_after_eV_per_atom"] = float(energy[-1]) if rows.n_rows else None
         return summary
 
-    time_ps = stage_time_ps(rows, stage.timestep_fs)
-    length_ps = float(time_ps[-1]) if len(rows) else 0.0
+    time_ps = time_in_stage_ps(rows, stage)
+    length_ps = float(time_ps[-1]) if rows.n_rows else 0.0
     summary["length_ps"] = length_ps
     summary["ns_per_day"] = length_ps * 1e-3 / stage.wall_s * 86400.0 if stage.wall_s else None
     chosen = production_of_stage(run, stage)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamplighter.config.loading import load_run_file
-from lamplighter.config.stages import Npt, Stage
-from lamplighter.errors import LamplighterError, RunFolderError
+from lamplighter.errors import RunFolderError
 from lamplighter.observables.density import RunDensity, density_of_stage
-from lamplighter.run_folder.record import RUN_FILE, RunRecord, StageRecord, read_run
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.run_file import Conditions, PlannedStage
+from lamplighter.run_folder.status import StageStatus
 from lamplighter.run_folder.system import require_same_system
 
 MOST_SIGMAS_APART = 4.0
@@ -54,31 +54,31 @@ class Line:
     notes: list[str]
 
 
-def isotherm(folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()) -> Line:
+def isotherm(runs: Sequence[Run], discard: float | None = None, stages: Sequence[str] = ()) -> Line:
     """The points of runs, by pressure; arguments and errors as `state_points`.
 
     Raises:
         RunFolderError: the points are at several temperatures.
     """
-    return _line("pressure", "temperature", "K", state_points(folders, discard, stages), folders)
+    return _line("pressure", "temperature", "K", state_points(runs, discard, stages), runs)
 
 
-def isobar(folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()) -> Line:
+def isobar(runs: Sequence[Run], discard: float | None = None, stages: Sequence[str] = ()) -> Line:
     """The points of runs, by temperature; arguments and errors as `state_points`.
 
     Raises:
         RunFolderError: the points are at several pressures.
     """
-    return _line("temperature", "pressure", "bar", state_points(folders, discard, stages), folders)
+    return _line("temperature", "pressure", "bar", state_points(runs, discard, stages), runs)
 
 
 def state_points(
-    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
+    runs: Sequence[Run], discard: float | None = None, stages: Sequence[str] = ()
 ) -> tuple[list[StatePoint], list[str]]:
     """The NPT stages at constant temperature and pressure of runs; of several in a row at one condition, the last.
 
     Args:
-        folders: Run folders of one system.
+        runs: Of one system.
         discard: As `production.production_of_stage`, of each stage.
         stages: Names or indices of the stages of each run; none: as above.
 
@@ -91,10 +91,9 @@ def state_points(
     """
     points: list[StatePoint] = []
     notes: list[str] = []
-    for folder in folders:
-        run = read_run(folder)
+    for run in runs:
         run.require_dynamics()
-        planned = _planned(folder)
+        planned, folder = _planned(run), run.folder
         chosen = [_named(run, planned, wanted) for wanted in stages] or _productions(planned)
         if not chosen:
             found = ", ".join(f"{place} {stage.name} ({stage.type})" for place, stage in enumerate(planned))
@@ -103,19 +102,19 @@ def state_points(
                 f"it has {found}"
             )
         for index in chosen:
-            record = next((each for each in run.stages if each.index == index), None)
-            if record is None or len(run.thermo.stage(index)) < 2:
+            record = run.stages.indexed(index)
+            if record is None or run.thermo.stage(index).n_rows < 2:
                 notes.append(f"{folder}: stage {index} ({planned[index].name}) has not run; it is left out")
                 continue
             points.append(_point(run, record, planned[index], discard, notes))
     if not points:
-        raise RunFolderError(f"{_named_together(folders)}: no stage at constant pressure has run")
+        raise RunFolderError(f"{_named_together(runs)}: no stage at constant pressure has run")
     require_same_system((point.folder, point.density.system) for point in points)
     return points, notes
 
 
 def _line(
-    changing: str, constant: str, unit: str, found: tuple[list[StatePoint], list[str]], folders: Sequence[Path]
+    changing: str, constant: str, unit: str, found: tuple[list[StatePoint], list[str]], runs: Sequence[Run]
 ) -> Line:
     """By the attribute `changing`; `constant`, in `unit`, must be one for all."""
     points = sorted(found[0], key=lambda point: getattr(point, changing))
@@ -128,11 +127,11 @@ def _line(
                 f"all stages must be at one {constant}: {point_name(first)} is at {value:g} {unit}, {point_name(each)} "
                 f"at {other:g} {unit}; choose some with --stage"
             )
-    return Line(points, value, _named_together(folders), found[1])
+    return Line(points, value, _named_together(runs), found[1])
 
 
-def _named_together(folders: Sequence[Path]) -> str:
-    return ", ".join(str(folder) for folder in folders)
+def _named_together(runs: Sequence[Run]) -> str:
+    return ", ".join(str(run.folder) for run in runs)
 
 
 def point_name(point: StatePoint) -> str:
@@ -158,25 +157,20 @@ def point_as_json(point: StatePoint) -> dict[str, Any]:
     }
 
 
-def _planned(folder: Path) -> list[Stage]:
-    try:
-        return load_run_file(folder / RUN_FILE).stages
-    except LamplighterError as problem:
-        raise RunFolderError(
-            f"{folder} does not say at which temperatures and pressures it ran: {problem}"
-        ) from problem
+def _planned(run: Run) -> list[PlannedStage]:
+    planned = run.run_file.stages
+    if not planned:
+        why = run.run_file.problem or f"{run.run_file.path} has no stages"
+        raise RunFolderError(f"{run.folder} does not say at which temperatures and pressures it ran: {why}")
+    return planned
 
 
-def _constant(stage: Stage) -> tuple[float, float] | None:
-    """Temperature (K) and pressure (bar) of an NPT stage without ramps; else None."""
-    if not isinstance(stage, Npt) or stage.temperature.start != stage.temperature.stop:
-        return None
-    if stage.pressure.start != stage.pressure.stop:
-        return None
-    return stage.temperature.start.metal, stage.pressure.start.metal
+def _constant(stage: PlannedStage) -> Conditions | None:
+    """The conditions of an NPT stage without ramps; else None."""
+    return stage.conditions if stage.type == "npt" else None
 
 
-def _productions(planned: list[Stage]) -> list[int]:
+def _productions(planned: list[PlannedStage]) -> list[int]:
     conditions = [_constant(stage) for stage in planned]
     following = [*conditions[1:], None]
     return [
@@ -186,14 +180,14 @@ def _productions(planned: list[Stage]) -> list[int]:
     ]
 
 
-def _named(run: RunRecord, planned: list[Stage], wanted: str) -> int:
+def _named(run: Run, planned: list[PlannedStage], wanted: str) -> int:
     found = [index for index, stage in enumerate(planned) if wanted in (str(index), stage.name)]
     if not found:
         named = ", ".join(f"{index} {stage.name}" for index, stage in enumerate(planned))
         raise RunFolderError(f"{run.folder} has no stage {wanted!r}; it has {named}")
     if _constant(planned[found[-1]]) is None:
         stage = planned[found[-1]]
-        what = "a ramp" if isinstance(stage, Npt) else stage.type
+        what = "a ramp" if stage.type == "npt" else stage.type
         raise RunFolderError(
             f"stage {wanted!r} of {run.folder} is {what}: an equation of state needs npt at constant temperature and "
             "pressure"
@@ -202,17 +196,21 @@ def _named(run: RunRecord, planned: list[Stage], wanted: str) -> int:
 
 
 def _point(
-    run: RunRecord, record: StageRecord, planned: Stage, discard_ps: float | None, notes: list[str]
+    run: Run, record: StageStatus, planned: PlannedStage, discard_ps: float | None, notes: list[str]
 ) -> StatePoint:
     condition = _constant(planned)
     assert condition is not None
+    assert condition.pressure is not None
+    temperature = condition.temperature
     density = density_of_stage(run, record, discard_ps)
-    point = StatePoint(run.folder, record.index, condition[0], condition[1], density)
+    point = StatePoint(run.folder, record.index, temperature, condition.pressure, density)
     done = float(run.thermo.stage(record.index)["step"][-1] - run.thermo.stage(record.index)["step"][0])
     if record.steps is not None and done < record.steps:
         notes.append(f"{point_name(point)} broke off after {done:.0f} of {record.steps} steps")
     measured = density.temperature
     # a standard error may be nan, which max() keeps only in the first place
-    if abs(measured.value - condition[0]) > max(0.01 * condition[0], MOST_SIGMAS_APART * measured.standard_error):
-        notes.append(f"{point_name(point)} has a mean temperature of {measured.value:.4g} K, not {condition[0]:g} K")
+    if abs(measured.value - condition.temperature) > max(
+        0.01 * condition.temperature, MOST_SIGMAS_APART * measured.standard_error
+    ):
+        notes.append(f"{point_name(point)} has a mean temperature of {measured.value:.4g} K, not {temperature:g} K")
     return point

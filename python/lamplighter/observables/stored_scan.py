@@ -14,11 +14,7 @@ from lamplighter.analysis.volume_scan import CurveErrors, EnergyCurve
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.json_text import json_text, plain
 from lamplighter.observables.volume_scan import VolumeScanOfModels
-
-FRAMES = "volume_scan.xyz"
-TABLE = "volume_scan.csv"
-FIGURE = "volume_scan.png"
-RESULT = "volume_scan.json"
+from lamplighter.run_folder.names import SCAN_RESULT
 
 
 def scan_as_json(scan: VolumeScanOfModels) -> dict[str, Any]:
@@ -43,9 +39,9 @@ def write_scan(scan: VolumeScanOfModels, folder: Path) -> None:
         LamplighterError: the folder cannot be written.
     """
     try:
-        (folder / RESULT).write_text(json_text(scan_as_json(scan)) + "\n", encoding="utf-8")
+        (folder / SCAN_RESULT).write_text(json_text(scan_as_json(scan)) + "\n", encoding="utf-8")
     except OSError as problem:
-        raise LamplighterError(f"{folder / RESULT} cannot be written: {problem.strerror or problem}") from problem
+        raise LamplighterError(f"{folder / SCAN_RESULT} cannot be written: {problem.strerror or problem}") from problem
 
 
 def read_scan(folder: Path) -> VolumeScanOfModels:
@@ -54,11 +50,11 @@ def read_scan(folder: Path) -> VolumeScanOfModels:
     Raises:
         RunFolderError: there is none, or it cannot be understood.
     """
-    path = folder / RESULT
+    path = folder / SCAN_RESULT
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunFolderError(f"{folder} holds no volume scan: it has no {RESULT}") from None
+        raise RunFolderError(f"{folder} holds no volume scan: it has no {SCAN_RESULT}") from None
     except (OSError, ValueError) as problem:
         raise RunFolderError(f"{path} cannot be read: {problem}") from problem
     try:

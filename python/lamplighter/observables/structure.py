@@ -18,8 +18,9 @@ from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.pairs_within import half_width, pairs_within
 from lamplighter.analysis.radial_distribution import KINDS, PairDistribution, RadialDistributions
 from lamplighter.errors import TrajectoryError
-from lamplighter.observables.production import Production, production_of_length, production_of_stage, stage_time_ps
-from lamplighter.run_folder.stages import chosen_stage, stage_interval_ps
+from lamplighter.observables.production import Production, production_of_length, production_of_stage
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.stages import time_in_stage_ps
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.frame import Frame
 
@@ -116,25 +117,28 @@ def compared(trajectories: list[TrajectoryStructure], reference: TrajectoryStruc
     return StructureOfTrajectories(trajectories, reference, found)
 
 
-def structure_of_run(trajectory: RunTrajectory, stage: str | None, wanted: StructureOptions) -> TrajectoryStructure:
+def structure_of_run(
+    run: Run, stage: str | None, wanted: StructureOptions, trajectory: RunTrajectory | None = None
+) -> TrajectoryStructure:
     """The structure in one stage of a run; molecules are followed through all of its trajectory.
 
     Args:
-        trajectory: Of a run folder.
+        run: The run.
         stage: Name or index; None: the last of dynamics.
         wanted: What is done.
+        trajectory: Its trajectory, where its elements are not those that the run wrote.
 
     Raises:
         LamplighterError: there is no such stage, or its frames cannot be used.
     """
-    run = trajectory.run
-    record = chosen_stage(run, stage, ("nvt", "npt", "nve"), "the structure")
-    begin, end = stage_interval_ps(run, record)
-    wanted = replace(wanted, bonds=wanted.bonds or trajectory.bonds)
+    trajectory = trajectory or run.trajectory
+    record = run.stage(stage, ("nvt", "npt", "nve"), "the structure")
+    begin, end = run.stages.interval_ps(record)
+    wanted = replace(wanted, bonds=wanted.bonds or run.bonds)
     production = production_of_stage(run, record, wanted.discard)
     made = structure_of_frames(run.folder, trajectory, wanted, (begin, end), production)
     rows = run.thermo.stage(record.index)
-    kept = rows["temperature_K"][production.of(stage_time_ps(rows, record.timestep_fs))]
+    kept = rows["temperature_K"][production.of(time_in_stage_ps(rows, record))]
     kept = kept[np.isfinite(kept)]
     notes = [*made.notes, *trajectory.notes]
     if trajectory.dropped:

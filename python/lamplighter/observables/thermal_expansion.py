@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lamplighter.analysis.thermal_expansion import ExpansionLine, thermal_expansion
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.state_points import StatePoint, isobar
+from lamplighter.run_folder.run import Run
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class ThermalExpansionOfRuns:
 
 
 def thermal_expansion_of_runs(
-    folders: Sequence[Path], discard: float | None = None, stages: Sequence[str] = ()
+    runs: Sequence[Run], discard: float | None = None, stages: Sequence[str] = ()
 ) -> ThermalExpansionOfRuns:
-    """Read the stages of runs and fit a line to their densities.
+    """Fit a line to the densities of stages of runs.
 
     Args: as `state_points.state_points`.
 
     Raises:
         LamplighterError: a run cannot be used, the stages are at several pressures, or at one temperature alone.
     """
-    found = isobar(folders, discard, stages)
+    found = isobar(runs, discard, stages)
     try:
         densities = [point.density.mean for point in found.points]
         line = thermal_expansion([point.temperature for point in found.points], densities)

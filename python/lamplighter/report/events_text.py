@@ -5,13 +5,14 @@ from __future__ import annotations
 from lamplighter.guard_criteria import format_limit
 from lamplighter.report.text import format_scan_status
 from lamplighter.run_folder.events import Event
-from lamplighter.run_folder.record import RunRecord
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.status import GuardStatus
 
 EVENT_COLUMNS = ("step", "time / ps", "criterion", "value", "limit", "atoms", "ranks")
 _MOST_ATOMS = 8
 
 
-def format_events(run: RunRecord) -> str:
+def format_events(run: Run) -> str:
     """A line for each event, then how the run ended and what was watched."""
     return "\n".join([*_table(run), *([""] if run.events else []), *format_ending(run)])
 
@@ -25,7 +26,7 @@ def format_atoms(atoms: list[int], elements: list[str], criterion: str) -> str:
     return ", ".join(shown) + (", …" if len(named) > _MOST_ATOMS else "")
 
 
-def _table(run: RunRecord) -> list[str]:
+def _table(run: Run) -> list[str]:
     if not run.events:
         return []
     rows = [EVENT_COLUMNS, *(event_row(run, event) for event in run.events)]
@@ -33,9 +34,9 @@ def _table(run: RunRecord) -> list[str]:
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def event_row(run: RunRecord, event: Event) -> tuple[str, ...]:
+def event_row(run: Run, event: Event) -> tuple[str, ...]:
     """An event in the order of `EVENT_COLUMNS`."""
-    time = run.time_of_step(event.step)
+    time = run.stages.time_of_step(event.step)
     if time is None:
         time = event.time
     return (
@@ -49,14 +50,14 @@ def event_row(run: RunRecord, event: Event) -> tuple[str, ...]:
     )
 
 
-def format_ending(run: RunRecord) -> list[str]:
+def format_ending(run: Run) -> list[str]:
     """How the run ended and what was watched, in sentences."""
-    guard = run.guard or {}
-    criteria = guard.get("criteria") or []
-    until = "" if guard.get("time_ps") is None else f" {guard['time_ps']:.6g} ps"
-    step = "" if guard.get("step") is None else f" (step {guard['step']})"
+    guard = run.guard or GuardStatus([])
+    criteria = guard.criteria
+    until = "" if guard.time_ps is None else f" {guard.time_ps:.6g} ps"
+    step = "" if guard.step is None else f" (step {guard.step})"
     if run.status == "stopped":
-        ending = f"The guard ended the run at{until}{step}: {guard.get('criterion')}."
+        ending = f"The guard ended the run at{until}{step}: {guard.criterion}."
     elif run.status == "failed":
         stage = "" if run.failed_stage is None else f" in stage {run.failed_stage}"
         ending = f"The run failed{stage}: {run.error}"

@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lamplighter.observables.production import stage_time_ps
 from lamplighter.report.drawing import any_text, new_figure
-from lamplighter.run_folder.record import RunRecord
+from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.stages import time_in_stage_ps
 
 # Okabe & Ito's palette, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
 _BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
@@ -43,7 +43,7 @@ class _Course:
         return self.boundaries_ps[place] + (step - self.first_steps[place]) * timestep * 1e-3
 
 
-def draw_thermo(run: RunRecord, path: Path) -> bool:
+def draw_thermo(run: Run, path: Path) -> bool:
     """Draw T, p, ρ and potential energy per atom against time into a PNG file; needs no display.
 
     With a committee, the largest force variance, too.
@@ -89,7 +89,7 @@ def draw_thermo(run: RunRecord, path: Path) -> bool:
     return True
 
 
-def thermo_panels(run: RunRecord) -> list[tuple[str, Figure]]:
+def thermo_panels(run: Run) -> list[tuple[str, Figure]]:
     """The same panels, each in a figure of its own, with the names of their quantities; none without dynamics."""
     course = _course(run)
     if len(course.time_ps) == 0:
@@ -108,7 +108,7 @@ def thermo_panels(run: RunRecord) -> list[tuple[str, Figure]]:
     return made
 
 
-def _panels(run: RunRecord) -> list[tuple[str, str, str]]:
+def _panels(run: Run) -> list[tuple[str, str, str]]:
     """Column of `_Course.rows`, label and colour."""
     return [
         ("temperature_K", "T / K", _VERMILION),
@@ -129,7 +129,7 @@ def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]
         return (total[high] - total[low]) / (count[high] - count[low])
 
 
-def _course(run: RunRecord) -> _Course:
+def _course(run: Run) -> _Course:
     columns = ("temperature_K", "pressure_bar", "density_g_cm3", "potential_energy_eV")
     times, stages, names, boundaries = [np.empty(0)], [np.empty(0, dtype=np.int64)], [], []
     first_steps, timesteps = [], []
@@ -137,9 +137,9 @@ def _course(run: RunRecord) -> _Course:
     start = 0.0
     for stage in run.stages:
         table = run.thermo.stage(stage.index)
-        if stage.is_minimisation or len(table) == 0:
+        if stage.is_minimisation or table.n_rows == 0:
             continue
-        time = stage_time_ps(table, stage.timestep_fs)
+        time = time_in_stage_ps(table, stage)
         if not np.isfinite(time).all():
             continue
         boundaries.append(start)
@@ -182,7 +182,7 @@ def _draw_panel(axis: Axes, course: _Course, column: str, colour: str) -> None:
     _finish_panel(axis, course)
 
 
-def _committee_course(run: RunRecord, course: _Course) -> NDArray[np.float64]:
+def _committee_course(run: Run, course: _Course) -> NDArray[np.float64]:
     """Time (ps) and largest force variance (eV²/Å²) of each evaluation of the committee, shape (n, 2)."""
     table = run.committee
     rows = []
@@ -209,7 +209,7 @@ def _finish_panel(axis: Axes, course: _Course) -> None:
     axis.margins(x=0)
 
 
-def _mark_events(axes: Sequence[Axes], run: RunRecord, course: _Course) -> list[float]:
+def _mark_events(axes: Sequence[Axes], run: Run, course: _Course) -> list[float]:
     """A line through all panels at each event, named where there are few; the times, ps."""
     times: list[float] = []
     named: list[str] = []
@@ -267,7 +267,7 @@ def _name_stages(axis: Axes, course: _Course) -> None:
         )
 
 
-def _title(run: RunRecord) -> str:
+def _title(run: Run) -> str:
     atoms = f", {run.natoms} atoms" if run.natoms else ""
     state = "" if run.status == "completed" else f" ({run.status})"
     name = run.folder.resolve().name.replace("$", r"\$")  # not the start of a formula

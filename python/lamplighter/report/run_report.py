@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ import numpy as np
 from lamplighter.errors import RunFolderError
 from lamplighter.observables.production import production_of_committee
 from lamplighter.observables.stage_summary import summarise_stage
-from lamplighter.run_folder.bonds import has_no_bonds
-from lamplighter.run_folder.record import RunRecord, read_run
+from lamplighter.run_folder.names import SUMMARY, THERMO, THERMO_FIGURE
+from lamplighter.run_folder.run import Run
 
 
 def run_report(run_folder: Path) -> dict[str, Any]:
@@ -29,18 +31,18 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     """
     from lamplighter.report.figure import draw_thermo  # here, because matplotlib takes a second to import
 
-    run = read_run(Path(run_folder))
+    run = Run(run_folder)
     summary = _summary(run)
-    figure = run.folder / "thermo.png"
+    figure = run.folder / THERMO_FIGURE
     try:
         if draw_thermo(run, figure):
             summary["figure"] = figure.name
         elif not run.is_scan_alone:
-            summary["notes"].append("no figure: thermo.csv holds no step of dynamics")
+            summary["notes"].append(f"no figure: {THERMO} holds no step of dynamics")
         text = json.dumps(summary, indent=2, allow_nan=False)
-        new = run.folder / "summary.json.new"
+        new = run.folder / f"{SUMMARY}.new"
         new.write_text(text + "\n", encoding="utf-8")
-        new.replace(run.folder / "summary.json")
+        new.replace(run.folder / SUMMARY)
     except OSError as problem:
         raise RunFolderError(
             f"the report cannot be written into {run.folder}: {problem.strerror or problem}"
@@ -48,7 +50,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     return summary
 
 
-def _summary(run: RunRecord) -> dict[str, Any]:
+def _summary(run: Run) -> dict[str, Any]:
     stages = [summarise_stage(run, stage) for stage in run.stages]
     for stage in stages:
         if stage["index"] == run.failed_stage and stage["steps_done"]:
@@ -58,13 +60,13 @@ def _summary(run: RunRecord) -> dict[str, Any]:
         "error": run.error,
         "failed_stage": run.failed_stage,
         "natoms": run.natoms,
-        "ranks": run.ranks,
-        "threads_per_rank": run.threads_per_rank,
+        "ranks": run.status_file.ranks,
+        "threads_per_rank": run.status_file.threads_per_rank,
         "wall_s": run.wall_s,
         "stability": _stability(run),
         "committee": _committee(run),
         "stages": stages,
-        "volume_scan": run.volume_scan,
+        "volume_scan": None if run.volume_scan is None else asdict(run.volume_scan),
         "notes": list(run.notes),
         "figure": None,
     }
@@ -72,32 +74,31 @@ def _summary(run: RunRecord) -> dict[str, Any]:
     return without_nan
 
 
-def _stability(run: RunRecord) -> dict[str, Any] | None:
+def _stability(run: Run) -> dict[str, Any] | None:
     """Simulated time until the first failure, ps; censored where there was none (protocol: trajectory stability)."""
-    if run.guard is None or run.guard.get("time_ps") is None:
+    guard = run.guard
+    if guard is None or guard.time_ps is None:
         return None
-    cause = run.guard.get("criterion")
     return {
-        "t_stab_ps": run.guard["time_ps"],
-        "censored": cause is None,
-        "cause": cause,
-        "criteria": run.guard.get("criteria"),
-    } | ({"note": note} if (note := _unwatched(run)) else {})
+        "t_stab_ps": guard.time_ps,
+        "censored": guard.criterion is None,
+        "cause": guard.criterion,
+        "criteria": guard.criteria,
+    } | ({"note": note} if (note := _unwatched(run, guard.criteria)) else {})
 
 
-def _unwatched(run: RunRecord) -> str:
+def _unwatched(run: Run, criteria: Sequence[str]) -> str:
     """What the guard could not watch, in words."""
-    assert run.guard is not None
-    bonds = [each for each in run.guard.get("criteria") or [] if str(each).startswith("bond")]
-    if not bonds or not has_no_bonds(run.folder):
+    bonds = [each for each in criteria if each.startswith("bond")]
+    if not bonds or not run.has_no_bonds:
         return ""
     return f"there are no bonds: {' and '.join(bonds)} watched nothing"
 
 
-def _committee(run: RunRecord) -> dict[str, Any] | None:
+def _committee(run: Run) -> dict[str, Any] | None:
     """How far the models disagreed: of the largest force variance of each evaluation, the largest and the median."""
     table = run.committee
-    if table is None or len(table) == 0:
+    if table is None or table.n_rows == 0:
         return None
     largest = table["variance_max_eV2_A2"]
     finite = np.isfinite(largest)
@@ -107,7 +108,7 @@ def _committee(run: RunRecord) -> dict[str, Any] | None:
     kept = kept[np.isfinite(kept)]
     return {
         "models": int(table["models"][-1]),
-        "evaluations": len(table),
+        "evaluations": table.n_rows,
         "variance_max_eV2_A2": float(largest[worst]),
         "variance_max_at_ps": float(table["time_ps"][worst]),
         "variance_max_at_step": int(table["evaluated_step"][worst]),

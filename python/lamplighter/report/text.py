@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from lamplighter.analysis.series import CONSTANT
+from lamplighter.run_folder.status import ScanStatus
 
 
 def format_summary(summary: dict[str, Any]) -> str:
@@ -14,17 +15,17 @@ def format_summary(summary: dict[str, Any]) -> str:
     for stage in summary["stages"]:
         lines += ["", *_stage_lines(stage)]
     if summary.get("volume_scan"):
-        lines += ["", format_scan_status(summary["volume_scan"])]
+        lines += ["", format_scan_status(ScanStatus.of(summary["volume_scan"]))]
     if summary["notes"]:
         lines.append("")
         lines += [f"Note: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 
 
-def format_scan_status(scan: dict[str, Any]) -> str:
-    """How far the volume scan of a run has come, in a sentence: `volume_scan` of `status.json`."""
-    why = f", because {scan['note']}" if scan["note"] else ""
-    return f"Volume scan: {scan['status']}{why}."
+def format_scan_status(scan: ScanStatus) -> str:
+    """How far the volume scan of a run has come, in a sentence."""
+    why = f", because {scan.note}" if scan.note else ""
+    return f"Volume scan: {scan.status}{why}."
 
 
 def format_with_error(value: float | None, error: float | None, unit: str) -> str:

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import EnergyCurve
-from lamplighter.observables.stored_scan import FIGURE, TABLE, write_scan
+from lamplighter.observables.stored_scan import write_scan
 from lamplighter.observables.volume_scan import VolumeScanOfModels
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.table_text import text_table, write_csv
 from lamplighter.report.text import format_with_error
+from lamplighter.run_folder.names import SCAN_FIGURE, SCAN_TABLE
 
 _ROOM = 2.5  # times the depth of the deepest well, shown above the plateau
 
@@ -53,8 +54,8 @@ def leave_scan(scan: VolumeScanOfModels, folder: Path) -> None:
     Raises:
         LamplighterError: the folder cannot be written.
     """
-    write_volume_scan_csv(scan, folder / TABLE)
-    draw_volume_scan(scan, folder / FIGURE)
+    write_volume_scan_csv(scan, folder / SCAN_TABLE)
+    draw_volume_scan(scan, folder / SCAN_FIGURE)
     write_scan(scan, folder)
 
 

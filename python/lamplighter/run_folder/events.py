@@ -9,8 +9,7 @@ from typing import Any
 
 from lamplighter.errors import RunFolderError
 from lamplighter.guard_criteria import CRITERIA
-
-EVENTS = "events.jsonl"
+from lamplighter.run_folder.names import EVENTS
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,33 @@
-"""Names of the files in a run folder."""
+"""The names of the files of a run folder, each stated here and nowhere else.
 
+Scripts of `lammps_inputs/` and of the plugin write some of them by the same names; `docs/run_folder.md` says what is in
+them.
+"""
+
+RUN_FILE = "run.yaml"
+SCRIPT = "in.lammps"
+INPUTS = "inputs"
+CALCULATOR = "calculator.yaml"
+STRUCTURE = "structure.data"
+STATUS = "status.json"
+PROVENANCE = "provenance.json"
+LOG = "log.lammps"
+THERMO = "thermo.csv"
+COMMITTEE = "committee.csv"
 EVENTS = "events.jsonl"
 FAILURE = "failure.xyz"
-COMMITTEE = "committee.csv"
+TRAJECTORY = "trajectory.lammpstrj.gz"
+CENTRES = "centres_of_mass.lammpstrj.gz"
 MOLECULES = "molecules.txt"
 BONDS = "bonds.txt"
+FINAL = "final.data"
+SUMMARY = "summary.json"
+THERMO_FIGURE = "thermo.png"
+SCAN_EVALUATED = "volume_scan_evaluated.jsonl"
+SCAN_FRAMES = "volume_scan.xyz"
+SCAN_TABLE = "volume_scan.csv"
+SCAN_FIGURE = "volume_scan.png"
+SCAN_RESULT = "volume_scan.json"
+
+MARKS = (RUN_FILE, SCRIPT, STATUS, THERMO, TRAJECTORY, CENTRES, PROVENANCE)
+"""A folder that holds one of these holds a run."""

@@ -1,52 +1,62 @@
-"""The folder of a run: whether it may be used, what is put into it, and how far the run in it has come."""
+"""How far a run has come: `status.json`, written whole by the run, read as far as it goes by everybody else."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lamplighter.config.run_file import RunFile
 from lamplighter.errors import RunFolderError
-
-RUN_FILE = "run.yaml"
-SCRIPT = "in.lammps"
-INPUTS = "inputs"
-STRUCTURE = "structure.data"
-PROVENANCE = "provenance.json"
-LOG = "log.lammps"
-THERMO = "thermo.csv"
-TRAJECTORY = "trajectory.lammpstrj.gz"
-CENTRES = "centres_of_mass.lammpstrj.gz"
-FINAL = "final.data"
-STATUS = "status.json"
-SCAN_EVALUATED = "volume_scan_evaluated.jsonl"
-MARKS = (RUN_FILE, SCRIPT, STATUS, THERMO, TRAJECTORY, CENTRES, PROVENANCE)
-"""A folder that holds one of these holds a run."""
+from lamplighter.run_folder.names import LOG, STATUS
+from lamplighter.run_folder.writing import write_json
 
 
 @dataclass
 class StageStatus:
-    """One stage in `status.json`; `wall_s` is its wall time so far (s)."""
+    """One stage of a run.
+
+    Attributes:
+        index: Zero-based place in the run file's list.
+        type: "minimise", "nve", "nvt", "npt", …, lower case; "" where it is not recorded.
+        name: The stage's name.
+        steps: Number of steps; None where it is not recorded.
+        timestep_fs: Timestep, fs; 0 for a minimisation, None where it is not recorded.
+        wall_s: Wall time so far, s; None where it is not recorded.
+    """
 
     index: int
     type: str
     name: str
-    steps: int
-    timestep_fs: float
-    wall_s: float = 0.0
+    steps: int | None = None
+    timestep_fs: float | None = None
+    wall_s: float | None = 0.0
+
+    @property
+    def is_minimisation(self) -> bool:
+        """Whether the stage has no time and no temperature."""
+        return self.type.startswith("minimi")
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], place: int) -> StageStatus:
+        """From an entry of `status.json`, the one at `place` in its list."""
+        kind = (_text(entry.get("type")) or "").lower()
+        index = _integer(entry.get("index"))
+        index = place if index is None else index
+        return cls(
+            index=index,
+            type=kind,
+            name=_text(entry.get("name")) or kind or f"stage {index}",
+            steps=_integer(entry.get("steps")),
+            timestep_fs=_number(entry.get("timestep_fs")),
+            wall_s=_number(entry.get("wall_s")),
+        )
 
 
 @dataclass
 class GuardStatus:
-    """What the guard of a run has to say in `status.json`.
+    """What the guard of a run has to say.
 
     Attributes:
         criteria: What it watches, in words of `fix guard`.
@@ -59,10 +69,21 @@ class GuardStatus:
     step: int | None = None
     time_ps: float | None = None
 
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> GuardStatus:
+        """From what `status.json` says of it."""
+        criteria = entry.get("criteria")
+        return cls(
+            criteria=[str(each) for each in criteria] if isinstance(criteria, list) else [],
+            criterion=_text(entry.get("criterion")),
+            step=_integer(entry.get("step")),
+            time_ps=_number(entry.get("time_ps")),
+        )
+
 
 @dataclass
 class ScanStatus:
-    """The volume scan of a run in `status.json`.
+    """The volume scan of a run.
 
     Attributes:
         status: "waiting" for the stages, "running", "completed", "failed", or "skipped" because they did not hold.
@@ -74,42 +95,79 @@ class ScanStatus:
     note: str = ""
     wall_s: float = 0.0
 
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> ScanStatus:
+        """From what `status.json` says of it."""
+        return cls(
+            status=_text(entry.get("status")) or "waiting",
+            note=_text(entry.get("note")) or "",
+            wall_s=_number(entry.get("wall_s")) or 0.0,
+        )
+
 
 @dataclass
 class RunStatus:
-    """How far a run has come: the content of `status.json`."""
+    """The content of `status.json`.
+
+    Attributes:
+        status: "running", "completed", "stopped" (by its guard), "failed", or "unknown" where it is not recorded.
+        error: Message of a failed run.
+        failed_stage: Zero-based index of the stage in which it failed.
+        natoms: Number of atoms; 0: not yet known; None where it is not recorded.
+        ranks, threads_per_rank: None where they are not recorded.
+        stages: In order.
+        guard, volume_scan: None: there is none.
+    """
 
     status: str = "running"
     error: str | None = None
     failed_stage: int | None = None
-    natoms: int = 0
-    ranks: int = 1
-    threads_per_rank: int = 1
+    natoms: int | None = 0
+    ranks: int | None = 1
+    threads_per_rank: int | None = 1
     stages: list[StageStatus] = field(default_factory=list)
     guard: GuardStatus | None = None
     volume_scan: ScanStatus | None = None
 
     def write(self, folder: Path) -> None:
-        """Put it into the folder, in one piece."""
+        """Put it into the folder, in one piece.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
         write_json(folder / STATUS, asdict(self))
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> RunStatus:
+        """What `status.json` says, in whichever version: unknown keys are ignored, what is absent or unfit is None."""
+        guard, scan, stages = (content.get(key) for key in ("guard", "volume_scan", "stages"))
+        return cls(
+            status=_text(content.get("status")) or "unknown",
+            error=_text(content.get("error")),
+            failed_stage=_integer(content.get("failed_stage")),
+            natoms=_integer(content.get("natoms")),
+            ranks=_integer(content.get("ranks")),
+            threads_per_rank=_integer(content.get("threads_per_rank")),
+            stages=[
+                StageStatus.of(entry, place)
+                for place, entry in enumerate(stages if isinstance(stages, list) else [])
+                if isinstance(entry, dict)
+            ],
+            guard=GuardStatus.of(guard) if isinstance(guard, dict) else None,
+            volume_scan=ScanStatus.of(scan) if isinstance(scan, dict) else None,
+        )
 
     @classmethod
     def read(cls, folder: Path) -> RunStatus:
         """Read it from the folder.
 
         Raises:
-            RunFolderError: there is none, or it cannot be understood.
+            RunFolderError: there is none, or it is no JSON object.
         """
         try:
-            given = json.loads((folder / STATUS).read_text(encoding="utf-8"))
-            given["stages"] = [StageStatus(**each) for each in given["stages"]]
-            if given.get("guard") is not None:
-                given["guard"] = GuardStatus(**given["guard"])
-            if given.get("volume_scan") is not None:
-                given["volume_scan"] = ScanStatus(**given["volume_scan"])
-            return cls(**given)
-        except (OSError, ValueError, TypeError, KeyError) as problem:
-            raise RunFolderError(f"{folder / STATUS} cannot be read: {problem}") from problem
+            return cls.of(read_json_object(folder / STATUS))
+        except RunFolderError as problem:
+            raise RunFolderError(f"run folder {folder}: {problem}") from problem
 
 
 def last_status(folder: Path, stage: int) -> RunStatus:
@@ -122,101 +180,35 @@ def last_status(folder: Path, stage: int) -> RunStatus:
         return RunStatus()  # it was lost; so is the time
     log = folder / LOG
     if status.status == "running" and stage < len(status.stages) and log.exists():
-        status.stages[stage].wall_s += max(0.0, log.stat().st_mtime - (folder / STATUS).stat().st_mtime)
+        spent = max(0.0, log.stat().st_mtime - (folder / STATUS).stat().st_mtime)
+        status.stages[stage].wall_s = (status.stages[stage].wall_s or 0.0) + spent
     return status
 
 
-def own_folder(run_file: Path, folder: Path) -> Path:
-    """The run folder that a run file means: the one that it lies in if it is that one's `run.yaml`, else `folder`.
-
-    Run folders of earlier versions have an absolute `output.folder`, which names the original also in a copy.
-    """
-    beside = run_file.resolve().parent
-    if run_file.name == RUN_FILE and (beside / STATUS).exists() and (beside / STRUCTURE).exists():
-        return beside
-    return folder
-
-
-def require_unused(folder: Path) -> None:
-    """Refuse a folder that holds a run; one that failed before its first step may be written over.
+def read_json_object(path: Path) -> dict[str, Any]:
+    """A JSON file of a run folder that holds an object.
 
     Raises:
-        RunFolderError: it does, or it is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"output.folder: {folder} is a file; name another folder")
-    held = [mark for mark in MARKS if (folder / mark).exists()]
-    if held and not _ended_before_its_first_step(folder):
-        raise RunFolderError(
-            f"output.folder: {folder} already holds a run ({', '.join(held)}); name another folder (output.folder, or "
-            "--output), or go on with that run (--resume)"
-        )
-
-
-def _ended_before_its_first_step(folder: Path) -> bool:
-    if not (folder / STATUS).exists() or RunStatus.read(folder).status != "failed":
-        return False
-    if (folder / SCAN_EVALUATED).exists():
-        return False
-    table = folder / THERMO
-    return not table.exists() or len(table.read_text(encoding="utf-8").splitlines()) < 2
-
-
-def create(folder: Path, run: RunFile, script: str | None, inputs: Iterable[Path]) -> None:
-    """Make the folder with its run file, script (None: there are no stages) and the scripts that it includes.
-
-    Raises:
-        RunFolderError: it cannot be written.
+        RunFolderError: it is missing, cannot be read, or holds something else.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / RUN_FILE, run_file_text(run))
-        if script is None:
-            return
-        (folder / INPUTS).mkdir(exist_ok=True)
-        (folder / SCRIPT).write_text(script, encoding="utf-8")
-        for path in inputs:
-            shutil.copyfile(path, folder / INPUTS / path.name)
-    except OSError as problem:
-        raise unwritable(folder, problem) from problem
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.name} is missing") from None
+    except (OSError, ValueError) as problem:
+        raise RunFolderError(f"{path.name} cannot be read: {problem}") from problem
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path.name} is not a JSON object")
+    return content
 
 
-def run_file_text(run: RunFile) -> str:
-    """A run file as YAML, with every default. The run folder is where it lies: it may be moved and copied."""
-    content = run.model_dump(mode="json")
-    content["output"]["folder"] = "."
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+def _text(given: Any) -> str | None:
+    return None if given is None else str(given)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never half of it.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
-    try:
-        _write_whole(path, json.dumps(content, indent=2) + "\n")
-    except OSError as problem:
-        raise unwritable(path.parent, problem) from problem
+def _integer(given: Any) -> int | None:
+    return int(given) if isinstance(given, int | float) and given == given // 1 else None
 
 
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # several failing ranks may write at once
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-
-
-def unwritable(folder: Path, problem: OSError) -> RunFolderError:
-    """The error for a folder that cannot be written."""
-    return RunFolderError(
-        f"the run folder {folder} cannot be written ({problem.strerror or problem}): choose another output.folder, or "
-        "make room and check its permissions"
-    )
+def _number(given: Any) -> float | None:
+    return float(given) if isinstance(given, int | float) else None

@@ -7,20 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lamplighter.analysis.molecules import hill_formula
-from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.run_folder.record import RunRecord
-from lamplighter.run_folder.trajectory import STRUCTURE
-from lamplighter.structures.lammps_dump import AtomTypes
-from lamplighter.structures.trajectory import read_start
+from lamplighter.errors import RunFolderError
+from lamplighter.structures.frame import Frame
 
 
-def system_of(run: RunRecord) -> str:
-    """All atoms of a run as a formula; `N atoms` where its structure cannot be read; empty: unknown."""
-    path = run.folder / STRUCTURE
-    try:
-        frame = read_start(path, AtomTypes({}, {}))
-    except LamplighterError:
-        return "" if run.natoms is None else f"{run.natoms} atoms"
+def formula_of(frame: Frame) -> str:
+    """All atoms of a frame as a formula, by Hill's order."""
     return hill_formula(Counter(frame.element(atom) for atom in range(len(frame))))
 
 
@@ -28,7 +20,7 @@ def require_same_system(systems: Iterable[tuple[Path, str]]) -> None:
     """Refuse to average over runs of different systems or sizes.
 
     Args:
-        systems: Folders and what `system_of` says of them; unknown ones are not compared.
+        systems: Folders and their `Run.system`; unknown ones are not compared.
 
     Raises:
         RunFolderError: two are of different systems; both are named.

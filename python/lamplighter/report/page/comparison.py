@@ -103,14 +103,14 @@ def _differences(runs: Sequence[ReportedRun]) -> list[tuple[str, list[str]]]:
     features = {
         "system": [run.system for run in runs],
         "models": [_models(run) for run in runs],
-        "seed": [str(run.record.provenance.get("seed", "–")) for run in runs],
+        "seed": [str(run.provenance.get("seed", "–")) for run in runs],
         "last stage": [_last_stage(run) for run in runs],
     }
     return [(name, values) for name, values in features.items() if len(set(values)) > 1]
 
 
 def _models(run: ReportedRun) -> str:
-    models = run.record.provenance.get("models") or []
+    models = run.provenance.get("models") or []
     if not models:
         return str(run.asked("potential").get("kind") or "–")
     more = f" + {len(models) - 1}" if len(models) > 1 else ""

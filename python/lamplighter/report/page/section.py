@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lamplighter.observables.extrapolation import Extrapolation
-from lamplighter.observables.lifetime import RunLifetime, read_lifetime
+from lamplighter.observables.lifetime import RunLifetime, lifetime_of_run
 from lamplighter.observables.quality import QualityOptions, StoredReference
 from lamplighter.report.page.content import Content
 from lamplighter.report.page.labelled import Labelled
-from lamplighter.run_folder.record import RunRecord, read_run, read_run_file
-from lamplighter.run_folder.system import system_of
+from lamplighter.run_folder.run import Run
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,14 @@ class Wishes:
 
     Attributes:
         observables: Horizon, what is discarded, blocks of diffusivities.
-        references: Run folders that Q compares with.
+        references: Runs that Q compares with.
         stored: Numbers of a reference in their place.
         labelled: Frames with reference labels that models are held against; None: none were given.
         training: A training set that trajectories are held against.
     """
 
     observables: QualityOptions = field(default_factory=QualityOptions)
-    references: Sequence[Path] = ()
+    references: Sequence[Run] = ()
     stored: StoredReference = field(default_factory=StoredReference)
     labelled: Labelled | None = None
     training: Extrapolation | None = None
@@ -41,13 +40,12 @@ class Wishes:
         return bool(self.references) or self.stored.density is not None
 
 
-class ReportedRun:
-    """A run folder and what several sections read of it.
+class ReportedRun(Run):
+    """A run of a report: what several sections say of it is worked out once.
 
-    Attributes:
+    Args:
         folder: The run folder.
         label: What the run is called in tables and figures; different for each run of a report.
-        record: Its files.
         wishes: What the user asked for.
 
     Raises:
@@ -55,25 +53,14 @@ class ReportedRun:
     """
 
     def __init__(self, folder: Path, label: str, wishes: Wishes) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.label = label
         self.wishes = wishes
-        self.record: RunRecord = read_run(folder)
 
     @cached_property
     def lifetime(self) -> RunLifetime:
         """t_stab. Raises LamplighterError: it cannot be judged."""
-        return read_lifetime(self.folder)
-
-    @cached_property
-    def system(self) -> str:
-        """All atoms as a formula; empty: unknown."""
-        return system_of(self.record)
-
-    @cached_property
-    def run_file(self) -> dict[str, Any]:
-        """As `run_folder.read_run_file`."""
-        return read_run_file(self.folder)
+        return lifetime_of_run(self)
 
     def driving(self, n_models: int) -> int:
         """Place of what moved the atoms among so many models of the run; their number: the mean of all."""

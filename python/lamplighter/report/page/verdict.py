@@ -31,37 +31,36 @@ class Verdict:
 
 def verdict_of(run: ReportedRun) -> Verdict:
     """The verdict from the run's status and its t_stab."""
-    record = run.record
-    first_line = (record.error or "").strip().partition("\n")[0]
+    first_line = (run.error or "").strip().partition("\n")[0]
     try:
         life = run.lifetime
     except LamplighterError as problem:
-        if record.status == "failed":
+        if run.status == "failed":
             return Verdict("broken off", f"Failed{_stage(run)}: {first_line}")
-        if record.status == "running":
+        if run.status == "running":
             return Verdict("running", "Still running, or killed before it could say so; nothing can be said yet.")
-        if record.is_scan_alone and record.status == "completed":
+        if run.is_scan_alone and run.status == "completed":
             return Verdict("scanned", "A volume scan, completed; there were no dynamics that could hold or fail.")
         return Verdict("not known", f"Its stability is not known: {problem}")
     if life.failed:
         return Verdict("failed", _failure(run, life))
     reached = f"{life.time_ps:.5g} ps{_asked(run)}"
-    if record.status == "completed":
+    if run.status == "completed":
         how = "" if life.source == "guard" else ", as far as the frames of its trajectory tell"
         return Verdict("held", f"Held for {reached}: {_nothing(life)}{how}.")
-    if record.status == "running":
+    if run.status == "running":
         return Verdict("running", f"Still running, or killed: {reached} so far; {_nothing(life)}.")
-    if record.status == "stopped":
-        why = str((record.guard or {}).get("criterion") or "its guard")
+    if run.status == "stopped":
+        why = (run.guard and run.guard.criterion) or "its guard"
         return Verdict("ended", f"Ended by its guard at {reached} because of {why}: models disagreed, nothing broke.")
-    if record.status == "failed":
+    if run.status == "failed":
         return Verdict("broken off", f"Broken off{_stage(run)} after {reached}, {_nothing(life)}: {first_line}")
     return Verdict("not known", f"How it ended is not known; {_nothing(life)} for {reached}.")
 
 
 def asked_ps(run: ReportedRun) -> float | None:
     """How much dynamics the run file asked for, ps; None: it is not recorded."""
-    stages = [stage for stage in run.record.stages if not stage.is_minimisation]
+    stages = [stage for stage in run.stages if not stage.is_minimisation]
     if not stages or any(stage.steps is None or stage.timestep_fs is None for stage in stages):
         return None
     return sum((stage.steps or 0) * (stage.timestep_fs or 0.0) for stage in stages) * 1e-3
@@ -73,18 +72,18 @@ def _asked(run: ReportedRun) -> str:
 
 
 def _failure(run: ReportedRun, life: RunLifetime) -> str:
-    events = [event for event in run.record.events if event.criterion not in OF_COMMITTEE]
+    events = [event for event in run.events if event.criterion not in OF_COMMITTEE]
     event = events[0] if events and life.source == "guard" else None
     step = "" if event is None else f"step {event.step}, "
     text = f"Failed at {step}{life.time_ps:.5g} ps{_asked(run)}: {_cause(run, life, event)}."
-    if run.record.status == "completed":
+    if run.status == "completed":
         text += " The run went on to its end: its guard only recorded."
     return text
 
 
 def _cause(run: ReportedRun, life: RunLifetime, event: Event | None) -> str:
     if event is None:
-        error = (run.record.error or "").strip().partition("\n")[0]
+        error = (run.error or "").strip().partition("\n")[0]
         return f"{life.cause} ({error})" if life.source == "LAMMPS" and error else str(life.cause)
     atoms = format_atoms(event.atoms, event.elements, event.criterion)
     value = "not finite" if event.value is None else f"{event.value:.4g} {event.unit}".strip()
@@ -105,8 +104,8 @@ def _nothing(life: RunLifetime) -> str:
 
 
 def _stage(run: ReportedRun) -> str:
-    index = run.record.failed_stage
+    index = run.failed_stage
     if index is None:
         return ""
-    name = next((stage.name for stage in run.record.stages if stage.index == index), "")
-    return f" in stage {index}" + (f" ({name})" if name else "")
+    stage = run.stages.indexed(index)
+    return f" in stage {index}" + (f" ({stage.name})" if stage is not None and stage.name else "")

@@ -22,17 +22,17 @@ _LARGEST = "variance_max_eV2_A2"
 
 def make(run: ReportedRun) -> Content:
     """Raises RunFolderError: the run had no committee, or none of its evaluations is finite."""
-    run.record.require_dynamics()
-    table = run.record.committee
-    if table is None or len(table) == 0:
+    run.require_dynamics()
+    table = run.committee
+    if table is None or table.n_rows == 0:
         raise RunFolderError("the run had no committee (committee: in its run file)")
     largest, time = table[_LARGEST], table["time_ps"]
     finite = np.isfinite(largest)
     if not finite.any():
         raise RunFolderError("committee.csv holds no finite variance")
     worst = int(np.nanargmax(np.where(finite, largest, -np.inf)))
-    models = f"{int(table['models'][-1])} models, {len(table)} evaluations"
-    production, discarded = production_of_committee(run.record, table)
+    models = f"{int(table['models'][-1])} models, {table.n_rows} evaluations"
+    production, discarded = production_of_committee(run, table)
     kept = production & np.isfinite(table["variance_mean_eV2_A2"])
     mean = mean_with_error(table["variance_mean_eV2_A2"][kept], _UNIT)
     numbers = [
@@ -59,13 +59,13 @@ def make(run: ReportedRun) -> Content:
         axis.set(xlabel="t / ps", ylabel="std of E / (meV/atom)")
         caption = "Standard deviation of the members' energies."
         blocks.append(Picture("committee_energy", caption, figure, "variance"))
-    data = {"models": int(table["models"][-1]), "evaluations": len(table)}
+    data = {"models": int(table["models"][-1]), "evaluations": table.n_rows}
     return Content(numbers, blocks, data=data, kept=table)
 
 
 def _draw(axis: Axes, table: ThermoTable) -> None:
     time = table["time_ps"]
-    elements = [name for name in table.columns if name.startswith("variance_max_") and name != _LARGEST]
+    elements = [name for name in table if name.startswith("variance_max_") and name != _LARGEST]
     for place, name in enumerate(elements):
         symbol = name.removeprefix("variance_max_").removesuffix("_eV2_A2")
         axis.semilogy(time, _positive(table[name]), color=PALETTE[place % 5], linewidth=0.8, label=symbol)

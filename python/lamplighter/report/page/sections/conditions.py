@@ -13,9 +13,9 @@ from lamplighter.report.text import format_estimate
 def make(run: ReportedRun) -> Content:
     """What the run file asked for and `status.json` and the thermo table say was done."""
     asked = run.run_file.get("stages") or []
-    summaries = [summarise_stage(run.record, stage) for stage in run.record.stages]
+    summaries = [summarise_stage(run, stage) for stage in run.stages]
     rows, means = [], []
-    for stage, summary in zip(run.record.stages, summaries, strict=True):
+    for stage, summary in zip(run.stages, summaries, strict=True):
         given = asked[stage.index] if stage.index < len(asked) and isinstance(asked[stage.index], dict) else {}
         rows.append(_row(given, summary))
         for name, mean in (summary.get("means") or {}).items():
@@ -24,13 +24,13 @@ def make(run: ReportedRun) -> Content:
             drift = summary["drift"]
             means.append((summary["name"], "drift of total energy", format_estimate(drift), drift["method"]))
     scan = run.asked("workflow").get("volume_scan")
-    if run.record.is_scan_alone:
+    if run.is_scan_alone:
         return Content(blocks=[Facts([("Volume scan", describe(scan))])], data={"stages": []})
     facts = [("Timestep", str(run.run_file.get("timestep") or "not recorded"))]
     velocities = run.asked("velocities")
     if velocities:
         facts.append(("First velocities", describe(velocities)))
-    guard = (run.record.guard or {}).get("criteria") or []
+    guard = run.guard.criteria if run.guard is not None else []
     watched = "; ".join([*guard, "finite", "lost"]) if guard else "nothing (the run file has no guard)"
     facts.append(("Watched by the guard", watched))
     if scan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamplighter.observables.density import RunDensity, density_together, read_density
+from lamplighter.observables.density import RunDensity, density_of_run, density_together
 from lamplighter.report.density_text import density_as_json, draw_blocks, draw_distribution, draw_series
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Picture, number
@@ -12,9 +12,9 @@ from lamplighter.report.page.section import Definition, Made, ReportedRun, Secti
 
 
 def make(run: ReportedRun) -> Content:
-    """Raises LamplighterError: as `read_density`."""
+    """Raises LamplighterError: as `density_of_run`."""
     wanted = run.wishes.observables
-    found = read_density(run.folder, wanted.discard_ps)
+    found = density_of_run(run, wanted.discard_ps)
     result = density_together([found], bin_width=wanted.bin_width)
     where = f"stage {found.stage}, {found.discarded}"
     if not found.mean.note:

@@ -25,12 +25,11 @@ from lamplighter.report.diffusivity_text import (
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
-from lamplighter.run_folder.centres import motion_of_run
 
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `diffusivity_of_run`, for example of a stage that is too short."""
-    found = diffusivity_of_run(motion_of_run(run.folder), None, run.wishes.observables.diffusivity)
+    found = diffusivity_of_run(run, None, run.wishes.observables.diffusivity)
     numbers: list[Number] = []
     for species in found.species:
         numbers += _numbers(species)

@@ -35,7 +35,7 @@ def _constants(run: ReportedRun, key: str) -> set[str]:
 
 
 def _compression(run: ReportedRun) -> Content:
-    found = compression_of_runs([run.folder])
+    found = compression_of_runs([run])
     numbers = [
         number("compressibility, from compression", found.fit.compressibility, "tait", unit="×10⁻¹⁰ 1/Pa", factor=1e10)
     ]
@@ -54,7 +54,7 @@ def _compression(run: ReportedRun) -> Content:
 
 
 def _expansion(run: ReportedRun) -> Content:
-    found = thermal_expansion_of_runs([run.folder])
+    found = thermal_expansion_of_runs([run])
     numbers = [
         number("dρ/dT", found.line.slope, "expansion", unit="×10⁻³ g/cm³/K", factor=1e3),
         number("thermal expansion", found.line.expansion, "expansion", unit="×10⁻³ 1/K", factor=1e3),

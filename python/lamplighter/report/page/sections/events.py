@@ -13,31 +13,28 @@ from lamplighter.report.events_text import EVENT_COLUMNS, event_row
 from lamplighter.report.page.content import Block, Content, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
-from lamplighter.run_folder.bonds import bonds_of_run
 from lamplighter.run_folder.events import Event
-from lamplighter.run_folder.trajectory import STRUCTURE
+from lamplighter.run_folder.names import FAILURE
 from lamplighter.structures.frame import Frame
-from lamplighter.structures.lammps_dump import AtomTypes
-from lamplighter.structures.trajectory import XyzFile, read_start
+from lamplighter.structures.trajectory import XyzFile
 
-SNAPSHOTS = "failure.xyz"
 MOST_ROWS = 200
 MOST_FRAMES = 20
 
 
 def make(run: ReportedRun) -> Content:
     """A table of events, and the frames before and at the first failure; nothing where there are none."""
-    events = run.record.events
+    events = run.events
     blocks: list[Block] = []
     if events:
-        rows = [event_row(run.record, event) for event in events[:MOST_ROWS]]
+        rows = [event_row(run, event) for event in events[:MOST_ROWS]]
         more = f" The first {MOST_ROWS} of {len(events)}." if len(events) > MOST_ROWS else ""
         blocks.append(Table("events", f"What the guard found.{more}", EVENT_COLUMNS, rows))
         try:
             blocks.append(_view(run, events))
         except LamplighterError as problem:
             blocks.append(Missing("The failing frames", str(problem)))
-    elif run.record.status == "failed":
+    elif run.status == "failed":
         why = "none were saved: the guard saw nothing, or there was none; the trajectory has the last frames before"
         blocks.append(Missing("The failing frames", why))
     return Content(blocks=blocks, data=[event.line for event in events])
@@ -45,9 +42,9 @@ def make(run: ReportedRun) -> Content:
 
 def _view(run: ReportedRun, events: Sequence[Event]) -> View:
     event = next((each for each in events if each.criterion not in OF_COMMITTEE), events[0])
-    path = run.folder / SNAPSHOTS
+    path = run.folder / FAILURE
     if not path.exists():
-        raise RunFolderError(f"{SNAPSHOTS} is missing")
+        raise RunFolderError(f"{FAILURE} is missing")
     frames = XyzFile(path)
     last: deque[ShownFrame] = deque(maxlen=MOST_FRAMES)
     for frame in frames:
@@ -58,7 +55,7 @@ def _view(run: ReportedRun, events: Sequence[Event]) -> View:
     shown = list(last)
     if not shown or not shown[-1].is_failure:
         cut = f" ({frames.dropped})" if frames.dropped else ""
-        raise RunFolderError(f"{SNAPSHOTS} does not hold step {event.step}{cut}")
+        raise RunFolderError(f"{FAILURE} does not hold step {event.step}{cut}")
     ids = shown[-1].frame.ids
     shown = [each for each in shown if np.array_equal(each.frame.ids, ids)]  # atoms may have been lost
     marked = [int(place) for place in np.flatnonzero(np.isin(ids, event.atoms))][:100]
@@ -71,17 +68,17 @@ def _view(run: ReportedRun, events: Sequence[Event]) -> View:
 
 
 def _label(run: ReportedRun, frame: Frame, is_failure: bool) -> str:
-    time = None if frame.step is None else run.record.time_of_step(frame.step)
+    time = None if frame.step is None else run.stages.time_of_step(frame.step)
     text = f"step {frame.step}" + ("" if time is None else f", {time:.5g} ps")
     return text + (": the failing frame" if is_failure else "")
 
 
 def _bonds(run: ReportedRun, ids: np.ndarray) -> np.ndarray:
     """The bonds of the start, by places in `ids`."""
-    rule = bonds_of_run(run.folder)
+    rule = run.bonds
     if rule.listed is not None:
         return np.searchsorted(ids, rule.listed[np.isin(rule.listed, ids).all(axis=1)]).reshape(-1, 2)
-    start = read_start(run.folder / STRUCTURE, AtomTypes({}, {}))
+    start = run.start
     pairs, _ = rule.find(start.positions, start.numbers, start.cell, start.periodic, start.ids)
     if len(start.ids) and not np.isin(start.ids[pairs], ids).all():
         pairs = pairs[np.isin(start.ids[pairs], ids).all(axis=1)]

@@ -20,7 +20,6 @@ from lamplighter.report.extrapolation_text import (
 from lamplighter.report.page.content import Block, Content, Notes, Number, Picture, Table, Text, number
 from lamplighter.report.page.section import Definition, Made, ReportedRun, Section, Wishes
 from lamplighter.report.text import format_with_error
-from lamplighter.run_folder.trajectory import RunTrajectory
 
 MOST_ENVIRONMENTS = 50_000
 """That are described: about a minute of one core."""
@@ -31,12 +30,12 @@ _HEAD = ("element", "environments", "flagged, %", "of the training set, %", "mea
 
 
 def make(run: ReportedRun) -> Content:
-    """Without a training set, that is what is said. Raises LamplighterError: as `RunTrajectory` and `check_frames`."""
-    run.record.require_dynamics()
+    """Without a training set, that is what is said. Raises LamplighterError: as `Run.trajectory` and `check_frames`."""
+    run.require_dynamics()
     training = run.wishes.training
     if training is None:
         return Content([Number("flagged environments", None, math.nan, "", "q_residual", note=_WITHOUT)])
-    trajectory = RunTrajectory(run.folder)
+    trajectory = run.trajectory
     frames, every = evenly_spaced(trajectory, MOST_ENVIRONMENTS)
     found = check_frames(run.folder.resolve(), frames, training)
     if trajectory.dropped:

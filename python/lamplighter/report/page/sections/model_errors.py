@@ -29,7 +29,7 @@ def make(run: ReportedRun) -> Content:
     """Without labelled frames, that is what is said. Raises LamplighterError: the models cannot be evaluated here."""
     labelled = run.wishes.labelled
     if labelled is None:
-        run.record.require_dynamics()  # the page of a volume scan says no more than it has to
+        run.require_dynamics()  # the page of a volume scan says no more than it has to
         return Content([Number("force RMSE", None, math.nan, "", "model_errors", note=_WITHOUT)])
     found = errors_of_models(labelled.given, labelled.said(run.folder).frames, group_key=labelled.group_key)
     moved_by = found.results[run.driving(sum(not each.is_mean for each in found.results))]

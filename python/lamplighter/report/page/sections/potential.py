@@ -23,7 +23,7 @@ def make(run: ReportedRun) -> Content:
     """The `potential` and `committee` sections of the run file, and hashes from `provenance.json`."""
     asked = run.asked("potential")
     kind = str(asked.get("kind") or "not recorded")
-    version = (run.record.provenance.get("versions") or {}).get(_FRAMEWORKS.get(kind, ""))
+    version = (run.provenance.get("versions") or {}).get(_FRAMEWORKS.get(kind, ""))
     facts = [("Framework", f"{kind} ({_FRAMEWORKS[kind]} {version})" if version else kind)]
     for name, value in asked.items():
         if name not in ("kind", *_FILES) and value not in (None, [], {}, False):
@@ -31,7 +31,7 @@ def make(run: ReportedRun) -> Content:
     committee = run.asked("committee")
     if committee:
         facts.append(("Committee", describe({name: each for name, each in committee.items() if each is not None})))
-    models = run.record.provenance.get("models") or []
+    models = run.provenance.get("models") or []
     blocks: list[Block] = [Facts(facts)]
     if models:
         rows = [

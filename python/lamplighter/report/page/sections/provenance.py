@@ -12,7 +12,7 @@ from lamplighter.report.page.sections.potential import model_name
 
 def make(run: ReportedRun) -> Content:
     """Versions, machine, hashes, command line; of resumptions, when and on how many ranks."""
-    found = run.record.provenance
+    found, status = run.provenance, run.status_file
     blocks: list[Block] = []
     if not found:
         blocks.append(Missing("Provenance", "provenance.json is missing or cannot be read"))
@@ -24,12 +24,15 @@ def make(run: ReportedRun) -> Content:
     ]
     facts = [
         ("Run folder", run.folder.resolve().name),
-        ("Status", run.record.status),
+        ("Status", run.status),
         ("Started", str(found.get("started") or "")),
         ("Command", " ".join(words)),
         ("Seed", str(found.get("seed", ""))),
-        ("Ranks × threads", f"{run.record.ranks} × {run.record.threads_per_rank or 1}" if run.record.ranks else ""),
-        ("Wall time", "" if run.record.wall_s is None else f"{run.record.wall_s:.4g} s"),
+        (
+            "Ranks × threads",
+            f"{status.ranks} × {status.threads_per_rank or 1}" if status.ranks else "",
+        ),
+        ("Wall time", "" if run.wall_s is None else f"{run.wall_s:.4g} s"),
         ("Machine", ", ".join(str(machine[key]) for key in ("cpu", "system") if machine.get(key))),
         ("Logical cores", str(machine.get("logical_cores") or "")),
         ("GPUs", ", ".join(machine.get("gpus") or []) or ("none" if machine else "")),
@@ -46,8 +49,8 @@ def make(run: ReportedRun) -> Content:
     resumed = [_resumption(path) for path in sorted(run.folder.glob("provenance.resumed_at_*.json"))]
     if resumed:
         blocks.append(Table("resumptions", "The run was resumed.", ("at", "started", "ranks"), resumed))
-    if run.record.notes:
-        blocks.append(Notes(run.record.notes))
+    if run.notes:
+        blocks.append(Notes(run.notes))
     return Content(blocks=blocks, data=found)
 
 

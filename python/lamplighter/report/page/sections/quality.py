@@ -13,8 +13,8 @@ from lamplighter.report.quality_text import quality_as_json
 
 def make(run: ReportedRun) -> Content:
     """Nothing of a single run: Q is that of a committee, though it may have one member."""
-    run.record.require_dynamics()
-    return Content(kept=run.folder)
+    run.require_dynamics()
+    return Content(kept=run)
 
 
 def together(made: Sequence[Made], wishes: Wishes) -> Content:
@@ -22,8 +22,8 @@ def together(made: Sequence[Made], wishes: Wishes) -> Content:
     if not wishes.has_reference:
         why = "no reference was given (--reference RUN, or --reference-density MEAN STD)"
         return Content([Number("Q", None, math.nan, "", "Q", note=why)])
-    folders = [each.content.kept for each in made]
-    result = quality_of_runs(folders, wishes.references, wishes.stored, wishes.observables)
+    runs = [each.content.kept for each in made]
+    result = quality_of_runs(runs, wishes.references, wishes.stored, wishes.observables)
     found = result.quality
     bound = "≥" if found.lower_bound else ""
     method = "error: jackknife over runs, that of the reference not included"

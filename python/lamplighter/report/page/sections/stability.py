@@ -20,14 +20,14 @@ _SOURCES = {
 
 
 def make(run: ReportedRun) -> Content:
-    """Raises LamplighterError: as `read_lifetime`."""
+    """Raises LamplighterError: as `lifetime_of_run`."""
     life = run.lifetime
     detail = f"ended by: {life.cause}" if life.failed else "censored: no failure was seen, so it is a lower bound"
     found = Number(
         "t_stab", life.time_ps, float("nan"), "ps", "t_stab", _SOURCES[life.source], detail,
         bound="" if life.failed else "≥", exact=True,
     )  # fmt: skip
-    blocks: list[Block] = [Text(" ".join(format_ending(run.record)))]
+    blocks: list[Block] = [Text(" ".join(format_ending(run)))]
     if life.notes:
         blocks.append(Notes(life.notes))
     return Content([found], blocks, data=life, kept=life)

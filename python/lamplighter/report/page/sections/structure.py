@@ -19,7 +19,6 @@ from lamplighter.report.structure_text import (
     shell_rows,
     structure_as_json,
 )
-from lamplighter.run_folder.trajectory import RunTrajectory
 
 _BETWEEN = "inter"
 """Pairs of atoms of different molecules: those within say what molecules are made of."""
@@ -27,7 +26,7 @@ _BETWEEN = "inter"
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: as `structure_of_run`, for example where nothing is left of a short stage."""
-    found = structure_of_run(RunTrajectory(run.folder), None, StructureOptions(run.wishes.observables.discard_ps))
+    found = structure_of_run(run, None, StructureOptions(run.wishes.observables.discard_ps))
     made = found.distributions[_BETWEEN]
     blocks: list[Block] = [Text(" ".join(line.strip().rstrip(".") + "." for line in integrity_lines(found.integrity)))]
     if made:

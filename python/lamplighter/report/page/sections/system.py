@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from lamplighter.analysis.centres_of_mass import molecules_of
-from lamplighter.analysis.molecules import hill_formula
 from lamplighter.analysis.stability import density
 from lamplighter.errors import LamplighterError
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.structure_view import MOST_ATOMS, ShownFrame, structure_view
-from lamplighter.run_folder.bonds import bonds_of_run
-from lamplighter.run_folder.trajectory import STRUCTURE
+from lamplighter.run_folder.names import FINAL, STRUCTURE
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.trajectory import elements_of_data, read_start
 
-FINAL = "final.data"
-
 
 def make(run: ReportedRun) -> Content:
     """Raises LamplighterError: the start structure cannot be read, or an element in it is not known."""
-    frame = read_start(run.folder / STRUCTURE, AtomTypes({}, {}))
-    rule = bonds_of_run(run.folder, frame.ids)
+    frame = run.start
+    rule = run.bonds_among(frame.ids)
     found = molecules_of(frame, rule)
     assert frame.masses is not None  # molecules_of has refused it
-    formula = hill_formula(Counter(frame.element(atom) for atom in range(len(frame))))
+    formula = run.system
     counts = found.counts()
     edges = np.linalg.norm(frame.cell, axis=1)
     facts = [
@@ -73,9 +67,7 @@ def _tilted(frame: Frame) -> str:
 
 
 def _view(run: ReportedRun, frame: Frame) -> Block:
-    pairs, _ = bonds_of_run(run.folder, frame.ids).find(
-        frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids
-    )
+    pairs, _ = run.bonds_among(frame.ids).find(frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids)
     shown = [ShownFrame(frame, "the start structure")]
     try:
         # LAMMPS writes masses and no names, and not every isotope's mass tells its element

@@ -20,13 +20,13 @@ _AVERAGED = ("temperature", "pressure", "potential_energy")
 
 def make(run: ReportedRun) -> Content:
     """Raises RunFolderError: there are no rows of dynamics."""
-    run.record.require_dynamics()
-    stages = [stage for stage in run.record.stages if not stage.is_minimisation]
-    stages = [stage for stage in stages if len(run.record.thermo.stage(stage.index))]
+    run.require_dynamics()
+    stages = [stage for stage in run.stages if not stage.is_minimisation]
+    stages = [stage for stage in stages if run.thermo.stage(stage.index).n_rows]
     if not stages:
         raise RunFolderError("the thermo table holds no step of dynamics")
     last = stages[-1]
-    summary = summarise_stage(run.record, last)
+    summary = summarise_stage(run, last)
     numbers: list[Number] = []
     for name in _AVERAGED:
         if name in summary["means"]:
@@ -37,8 +37,7 @@ def make(run: ReportedRun) -> Content:
     if summary["drift"]:
         numbers.append(number("drift of total energy", Estimate(**summary["drift"]), "drift"))
     blocks: list[Block] = [
-        Picture(f"thermo_{column}", _CAPTIONS[column], figure, "thermo_mean")
-        for column, figure in thermo_panels(run.record)
+        Picture(f"thermo_{column}", _CAPTIONS[column], figure, "thermo_mean") for column, figure in thermo_panels(run)
     ]
     return Content(numbers, blocks)
 

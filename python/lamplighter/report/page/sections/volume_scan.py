@@ -25,10 +25,10 @@ from lamplighter.report.volume_scan_text import (
 
 def make(run: ReportedRun) -> Content:
     """Nothing where no scan was asked for. Raises RunFolderError: one was, and there is no result."""
-    asked = run.record.volume_scan
+    asked = run.volume_scan
     if asked is None:
         return Content()
-    if asked["status"] != "completed":
+    if asked.status != "completed":
         raise RunFolderError(format_scan_status(asked))
     scan = read_scan(run.folder)
     content = " + ".join(f"{count} {name}" for name, count in scan.species.items())
