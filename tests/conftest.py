@@ -19,6 +19,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 from .lennard_jones import Table, constant_energy, constant_pressure
+from .quick import (  # noqa: F401 (hooks of pytest)
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
 # Tests trust files of their own making, and the list of whoever starts them is none of their business.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="lamplighter-tests-")

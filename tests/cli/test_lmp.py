@@ -168,6 +168,7 @@ def test_all_other_switches_are_left_alone() -> None:
 
 
 @pytest.mark.mpi
+@pytest.mark.quick("a script of LAMMPS on two ranks")
 def test_two_ranks_share_the_work(mpirun: Run, run: Run, script: Path) -> None:
     one, two = run([PROGRAM, "lmp", "-in", script]), mpirun(2, [PROGRAM, "lmp", "-in", script])
     assert two.returncode == 0

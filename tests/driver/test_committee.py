@@ -36,7 +36,7 @@ def run_file(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.quick("a committee on two ranks"))])
 def test_the_table_has_a_row_for_each_evaluation(mpirun: Run, tmp_path: Path, ranks: int) -> None:
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(run_file(guard="active-learning")))
     words = [PROGRAMS / "lamplighter", "run", tmp_path / "run.yaml", "-o", tmp_path / "run", "--trust"]

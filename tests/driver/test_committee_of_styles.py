@@ -62,7 +62,9 @@ def forces_of(member: list[str], positions: Path) -> np.ndarray:
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(
+    "ranks", [1, pytest.param(2, marks=pytest.mark.quick("a committee of pair styles on two ranks"))]
+)
 def test_copper_potentials_as_a_committee(mpirun: Run, tmp_path: Path, copper: Path, ranks: int) -> None:
     folder = carry_out(
         mpirun, ranks, tmp_path / "run.yaml", structure=str(copper), potential={"members": MEMBERS}, committee=10

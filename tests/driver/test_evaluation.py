@@ -54,7 +54,13 @@ def frames() -> list[Atoms]:
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize(("ranks", "engine"), [(2, "native"), (1, "bridge")])
+@pytest.mark.parametrize(
+    ("ranks", "engine"),
+    [
+        pytest.param(2, "native", marks=pytest.mark.quick("a model on two ranks is MACE's own calculator")),
+        (1, "bridge"),
+    ],
+)
 def test_mixed_frames_are_those_of_maces_own_calculator(
     mpirun: Run, python: Path, tmp_path: Path, ranks: int, engine: str
 ) -> None:

@@ -77,7 +77,7 @@ def test_wrong_guards_are_refused(guard: Any, message: str) -> None:
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.quick("the guard stops all ranks"))])
 def test_a_run_that_its_guard_ends(
     mpirun: Run, write_run_file: Callable[..., Path], tmp_path: Path, ranks: int
 ) -> None:

@@ -55,6 +55,7 @@ def table(folder: Path) -> Any:
     return np.genfromtxt(folder / "thermo.csv", delimiter=",", names=True)
 
 
+@pytest.mark.quick("a run on two ranks is the run on one")
 def test_two_ranks_give_what_one_gives(
     write_run_file: Callable[..., Path], mpirun: Callable[..., Any], run: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_an_error_of_lammps_on_one_rank_ends_all(
     assert "none.eam" in status["error"]
 
 
+@pytest.mark.quick("an error on one rank ends all")
 def test_a_python_error_on_one_rank_ends_all(mpirun: Callable[..., Any], python: Path) -> None:
     began = time.monotonic()
     done = mpirun(2, [python, "-c", FAILING_RANK], timeout=60)
@@ -117,7 +119,9 @@ def test_an_error_of_all_ranks_is_told_by_the_first(mpirun: Callable[..., Any], 
     assert done.stderr.count("ValueError: the same on all ranks") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.quick("a signal ends all ranks"))]
+)
 def test_a_signal_ends_all_ranks_in_good_order(
     write_run_file: Callable[..., Path], tmp_path: Path, number: signal.Signals
 ) -> None:

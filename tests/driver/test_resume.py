@@ -71,6 +71,7 @@ def test_what_was_written_after_the_restart_file_is_dropped(tmp_path: Path) -> N
     assert lines == ["stage,step,time_ps,variance", "1,40,0.1,0.02", "2,190,0.1,0.02"]
 
 
+@pytest.mark.quick("a killed run goes on")
 def test_a_killed_run_goes_on_from_its_newest_restart_file(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
     path = write_run_file(STAGES, output=OUTPUT)
     folder = tmp_path / "run"

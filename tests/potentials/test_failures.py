@@ -24,6 +24,7 @@ def test_an_exception_on_one_rank_ends_all_with_its_traceback(
 
 
 @pytest.mark.mpi
+@pytest.mark.quick("a killed rank ends all")
 def test_a_killed_rank_ends_all(mpirun: Run, python: Path, small_model: Path) -> None:
     done = mpirun(2, [python, HERE / "failing_rank.py", small_model, "kill"], timeout=120)
     assert done.returncode != 0

@@ -338,6 +338,7 @@ def test_the_cache_gives_the_same_file_again(
     assert compiled_in_cache([small_model], ["H"]) != first
 
 
+@pytest.mark.quick("lmp runs a compiled model without Python")
 def test_plain_lmp_runs_a_compiled_model_without_python(run: Run, compiled: Path, tmp_path: Path) -> None:
     from ase.io.lammpsdata import write_lammps_data
 

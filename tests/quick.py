@@ -1,0 +1,104 @@
+"""Which tests `make quick` runs: an answer in five minutes on two cores. Stated here and nowhere else.
+
+A test is quick unless something says otherwise, so that new tests and new rooms are in by themselves:
+
+- Rooms of `FRAMEWORKS` open models with torch, or time programs.
+- Tests that are marked `mpi`, or that ask for a fixture of `PROGRAMS`, start other processes.
+- A test that takes seconds of its own can be marked `@pytest.mark.thorough`.
+
+Of what these leave out, one case of each of `KINDS` is marked `@pytest.mark.quick(KIND)`, at the test itself, where no
+change of its name can lose it. Every collection of all tests holds the marks against the list.
+
+The processor time of the quick tests is added up whenever they run, in `make test` too; more than `LIMIT_S` is a
+failure that names the longest. (Time on the clock would blame a test for what else the machine does.)
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+FRAMEWORKS = ("backends", "benchmarks", "examples", "potentials")
+PROGRAMS = ("browser", "lmp", "mpirun", "run")
+KINDS = (
+    "a run on two ranks is the run on one",
+    "an error on one rank ends all",
+    "a killed rank ends all",
+    "a signal ends all ranks",
+    "the guard stops all ranks",
+    "a committee on two ranks",
+    "a committee of pair styles on two ranks",
+    "a model on two ranks is MACE's own calculator",
+    "a killed run goes on",
+    "a script of LAMMPS on two ranks",
+    "lmp runs a compiled model without Python",
+)
+#: Seconds of processor time, children included: two thirds more than what was measured.
+LIMIT_S = 270.0
+
+_seconds: dict[str, float] = {}
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    if item.get_closest_marker("quick"):
+        return True
+    room = item.path.relative_to(HERE).parts[0]
+    marked = any(item.get_closest_marker(name) for name in ("mpi", "slow", "thorough"))
+    starts_programs = not set(PROGRAMS).isdisjoint(getattr(item, "fixturenames", ()))
+    return not (room in FRAMEWORKS or marked or starts_programs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items_here = [item for item in items if item.path.is_relative_to(HERE)]
+    named = {kind for item in items_here for mark in item.iter_markers("quick") for kind in mark.args}
+    unknown = named - set(KINDS)
+    if unknown:
+        raise pytest.UsageError(f"tests/quick.py does not know these kinds of quick tests: {sorted(unknown)}")
+    everything = not any(
+        config.getoption(name, None) for name in ("keyword", "ignore", "ignore_glob", "deselect", "lf")
+    )
+    if everything and [Path(each).resolve() for each in config.args] == [HERE]:
+        missing = set(KINDS) - named
+        if missing:
+            raise pytest.UsageError(
+                f"no test is marked @pytest.mark.quick(KIND) for {sorted(missing)} of tests/quick.py"
+            )
+    for item in items_here:
+        if not item.get_closest_marker("quick") and _is_quick(item):
+            item.add_marker(pytest.mark.quick)
+
+
+def _processor_time() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    before = _processor_time()
+    yield
+    if item.get_closest_marker("quick"):
+        _seconds[item.nodeid] = _processor_time() - before
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if sum(_seconds.values()) > LIMIT_S:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _seconds:
+        return
+    total = sum(_seconds.values())
+    say = terminalreporter.write_line
+    say(f"{len(_seconds)} quick tests took {total:.0f} s of processor time; tests/quick.py allows {LIMIT_S:.0f} s.")
+    if total > LIMIT_S:
+        say("Make the longest shorter, or mark them @pytest.mark.thorough:")
+        for name, seconds in sorted(_seconds.items(), key=lambda each: -each[1])[:20]:
+            say(f"  {seconds:5.1f} s  {name}")
