@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from lamplighter.observables.lifetime import read_lifetime
+from lamplighter.observables.lifetime import lifetime_of_run
 from lamplighter.observables.stability import stability_of_lifetimes
 from lamplighter.report.drawing import PALETTE, new_figure, save
 from lamplighter.report.stability_text import format_stability
+from lamplighter.run_folder.run import Run
 
 HERE = Path(__file__).resolve().parent
 #: Title of each committee, and where the records of its training are.
@@ -42,7 +43,7 @@ def collect(runs: Path) -> dict[str, Any]:
         folders = sorted(path for path in runs.glob(f"{committee}_[0-9]*") if (path / "summary.json").exists())
         if not folders:
             continue
-        lives = [read_lifetime(folder) for folder in folders]
+        lives = [lifetime_of_run(Run(folder)) for folder in folders]
         horizon = min((life.time_ps for life in lives if not life.failed), default=1.0)
         found[committee] = {"runs": [], "text": format_stability(stability_of_lifetimes(lives, horizon))}
         for folder, life in zip(folders, lives, strict=True):
