@@ -22,7 +22,7 @@ import torch
 from lamplighter.analysis import model_errors
 from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.driver.evaluation import evaluate_frames, open_evaluator
 from lamplighter.structures.labelled_frames import LabelledFrames, read_labelled
 

@@ -13,7 +13,7 @@ from ase.calculators.lj import LennardJones
 from ase.io import read
 from tests.conftest import Run
 
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.driver.environment import prepare
 from lamplighter.driver.evaluation import SILENT, FrameEvaluator, evaluate_frames, open_evaluator
 from lamplighter.driver.members import Member
@@ -28,7 +28,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from ase.io import read
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.driver.evaluation import evaluate_frames, open_evaluator
 
 frames, model, engine, out = sys.argv[1:]

@@ -16,9 +16,12 @@ import pytest
 
 import lamplighter
 from lamplighter.config.loading import parse_run_file
-from lamplighter.driver import own_lammps, potential
+from lamplighter.driver import own_lammps
 from lamplighter.driver.evaluation import open_evaluator
 from lamplighter.driver.members import members_of_run_file
+from lamplighter.driver.open_lammps import kokkos_switches
+from lamplighter.driver.pair_setup import PairSetup, pair_setup
+from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.errors import ConfigError, EnvironmentProblem, ModelError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -63,8 +66,12 @@ def section(**content: Any) -> Any:
     ).potential
 
 
+def setup(models: list[Path], ranks: int = 1, committee: str = "", **content: Any) -> PairSetup:
+    return pair_setup(CheckedPotential(section(models=models, **content), ranks), ELEMENTS, committee)
+
+
 def lines(model: Path, ranks: int = 1, **content: Any) -> list[str]:
-    return potential.lines(section(models=[model], **content), "", ELEMENTS, ranks)
+    return list(setup([model], ranks, **content).lines)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +124,7 @@ def test_files_that_mace_makes_for_lammps(tmp_path: Path) -> None:
 
 def test_a_committee_and_dispersion(tmp_path: Path) -> None:
     models = [nequip(tmp_path / f"{k}.nequip.pt2", "pos edge_index atom_types") for k in range(2)]
-    found = potential.lines(section(models=models, dispersion="pbe"), "committee every 5", ELEMENTS, 2)
+    found = list(setup(models, 2, "committee every 5", dispersion="pbe").lines)
     assert found == [
         "pair_style hybrid/overlay lamplighter/committee committee every 5 =allegro =allegro "
         "dispersion/d3 bj pbe 20 12",
@@ -136,7 +143,7 @@ def test_nequip_needs_newton_off_and_the_script_says_so(tmp_path: Path) -> None:
         assert [line.split()[-1].strip('"') for line in script if line.startswith("variable newton string")] == newton
         assert "newton          ${newton}" in script
     with pytest.raises(ModelError, match="nequip needs `newton off`, and dispersion"):
-        own_lammps.newton_of(section(models=[nequip(tmp_path / "b.nequip.pt2", cell)], dispersion="pbe"))
+        setup([nequip(tmp_path / "b.nequip.pt2", cell)], dispersion="pbe")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +276,7 @@ def test_the_plugin_is_loaded_where_lammps_does_not_look_for_it(run: Callable[..
 )
 def test_switches_of_kokkos(gpus: int | None, expected: list[str]) -> None:
     rest = ["-sf", "kk", "-pk", "kokkos", "newton", "on", "neigh", "half"]
-    found = own_lammps.arguments(section(models=["a.pt"], kokkos=gpus), threads=3)
+    found = kokkos_switches(section(models=["a.pt"], kokkos=gpus).kokkos, threads=3)
     assert found == (["-k", "on", *expected, *rest] if expected else [])
 
 

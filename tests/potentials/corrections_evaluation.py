@@ -16,7 +16,8 @@ from lammps_evaluation import load, open_lammps
 
 import structures
 from lamplighter.config import PotentialSection
-from lamplighter.driver import potential
+from lamplighter.driver.pair_setup import PairSetup, pair_setup
+from lamplighter.driver.preflight import CheckedPotential
 
 MODELS = [str(structures.EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2)]
 DISPERSION = {"functional": "pbe", "cutoff": "11 A", "coordination_cutoff": "9 A"}
@@ -37,9 +38,14 @@ GIVEN: dict[str, tuple[dict[str, object], str]] = {
 }
 
 
+def setup_of(section: dict[str, object], keywords: str = "") -> PairSetup:
+    checked = CheckedPotential(PotentialSection.model_validate(section), MPI.COMM_WORLD.size)
+    return pair_setup(checked, structures.ELEMENTS, keywords)
+
+
 def alone(name: str) -> list[str]:
     """The lines of an added part without the potential that it is added to."""
-    lines = potential.lines(PotentialSection.model_validate({"models": MODELS[:1], **EVERY}), "", structures.ELEMENTS)
+    lines = setup_of({"models": MODELS[:1], **EVERY}).lines
     words = lines[0].split()
     begin = words.index(name)
     end = words.index("zbl") if name != "zbl" else len(words)
@@ -77,9 +83,8 @@ def main() -> None:
     lmp = open_lammps()
     results = {name: evaluate(lmp, alone(name), "") for name in ("dispersion/d3", "zbl")}
     for name, (section, keywords) in GIVEN.items():
-        given = PotentialSection.model_validate(section)
-        style = potential.committee_style(given) if keywords else ""
-        results[name] = evaluate(lmp, potential.lines(given, keywords, structures.ELEMENTS), style)
+        setup = setup_of(section, keywords)
+        results[name] = evaluate(lmp, list(setup.lines), setup.style if keywords else "")
     if MPI.COMM_WORLD.rank == 0:
         flat = {f"{name}|{key}": value for name, found in results.items() for key, value in found.items()}
         np.savez(sys.argv[1], **flat)

@@ -27,7 +27,7 @@ from tests.cli import conftest as of_cli
 
 import lamplighter as package
 from lamplighter import cli
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.errors import LamplighterError
 
 lamplighter = of_cli.lamplighter

@@ -167,7 +167,7 @@ def potential_of_file(file: Path, settings: dict[str, Any]) -> Member:
     """
     from pydantic import ValidationError
 
-    from lamplighter.config.run_file import PotentialSection
+    from lamplighter.config.potential import PotentialSection
     from lamplighter.driver.members import Member
 
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.cli.model_options import potential_of_file, settings_of_files
-from lamplighter.driver import model_trust
+from lamplighter.driver import preflight
 from lamplighter.driver.evaluation import open_evaluator
 from lamplighter.driver.members import Member, members_of_run_file
 from lamplighter.errors import ModelError
@@ -32,7 +32,7 @@ def members_of(files: Sequence[Path], **options: str | None) -> dict[str, Member
     for path in files:
         given = members_of_run_file(path) if path in run_files else {path.stem: potential_of_file(path, settings)}
         for name, member in given.items():
-            model_trust.require_files(member.potential)
+            preflight.require_files(member.potential)
             called = path.stem if len(given) == 1 else f"{path.stem}: {name}"
             found[called if called not in found else f"{path}: {name}"] = member
     return found

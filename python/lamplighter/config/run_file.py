@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
-    ModelWrapValidatorHandler,
     PlainSerializer,
     PlainValidator,
-    PrivateAttr,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.bonds import BondsSection
 from lamplighter.config.committee import CommitteeSection
-from lamplighter.config.corrections import DispersionSection, ZblSection
 from lamplighter.config.guard import GuardSection
-from lamplighter.config.members import lines_of, parse_member, with_absolute_files
+from lamplighter.config.potential import PotentialSection, absolute
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
 from lamplighter.config.section import ConfigSection
 from lamplighter.config.stages import (
@@ -37,7 +32,6 @@ from lamplighter.config.stages import (
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.config.workflow import WorkflowSection
 from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
-from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 
 class StructureSection(ConfigSection):
@@ -59,144 +53,6 @@ class StructureSection(ConfigSection):
     @classmethod
     def _file_alone(cls, given: Any) -> Any:
         return {"file": given} if isinstance(given, str | Path) else given
-
-
-class PotentialSection(ConfigSection):
-    """Model files, an ASE calculator, or pair styles of LAMMPS: one in its own words, or several as a committee."""
-
-    kind: str = "auto"
-    models: list[Path] = Field(default_factory=list)
-    head: str | None = None
-    calculator: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-    dtype: Literal["auto", "float64", "float32"] = "auto"
-    device: str = "auto"
-    engine: Literal["auto", "native", "bridge"] = "auto"
-    via: Literal["auto", "own"] = "auto"
-    kokkos: Annotated[int, Field(ge=0)] | None = None
-    python: Path | None = None
-    strict: bool = False
-    members: list[list[str]] = Field(default_factory=list)
-    dispersion: DispersionSection | None = None
-    zbl: ZblSection | None = None
-    lammps: list[str] = Field(default_factory=list)
-    _notes: tuple[str, ...] = PrivateAttr(())
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _words_of_earlier_versions(
-        cls, given: Any, validate: ModelWrapValidatorHandler[PotentialSection]
-    ) -> PotentialSection:
-        """`via: native` is `via: own`; `native` is the name of Lamplighter's own engine alone."""
-        if not (isinstance(given, dict) and given.get("via") == "native"):
-            return validate(given)
-        section = validate({**given, "via": "own"})
-        section._notes = ("potential.via: native is now called own; write `via: own`",)
-        return section
-
-    @field_validator("device")
-    @classmethod
-    def _known_device(cls, given: str) -> str:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", given):
-            raise _problem(f"must be auto, cpu, cuda or cuda:K (K the index of a GPU), got {given!r}")
-        return given
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _one_model(cls, given: Any) -> Any:
-        return [given] if isinstance(given, str | Path) else given
-
-    @field_validator("lammps", mode="before")
-    @classmethod
-    def _block_of_lines(cls, given: Any) -> Any:
-        return [line for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
-
-    @field_validator("members", mode="before")
-    @classmethod
-    def _blocks_of_lines(cls, given: Any) -> Any:
-        if not isinstance(given, list | tuple):
-            return given
-        return [lines_of(member) if isinstance(member, str | list | tuple) else member for member in given]
-
-    @model_validator(mode="after")
-    def _one_of_four(self) -> PotentialSection:
-        given = [key for key in ("models", "calculator", "members", "lammps") if getattr(self, key)]
-        if len(given) != 1:
-            text = f"{' and '.join(given)} are given" if given else "none is given"
-            raise _problem(
-                "needs one of `models` (files of a machine-learned potential), `calculator` (an ASE calculator), "
-                "`members` (pair styles of LAMMPS as a committee) and `lammps` (lines of one LAMMPS pair style), and "
-                f"{text}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _calculator_is_named(self) -> PotentialSection:
-        if self.calculator is None:
-            if self.options:
-                raise _problem("is of `potential.calculator`, which is not given", "options")
-            return self
-        if wrong := problem_of_name(self.calculator):
-            raise _problem(wrong, "calculator")
-        if wrong := problem_of_options(self.options):
-            raise _problem(wrong, "options")
-        if self.kind not in ("auto", "ase"):
-            raise _problem(f"must be ase with `potential.calculator`, got {self.kind!r}", "kind")
-        if self.strict:
-            raise _problem(
-                "with `potential.calculator`, the run file itself names code that is run; to trust it by its hash, put "
-                "`calculator` and `options` into a file of its own, name that in `models`, and `lamplighter trust` it",
-                "strict",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _members_are_pair_styles(self) -> PotentialSection:
-        for index, member in enumerate(self.members):
-            try:
-                parse_member(member)
-            except ValueError as problem:
-                raise _problem(str(problem), f"members[{index}]") from None
-        return self
-
-    @model_validator(mode="after")
-    def _keys_fit_the_kind(self) -> PotentialSection:
-        of_bridge = {"dtype": "auto", "device": "auto", "engine": "auto"}
-        given = [key for key, default in of_bridge.items() if getattr(self, key) != default]
-        if given and self.kind == "deepmd":
-            raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
-                           "precision in which they were frozen", given[0])  # fmt: skip
-        if given and self.via == "own":
-            raise _problem("is not of `via: own`: a pair style of LAMMPS evaluates the models as they were made "
-                           "for it", given[0])  # fmt: skip
-        if self.via == "own" and not self.models:
-            raise _problem("own is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
-        if self.kokkos is not None and self.models and self.via != "own":
-            raise _problem("is of pair styles of LAMMPS: `via: own`, `lammps` or `members`", "kokkos")
-        if self.head is not None and (self.kind == "deepmd" or not self.models):
-            raise _problem("is of `potential.models` that the bridge or the native engine evaluates", "head")
-        if self.head is not None and not re.fullmatch(r"[^\s\"'#$&]+", self.head):
-            raise _problem(f"must be one word, got {self.head!r}", "head")
-        for key in ("dispersion", "zbl"):
-            if self.lammps and getattr(self, key) is not None:
-                raise _problem("is added to `models` or `members`; beside `lammps`, write it into these lines", key)
-        return self
-
-    @property
-    def by_own_lammps(self) -> bool:
-        """Whether a pair style of the user's own LAMMPS evaluates the models (DeePMD-kit brings its own)."""
-        return self.via == "own" and self.kind != "deepmd"
-
-    @property
-    def model_files(self) -> list[Path]:
-        """Model files; of a model that is a folder (`via: own`) those in it."""
-        return [file for model in self.models for file in (sorted(model.iterdir()) if model.is_dir() else [model])]
-
-    @property
-    def files(self) -> list[Path]:
-        """Model files, and the files that the members of a resolved run file name."""
-        words = [Path(word) for member in self.members for line in member for word in line.split()]
-        return [*self.model_files, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
 
 
 class VelocitiesSection(ConfigSection):
@@ -333,7 +189,7 @@ class RunFile(ConfigSection):
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user is told of the run file: words of earlier versions that it still uses."""
-        return self.potential._notes
+        return self.potential.notes
 
     @property
     def volume_scan(self) -> VolumeScanSection | None:
@@ -346,17 +202,9 @@ class RunFile(ConfigSection):
         `default_output` is the name of the run folder where `output.folder` is not given.
         """
         base = folder_of_run_file.resolve()
-        structure = self.structure.model_copy(update={"file": _absolute(self.structure.file, base)})
-        potential = self.potential.model_copy(
-            update={
-                "models": [_absolute(model, base) for model in self.potential.models],
-                "python": interpreter(self.potential.python, base),
-                "members": [with_absolute_files(member, base) for member in self.potential.members],
-                "lammps": with_absolute_files(self.potential.lammps, base),
-            }
-        )
+        structure = self.structure.model_copy(update={"file": absolute(self.structure.file, base)})
         folder = self.output.folder if self.output.folder is not None else Path(default_output)
-        output = self.output.model_copy(update={"folder": _absolute(folder, base)})
+        output = self.output.model_copy(update={"folder": absolute(folder, base)})
         velocities = self.velocities
         if velocities.temperature is None and not velocities.from_structure:
             first = next((s for s in self.stages if not isinstance(s, Minimise)), None)
@@ -364,14 +212,14 @@ class RunFile(ConfigSection):
                 velocities = velocities.model_copy(update={"temperature": first.temperature.start})
         bonds = self.bonds
         if bonds.file is not None:
-            bonds = bonds.model_copy(update={"file": _absolute(bonds.file, base)})
+            bonds = bonds.model_copy(update={"file": absolute(bonds.file, base)})
         guard = self.guard
         if guard.preset == "active-learning" and self.committee is not None and not guard.of_committee:
             guard = guard.model_copy(update={"variance": VARIANCE_OF_ACTIVE_LEARNING})
         return self.model_copy(
             update={
                 "structure": structure,
-                "potential": potential,
+                "potential": self.potential.resolved(base),
                 "bonds": bonds,
                 "guard": guard,
                 "output": output,
@@ -396,15 +244,6 @@ class RunFile(ConfigSection):
 
 def _multiple(timestep: Quantity, steps: int) -> Quantity:
     return Quantity(timestep.value * steps, timestep.unit)
-
-
-def interpreter(python: Path | None, base: Path) -> Path | None:
-    """`potential.python` as an absolute path. Links stay: that of an environment leads out of it."""
-    return None if python is None else (base / python.expanduser()).absolute()
-
-
-def _absolute(path: Path, base: Path) -> Path:
-    return (base / path.expanduser()).resolve()
 
 
 def _problem(text: str, key: str = "") -> PydanticCustomError:

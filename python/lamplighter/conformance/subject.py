@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamplighter.config import PotentialSection
-from lamplighter.driver import potential as potential_lines
+from lamplighter.driver.models import STYLE
+from lamplighter.driver.pair_setup import pair_setup
+from lamplighter.driver.pair_style import COMMITTEE
+from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.errors import LamplighterError
 from lamplighter.plain_names import file_word
 
@@ -88,14 +91,15 @@ class Subject:
         if self.lines is None:
             return _lamplighter([self.model, self.second], f"{self.words} {keywords}", self.elements)
         members = [list(self.lines(model, self.elements)) for model in (self.model, self.second)]
-        return potential_lines.lines(PotentialSection.model_validate({"members": members}), keywords, self.elements)
+        of_members = CheckedPotential(PotentialSection.model_validate({"members": members}), ranks=1)
+        return list(pair_setup(of_members, self.elements, keywords).lines)
 
     @property
     def committee_style(self) -> str:
         """The pair style that has the numbers of the committee."""
-        return potential_lines.MODELS if self.lines is None else potential_lines.COMMITTEE
+        return STYLE if self.lines is None else COMMITTEE
 
 
 def _lamplighter(models: Sequence[Any], words: str, elements: Sequence[str]) -> Lines:
     names = " ".join(file_word(model) for model in models)
-    return [f"pair_style {potential_lines.MODELS} {words}", f"pair_coeff * * {names} {' '.join(elements)}"]
+    return [f"pair_style {STYLE} {words}", f"pair_coeff * * {names} {' '.join(elements)}"]

@@ -1,4 +1,4 @@
-"""DeePMD-kit: whether it is there, and whether its models know the elements.
+"""Models that DeePMD-kit evaluates: whether it is there, whether they know the elements, and their pair style.
 
 Its own `pair_style deepmd` evaluates the models, in LAMMPS' process and without Python, so nothing of DeePMD-kit or
 TensorFlow is imported here.
@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lamplighter.driver import other_plugins
+from lamplighter.driver.pair_evaluation import Evaluation, Request
+from lamplighter.driver.pair_style import PairStyle, committee_of
 from lamplighter.errors import EnvironmentProblem, ModelError
 from lamplighter.model_files import tested_versions
 from lamplighter.model_files.deepmd_graph import read_graph
 from lamplighter.model_files.recognition import how_to_install
+from lamplighter.plain_names import plain_path
 
 KIND = "deepmd"
 INSTALL = "pip install 'lamplighter[deepmd]' (or 'deepmd-kit[cpu,lmp]')"
@@ -59,3 +63,20 @@ def require_elements(model: Path, elements: Sequence[str], key: str) -> None:
             f"{key}: {model} knows the elements {' '.join(known)} (its type map), and the structure has "
             f"{' '.join(unknown)} as well"
         )
+
+
+def evaluation(request: Request) -> Evaluation:
+    """How frozen models are evaluated.
+
+    Raises:
+        ModelError: as `require_elements`.
+    """
+    models, elements = request.potential.models, request.elements
+    for index, model in enumerate(models):
+        require_elements(model, elements, f"potential.models[{index}]")
+    members = [PairStyle(KIND, str(plain_path(model)), (("* *", " ".join(elements)),)) for model in models]
+    return Evaluation(
+        committee_of(request.committee, members, request.corrected),
+        plugins=frozenset({other_plugins.DEEPMD}),
+        prepare=require_style,
+    )

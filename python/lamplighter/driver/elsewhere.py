@@ -22,7 +22,7 @@ from ase import Atoms
 
 import lamplighter
 from lamplighter import errors, launcher
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.driver import other_python
 from lamplighter.driver.failure import agree
 from lamplighter.driver.members import Member

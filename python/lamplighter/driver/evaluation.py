@@ -11,12 +11,14 @@ from typing import Protocol
 
 from ase import Atoms
 
-from lamplighter.config.run_file import PotentialSection
-from lamplighter.driver import elsewhere, led_ranks, named_types, other_python, own_lammps, potential, preflight
+from lamplighter.config.potential import PotentialSection
+from lamplighter.driver import elsewhere, led_ranks, model_trust, models, named_types, other_python, preflight
 from lamplighter.driver.environment import Environment, prepare
+from lamplighter.driver.failure import agree
 from lamplighter.driver.frame_evaluator import SILENT, FrameEvaluator
 from lamplighter.driver.members import Member
 from lamplighter.driver.open_lammps import open_session
+from lamplighter.driver.pair_setup import PairSetup, pair_setup
 from lamplighter.errors import ConfigError, StructureError
 from lamplighter.structures.labels import Labels
 
@@ -70,25 +72,25 @@ def open_evaluator(
         return elsewhere.EvaluatorElsewhere(comm, member, elements, threads, trust)
     if team is not None:
         return led_ranks.LedEvaluator(team, member, tuple(elements), threads, trust)
-    env = prepare(threads)
-    preflight.require_usable(env, member.potential, trust)
-    return evaluator_of(env, member, elements)
+    return evaluator_of(prepare(threads), member, elements, trust)
 
 
-def evaluator_of(env: Environment, member: Member, elements: Sequence[str]) -> FrameEvaluator:
-    """The same, in this Python, where it is known that the model files are there, and trusted.
+def evaluator_of(env: Environment, member: Member, elements: Sequence[str], trust: bool = False) -> FrameEvaluator:
+    """The same, in this Python, on all ranks of an environment. Collective.
 
     Args:
         env: From `environment.prepare`.
-        member, elements: As `open_evaluator`.
+        member, elements, trust: As `open_evaluator`.
     """
-    chosen = member.potential
-    types = _types(member, elements)
-    with _calculator_file(chosen) as file:
-        lines = potential.lines(chosen, member.committee, types, env.ranks, file)
-        named_types.require_same_elements(lines, types)
-        newton = own_lammps.newton_of(chosen)
-        return FrameEvaluator(open_session(env, chosen, SILENT, types, bool(member.committee)), lines, types, newton)
+    with _calculator_file(member.potential) as file:
+        setup = agree(env.comm, lambda: _setup(member, elements, env.ranks, file))
+        model_trust.require_trusted(env, member.potential, trust)
+        return FrameEvaluator(open_session(env, setup, SILENT), setup.lines, setup.elements, setup.newton)
+
+
+def _setup(member: Member, elements: Sequence[str], ranks: int, calculator: Path) -> PairSetup:
+    checked = preflight.checked(member.potential, ranks)
+    return pair_setup(checked, _types(member, elements), member.committee, calculator)
 
 
 def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:
@@ -120,8 +122,8 @@ def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:
 def _calculator_file(chosen: PotentialSection) -> Iterator[Path]:
     """What a run has in its folder: the file that names the calculator of the run file, if it names one."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / potential.CALCULATOR
-        content = potential.calculator_file(chosen)
+        path = Path(folder) / models.CALCULATOR
+        content = models.calculator_file(chosen)
         if content is not None:
             path.write_text(content, encoding="utf-8")
         yield path

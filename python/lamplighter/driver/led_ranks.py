@@ -37,13 +37,10 @@ class _Opening:
     trust: bool
 
     def carry_out(self) -> Any:
-        from lamplighter.driver import preflight
         from lamplighter.driver.environment import prepare
         from lamplighter.driver.evaluation import evaluator_of
 
-        env = prepare(self.threads)
-        preflight.require_usable(env, self.member.potential, self.trust)
-        return evaluator_of(env, self.member, self.elements)
+        return evaluator_of(prepare(self.threads), self.member, self.elements, self.trust)
 
 
 class Team:

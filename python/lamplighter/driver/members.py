@@ -15,8 +15,8 @@ from ase.data import atomic_numbers
 from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.members import parse_member
-from lamplighter.config.run_file import PotentialSection, RunFile
-from lamplighter.driver import potential as lines_of_potential
+from lamplighter.config.potential import PotentialSection
+from lamplighter.config.run_file import RunFile
 from lamplighter.run_folder.names import RUN_FILE, STRUCTURE
 from lamplighter.structures import read_start_structure
 
@@ -88,7 +88,7 @@ def members_alone(run: RunFile, types: Sequence[str]) -> dict[str, Member]:
     for model in potential.models:
         alone = potential.model_copy(update={"models": [model]})
         count = 1
-        if model.suffix == COMPILED and lines_of_potential.evaluates_models(potential):
+        if model.suffix == COMPILED and potential.evaluated_by == "lamplighter":
             from lamplighter.potentials.mace_compile import count_members
 
             count = count_members(model)

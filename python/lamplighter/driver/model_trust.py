@@ -6,30 +6,15 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.errors import ModelError
-from lamplighter.model_files import training_files
 from lamplighter.model_files import trust as trusted
 from lamplighter.model_files.calculator_trust import asks_for
 from lamplighter.model_files.examination import code_in, holds_numbers_alone
 from lamplighter.model_files.trust import Program, sha256
 from lamplighter.named_calculator import NamedCalculator
-
-
-def require_files(potential: PotentialSection) -> None:
-    """Refuse a potential whose model files are not there, or are none to run.
-
-    Raises:
-        ModelError: one of them does not exist, or was left by training; the message names the file to use.
-    """
-    for index, model in enumerate(potential.models):
-        if not (model.is_file() or (model.is_dir() and potential.by_own_lammps)):
-            training_files.refuse(model)  # a folder that something can be made of
-            raise ModelError(f"potential.models[{index}]: {model} does not exist")
-        training_files.refuse(model, for_own_lammps=potential.by_own_lammps)
 
 
 def require_trusted(

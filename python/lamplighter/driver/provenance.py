@@ -14,9 +14,9 @@ from typing import Any
 
 import lamplighter
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import deepmd, other_python
+from lamplighter.driver import other_python
 from lamplighter.driver.environment import Environment, import_mpi
-from lamplighter.driver.potential import needs_models
+from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.model_files import recognition
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
@@ -77,7 +77,7 @@ def models(run: RunFile) -> list[dict[str, Any]]:
     return [hashed(path) for model in run.potential.files for path in (model, *companions(model))]
 
 
-def add_loaders(content: dict[str, Any], run: RunFile) -> None:
+def add_loaders(content: dict[str, Any], run: RunFile, setup: PairSetup) -> None:
     """Write down how each model file was read, and its precision, once LAMMPS has its potential.
 
     Either how `lamplighter.model_files.loading` read it, and why no narrower loader did; or, of a file that this
@@ -86,15 +86,15 @@ def add_loaders(content: dict[str, Any], run: RunFile) -> None:
     loading = sys.modules.get("lamplighter.model_files.loading")
     for model in content["models"]:
         found = loading.loader_of(model["sha256"]) if loading is not None else None
-        model["loader"] = found or _who_else(Path(model["path"]), run)
-        model["precision"] = _precision(Path(model["path"]), run)
+        model["loader"] = found or _who_else(Path(model["path"]), setup)
+        model["precision"] = _precision(Path(model["path"]), run, setup)
 
 
-def _precision(path: Path, run: RunFile) -> str | None:
+def _precision(path: Path, run: RunFile, setup: PairSetup) -> str | None:
     """`float32` or `float64`; None: it is LAMMPS' business, or the calculator's."""
-    if run.potential.kind == deepmd.KIND:
+    if setup.evaluated_by == "deepmd":
         return read_graph(path, "potential.models").precision or None
-    if not needs_models(run.potential):
+    if not setup.bridge:
         return None
     if path.suffix == ".lamp":
         return precision.of_compiled(path, run.potential.dtype)
@@ -104,16 +104,16 @@ def _precision(path: Path, run: RunFile) -> str | None:
 _COMPILED = "native engine, from its compiled form"
 
 
-def _who_else(path: Path, run: RunFile) -> str:
-    if _is_compiled(path, run):
+def _who_else(path: Path, setup: PairSetup) -> str:
+    if _is_compiled(path, setup):
         return _COMPILED
-    if needs_models(run.potential) and (is_gap(path) or ".sparseX." in path.name):
+    if setup.bridge and (is_gap(path) or ".sparseX." in path.name):
         return "quippy"
     return "the calculator that it names" if is_calculator_file(path) else "LAMMPS"
 
 
-def _is_compiled(path: Path, run: RunFile) -> bool:
-    return needs_models(run.potential) and (path.suffix == ".lamp" or recognition.is_mace(path))
+def _is_compiled(path: Path, setup: PairSetup) -> bool:
+    return setup.bridge and (path.suffix == ".lamp" or recognition.is_mace(path))
 
 
 def versions(lammps: Any) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.driver import gaps, model_trust, other_python, potential, preflight, provenance, script
+from lamplighter.driver import gaps, model_trust, models, preflight, provenance, script
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree
 from lamplighter.driver.inputs import scripts_folder
@@ -25,6 +25,7 @@ from lamplighter.driver.interruption import Interrupted, SignalWatch, end_at_onc
 from lamplighter.driver.molecules import StartOfRun, start_of_run
 from lamplighter.driver.open_lammps import open_session
 from lamplighter.driver.output_watch import OutputWatch, free_reserve
+from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.driver.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.driver.run_lock import RunLock
@@ -78,7 +79,7 @@ class _Plan:
     script_name: str
     resumption: Resumption | None = None
     notes: tuple[str, ...] = ()
-    elements: tuple[str, ...] = ()
+    setup: PairSetup | None = None
 
     @property
     def restart(self) -> Restart | None:
@@ -206,10 +207,11 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     Writes nothing and loads no model. Raises as `run`.
     """
     run_file = _resolved(source, output)
-    model_trust.require_files(run_file.potential)
+    checked = preflight.checked(run_file.potential, ranks=1, evaluates=False)
     structure = read_start_structure(run_file.structure)
+    setup = script.pair_setup_of(run_file, checked, structure)
     require_within_limits(run_file, start_of_run(structure, run_file.structure.replicate, run_file.bonds))
-    text = script.text_of(script.compose(run_file, structure)) if run_file.stages else ""
+    text = script.text_of(script.compose(run_file, structure, setup)) if run_file.stages else ""
     text = script.expanded(text, scripts_folder())
     if run_file.volume_scan is not None:
         from lamplighter.driver import volume_scan
@@ -236,14 +238,14 @@ def _plan(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]) 
         resumption = None
     elif resumption.completed:
         return _Plan(run_file, folder, [], "", resumption)
-    other_python.require_this(run_file.potential.python)
-    preflight.require_possible(run_file.potential, ranks)
+    checked = preflight.checked(run_file.potential, ranks)
     if resumption is not None:
         require_same_models(folder, run_file)
     structure, blocks, name = read_start_structure(run_file.structure), [], SCRIPT
+    setup = script.pair_setup_of(run_file, checked, structure)
     restart = None if resumption is None else resumption.restart
     if run_file.stages and not (resumption and resumption.scan_alone):
-        blocks = script.compose(run_file, structure, restart, ranks)
+        blocks = script.compose(run_file, structure, setup, restart)
     if blocks and (restart is None or not (folder / BONDS).exists()):
         start.append(start_of_run(structure, run_file.structure.replicate, run_file.bonds))
         if restart is None:
@@ -251,7 +253,7 @@ def _plan(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]) 
     if restart is not None:
         name = f"in.resumed_at_{restart.step}.lammps"
     notes = () if restart is not None or (resumption and resumption.scan_alone) else (*run_file.notes, *structure.notes)
-    return _Plan(run_file, folder, blocks, name, resumption, notes, structure.elements)
+    return _Plan(run_file, folder, blocks, name, resumption, notes, setup)
 
 
 def _resolved(source: RunSource, output: str | os.PathLike[str] | None) -> RunFile:
@@ -290,9 +292,9 @@ def _fill_folder(plan: _Plan, start: list[StartOfRun], hold: Callable[[], None])
             structure.write(plan.folder / STRUCTURE)
             if start and plan.run.output.centres_of_mass is not None:
                 start[0].molecule_file().write(plan.folder / MOLECULES)
-            calculator = potential.calculator_file(plan.run.potential)
-            if calculator is not None:
-                (plan.folder / potential.CALCULATOR).write_text(calculator, encoding="utf-8")
+            assert plan.setup is not None, "the run is not completed"
+            if plan.setup.calculator is not None:
+                (plan.folder / models.CALCULATOR).write_text(plan.setup.calculator, encoding="utf-8")
         else:
             assert plan.resumption is not None, "a restart file belongs to a run that is there"
             _say(plan.resumption.notes, cut_outputs(plan.folder, plan.restart, plan.resumption.keep))
@@ -343,12 +345,10 @@ def _first_status(plan: _Plan, env: Environment) -> RunStatus:
 
 def _carry_out(plan: _Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
     log = ["-log", LOG] if plan.blocks and not plan.restart else ["-log", "none"]
-    wanted = plan.run.potential
-    session = open_session(
-        env, wanted, ["-screen", "none", "-nocite", *log], plan.elements, plan.run.committee is not None
-    )
+    assert plan.setup is not None, "the run is not completed"
+    session = open_session(env, plan.setup, ["-screen", "none", "-nocite", *log])
     try:
-        if wanted.by_own_lammps and (plan.run.guard.criteria or plan.run.committee is not None):
+        if plan.setup.evaluated_by == "own lammps" and (plan.run.guard.criteria or plan.run.committee is not None):
             load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {LOG} append")
@@ -525,7 +525,8 @@ def _write_provenance(plan: _Plan, env: Environment, session: Session, command_l
 def _add_loaders(plan: _Plan) -> None:
     """The models are loaded with the potential, after the rest is known."""
     content = json.loads(_provenance_file(plan).read_text(encoding="utf-8"))
-    provenance.add_loaders(content, plan.run)
+    assert plan.setup is not None, "the run is not completed"
+    provenance.add_loaders(content, plan.run, plan.setup)
     write_json(_provenance_file(plan), content)
 
 

@@ -16,7 +16,9 @@ import lamplighter
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt, Stage, steps_of
-from lamplighter.driver import held_atoms, named_types, own_lammps, potential
+from lamplighter.driver import held_atoms
+from lamplighter.driver.pair_setup import PairSetup, pair_setup
+from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.errors import ConfigError
 from lamplighter.run_folder.names import BONDS, COMMITTEE, EVENTS, FAILURE, MOLECULES
 from lamplighter.run_folder.stages import StageSteps, in_sequence
@@ -69,15 +71,18 @@ def steps_of_stages(stages: Sequence[Stage]) -> list[StageSteps]:
     return in_sequence(lengths)
 
 
-def compose(run: RunFile, structure: StartStructure, restart: Restart | None = None, ranks: int = 1) -> list[Block]:
-    """The blocks of the script for a resolved run file on so many ranks; with `restart`, from there on.
+def pair_setup_of(run: RunFile, checked: CheckedPotential, structure: StartStructure) -> PairSetup:
+    """How the potential of a resolved run file is evaluated. Raises as `pair_setup`."""
+    committee = "" if run.committee is None else run.committee.words(_first_timestep(run))
+    return pair_setup(checked, structure.elements, committee)
+
+
+def compose(run: RunFile, structure: StartStructure, setup: PairSetup, restart: Restart | None = None) -> list[Block]:
+    """The blocks of the script for a resolved run file; with `restart`, from there on.
 
     Raises:
-        ConfigError: an NPT stage on a structure that is not periodic in all directions or holds atoms fixed, velocities
-            wanted
-            from a structure that has none, an element that a correction of the potential does not know, or
-            `pair_coeff` lines that give a type another element than the structure.
-        ModelError: a model does not cover the elements.
+        ConfigError: an NPT stage on a structure that is not periodic in all directions or holds atoms fixed, or
+            velocities wanted from a structure that has none.
     """
     if run.velocities.from_structure and not structure.has_velocities:
         raise ConfigError(
@@ -85,7 +90,7 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
         )
     _refuse_npt_without_cell(run, structure)
     held_atoms.require_possible(run, structure)
-    blocks = [_setup(run, structure, restart), _potential(run, structure, ranks), _output(run)]
+    blocks = [_setup(run, structure, setup, restart), _potential(run, structure, setup), _output(run)]
     placed = steps_of_stages(run.stages)
     draw = not run.velocities.from_structure
     redraw = draw
@@ -100,7 +105,7 @@ def compose(run: RunFile, structure: StartStructure, restart: Restart | None = N
                 if run.output.centres_of_mass is not None:
                     blocks.append(_centres())
                 if run.committee is not None:
-                    blocks.append(_committee_table(run, structure, restart, index, placed[index]))
+                    blocks.append(_committee_table(run, structure, setup, restart, index, placed[index]))
                 if run.guard.criteria:
                     blocks.append(_guard(run, structure))
                 watched = True
@@ -157,10 +162,10 @@ def _refuse_npt_without_cell(run: RunFile, structure: StartStructure) -> None:
     )
 
 
-def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> Block:
+def _setup(run: RunFile, structure: StartStructure, setup: PairSetup, restart: Restart | None) -> Block:
     skin = _equal("skin", run.neighbour.skin.metal)
     # the included script's own value is `on`
-    newton = (_string("newton", "off"),) if own_lammps.newton_of(run.potential) == "off" else ()
+    newton = (_string("newton", "off"),) if setup.newton == "off" else ()
     holding: list[str] = []
     if structure.held is not None:
         newton = (*newton, *held_atoms.variables())
@@ -186,10 +191,8 @@ def _setup(run: RunFile, structure: StartStructure, restart: Restart | None) -> 
     return Block("the system", lines)
 
 
-def _potential(run: RunFile, structure: StartStructure, ranks: int) -> Block:
-    committee = "" if run.committee is None else run.committee.words(_first_timestep(run))
-    lines = potential.lines(run.potential, committee, structure.elements, ranks)
-    named_types.require_same_elements(lines, structure.elements)
+def _potential(run: RunFile, structure: StartStructure, setup: PairSetup) -> Block:
+    lines = list(setup.lines)
     if structure.atom_style in BOND_STYLES and not run.potential.lammps:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
@@ -226,7 +229,12 @@ def committee_columns(elements: Sequence[str]) -> str:
 
 
 def _committee_table(
-    run: RunFile, structure: StartStructure, restart: Restart | None, index: int, steps: StageSteps
+    run: RunFile,
+    structure: StartStructure,
+    setup: PairSetup,
+    restart: Restart | None,
+    index: int,
+    steps: StageSteps,
 ) -> Block:
     """From the first dynamics on, like the guard."""
     assert run.committee is not None
@@ -235,7 +243,7 @@ def _committee_table(
     row = f"$(v_stage),$(step),$(v_time_ps:%.10g),{numbers}"
     lines = [
         *_place(run, index, steps),
-        f"compute {COMMITTEE_COMPUTE} all pair {potential.committee_style(run.potential)}",
+        f"compute {COMMITTEE_COMPUTE} all pair {setup.style}",
         f'variable committee_next equal "floor(step/{every} + 1)*{every}"',
         "# The first row is the title: the compute must have been asked for its numbers in a run before.",
         f'fix ask all print 1 "$(c_{COMMITTEE_COMPUTE}[1])" screen no',

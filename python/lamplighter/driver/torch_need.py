@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lamplighter.config.run_file import PotentialSection
+from lamplighter.config.potential import PotentialSection
 from lamplighter.errors import LamplighterError
 from lamplighter.model_files import recognition
 from lamplighter.potentials import compiled_cache, device
