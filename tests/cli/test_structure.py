@@ -59,7 +59,7 @@ def test_a_run_with_its_tables_and_figure(lamplighter: Lamplighter, tmp_path: Pa
     assert {row["kind"] for row in rows} == {"all", "inter", "intra"}
     assert {row["pair"] for row in rows} == {"H–H", "H–O", "O–O"}
     assert (tmp_path / "t_bonds.csv").read_text().count("\n") == 3
-    assert (tmp_path / "t_molecules.csv").read_text().splitlines()[1] == "run,0,0.0,0,0,8"
+    assert (tmp_path / "t_molecules.csv").read_text().splitlines()[1] == "run,0,0,0,0,8"
     made = json.loads(lamplighter("structure", "run", "--json", "--discard", "0", "--pairs", "O-H")[1])
     (one,) = made["trajectories"]
     assert (one["n_frames"], one["begin_ps"]) == (40, 0.0)

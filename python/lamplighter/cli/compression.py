@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
+from lamplighter.cli.output import show
 
 
 def compression(
@@ -26,19 +27,9 @@ def compression(
     production. `workflow: {compression: …}` in a run file makes such stages.
     """
     from lamplighter.cli.trajectory_source import discard_option
-    from lamplighter.json_text import json_text
     from lamplighter.observables.compression import compression_of_runs
-    from lamplighter.report.compression_text import (
-        compression_as_json,
-        draw_compression,
-        format_compression,
-        write_compression_csv,
-    )
+    from lamplighter.report.compression_text import SHOWN
     from lamplighter.run_folder.run import Run
 
     result = compression_of_runs([Run(folder) for folder in runs], discard_option(discard), stage or ())
-    if figure is not None:
-        draw_compression(result, figure)
-    if csv is not None:
-        write_compression_csv(result, csv)
-    print(json_text(compression_as_json(result)) if as_json else format_compression(result))
+    show(result, SHOWN, figure, csv, as_json)

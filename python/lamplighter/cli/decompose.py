@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamplighter.cli import bond_options, model_options, options
+from lamplighter.cli.output import show
 
 if TYPE_CHECKING:
     from lamplighter.analysis.isolated_molecules import IsolatedMolecules
@@ -63,15 +64,9 @@ def decompose(
 
     from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
     from lamplighter.errors import LamplighterError
-    from lamplighter.json_text import json_text
     from lamplighter.observables.decomposition import decomposition_of_models
     from lamplighter.observables.predictions import committees
-    from lamplighter.report.decomposition_text import (
-        decomposition_as_json,
-        draw_decomposition,
-        format_decomposition,
-        write_decomposition,
-    )
+    from lamplighter.report.decomposition_text import SHOWN
     from lamplighter.structures.labelled_frames import read_labelled
 
     rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
@@ -89,11 +84,7 @@ def decompose(
     together, of_molecules = _predictions(choice, given, found, known is not None)
     method = reference or (molecule_labels.name if molecule_labels else "")
     result = decomposition_of_models(given, found, known, method, committees(together), of_molecules, group, resamples)
-    if figure is not None:
-        draw_decomposition(result, figure)
-    if csv is not None:
-        write_decomposition(result, csv)
-    print(json_text(decomposition_as_json(result)) if as_json else format_decomposition(result))
+    show(result, SHOWN, figure, csv, as_json)
 
 
 def reference_of_molecules(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
+from lamplighter.cli.output import show
 
 
 def density(
@@ -28,6 +29,7 @@ def density(
     ] = None,
     pseudo_count: Annotated[float, typer.Option(help="Added to each bin, so that none is empty.", metavar="N")] = 0.5,
     figure: Annotated[Path | None, typer.Option(help="Draw series, P(ρ) and blocks.", metavar="FILE")] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
     """Density of runs at constant pressure: mean with error, distribution, compressibility.
@@ -37,9 +39,8 @@ def density(
     from lamplighter.cli.run_folders import matching_runs
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError
-    from lamplighter.json_text import json_text
     from lamplighter.observables.density import density_of_runs
-    from lamplighter.report.density_text import density_as_json, draw_density, format_density
+    from lamplighter.report.density_text import SHOWN
     from lamplighter.run_folder.run import Run
 
     if not pseudo_count > 0.0:
@@ -50,6 +51,4 @@ def density(
     result = density_of_runs(
         [Run(folder) for folder in runs], others, discard_option(discard), stage, bin_width, pseudo_count
     )
-    if figure is not None:
-        draw_density(result, figure)
-    print(json_text(density_as_json(result)) if as_json else format_density(result))
+    show(result, SHOWN, figure, csv, as_json)

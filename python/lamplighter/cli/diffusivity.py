@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lamplighter.cli import bond_options, options
+from lamplighter.cli.output import show
 
 
 def diffusivity(
@@ -54,6 +55,7 @@ def diffusivity(
     timestep: options.Timestep = None,
     dt: options.Dt = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the displacements into this file.", metavar="FILE")] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
     """Self-diffusivity of each molecular species, from displacements at constant volume.
@@ -67,9 +69,8 @@ def diffusivity(
     from lamplighter.analysis.diffusivity import BlockPlan
     from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
     from lamplighter.errors import LamplighterError
-    from lamplighter.json_text import json_text
     from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_runs
-    from lamplighter.report.diffusivity_text import diffusivity_as_json, draw_diffusivity, format_diffusivity
+    from lamplighter.report.diffusivity_text import SHOWN
 
     for option, value in (("--viscosity", viscosity), ("--temperature", temperature)):
         if value is not None and not value > 0.0:
@@ -94,9 +95,7 @@ def diffusivity(
         source = "trajectory"  # these options are about atoms
     opened = [_opened(path, source, topology, elements, units, timestep, dt) for path in trajectories]
     result = diffusivity_of_runs([_analysed(each, stage, wanted) for each in opened])
-    if figure is not None:
-        draw_diffusivity(result, figure)
-    print(json_text(diffusivity_as_json(result)) if as_json else format_diffusivity(result))
+    show(result, SHOWN, figure, csv, as_json)
 
 
 def _opened(path: Path, source: str, *given: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import model_options, options
+from lamplighter.cli.output import show
 
 
 def errors(
@@ -43,17 +44,9 @@ def errors(
     Each model is evaluated in LAMMPS as in a run. Of several models also the committee mean, and how the errors spread
     over the members.
     """
-    from lamplighter.json_text import json_text
     from lamplighter.observables.model_errors import errors_of_models
     from lamplighter.observables.predictions import save_predictions
-    from lamplighter.report.model_errors_text import (
-        draw_along,
-        draw_parity,
-        errors_as_json,
-        format_errors,
-        write_errors,
-        write_errors_of_frames,
-    )
+    from lamplighter.report.model_errors_text import FRAMES, SHOWN
     from lamplighter.structures.labelled_frames import read_labelled
 
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
@@ -63,12 +56,8 @@ def errors(
     if save is not None:
         save_predictions(save, predictions, given.frames)
     result = errors_of_models(given, predictions, by, group, resamples)
-    for path, write in (
-        (figure, draw_parity),
-        (along, draw_along),
-        (csv, write_errors),
-        (frame_errors, write_errors_of_frames),
-    ):
-        if path is not None:
-            write(result, path)
-    print(json_text(errors_as_json(result)) if as_json else format_errors(result))
+    if along is not None:
+        SHOWN.draw(result, along, "along", option="--along")
+    if frame_errors is not None:
+        FRAMES.write_tables(result, frame_errors, option="--frame-errors")
+    show(result, SHOWN, figure, csv, as_json)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
+from lamplighter.cli.output import show
 
 
 def expansion(
@@ -24,19 +25,9 @@ def expansion(
     production. `workflow: {thermal_expansion: …}` in a run file makes such stages.
     """
     from lamplighter.cli.trajectory_source import discard_option
-    from lamplighter.json_text import json_text
     from lamplighter.observables.thermal_expansion import thermal_expansion_of_runs
-    from lamplighter.report.thermal_expansion_text import (
-        draw_thermal_expansion,
-        format_thermal_expansion,
-        thermal_expansion_as_json,
-        write_thermal_expansion_csv,
-    )
+    from lamplighter.report.thermal_expansion_text import SHOWN
     from lamplighter.run_folder.run import Run
 
     result = thermal_expansion_of_runs([Run(folder) for folder in runs], discard_option(discard), stage or ())
-    if figure is not None:
-        draw_thermal_expansion(result, figure)
-    if csv is not None:
-        write_thermal_expansion_csv(result, csv)
-    print(json_text(thermal_expansion_as_json(result)) if as_json else format_thermal_expansion(result))
+    show(result, SHOWN, figure, csv, as_json)

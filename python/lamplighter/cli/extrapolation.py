@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lamplighter.cli import options
+from lamplighter.cli.output import show
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ def fit(
     ] = 5000,
     seed: Annotated[int, typer.Option(help="Of that sample.", metavar="N")] = 1,
     figure: Annotated[Path | None, typer.Option(help="Draw the map of the training set.", metavar="FILE")] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
     """Learn a training set: a PCA of the SOAP descriptors of each element, and the threshold of its residuals."""
-    from lamplighter.json_text import json_text
     from lamplighter.observables.extrapolation import fit_training_set, save_extrapolation
-    from lamplighter.report.extrapolation_text import draw_map, fit_as_json, format_fit
+    from lamplighter.report.extrapolation_text import SHOWN_FIT
     from lamplighter.structures.labelled_frames import read_frames
 
     frames, dropped = read_frames(training)
@@ -44,9 +45,7 @@ def fit(
     if dropped:
         fitted.notes.append(f"{training.name}: {dropped}")
     save_extrapolation(output, fitted)
-    if figure is not None:
-        draw_map(fitted, None, figure)
-    print(json_text(fit_as_json(fitted)) if as_json else format_fit(fitted))
+    show(fitted, SHOWN_FIT, figure, csv, as_json)
 
 
 @extrapolation.command()
@@ -74,31 +73,19 @@ def check(
 ) -> None:
     """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
     from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.json_text import json_text
     from lamplighter.observables.extrapolation import check_frames
-    from lamplighter.report.extrapolation_text import (
-        check_as_json,
-        draw_along,
-        draw_map,
-        format_check,
-        write_atoms,
-        write_check,
-    )
+    from lamplighter.report.extrapolation_text import SHOWN, write_atoms
 
     known = stored_fit(fitted)
     source = open_source(trajectory, topology, elements, units, timestep, dt)
     result = check_frames(trajectory, source, known, every)
     if source.frames.dropped:
         result.notes.append(f"{trajectory.name}: {source.frames.dropped}")
-    if figure is not None:
-        draw_along(result, figure)
     if map_figure is not None:
-        draw_map(known, result, map_figure)
-    if csv is not None:
-        write_check(result, csv)
+        SHOWN.draw(result, map_figure, "map", option="--map")
     if atoms is not None:
         write_atoms(result, iter(source), atoms)
-    print(json_text(check_as_json(result)) if as_json else format_check(result))
+    show(result, SHOWN, figure, csv, as_json)
 
 
 def stored_fit(path: Path) -> Extrapolation:

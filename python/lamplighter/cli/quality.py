@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options, quality_options
+from lamplighter.cli.output import show
 
 
 def quality(
@@ -23,6 +24,7 @@ def quality(
     block: quality_options.Block = "100 ps",
     block_spacing: quality_options.BlockSpacing = "10 ps",
     ballistic: quality_options.Ballistic = "10 ps",
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
     """Quality metric Q of a committee: stable, of the right density, of the right mobility. 0 to 3.
@@ -30,13 +32,12 @@ def quality(
     Runs are sorted by their last stage: npt runs give stability and density, nvt (and nve) runs the diffusivity.
     """
     from lamplighter.cli.run_folders import matching_runs
-    from lamplighter.json_text import json_text
     from lamplighter.observables.quality import quality_of_runs
-    from lamplighter.report.quality_text import format_quality, quality_as_json
+    from lamplighter.report.quality_text import SHOWN
     from lamplighter.run_folder.run import Run
 
     stored = quality_options.stored_reference(reference_density, reference_diffusivity, noise)
     wanted = quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic)
     references = matching_runs("--reference", reference or [])
     result = quality_of_runs([Run(folder) for folder in runs], references, stored, wanted)
-    print(json_text(quality_as_json(result)) if as_json else format_quality(result))
+    show(result, SHOWN, None, csv, as_json)

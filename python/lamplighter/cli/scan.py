@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lamplighter.cli import bond_options, model_options, options
+from lamplighter.cli.output import show
 
 
 def scan(
@@ -77,6 +78,7 @@ def scan(
     from lamplighter.observables.scan_frames import ScanFrames, generated, labelled
     from lamplighter.observables.stored_scan import read_scan
     from lamplighter.observables.volume_scan import Energies, volume_scan
+    from lamplighter.report.volume_scan_text import SHOWN
 
     evaluating = {"--density": density, "--model": model, "--reference": reference, "--write": write}
     environment.limit_openmp()
@@ -84,7 +86,7 @@ def scan(
     if frame is not None and frame.is_dir():
         if given := [name for name, value in evaluating.items() if value]:
             raise LamplighterError(f"{frame} is a run folder, whose volume scan is shown: leave out {given[0]}")
-        _show(read_scan(frame), figure, csv, as_json)
+        show(read_scan(frame), SHOWN, figure, csv, as_json)
         return
     if not (model or reference or write):
         raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
@@ -117,23 +119,8 @@ def scan(
         found.write(write, told is not None)
     models = {name: energies_of(found, member, name, threads, trust) for name, member in chosen.items()}
     if models or told:
-        _show(volume_scan(found.source, found.frames, found.molecules, models, told, found.notes), figure, csv, as_json)
-
-
-def _show(made: Any, figure: Path | None, csv: Path | None, as_json: bool) -> None:
-    from lamplighter.json_text import json_text
-    from lamplighter.observables.stored_scan import scan_as_json
-    from lamplighter.report.volume_scan_text import (
-        draw_volume_scan,
-        format_volume_scan,
-        write_volume_scan_csv,
-    )
-
-    if figure is not None:
-        draw_volume_scan(made, figure)
-    if csv is not None:
-        write_volume_scan_csv(made, csv)
-    print(json_text(scan_as_json(made)) if as_json else format_volume_scan(made))
+        made = volume_scan(found.source, found.frames, found.molecules, models, told, found.notes)
+        show(made, SHOWN, figure, csv, as_json)
 
 
 def _densities(text: str) -> list[float]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
+from lamplighter.cli.output import show
 
 
 def stability(
@@ -19,6 +20,7 @@ def stability(
         float, typer.Option(help="Level of the band and of the median's interval.", metavar="P")
     ] = 0.95,
     figure: Annotated[Path | None, typer.Option(help="Draw the survival curve into this file.", metavar="FILE")] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
     """How long runs are stable: t_stab of each, mean, median, survival curve, failures by cause.
@@ -28,15 +30,12 @@ def stability(
     """
     from lamplighter.cli.trajectory_source import time_option
     from lamplighter.errors import LamplighterError
-    from lamplighter.json_text import json_text
     from lamplighter.observables.stability import stability_of_runs
-    from lamplighter.report.stability_text import draw_stability, format_stability
+    from lamplighter.report.stability_text import SHOWN
     from lamplighter.run_folder.run import Run
 
     if not 0.0 < confidence < 1.0:
         raise LamplighterError(f"--confidence must lie between 0 and 1, got {confidence:g}")
     horizon_ps = time_option("--horizon", horizon) or 1000.0
     result = stability_of_runs([Run(folder) for folder in runs], horizon_ps, confidence)
-    if figure is not None:
-        draw_stability(result, figure)
-    print(json_text(result) if as_json else format_stability(result))
+    show(result, SHOWN, figure, csv, as_json)

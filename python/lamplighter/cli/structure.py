@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lamplighter.cli import bond_options, options
+from lamplighter.cli.output import show
 
 
 def structure(
@@ -62,14 +63,8 @@ def structure(
     longer and softer the bonds are than in another run.
     """
     from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.json_text import json_text
     from lamplighter.observables.structure import compared
-    from lamplighter.report.structure_text import (
-        draw_structure,
-        format_structure,
-        structure_as_json,
-        write_structure_csv,
-    )
+    from lamplighter.report.structure_text import shown
 
     wanted = _wanted(
         discard, r_max, bin_width, bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded), breaks, every
@@ -80,11 +75,7 @@ def structure(
     made = [_analysed(source, stage, wanted) for source in sources]
     result = compared(made[: len(trajectories)], made[-1] if reference else None)
     _require_pairs(made, named)
-    if figure is not None:
-        draw_structure(result, molecules, named, figure)
-    if csv is not None:
-        write_structure_csv(result, csv)
-    print(json_text(structure_as_json(result, named)) if as_json else format_structure(result, molecules, named))
+    show(result, shown(molecules, named), figure, csv, as_json)
 
 
 def _wanted(discard: str, r_max: float | None, bin_width: float, bonds: Any, breaks: float, every: int) -> Any:

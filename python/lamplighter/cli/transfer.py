@@ -9,6 +9,7 @@ import typer
 
 from lamplighter.cli import bond_options, model_options, options
 from lamplighter.cli.compositions import pair, training_compositions
+from lamplighter.cli.output import show
 from lamplighter.errors import LamplighterError
 
 
@@ -54,10 +55,9 @@ def transfer(
     left out. A committee that is named (--model NAME=PATTERN) is one row, its mean.
     """
     from lamplighter.analysis.isolated_molecules import BONDED
-    from lamplighter.json_text import json_text
     from lamplighter.observables.predictions import committees
     from lamplighter.observables.transfer import compositions_of, only_named, rows_of, transfer_of_models
-    from lamplighter.report.transfer_text import draw_transfer, format_transfer, transfer_as_json, write_transfer
+    from lamplighter.report.transfer_text import SHOWN
     from lamplighter.structures.labelled_frames import read_labelled
 
     if species not in ("molecules", "elements"):
@@ -82,11 +82,7 @@ def transfer(
     rows = rows_of(committees(predictions))
     result = transfer_of_models(labels, made_of, rows, known, most, constraints)
     result.notes.extend(notes)
-    if figure is not None:
-        draw_transfer(result, figure)
-    if csv is not None:
-        write_transfer(result, csv)
-    print(json_text(transfer_as_json(result)) if as_json else format_transfer(result))
+    show(result, SHOWN, figure, csv, as_json)
 
 
 def _coefficients(text: str, species: list[str]) -> list[int]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lamplighter.observables.compression import CompressionOfRuns
 from lamplighter.observables.state_points import point_as_json
-from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
 from lamplighter.report.state_points_text import (
     PER_PA,
     PER_PA_UNIT,
@@ -22,7 +24,7 @@ from lamplighter.report.state_points_text import (
     quality_of_fit,
     scaled,
 )
-from lamplighter.report.table_text import text_table, write_csv
+from lamplighter.report.table_text import Table
 
 _CURVE = 200  # points of a drawn curve
 
@@ -44,7 +46,11 @@ def format_compression(result: CompressionOfRuns) -> str:
         for point, volume in zip(result.points, fit.volume_at(fit.pressures), strict=True)
     ]
     kappa = fit.compressibility
-    lines = [f"{len(rows)} pressures at {result.temperature:g} K; κ_T in {PER_PA_UNIT}", *text_table(header, rows), ""]
+    lines = [
+        f"{len(rows)} pressures at {result.temperature:g} K; κ_T in {PER_PA_UNIT}",
+        *table_text.rows(header, rows, right=True),
+        "",
+    ]
     lines += [
         "V = V₀ [1 − C ln(1 + p/B)]",
         f"  V₀        {scaled(fit.volume, 1.0, 'Å³')}",
@@ -79,8 +85,8 @@ def compression_as_json(result: CompressionOfRuns) -> dict[str, Any]:
     }
 
 
-def write_compression_csv(result: CompressionOfRuns, path: Path) -> None:
-    """A row each pressure. Raises LamplighterError: the file cannot be written."""
+def compression_table(result: CompressionOfRuns) -> Table:
+    """A row each pressure."""
     header = [
         "pressure_bar",
         "density_g_cm3",
@@ -99,19 +105,15 @@ def write_compression_csv(result: CompressionOfRuns, path: Path) -> None:
         pairs = (density.mean, density.volume, of_fit, density.compressibility)
         numbers = [number for each in pairs for number in (each.value, each.standard_error)]
         rows.append([point.pressure, *numbers[:4], float(volume), *numbers[4:]])
-    write_csv(path, header, rows)
+    return Table(header, rows)
 
 
-def draw_compression(result: CompressionOfRuns, path: Path) -> None:
-    """V(p) with the fit, what is left of it, and κ_T(p) both ways.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def compression_figure(result: CompressionOfRuns) -> Figure:
+    """V(p) with the fit, what is left of it, and κ_T(p) both ways."""
     figure, axes = new_figure(1, 3)
     for axis, draw in zip(axes, (draw_volumes, draw_residuals, draw_compressibilities), strict=True):
         draw(axis, result)
-    save(figure, path)
+    return figure
 
 
 def draw_volumes(axis: Axes, result: CompressionOfRuns) -> None:
@@ -163,3 +165,11 @@ def _pressures(result: CompressionOfRuns) -> NDArray[np.float64]:
 
 def _number(value: float) -> str:
     return f"{value:+.1f}" if math.isfinite(value) else "?"
+
+
+SHOWN = Shown(
+    format_compression,
+    compression_as_json,
+    figures={"compression": compression_figure},
+    tables={"points": compression_table},
+)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lamplighter.analysis.model_errors import Errors
 from lamplighter.observables.decomposition import FORCE_PARTS, Decomposition, PartErrors
-from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.table_file import write_table
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 _HEADER = ("model", "quantity", "part", "unit", "rmse", "rmse_error", "mae", "mae_error", "relative_rmse",
@@ -60,12 +61,8 @@ def decomposition_as_json(result: Decomposition) -> dict[str, Any]:
     }
 
 
-def write_decomposition(result: Decomposition, path: Path) -> None:
-    """The errors as CSV.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def decomposition_table(result: Decomposition) -> Table:
+    """The errors as CSV."""
 
     def rows() -> Iterator[list[object]]:
         for each in result.results:
@@ -75,15 +72,11 @@ def write_decomposition(result: Decomposition, path: Path) -> None:
                            made.mae.value, made.mae.standard_error, made.relative_rmse.value,
                            made.relative_rmse.standard_error, made.reference_deviation]  # fmt: skip
 
-    write_table("--csv", path, _HEADER, rows())
+    return Table(_HEADER, list(rows()))
 
 
-def draw_decomposition(result: Decomposition, path: Path) -> None:
-    """RMSE and relative RMSE of each part, models side by side.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def decomposition_figure(result: Decomposition) -> Figure:
+    """RMSE and relative RMSE of each part, models side by side."""
     figure, axes = new_figure(2, 2)
     panels = (
         ("energies", "rmse", 1.0, "energy RMSE / (meV/atom)"),
@@ -96,7 +89,7 @@ def draw_decomposition(result: Decomposition, path: Path) -> None:
         axis.set(ylabel=label, ylim=(0.0, None))
     handles, names = axes[1].get_legend_handles_labels()
     figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center", ncols=3)
-    save(figure, path)
+    return figure
 
 
 def draw_parts(axis: Axes, results: list[PartErrors], kind: str, value: str, factor: float) -> None:
@@ -126,3 +119,11 @@ def _cell(made: Errors) -> str:
     share = f" ({100.0 * relative:.3g} %)" if np.isfinite(relative) else ""
     text = format_with_error(made.rmse.value, made.rmse.standard_error, "").strip()
     return text.removesuffix("(no error bar)").strip() + share
+
+
+SHOWN = Shown(
+    format_decomposition,
+    decomposition_as_json,
+    figures={"parts": decomposition_figure},
+    tables={"errors": decomposition_table},
+)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.observables.density import DensityOfRuns, RunDensity
-from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.seeds_text import format_seeds
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 _MOST_LEGENDS = 6
@@ -81,17 +83,13 @@ def density_as_json(result: DensityOfRuns) -> dict[str, Any]:
     }
 
 
-def draw_density(result: DensityOfRuns, path: Path) -> None:
-    """Series with the beginning of production, P(ρ), and block averaging.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def density_figure(result: DensityOfRuns) -> Figure:
+    """Series with the beginning of production, P(ρ), and block averaging."""
     figure, (series, distribution, blocks) = new_figure(1, 3)
     draw_series(series, result.runs)
     draw_distribution(distribution, result)
     draw_blocks(blocks, result.runs)
-    save(figure, path)
+    return figure
 
 
 def draw_series(axis: Axes, runs: Sequence[RunDensity], labels: Sequence[str] = ()) -> None:
@@ -154,3 +152,37 @@ def _independent(estimate: Estimate) -> str:
     if estimate.note or not math.isfinite(estimate.n_effective):
         return ""
     return f"  ({estimate.n_effective:.0f} independent of {estimate.n_samples} samples)"
+
+
+def density_table(result: DensityOfRuns) -> Table:
+    """A row each run."""
+    header = [
+        "run",
+        "stage",
+        "begin_of_production_ps",
+        "length_ps",
+        "density_g_cm3",
+        "density_error_g_cm3",
+        "compressibility_1_Pa",
+        "compressibility_error_1_Pa",
+        "temperature_K",
+        "temperature_error_K",
+    ]
+    rows = [
+        [
+            str(run.folder),
+            run.stage,
+            float(run.time_ps[run.start]),
+            float(run.time_ps[-1]),
+            *(
+                number
+                for each in (run.mean, run.compressibility, run.temperature)
+                for number in (each.value, each.standard_error)
+            ),
+        ]
+        for run in result.runs
+    ]
+    return Table(header, rows)
+
+
+SHOWN = Shown(format_density, density_as_json, figures={"density": density_figure}, tables={"runs": density_table})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from lamplighter.observables.diffusivity import (
@@ -16,8 +16,11 @@ from lamplighter.observables.diffusivity import (
     SpeciesDiffusivity,
     TrajectoryDiffusivity,
 )
-from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.seeds_text import format_seeds
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 UNIT = "×10⁻⁶ cm²/s"
@@ -104,18 +107,14 @@ def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
     }
 
 
-def draw_diffusivity(result: DiffusivityOfRuns, path: Path) -> None:
-    """MSD on logarithmic axes beside a line of slope 1; with velocities also the running integral.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def diffusivity_figure(result: DiffusivityOfRuns) -> Figure:
+    """MSD on logarithmic axes beside a line of slope 1; with velocities also the running integral."""
     with_velocities = any(one.green_kubo for each in result.trajectories for one in each.species)
     figure, axes = new_figure(1, 2 if with_velocities else 1)
     draw_displacements(axes[0], result.trajectories)
     if with_velocities:
         draw_integrals(axes[1], result.trajectories)
-    save(figure, path)
+    return figure
 
 
 def draw_displacements(axis: Axes, trajectories: Sequence[TrajectoryDiffusivity]) -> None:
@@ -176,8 +175,7 @@ def _trajectory(made: TrajectoryDiffusivity) -> list[str]:
         if made.correction is not None:
             row = (*row, _scaled(each.value + made.correction, each.standard_error))
         rows.append(row)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines += ["  " + "  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [f"  {line}" for line in table_text.rows(rows[0], rows[1:])]
     for one in made.species:
         if one.green_kubo is not None:
             kubo = one.green_kubo
@@ -192,3 +190,40 @@ def _trajectory(made: TrajectoryDiffusivity) -> list[str]:
 
 def _scaled(value: float, error: float) -> str:
     return format_with_error(value * TO_1E6_CM2_S, error * TO_1E6_CM2_S, "").replace("  (", " (").rstrip()
+
+
+def diffusivity_table(result: DiffusivityOfRuns) -> Table:
+    """A row each trajectory and species."""
+    header = [
+        "trajectory",
+        "species",
+        "molecules",
+        "D_1e-6_cm2_s",
+        "D_error_1e-6_cm2_s",
+        "D_infinite_1e-6_cm2_s",
+        "log_slope",
+        "log_slope_error",
+    ]
+    rows = [
+        [
+            str(each.path),
+            one.name,
+            one.einstein.n_molecules,
+            one.einstein.value * TO_1E6_CM2_S,
+            one.einstein.standard_error * TO_1E6_CM2_S,
+            None if each.correction is None else (one.einstein.value + each.correction) * TO_1E6_CM2_S,
+            one.einstein.slope,
+            one.einstein.slope_error,
+        ]
+        for each in result.trajectories
+        for one in each.species
+    ]
+    return Table(header, rows)
+
+
+SHOWN = Shown(
+    format_diffusivity,
+    diffusivity_as_json,
+    figures={"displacements": diffusivity_figure},
+    tables={"species": diffusivity_table},
+)

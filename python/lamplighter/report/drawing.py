@@ -66,18 +66,24 @@ def any_text(figure: Figure) -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, option: str = "") -> None:
     """Write a figure in the format of its suffix.
+
+    Args:
+        figure: What is written.
+        path: The file.
+        option: Which option of a command named the file, for the message.
 
     Raises:
         LamplighterError: the format is not known, or the file cannot be written.
     """
+    named = f"{option} {path}".strip()
     known = figure.canvas.get_supported_filetypes()
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in known:
-        raise LamplighterError(f"--figure {path}: the suffix must be one of {', '.join(sorted(known))}")
+        raise LamplighterError(f"{named}: the suffix must be one of {', '.join(sorted(known))}")
     try:
         with any_text(figure):
             figure.savefig(path, dpi=150, format=suffix)
     except OSError as problem:
-        raise LamplighterError(f"--figure {path} cannot be written: {problem.strerror or problem}") from problem
+        raise LamplighterError(f"{named} cannot be written: {problem.strerror or problem}") from problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamplighter.guard_criteria import format_limit
+from lamplighter.report import table_text
 from lamplighter.report.text import format_scan_status
 from lamplighter.run_folder.events import Event
 from lamplighter.run_folder.run import Run
@@ -30,8 +31,7 @@ def _table(run: Run) -> list[str]:
     if not run.events:
         return []
     rows = [EVENT_COLUMNS, *(event_row(run, event) for event in run.events)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(EVENT_COLUMNS))]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return table_text.rows(rows[0], rows[1:])
 
 
 def event_row(run: Run, event: Event) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ import numpy as np
 from ase import Atoms
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.extrapolation import CheckedTrajectory, Extrapolation
-from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.table_file import write_table
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.structures.frame import Frame
 
 _WORST = 5
@@ -124,12 +126,8 @@ def check_as_json(result: CheckedTrajectory) -> dict[str, Any]:
     }
 
 
-def write_check(result: CheckedTrajectory, path: Path) -> None:
-    """Each frame and element as CSV.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def check_table(result: CheckedTrajectory) -> Table:
+    """Each frame and element as CSV."""
 
     def rows() -> Iterator[list[object]]:
         for symbol, limit in result.training.thresholds.items():
@@ -140,7 +138,7 @@ def write_check(result: CheckedTrajectory, path: Path) -> None:
                 yield [int(frame), float(result.times[place]), symbol, n, *values, limit.value]
 
     header = ("frame", "time_ps", "element", "n_atoms", "q_mean", "q_largest", "share_flagged", "q_threshold")
-    write_table("--csv", path, header, rows())
+    return Table(header, list(rows()))
 
 
 def write_atoms(result: CheckedTrajectory, frames: Iterator[Frame], path: Path) -> None:
@@ -169,17 +167,13 @@ def write_atoms(result: CheckedTrajectory, frames: Iterator[Frame], path: Path) 
         raise LamplighterError(f"--atoms {path} cannot be written: {problem.strerror or problem}") from problem
 
 
-def draw_map(fitted: Extrapolation, result: CheckedTrajectory | None, path: Path) -> None:
-    """For each element the first two components: density of the training set, and points of a trajectory.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def map_figure(fitted: Extrapolation, result: CheckedTrajectory | None) -> Figure:
+    """For each element the first two components: density of the training set, and points of a trajectory."""
     figure, axes = new_figure(1, len(fitted.elements))
     for axis, symbol in zip(axes, fitted.elements, strict=True):
         draw_map_of_element(axis, symbol, fitted, result)
         axis.set_title(f"{symbol}", fontsize="medium", loc="left")
-    save(figure, path)
+    return figure
 
 
 def draw_map_of_element(axis: Axes, symbol: str, fitted: Extrapolation, result: CheckedTrajectory | None) -> None:
@@ -195,17 +189,13 @@ def draw_map_of_element(axis: Axes, symbol: str, fitted: Extrapolation, result: 
     axis.set(xlabel=f"component 1 ({shares[0]:.0f} %)", ylabel=f"component 2 ({shares[1]:.0f} %)")
 
 
-def draw_along(result: CheckedTrajectory, path: Path) -> None:
-    """For each element, Q over its threshold along the trajectory: mean and largest; and the share that is flagged.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def along_figure(result: CheckedTrajectory) -> Figure:
+    """For each element, Q over its threshold along the trajectory: mean and largest; and the share that is flagged."""
     figure, (upper, lower) = new_figure(2, 1)
     draw_relative(upper, result)
     upper.set_xlabel("")
     draw_flagged(lower, result)
-    save(figure, path)
+    return figure
 
 
 def draw_relative(axis: Axes, result: CheckedTrajectory) -> None:
@@ -263,3 +253,35 @@ def _two(points: np.ndarray) -> np.ndarray:
 
 def _padded(explained: np.ndarray) -> np.ndarray:
     return np.concatenate([explained, [0.0]])[:2]
+
+
+def fit_table(fitted: Extrapolation) -> Table:
+    """A row each element."""
+    header = ("element", "n_atoms", "n_fitted", "variance_explained", "q_mean", "q_threshold", "q_99_percent",
+              "share_flagged")  # fmt: skip
+    rows = []
+    for symbol, limit in fitted.thresholds.items():
+        pca = fitted.elements[symbol]
+        rows.append([symbol, limit.n, pca.n_fitted, float(pca.explained.sum()), limit.mean, limit.value,
+                     limit.quantile, limit.flagged])  # fmt: skip
+    return Table(header, rows)
+
+
+def training_map_figure(fitted: Extrapolation) -> Figure:
+    """For each element the first two components: density of the training set."""
+    return map_figure(fitted, None)
+
+
+def checked_map_figure(result: CheckedTrajectory) -> Figure:
+    """For each element the first two components: density of the training set, and points of the trajectory."""
+    return map_figure(result.training, result)
+
+
+SHOWN_FIT = Shown(format_fit, fit_as_json, figures={"map": training_map_figure}, tables={"elements": fit_table})
+
+SHOWN = Shown(
+    format_check,
+    check_as_json,
+    figures={"along": along_figure, "map": checked_map_figure},
+    tables={"frames": check_table},
+)

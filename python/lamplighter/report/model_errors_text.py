@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Errors, energies_of_elements
 from lamplighter.analysis.series import Estimate
 from lamplighter.observables.model_errors import ErrorTable, ModelErrors, ModelResult
-from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.table_file import write_table
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 _MOST_PANELS = 4
@@ -113,12 +114,8 @@ def errors_as_json(result: ModelErrors) -> dict[str, Any]:
     }
 
 
-def write_errors(result: ModelErrors, path: Path) -> None:
-    """The tables as CSV: one row for each model, part and quantity.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def errors_table(result: ModelErrors) -> Table:
+    """The tables as CSV: one row for each model, part and quantity."""
 
     def rows() -> Iterator[list[object]]:
         for each in result.results:
@@ -132,15 +129,11 @@ def write_errors(result: ModelErrors, path: Path) -> None:
                     yield [each.name, part, quantity, found.rmse.unit, found.n, *bars, found.relative_rmse.value,
                            found.reference_deviation]  # fmt: skip
 
-    write_table("--csv", path, _TABLE_HEADER, rows())
+    return Table(_TABLE_HEADER, list(rows()))
 
 
-def write_errors_of_frames(result: ModelErrors, path: Path) -> None:
-    """Errors of each frame as CSV.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def frames_table(result: ModelErrors) -> Table:
+    """Errors of each frame as CSV."""
     reference = result.reference
 
     def rows() -> Iterator[list[object]]:
@@ -154,17 +147,13 @@ def write_errors_of_frames(result: ModelErrors, path: Path) -> None:
                        float(each.energy_of_frames[k]), float(each.force_rmse_of_frames[k]),
                        float(largest[k])]  # fmt: skip
 
-    write_table("--frame-errors", path, _FRAMES_HEADER, rows())
+    return Table(_FRAMES_HEADER, list(rows()))
 
 
-def draw_parity(result: ModelErrors, path: Path) -> None:
+def parity_figure(result: ModelErrors) -> Figure:
     """Predicted against reference energies, forces (by element) and stresses: a row for each mean, or each model.
 
-    Energies are drawn without Σe, the energies of the elements by least squares over the reference.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+    Energies are drawn without Σe, the energies of the elements by least squares over the reference."""
     shown = _shown(result)
     with_stress = any(each.table.stress is not None for each in shown)
     columns = 3 if with_stress else 2
@@ -175,15 +164,11 @@ def draw_parity(result: ModelErrors, path: Path) -> None:
         draw_forces(force, result, each)
         if rest:
             draw_stresses(rest[0], result, each)
-    save(figure, path)
+    return figure
 
 
-def draw_along(result: ModelErrors, path: Path) -> None:
-    """Errors of energy and forces of each frame, along the file or in time.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def along_figure(result: ModelErrors) -> Figure:
+    """Errors of energy and forces of each frame, along the file or in time."""
     figure, (energy, force) = new_figure(2, 1)
     label = "t / ps" if result.times_are_ps else "frame"
     style = {"linewidth": 0.9} if result.times_are_ps else {"linestyle": "none", "marker": ".", "markersize": 4.0}
@@ -197,7 +182,7 @@ def draw_along(result: ModelErrors, path: Path) -> None:
     figure.legend(
         *energy.get_legend_handles_labels(), fontsize="small", frameon=False, loc="outside upper center", ncols=3
     )
-    save(figure, path)
+    return figure
 
 
 def _main(result: ModelErrors) -> list[str]:
@@ -332,3 +317,14 @@ def _bare(estimate: Estimate) -> str:
     if not math.isfinite(estimate.standard_error):
         return f"{estimate.value:.4g}"
     return format_with_error(estimate.value, estimate.standard_error, "").strip()
+
+
+SHOWN = Shown(
+    format_errors,
+    errors_as_json,
+    figures={"parity": parity_figure, "along": along_figure},
+    tables={"errors": errors_table},
+)
+
+FRAMES = Shown(format_errors, errors_as_json, tables={"frames": frames_table})
+"""The same answer, frame by frame: a table that is asked for by itself, as it is long."""

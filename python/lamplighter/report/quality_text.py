@@ -7,6 +7,9 @@ import math
 from lamplighter.json_text import plain
 from lamplighter.observables.diffusivity import TO_1E6_CM2_S
 from lamplighter.observables.quality import QualityOfRuns
+from lamplighter.report import table_text
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 
@@ -24,8 +27,7 @@ def format_quality(result: QualityOfRuns) -> str:
                 *(_number(value) for value in (each.density, each.divergence, moving)),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = table_text.rows(rows[0], rows[1:])
     made = result.quality
     lines.append("")
     for name, term in (("stability", made.stability), ("density", made.density), ("diffusivity", made.diffusivity)):
@@ -51,3 +53,25 @@ def quality_as_json(result: QualityOfRuns) -> dict[str, object]:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def quality_table(result: QualityOfRuns) -> Table:
+    """A row each run."""
+    header = ["run", "ensemble", "t_stab_ps", "failed", "stable", "density_g_cm3", "D_KL", "D_1e-6_cm2_s"]
+    rows = [
+        [
+            str(each.lifetime.folder),
+            each.ensemble,
+            each.lifetime.time_ps,
+            int(each.lifetime.failed),
+            int(each.stable),
+            each.density,
+            each.divergence,
+            None if each.diffusivity is None else each.diffusivity * TO_1E6_CM2_S,
+        ]
+        for each in result.members
+    ]
+    return Table(header, rows)
+
+
+SHOWN = Shown(format_quality, quality_as_json, tables={"runs": quality_table})

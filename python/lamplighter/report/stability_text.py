@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lamplighter.analysis.survival import SurvivalCurve
 from lamplighter.observables.stability import StabilityOfRuns
-from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 
@@ -19,8 +21,7 @@ def format_stability(result: StabilityOfRuns) -> str:
     for run in result.runs:
         sign = "" if run.failed else "≥ "
         rows.append((run.folder.name or str(run.folder), f"{sign}{run.time_ps:.6g}", run.cause or "–", run.source))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = table_text.rows(rows[0], rows[1:])
     n, failures = len(result.runs), len(result.runs) - result.n_censored
     sign = "≥ " if result.n_censored else ""
     bound = f" (a lower bound: {result.n_censored} of {n} runs did not fail)" if result.n_censored else ""
@@ -36,16 +37,12 @@ def format_stability(result: StabilityOfRuns) -> str:
     return "\n".join(lines + [f"Note: {note}" for note in result.notes])
 
 
-def draw_stability(result: StabilityOfRuns, path: Path) -> None:
-    """The survival curve with its band, censored runs marked on it, and failures by cause.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def stability_figure(result: StabilityOfRuns) -> Figure:
+    """The survival curve with its band, censored runs marked on it, and failures by cause."""
     figure, axes = new_figure(1, 2)
     draw_survival(axes[0], result)
     draw_causes(axes[1], result)
-    save(figure, path)
+    return figure
 
 
 def draw_survival(axis: Axes, result: StabilityOfRuns) -> None:
@@ -84,3 +81,20 @@ def _median(curve: SurvivalCurve) -> str:
         return f"not reached{bound}: fewer than half of the runs are known to fail"
     high = "∞" if curve.median_high == float("inf") else f"{curve.median_high:.6g}"
     return f"{curve.median:.6g} ps ({percent}: {curve.median_low:.6g} to {high} ps)"
+
+
+def stability_table(result: StabilityOfRuns) -> Table:
+    """A row each run."""
+    header = ["run", "t_stab_ps", "failed", "cause", "source"]
+    rows = [[str(run.folder), run.time_ps, int(run.failed), run.cause, run.source] for run in result.runs]
+    return Table(header, rows)
+
+
+def stability_as_json(result: StabilityOfRuns) -> StabilityOfRuns:
+    """What `--json` prints: all of it."""
+    return result
+
+
+SHOWN = Shown(
+    format_stability, stability_as_json, figures={"survival": stability_figure}, tables={"runs": stability_table}
+)

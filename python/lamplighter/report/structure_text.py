@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lamplighter.analysis.bond_statistics import BondClass, BondDifference
 from lamplighter.analysis.integrity import Census, Integrity
 from lamplighter.analysis.radial_distribution import PairDistribution
 from lamplighter.analysis.series import CONSTANT, Estimate
-from lamplighter.errors import LamplighterError
 from lamplighter.observables.structure import StructureOfTrajectories, TrajectoryStructure
-from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 WORDS = {"all": "all pairs", "inter": "between molecules", "intra": "within molecules"}
@@ -93,68 +94,68 @@ def structure_as_json(result: StructureOfTrajectories, pairs: Sequence[str] | No
     }
 
 
-def write_structure_csv(result: StructureOfTrajectories, prefix: Path) -> list[Path]:
-    """Tables PREFIX_rdf.csv, PREFIX_bonds.csv, PREFIX_bond_lengths.csv and PREFIX_molecules.csv; returns their paths.
+def distributions_table(result: StructureOfTrajectories) -> Table:
+    """g(r) and n(r) of each trajectory, kind and pair."""
+    header = ("path", "pair", "kind", "r_A", "g", "g_error", "edge_A", "coordination", "coordination_error")
 
-    Raises:
-        LamplighterError: one cannot be written.
-    """
-    everything = [*result.trajectories, *([result.reference] if result.reference else [])]
-
-    def distributions() -> Iterable[Sequence[Any]]:
-        yield "path", "pair", "kind", "r_A", "g", "g_error", "edge_A", "coordination", "coordination_error"
-        for one in everything:
+    def rows() -> Iterator[Sequence[object]]:
+        for one in _everything(result):
             for made in one.distributions.values():
                 for each in made:
                     columns = (each.centres, each.g, each.g_error, each.edges[1:], each.coordination,
                                each.coordination_error)  # fmt: skip
                     for row in zip(*columns, strict=True):
-                        yield one.path, pair_name(each), each.kind, *map(_digits, row)
+                        yield one.path, pair_name(each), each.kind, *row
 
-    def bonds() -> Iterable[Sequence[Any]]:
-        yield "path", "class", "bonds", "mean_A", "mean_error_A", "standard_deviation_A", "standard_deviation_error_A"
-        for one in everything:
-            for each in (*one.bond_classes, *one.bond_elements):
-                numbers = [number for estimate in (each.mean, each.standard_deviation)
-                           for number in (estimate.value, estimate.standard_error)]  # fmt: skip
-                yield one.path, each.name, each.n_bonds, *map(_digits, numbers)
+    return Table(header, list(rows()))
 
-    def lengths() -> Iterable[Sequence[Any]]:
-        yield "path", "class", "r_A", "density_per_A", "density_error_per_A"
-        for one in everything:
+
+def bonds_table(result: StructureOfTrajectories) -> Table:
+    """Mean and standard deviation of each class of bonds."""
+    header = ("path", "class", "bonds", "mean_A", "mean_error_A", "standard_deviation_A", "standard_deviation_error_A")
+    rows = [
+        (one.path, each.name, each.n_bonds, each.mean.value, each.mean.standard_error, each.standard_deviation.value,
+         each.standard_deviation.standard_error)
+        for one in _everything(result)
+        for each in (*one.bond_classes, *one.bond_elements)
+    ]  # fmt: skip
+    return Table(header, rows)
+
+
+def bond_lengths_table(result: StructureOfTrajectories) -> Table:
+    """The distribution of lengths of each class of bonds, where it is not zero."""
+    header = ("path", "class", "r_A", "density_per_A", "density_error_per_A")
+
+    def rows() -> Iterator[Sequence[object]]:
+        for one in _everything(result):
             for each in (*one.bond_classes, *one.bond_elements):
                 centres = 0.5 * (each.edges[1:] + each.edges[:-1])
                 for row in zip(centres, each.density, each.density_error, strict=True):
                     if row[1]:
-                        yield one.path, each.name, *map(_digits, row)
+                        yield one.path, each.name, *row
 
-    def census() -> Iterable[Sequence[Any]]:
-        species = list(dict.fromkeys(name for one in everything for name in one.integrity.species))
-        yield "path", "frame", "time_ps", "bonds_lost", "bonds_new", *species
-        for one in everything:
-            for each in one.integrity.censuses:
-                counts = [each.counts.get(name, 0) for name in species]
-                yield one.path, each.frame, each.time_ps, each.bonds_lost, each.bonds_new, *counts
-
-    written = []
-    tables = {"rdf": distributions, "bonds": bonds, "bond_lengths": lengths, "molecules": census}
-    for name, rows in tables.items():
-        path = prefix.with_name(f"{prefix.name}_{name}.csv")
-        try:
-            with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-                csv.writer(file).writerows(rows())
-        except OSError as problem:
-            raise LamplighterError(f"--csv {prefix}: {path} cannot be written: {problem.strerror}") from problem
-        written.append(path)
-    return written
+    return Table(header, list(rows()))
 
 
-def draw_structure(result: StructureOfTrajectories, kind: str, pairs: Sequence[str] | None, path: Path) -> None:
-    """g(r), n(r), distributions of bond lengths, and molecules against time; the reference dashed.
+def molecules_table(result: StructureOfTrajectories) -> Table:
+    """How many molecules of each formula there are in each frame at which that changes."""
+    everything = _everything(result)
+    species = list(dict.fromkeys(name for one in everything for name in one.integrity.species))
+    rows = [
+        (one.path, each.frame, each.time_ps, each.bonds_lost, each.bonds_new,
+         *(each.counts.get(name, 0) for name in species))
+        for one in everything
+        for each in one.integrity.censuses
+    ]  # fmt: skip
+    return Table(("path", "frame", "time_ps", "bonds_lost", "bonds_new", *species), rows)
 
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+
+def _everything(result: StructureOfTrajectories) -> list[TrajectoryStructure]:
+    return [*result.trajectories, *([result.reference] if result.reference else [])]
+
+
+def structure_figure(result: StructureOfTrajectories, kind: str, pairs: Sequence[str] | None) -> Figure:
+    """g(r), n(r), distributions of bond lengths, and molecules against time; the reference dashed."""
     figure, axes = new_figure(2, 2)
     drawn = [(one, "-") for one in result.trajectories]
     if result.reference is not None:
@@ -166,7 +167,7 @@ def draw_structure(result: StructureOfTrajectories, kind: str, pairs: Sequence[s
         draw_census(axes[3], one.integrity, style=style, labelled=place == 0)
     axes[0].set_title(WORDS[kind])
     axes[1].set_title("coordination number")
-    save(figure, path)
+    return figure
 
 
 def pair_name(each: PairDistribution) -> str:
@@ -334,9 +335,27 @@ def _indented(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return table_text.rows(rows[0], rows[1:])
 
 
-def _digits(number: float) -> str:
-    return f"{number:.8g}"
+def shown(kind: str = "inter", pairs: Sequence[str] | None = None) -> Shown[StructureOfTrajectories]:
+    """How structures are shown.
+
+    Args:
+        kind: Which pairs, of `radial_distribution.KINDS`, in text and figure; JSON and tables hold all.
+        pairs: Such as "C–O"; None: all.
+    """
+    return Shown(
+        lambda result: format_structure(result, kind, pairs),
+        lambda result: structure_as_json(result, pairs),
+        figures={"structure": lambda result: structure_figure(result, kind, pairs)},
+        tables={
+            "rdf": distributions_table,
+            "bonds": bonds_table,
+            "bond_lengths": bond_lengths_table,
+            "molecules": molecules_table,
+        },
+    )
+
+
+SHOWN = shown()

@@ -1,26 +1,55 @@
-"""Tables as text for the terminal, and as CSV files."""
+"""Tables: as lines for the terminal, and as CSV files."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lamplighter.errors import LamplighterError
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with columns of equal width, set to the right, two spaces apart."""
-    widths = [max(len(line[column]) for line in (header, *rows)) for column in range(len(header))]
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers and words.
+
+    Attributes:
+        header: Names of the columns, with their units.
+        rows: One value for each column; None, and what is not finite, where there is nothing to say.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def rows(header: Sequence[str], body: Iterable[Sequence[str]], *, right: bool = False, narrowest: int = 0) -> list[str]:
+    """Lines of words in columns of equal width, two spaces apart.
+
+    Args:
+        header: The first line.
+        body: The lines below it.
+        right: Whether columns are set to the right; else to the left.
+        narrowest: The least width of all columns but the first, characters.
+    """
+    lines = [header, *body]
+    widths = [max(narrowest if column else 0, *(len(line[column]) for line in lines)) for column in range(len(header))]
     return [
-        "  ".join(word.rjust(width) for word, width in zip(line, widths, strict=True)).rstrip()
-        for line in (header, *rows)
+        "  ".join(
+            word.rjust(width) if right else word.ljust(width) for word, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
     ]
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def write_table(table: Table, path: Path, option: str = "") -> None:
     """A CSV file; numbers with ten digits, and nothing where a number is not finite.
+
+    Args:
+        table: What is written.
+        path: The file.
+        option: Which option named the file, for the message.
 
     Raises:
         LamplighterError: the file cannot be written.
@@ -28,13 +57,14 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
     try:
         with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows([[_cell(value) for value in row] for row in rows])
+            writer.writerow(table.header)
+            writer.writerows([_cell(value) for value in row] for row in table.rows)
     except OSError as problem:
-        raise LamplighterError(f"--csv {path} cannot be written: {problem.strerror or problem}") from problem
+        named = f"{option} {path}".strip()
+        raise LamplighterError(f"{named} cannot be written: {problem.strerror or problem}") from problem
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, float):
-        return f"{value:.10g}" if math.isfinite(value) else ""
-    return value
+    if not isinstance(value, float):  # NumPy's float64 is one
+        return "" if value is None else value
+    return f"{value:.10g}" if math.isfinite(value) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,11 @@ from matplotlib.figure import Figure
 
 from lamplighter.observables.state_points import point_as_json
 from lamplighter.observables.thermal_expansion import ThermalExpansionOfRuns
-from lamplighter.report.drawing import PALETTE, new_figure, save
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
 from lamplighter.report.state_points_text import POINTS, bars, discarded_ps, quality_of_fit, scaled
-from lamplighter.report.table_text import text_table, write_csv
+from lamplighter.report.table_text import Table
 
 _CURVE = 100  # points of a drawn line
 
@@ -25,7 +26,7 @@ def format_thermal_expansion(result: ThermalExpansionOfRuns) -> str:
         [f"{point.temperature:g}", scaled(point.density.mean), f"{value:.5g}", discarded_ps(point)]
         for point, value in zip(result.points, line.density_at(line.temperatures)[0], strict=True)
     ]
-    lines = [f"{len(rows)} temperatures at {result.pressure:g} bar", *text_table(header, rows), ""]
+    lines = [f"{len(rows)} temperatures at {result.pressure:g} bar", *table_text.rows(header, rows, right=True), ""]
     lines += [
         f"dρ/dT  {scaled(line.slope, 1e3, '×10⁻³ g/cm³/K')}",
         f"α_V    {scaled(line.expansion, 1e3, '×10⁻³ 1/K')} at {line.temperature:.4g} K, where the line is at "
@@ -55,24 +56,15 @@ def thermal_expansion_as_json(result: ThermalExpansionOfRuns) -> dict[str, Any]:
     }
 
 
-def write_thermal_expansion_csv(result: ThermalExpansionOfRuns, path: Path) -> None:
-    """A row each temperature. Raises LamplighterError: the file cannot be written."""
+def thermal_expansion_table(result: ThermalExpansionOfRuns) -> Table:
+    """A row each temperature."""
     header = ["temperature_K", "density_g_cm3", "density_error_g_cm3", "density_of_line_g_cm3"]
     values = result.line.density_at(result.line.temperatures)[0]
     rows = [
         [point.temperature, point.density.mean.value, point.density.mean.standard_error, float(value)]
         for point, value in zip(result.points, values, strict=True)
     ]
-    write_csv(path, header, rows)
-
-
-def draw_thermal_expansion(result: ThermalExpansionOfRuns, path: Path) -> None:
-    """Write the figure of `thermal_expansion_figure`.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
-    save(thermal_expansion_figure(result), path)
+    return Table(header, rows)
 
 
 def thermal_expansion_figure(result: ThermalExpansionOfRuns) -> Figure:
@@ -88,3 +80,11 @@ def thermal_expansion_figure(result: ThermalExpansionOfRuns) -> Figure:
     axis.set(xlabel="T / K", ylabel="ρ / (g/cm³)")
     axis.legend(fontsize="small", frameon=False)
     return figure
+
+
+SHOWN = Shown(
+    format_thermal_expansion,
+    thermal_expansion_as_json,
+    figures={"expansion": thermal_expansion_figure},
+    tables={"points": thermal_expansion_table},
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,9 @@ from numpy.typing import NDArray
 from lamplighter.analysis.compositions import Determination
 from lamplighter.analysis.series import Estimate
 from lamplighter.observables.transfer import Transfer
-from lamplighter.report.drawing import ONE_PANEL, new_figure, save
-from lamplighter.report.table_file import write_table
+from lamplighter.report.drawing import ONE_PANEL, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 
 _HEADER = ("model", "composition", "n_frames", "trained", "energy_mae_meV_per_atom", "energy_mae_error",
@@ -90,12 +90,8 @@ def transfer_as_json(result: Transfer) -> dict[str, Any]:
     }
 
 
-def write_transfer(result: Transfer, path: Path) -> None:
-    """The matrices as CSV, one row for each model and composition.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def transfer_table(result: Transfer) -> Table:
+    """The matrices as CSV, one row for each model and composition."""
 
     def rows() -> Iterator[list[object]]:
         for row, model in enumerate(result.models):
@@ -105,15 +101,11 @@ def write_transfer(result: Transfer, path: Path) -> None:
                 yield [model, name, result.n_frames[column], known, energy.value, energy.standard_error, force.value,
                        force.standard_error]  # fmt: skip
 
-    write_table("--csv", path, _HEADER, rows())
+    return Table(_HEADER, list(rows()))
 
 
-def draw_transfer(result: Transfer, path: Path) -> None:
-    """Heat maps of energy and force MAE, each cell with its number; a frame marks compositions of the training data.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def transfer_figure(result: Transfer) -> Figure:
+    """Heat maps of energy and force MAE, each cell with its number; a frame marks compositions of the training data."""
     rows, columns = len(result.models), len(result.compositions)
     labels = max(len(name) for name in result.models)
     figure = Figure(
@@ -131,7 +123,7 @@ def draw_transfer(result: Transfer, path: Path) -> None:
         axis.set_title(title + mark, fontsize="medium", loc="left")
     names = [f"{name} ({n})" for name, n in zip(result.compositions, result.n_frames, strict=True)]
     lower.set_xticks(range(columns), names, rotation=60, ha="right", rotation_mode="anchor", fontsize="small")
-    save(figure, path)
+    return figure
 
 
 def matrix_figure(result: Transfer, quantity: str, models: Sequence[int]) -> Figure:
@@ -217,3 +209,11 @@ def _cell(made: Estimate) -> str:
     if not math.isfinite(made.standard_error):
         return f"{made.value:.3g}"
     return format_with_error(made.value, made.standard_error, "").strip()
+
+
+SHOWN = Shown(
+    format_transfer,
+    transfer_as_json,
+    figures={"errors": transfer_figure},
+    tables={"errors": transfer_table},
+)

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import EnergyCurve
-from lamplighter.observables.stored_scan import write_scan
+from lamplighter.observables.stored_scan import scan_as_json, write_scan
 from lamplighter.observables.volume_scan import VolumeScanOfModels
-from lamplighter.report.drawing import PALETTE, new_figure, save
-from lamplighter.report.table_text import text_table, write_csv
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
 from lamplighter.run_folder.names import SCAN_FIGURE, SCAN_TABLE
 
@@ -38,13 +41,17 @@ def format_volume_scan(scan: VolumeScanOfModels) -> str:
         ]
         for k in range(len(scan.densities))
     ]
-    lines += text_table(header, rows)
+    lines += table_text.rows(header, rows, right=True)
     if scan.fused.any():
         lines.append("* closer than bonded atoms")
     if curves:
-        lines += ["", *text_table(*features(scan)), *(f"Note: {note}" for note in features_notes(scan))]
+        lines += [
+            "",
+            *table_text.rows(*features(scan), right=True),
+            *(f"Note: {note}" for note in features_notes(scan)),
+        ]
     if scan.errors:
-        lines += ["", errors_title(scan), *text_table(*errors(scan))]
+        lines += ["", errors_title(scan), *table_text.rows(*errors(scan), right=True)]
     return "\n".join(lines + [f"Note: {note}" for note in scan.notes])
 
 
@@ -54,17 +61,13 @@ def leave_scan(scan: VolumeScanOfModels, folder: Path) -> None:
     Raises:
         LamplighterError: the folder cannot be written.
     """
-    write_volume_scan_csv(scan, folder / SCAN_TABLE)
-    draw_volume_scan(scan, folder / SCAN_FIGURE)
+    SHOWN.write_tables(scan, folder / SCAN_TABLE)
+    SHOWN.draw(scan, folder / SCAN_FIGURE)
     write_scan(scan, folder)
 
 
-def write_volume_scan_csv(scan: VolumeScanOfModels, path: Path) -> None:
-    """A row each density: total energy, per molecule, and relative to the plateau, of each model.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def volume_scan_table(scan: VolumeScanOfModels) -> Table:
+    """A row each density: total energy, per molecule, and relative to the plateau, of each model."""
     header = ["density_g_cm3", "volume_per_molecule_A3", "contact_A", "fused"]
     for each in _curves(scan):
         header += [f"{each.name}_total_eV", f"{each.name}_per_molecule_eV", f"{each.name}_interaction_per_molecule_eV"]
@@ -74,20 +77,16 @@ def write_volume_scan_csv(scan: VolumeScanOfModels, path: Path) -> None:
         for each in _curves(scan):
             row += [each.total[k], each.total[k] / scan.n_molecules, each.interaction[k]]
         rows.append([float(value) if isinstance(value, np.floating) else value for value in row])
-    write_csv(path, header, rows)
+    return Table(header, rows)
 
 
-def draw_volume_scan(scan: VolumeScanOfModels, path: Path) -> None:
-    """E(ρ) with plateau, well and wall, and what is left against the reference.
-
-    Raises:
-        LamplighterError: the file cannot be written.
-    """
+def volume_scan_figure(scan: VolumeScanOfModels) -> Figure:
+    """E(ρ) with plateau, well and wall, and what is left against the reference."""
     figure, axes = new_figure(1, 2 if scan.errors else 1)
     draw_energies(axes[0], scan)
     if scan.errors:
         draw_differences(axes[1], scan)
-    save(figure, path)
+    return figure
 
 
 def draw_energies(axis: Axes, scan: VolumeScanOfModels) -> None:
@@ -199,3 +198,11 @@ def _value(estimate: Estimate, factor: float = 1.0) -> str:
     if not estimate.standard_error > 0.0:
         return f"{estimate.value * factor:.5g}"
     return format_with_error(estimate.value * factor, estimate.standard_error * abs(factor), "").rstrip()
+
+
+SHOWN = Shown(
+    format_volume_scan,
+    scan_as_json,
+    figures={"energies": volume_scan_figure},
+    tables={"energies": volume_scan_table},
+)
