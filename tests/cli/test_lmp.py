@@ -86,6 +86,7 @@ def test_partitions_need_a_script_that_each_can_read(switch: str) -> None:
             split_arguments([*script, switch, "2x1"])
 
 
+@pytest.mark.thorough
 def test_scripts_come_from_pipes_and_from_standard_input_by_name(script: Path, tmp_path: Path) -> None:
     expected = thermo_of(subprocess.run([PROGRAM, "lmp", "-in", script], cwd=tmp_path, capture_output=True, text=True,
                                         check=True).stdout)  # fmt: skip
@@ -102,6 +103,7 @@ def test_scripts_come_from_pipes_and_from_standard_input_by_name(script: Path, t
         assert thermo_of(done.stdout) == expected, line
 
 
+@pytest.mark.thorough
 def test_a_script_from_a_pipe_can_jump_and_one_from_standard_input_is_told_that_it_cannot(tmp_path: Path) -> None:
     (tmp_path / "in.loop").write_text("variable i loop 2\nlabel again\nprint 'turn $i'\nnext i\njump SELF again\n")
     ours = shlex.quote(str(PROGRAM))

@@ -68,6 +68,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_every_command_works_in_a_folder_of_any_name(
     folder: Path, lamplighter: Lamplighter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from lamplighter.report.page.section import ReportedRun, Wishes
 from lamplighter.report.page.sections import equation_of_state
 from lamplighter.run_folder.run import Run
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 POTENTIAL = {"lammps": ["pair_style lj/cut 8.4", "pair_coeff * * 0.0104 3.40"]}
 COUPLING = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from ase.io.lammpsdata import write_lammps_data
 from lammps_evaluation import load
-from tests.conftest import PROGRAMS, Run
+from tests.conftest import PROGRAMS, Run, run_program
 
 import structures
 from conftest import build_mace
@@ -43,27 +44,59 @@ def expected(members: list[Path]) -> dict[str, np.ndarray]:
     return {"forces": np.array(forces), "energies": np.array(energies), "numbers": atoms.numbers}
 
 
+ALONE, BRIDGE = "committee every 100", "engine bridge committee every 100"
+VARIANCES = (
+    *((ranks, ALONE, MEMBERS, 0) for ranks in (1, 2, 4)),
+    *((ranks, BRIDGE, MEMBERS, 0) for ranks in (1, 2, 4)),
+    (2, f"{ALONE} drive 2 divisor K-1", MEMBERS - 1, 1),
+    (1, f"{BRIDGE} drive 2 divisor K-1", MEMBERS - 1, 1),
+)
+MEAN = (2, f"{ALONE} drive mean")
+HYPER_ACTIVE = ((1, "native", 0.0), (2, "native", 3.0), (4, "native", 0.0), (2, "bridge", 3.0))
+
+
+def words_of_hyper_active(engine: str, cap: float) -> str:
+    return f"engine {engine} committee every 100 drive hal 0.7" + (f" cap {cap}" if cap else "")
+
+
+class Evaluations:
+    """What a committee finds: a start of the framework takes seconds, so one on each number of ranks for all words."""
+
+    def __init__(self, members: list[Path], folder: Path) -> None:
+        self._members = [str(member) for member in members]
+        self._folder = folder
+        asked = [(ranks, words) for ranks, words, *_ in VARIANCES] + [MEAN]
+        asked += [(ranks, words_of_hyper_active(engine, cap)) for ranks, engine, cap in HYPER_ACTIVE]
+        self._words = {ranks: [words for each, words in asked if each == ranks] for ranks, _ in asked}
+
+    def __call__(self, ranks: int, words: str) -> dict[str, np.ndarray]:
+        folder = self._folder / str(ranks)
+        if not folder.exists():
+            folder.mkdir()
+            asked = json.dumps({"models": self._members, "words": self._words[ranks]})
+            command = [PROGRAMS / "mpirun", "-n", str(ranks), sys.executable, PROGRAM, folder, asked]
+            done = run_program(command, cwd=self._folder, timeout=280)
+            (folder / "output").write_text(done.stdout + done.stderr)
+        found = folder / f"{self._words[ranks].index(words)}.npz"
+        assert found.exists(), (folder / "output").read_text()[-2000:]
+        return dict(np.load(found))
+
+
+@pytest.fixture(scope="module")
+def evaluated(members: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Evaluations:
+    return Evaluations(members, tmp_path_factory.mktemp("evaluated"))
+
+
 def variance(forces: np.ndarray, divisor: int) -> np.ndarray:
     return ((forces - forces.mean(axis=0)) ** 2).sum(axis=(0, 2)) / divisor
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize(
-    ("ranks", "words", "divisor", "driver"),
-    [
-        *((ranks, "committee every 100", MEMBERS, 0) for ranks in (1, 2, 4)),
-        *((ranks, "engine bridge committee every 100", MEMBERS, 0) for ranks in (1, 2, 4)),
-        (2, "committee every 100 drive 2 divisor K-1", MEMBERS - 1, 1),
-        (1, "engine bridge committee every 100 drive 2 divisor K-1", MEMBERS - 1, 1),
-    ],
-)
+@pytest.mark.parametrize(("ranks", "words", "divisor", "driver"), VARIANCES)
 def test_variances_are_those_of_the_members(
-    mpirun: Run, python: Path, tmp_path: Path, members: list[Path], expected: dict[str, np.ndarray], ranks: int,
-    words: str, divisor: int, driver: int,
-) -> None:  # fmt: skip
-    done = mpirun(ranks, [python, PROGRAM, tmp_path / "out.npz", words, *members], timeout=200)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = np.load(tmp_path / "out.npz")
+    evaluated: Evaluations, expected: dict[str, np.ndarray], ranks: int, words: str, divisor: int, driver: int
+) -> None:
+    found = evaluated(ranks, words)
     sigma = variance(expected["forces"], divisor)
     # the members' forces agree within the error of the radial tables, about 1e-10 eV/Å
     np.testing.assert_allclose(found["variance"], sigma, rtol=1e-7, atol=1e-10)
@@ -87,12 +120,8 @@ def test_variances_are_those_of_the_members(
 
 
 @pytest.mark.mpi
-def test_the_mean_of_the_members_drives(
-    mpirun: Run, python: Path, tmp_path: Path, members: list[Path], expected: dict[str, np.ndarray]
-) -> None:
-    done = mpirun(2, [python, PROGRAM, tmp_path / "out.npz", "committee every 100 drive mean", *members], timeout=200)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = np.load(tmp_path / "out.npz")
+def test_the_mean_of_the_members_drives(evaluated: Evaluations, expected: dict[str, np.ndarray]) -> None:
+    found = evaluated(*MEAN)
     np.testing.assert_allclose(found["forces"], expected["forces"].mean(axis=0), rtol=0, atol=1e-8)
     assert found["energy"] == pytest.approx(expected["energies"].mean(), abs=1e-6)
     assert found["step"] == 30  # all members are evaluated at every step
@@ -110,17 +139,11 @@ def hal(expected: dict[str, np.ndarray], tau: float, cap: float) -> tuple[float,
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize(
-    ("ranks", "engine", "cap"), [(1, "native", 0.0), (2, "native", 3.0), (4, "native", 0.0), (2, "bridge", 3.0)]
-)
+@pytest.mark.parametrize(("ranks", "engine", "cap"), HYPER_ACTIVE)
 def test_hyper_active_driving_is_the_members_with_other_weights(
-    mpirun: Run, python: Path, tmp_path: Path, members: list[Path], expected: dict[str, np.ndarray], ranks: int,
-    engine: str, cap: float,
-) -> None:  # fmt: skip
-    words = f"engine {engine} committee every 100 drive hal 0.7" + (f" cap {cap}" if cap else "")
-    done = mpirun(ranks, [python, PROGRAM, tmp_path / "out.npz", words, *members], timeout=200)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = np.load(tmp_path / "out.npz")
+    evaluated: Evaluations, expected: dict[str, np.ndarray], ranks: int, engine: str, cap: float
+) -> None:
+    found = evaluated(ranks, words_of_hyper_active(engine, cap))
     mean, bias, forces = hal(expected, 0.7, cap)
     assert bias > 0.1
     np.testing.assert_allclose(found["forces"], forces, rtol=0, atol=1e-7)

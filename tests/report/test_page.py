@@ -388,6 +388,7 @@ def test_q_is_that_of_the_command_and_needs_a_reference(make_run: RunMaker) -> N
     assert found["Q: density"].value == q.quality.density.value > 0.9
 
 
+@pytest.mark.thorough
 def test_the_command_writes_page_files_and_json(
     lamplighter: Callable[..., Any], real_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

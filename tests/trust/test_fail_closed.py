@@ -113,6 +113,7 @@ def test_what_is_trusted_runs_and_what_it_compiles_to_is_numbers(forged: Path, r
     assert trust.sha256(forged) in trust.trusted_files()
 
 
+@pytest.mark.thorough
 def test_importing_mace_leaves_torch_as_restricted_as_it_was(tmp_path: Path, model_file: Path) -> None:
     attack = tmp_path / "attack.pt"
     torch.save(Command(f"touch {tmp_path / 'ran'}"), attack)
