@@ -24,7 +24,8 @@ DOOR = "door"
 
 ARROWS: dict[str, set[str]] = {
     GROUND: set(),
-    DOOR: {"driver", "run_folder", "observables", "report", "structures", "config", "analysis"},
+    DOOR: {"api"},
+    "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"},
     "plugin": set(),
     "config": set(),
     "structures": {"config"},

@@ -1,22 +1,71 @@
 """Molecular dynamics with machine-learned interatomic potentials in stock LAMMPS.
 
-`import lammps` imports this package to ask for the plugin, so nothing heavy may be imported here.
+`import lammps` imports this package to ask for the plugin, so nothing heavy may be imported here: each name of the
+Python API is imported when it is first used.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamplighter.analysis.series import Estimate
+    from lamplighter.api.calculator import Calculator
+    from lamplighter.config import RunFile, load_run_file
+    from lamplighter.driver.run import run, script_of
+    from lamplighter.driver.session import LammpsError
+    from lamplighter.errors import (
+        ConfigError,
+        EnvironmentProblem,
+        LamplighterError,
+        ModelError,
+        PluginError,
+        RunFolderError,
+        StructureError,
+        TrajectoryError,
+        UntrustedModelError,
+    )
 
 __version__ = "0.1.0"
 
-_API = {
+__all__ = [
+    "Calculator",
+    "ConfigError",
+    "EnvironmentProblem",
+    "Estimate",
+    "LammpsError",
+    "LamplighterError",
+    "ModelError",
+    "PluginError",
+    "RunFile",
+    "RunFolderError",
+    "StructureError",
+    "TrajectoryError",
+    "UntrustedModelError",
+    "load_run_file",
+    "run",
+    "script_of",
+]
+
+_ERRORS = "lamplighter.errors"
+_HOME = {
+    "Calculator": "lamplighter.api.calculator",
+    "Estimate": "lamplighter.analysis.series",
+    "LammpsError": "lamplighter.driver.session",
+    "RunFile": "lamplighter.config",
+    "load_run_file": "lamplighter.config",
     "run": "lamplighter.driver.run",
     "script_of": "lamplighter.driver.run",
-    "load_run_file": "lamplighter.config",
-    "RunFile": "lamplighter.config",
 }
 
 
 def __getattr__(name: str) -> object:
-    """The Python API, imported when it is first used."""
-    if name not in _API:
+    if name not in __all__:
         raise AttributeError(f"module 'lamplighter' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_API[name]), name)
+    found = getattr(importlib.import_module(_HOME.get(name, _ERRORS)), name)
+    globals()[name] = found  # asked for once
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -62,6 +62,27 @@ class Estimate:
     n_effective: float
     note: str = ""
 
+    def __str__(self) -> str:
+        if self.note == CONSTANT:  # the density where the volume is fixed
+            return f"{self.value:.5g} {self.unit} (constant)"
+        text = format_with_error(self.value, self.standard_error, self.unit)
+        return text.removesuffix(" (no error bar)") + f" (no error bar: {self.note})" if self.note else text
+
+
+def format_with_error(value: float | None, error: float | None, unit: str) -> str:
+    """A value and its standard error, rounded to two digits of the error: `0.9231 ± 0.0042 g/cm³`.
+
+    Without an error, five digits of the value; without a value, `not available`.
+    """
+    if value is None or not math.isfinite(value):
+        return "not available"
+    if error is None or not math.isfinite(error) or error <= 0.0:
+        return f"{value:.5g} {unit} (no error bar)"
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals <= 0:
+        return f"{round(value, decimals):.0f} ± {round(error, decimals):.0f} {unit}"
+    return f"{value:.{decimals}f} ± {error:.{decimals}f} {unit}"
+
 
 def autocovariance(series: ArrayLike) -> NDArray[np.float64]:
     """Autocovariance Γ(t) = 1/(N − t) Σ_i (x_i − x̄)(x_{i+t} − x̄) for t = 0 … N − 1.

@@ -1,17 +1,15 @@
-"""Reading a run file, and saying what is wrong with it: one line a problem, each with the path of its key."""
+"""Reading a run file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
+from lamplighter.config.problems import section_of
 from lamplighter.config.run_file import RunFile
-from lamplighter.config.stages import STAGE_TYPES
 from lamplighter.errors import ConfigError
 
 
@@ -46,54 +44,7 @@ def parse_run_file(given: Mapping[str, Any], source: str = "run file") -> RunFil
     Raises:
         ConfigError: as `load_run_file`; `source` names the run file in the message.
     """
-    try:
-        return RunFile.model_validate(dict(given))
-    except ValidationError as problem:
-        raise ConfigError(describe(problem, source)) from None
-
-
-def describe(problem: ValidationError, source: str) -> str:
-    """All problems of a run file, one a line: `stages[1].temperature: '500 bar' is not a temperature; …`."""
-    lines = [_describe_one(each) for each in problem.errors(include_url=False)]
-    return f"{source} is not valid:\n" + "\n".join(f"  {line}" for line in dict.fromkeys(lines))
-
-
-def _describe_one(error: ErrorDetails) -> str:
-    context = error.get("ctx", {})
-    given = error["input"]
-    kind = error["type"]
-    path = _key_path(error["loc"], str(context.get("key", "")))
-    if kind == "missing":
-        return f"{path}: is required"
-    if kind == "union_tag_invalid":
-        return f"{path}.type: {context['tag']!r} is not a stage; choose one of {', '.join(STAGE_TYPES)}"
-    if kind == "union_tag_not_found":
-        return f"{path}.type: is required; choose one of {', '.join(STAGE_TYPES)}"
-    if kind == "literal_error":
-        return f"{path}: must be {context['expected']}, got {given!r}"
-    if kind in {"quantity", "ramp", "unknown_key", "run_file"}:
-        return f"{path}: {context['problem']}" if path else str(context["problem"])
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return f"{path}: {message}, got {given!r}"
-
-
-def _key_path(location: Iterable[int | str], last: str = "") -> str:
-    """`stages[1].temperature`, without the names that pydantic adds for the alternatives of a union."""
-    path = ""
-    previous: int | str = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif not (isinstance(previous, int) and part in STAGE_TYPES) and not _is_alternative(part):
-            path += f".{part}" if path else part
-        previous = part
-    if last:
-        path += f".{last}" if path else last
-    return path
-
-
-def _is_alternative(part: str) -> bool:
-    return part.startswith(("literal[", "function-"))
+    return section_of(RunFile, given, source)
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -17,6 +18,7 @@ from lamplighter.config.bonds import BondsSection
 from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.guard import GuardSection
 from lamplighter.config.potential import PotentialSection, absolute
+from lamplighter.config.problems import describe
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
 from lamplighter.config.section import ConfigSection
 from lamplighter.config.stages import (
@@ -31,6 +33,7 @@ from lamplighter.config.stages import (
 )
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.config.workflow import WorkflowSection
+from lamplighter.errors import ConfigError
 from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
 
 
@@ -95,8 +98,27 @@ class OutputSection(ConfigSection):
     restart: OptionalInterval = Quantity(1.0, "ps")
 
 
-class RunFile(ConfigSection):
-    """A run: structure, potential, stages, and how it is written down."""
+class _SaysWhatIsWrong(type(ConfigSection)):  # type: ignore[misc]
+    """`RunFile(…)` in Python raises what a run file raises that is read."""
+
+    def __call__(cls, *values: Any, **keys: Any) -> Any:
+        if values:
+            raise ConfigError(
+                "RunFile takes the keys of a run file by their names, as in RunFile(structure=…, potential=…, "
+                f"stages=[…]), and got {values[0]!r}; load_run_file reads a file"
+            )
+        try:
+            return super().__call__(**keys)
+        except ValidationError as problem:
+            raise ConfigError(describe(problem, "run file")) from None
+
+
+class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
+    """A run: structure, potential, stages, and how it is written down.
+
+    Raises:
+        ConfigError: a key or a value is wrong; the message has a line for each problem.
+    """
 
     structure: StructureSection
     potential: PotentialSection

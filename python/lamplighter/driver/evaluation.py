@@ -85,7 +85,8 @@ def evaluator_of(env: Environment, member: Member, elements: Sequence[str], trus
     with _calculator_file(member.potential) as file:
         setup = agree(env.comm, lambda: _setup(member, elements, env.ranks, file))
         model_trust.require_trusted(env, member.potential, trust)
-        return FrameEvaluator(open_session(env, setup, SILENT), setup.lines, setup.elements, setup.newton)
+        watched = setup.style if member.spread else ""
+        return FrameEvaluator(open_session(env, setup, SILENT), setup.lines, setup.elements, setup.newton, watched)
 
 
 def _setup(member: Member, elements: Sequence[str], ranks: int, calculator: Path) -> PairSetup:

@@ -161,6 +161,11 @@ class FrameEvaluator:
             self._session.close()
             raise
 
+    @property
+    def ranks(self) -> int:
+        """How many take part."""
+        return self._session.environment.ranks
+
     def evaluate(self, atoms: Atoms) -> Labels:
         """Energy, forces and stress of a frame, in its own axes and order of atoms.
 

@@ -17,6 +17,7 @@ from lamplighter.config.loading import load_run_file
 from lamplighter.config.members import parse_member
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.run_file import RunFile
+from lamplighter.errors import ModelError
 from lamplighter.run_folder.names import RUN_FILE, STRUCTURE
 from lamplighter.structures import read_start_structure
 
@@ -42,11 +43,13 @@ class Member:
         potential: With this member alone, and all that is added to it.
         committee: Keywords that choose it, of a file that holds several; else empty.
         types: Elements of the atom types that its lines speak of; empty: it takes elements, in any order.
+        spread: Whether it is a committee whose disagreement is wanted, too.
     """
 
     potential: PotentialSection
     committee: str = ""
     types: tuple[str, ...] = ()
+    spread: bool = False
 
 
 def members_of_run_file(path: Path) -> dict[str, Member]:
@@ -89,8 +92,6 @@ def members_alone(run: RunFile, types: Sequence[str]) -> dict[str, Member]:
         alone = potential.model_copy(update={"models": [model]})
         count = 1
         if model.suffix == COMPILED and potential.evaluated_by == "lamplighter":
-            from lamplighter.potentials.mace_compile import count_members
-
             count = count_members(model)
         for number in range(1, count + 1):
             name = model.stem if count == 1 else f"{model.stem} {number}"
@@ -100,6 +101,21 @@ def members_alone(run: RunFile, types: Sequence[str]) -> dict[str, Member]:
         alone = potential.model_copy(update={"members": [lines]})
         found[_unused(f"{parse_member(lines).style} {number}", found)] = Member(alone, types=of_types)
     return found or {_name(potential): Member(potential, types=of_types)}
+
+
+def count_members(path: Path) -> int:
+    """How many models a compiled file holds; torch is not imported.
+
+    Raises:
+        ModelError: not a compiled model.
+    """
+    import safetensors
+
+    try:
+        with safetensors.safe_open(str(path), "np") as file:
+            return int(file.get_tensor("members").reshape(-1)[0]) if "members" in file.keys() else 1  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as problem:
+        raise ModelError(f"{path} is not a compiled model ({problem})") from problem
 
 
 def speaks_of_types(potential: PotentialSection) -> bool:

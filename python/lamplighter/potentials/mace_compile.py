@@ -106,19 +106,6 @@ def read_metadata(path: Path) -> dict[str, str]:
     return dict(labels)
 
 
-def count_members(path: Path) -> int:
-    """How many models a compiled file holds.
-
-    Raises:
-        ModelError: not a compiled model.
-    """
-    import safetensors
-
-    read_metadata(path)
-    with safetensors.safe_open(str(path), "np") as file:
-        return int(file.get_tensor("members").reshape(-1)[0]) if "members" in file.keys() else 1  # noqa: SIM118
-
-
 def _require_same_shapes(arrays: Arrays, number: int) -> None:
     first, this = "member.0.", f"member.{number}."
     shapes = {name[len(first) :]: value.shape for name, value in arrays.items() if name.startswith(first)}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from lamplighter.analysis.series import CONSTANT
+from lamplighter.analysis.series import CONSTANT, format_with_error
 from lamplighter.run_folder.status import ScanStatus
 
 
@@ -26,21 +25,6 @@ def format_scan_status(scan: ScanStatus) -> str:
     """How far the volume scan of a run has come, in a sentence."""
     why = f", because {scan.note}" if scan.note else ""
     return f"Volume scan: {scan.status}{why}."
-
-
-def format_with_error(value: float | None, error: float | None, unit: str) -> str:
-    """A value and its standard error, rounded to two digits of the error: `0.9231 ± 0.0042 g/cm³`.
-
-    Without an error, five digits of the value; without a value, `not available`.
-    """
-    if value is None or not math.isfinite(value):
-        return "not available"
-    if error is None or not math.isfinite(error) or error <= 0.0:
-        return f"{value:.5g} {unit} (no error bar)"
-    decimals = 1 - math.floor(math.log10(error))
-    if decimals <= 0:
-        return f"{round(value, decimals):.0f} ± {round(error, decimals):.0f} {unit}"
-    return f"{value:.{decimals}f} ± {error:.{decimals}f} {unit}"
 
 
 def _headline(summary: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from lamplighter.config.bonds import BondsSection
 from lamplighter.config.guard import GuardSection
-from lamplighter.config.loading import describe
+from lamplighter.config.problems import describe
 from lamplighter.config.quantity import parse_quantity
 from lamplighter.config.section import ConfigSection
 from lamplighter.errors import RunFolderError
