@@ -130,7 +130,7 @@ def density_of_stage(run: Run, record: StageStatus, discard_ps: float | None = N
     rows = run.thermo.stage(record.index)
     density, volume, temperature = rows["density_g_cm3"], rows["volume_A3"], rows["temperature_K"]
     finite = np.isfinite(density) & np.isfinite(volume) & np.isfinite(temperature)
-    notes = [note for note in run.notes if "thermo" in note]
+    notes = run.notes_on_thermo
     if not finite.all():
         notes.append(f"{int((~finite).sum())} rows that are not finite were left out")
     time = time_in_stage_ps(rows, record)[finite]

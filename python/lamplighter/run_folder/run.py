@@ -207,10 +207,18 @@ class Run:
     @property
     def notes(self) -> list[str]:
         """What was missing or could not be read of the files that every run has."""
-        for read in (self.status_file, self.provenance, self.thermo, self.events, self.committee):
-            del read
-        order = (STATUS, PROVENANCE, THERMO, EVENTS, COMMITTEE)
-        return [self._problems[name] for name in order if name in self._problems]
+        return [
+            *self._noted(STATUS, self.status_file),
+            *self._noted(PROVENANCE, self.provenance),
+            *self.notes_on_thermo,
+            *self._noted(EVENTS, self.events),
+            *self._noted(COMMITTEE, self.committee),
+        ]
+
+    @property
+    def notes_on_thermo(self) -> list[str]:
+        """What of the thermo table was missing or could not be read."""
+        return self._noted(THERMO, self.thermo)
 
     # what was simulated ------------------------------------------------------------------------------------------
 
@@ -302,6 +310,10 @@ class Run:
         if source == "centres" or (source == "auto" and (self.folder / CENTRES).exists()):
             return self.centres()
         return self.trajectory
+
+    def _noted(self, name: str, read: object) -> list[str]:
+        """What was noted of a file, once it has been read: `read` is what is in it."""
+        return [self._problems[name]] if name in self._problems else []
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
