@@ -41,7 +41,7 @@ def run(
         if dry_run:
             _print_script(comm, run_file, output)
         else:
-            _run(run_file, output, resume, threads, trust, quiet)
+            _run(comm, run_file, output, resume, threads, trust, quiet)
         return 0
 
     raise typer.Exit(end_together(comm, program))
@@ -68,11 +68,13 @@ def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
         print(text, end="")
 
 
-def _run(run_file: Path, output: Path | None, resume: bool, threads: int | None, trust: bool, quiet: bool) -> None:
+def _run(
+    comm: Any, run_file: Path, output: Path | None, resume: bool, threads: int | None, trust: bool, quiet: bool
+) -> None:
     from lamplighter.driver.run import run as carry_out
 
     result = carry_out(run_file, output=output, resume=resume, threads=threads, trust=trust, progress=not quiet)
-    if result.summary and not quiet:
+    if comm.Get_rank() == 0 and not quiet:
         from lamplighter.report import format_summary
 
         print(format_summary(result.summary))

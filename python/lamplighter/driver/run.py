@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ from lamplighter.run_folder.names import (
     STRUCTURE,
     THERMO,
 )
+from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, StageStatus, last_status
 from lamplighter.run_folder.writing import unwritable, write_json
@@ -57,14 +58,6 @@ if TYPE_CHECKING:
     from lamplighter.driver.volume_scan import VolumeScanOfRun
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A finished run: its folder, and its summary (rank 0; empty on the others)."""
-
-    folder: Path
-    summary: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ def run(
     trust: bool = False,
     progress: bool = True,
     command_line: list[str] | None = None,
-) -> RunResult:
+) -> Run:
     """Carry out a run. Collective: under mpirun, every rank calls it alike.
 
     Args:
@@ -114,6 +107,9 @@ def run(
         trust: Put the model files on the user's list of trusted files.
         progress: Show the progress (rank 0).
         command_line: What `provenance.json` records; None: that of this process.
+
+    Returns:
+        The run, as its folder has it.
 
     Raises:
         ConfigError, StructureError, ModelError, PluginError, EnvironmentProblem, RunFolderError: see there; raised
@@ -166,12 +162,11 @@ def _run(
     trust: bool,
     progress: bool,
     command_line: list[str] | None,
-) -> RunResult:
+) -> Run:
     start: list[StartOfRun] = []  # of the first rank, which alone reads and writes the structure
     plan: _Plan = agree(env.comm, lambda: _plan(run_file, resume, env.ranks, start))
     if plan.resumption is not None and plan.resumption.completed:
-        summary = agree(env.comm, lambda: _told_completed(plan.folder, progress))
-        return RunResult(plan.folder, summary if env.is_first else {})
+        return _reported(env, plan.folder, lambda: _told_completed(plan.folder, progress))
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
     scan = _scan_of(plan.run, env, progress)
     agree(env.comm, lambda: _fill_folder(plan, start, hold))
@@ -197,8 +192,19 @@ def _run(
             if status.status != "failed":
                 _record_failure(plan, status, problem, None)
             raise
-    summary = agree(env.comm, lambda: _report(plan.folder))
-    return RunResult(plan.folder, summary if env.is_first else {})
+    return _reported(env, plan.folder, lambda: None)
+
+
+def _reported(env: Environment, folder: Path, told: Callable[[], None]) -> Run:
+    """The run with its report, as rank 0 opened it: the files may reach the nodes of other ranks later."""
+
+    def report() -> Run:
+        told()
+        _report(folder)
+        return Run(folder)
+
+    run: Run = agree(env.comm, report)
+    return run
 
 
 def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -> str:
@@ -318,10 +324,9 @@ def _say(notes: list[str], kept: Path | None) -> None:
         print(f"--resume: {note}", file=sys.stderr, flush=True)
 
 
-def _told_completed(folder: Path, wanted: bool) -> dict[str, Any]:
+def _told_completed(folder: Path, wanted: bool) -> None:
     if wanted:
         print(f"The run in {folder} is completed: there is nothing left to do.", flush=True)
-    return _report(folder)
 
 
 def _first_status(plan: _Plan, env: Environment) -> RunStatus:
@@ -551,10 +556,10 @@ def _request_stop(session: Session, env: Environment) -> None:
         session.lammps.set_internal_variable(script.STOP_VARIABLE, 1.0)
 
 
-def _report(folder: Path) -> dict[str, Any]:
+def _report(folder: Path) -> None:
     from lamplighter.report import run_report
 
-    return run_report(folder)
+    run_report(folder)
 
 
 def _report_what_there_is(folder: Path) -> None:
