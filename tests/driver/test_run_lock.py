@@ -16,8 +16,9 @@ import pytest
 
 import lamplighter
 from lamplighter.driver import run_lock
-from lamplighter.driver.run_lock import LOCK, RunLock
+from lamplighter.driver.run_lock import RunLock
 from lamplighter.errors import RunFolderBusy
+from lamplighter.run_folder.names import LOCK
 
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
 MPIRUN = Path(sys.prefix) / "bin" / "mpirun"

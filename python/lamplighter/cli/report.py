@@ -64,6 +64,7 @@ def report(
     from lamplighter.report.page.html import page
     from lamplighter.report.page.section import Wishes
     from lamplighter.report.page.sections import SECTIONS
+    from lamplighter.run_folder.names import PAGE
 
     wishes = Wishes(
         quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
@@ -76,7 +77,7 @@ def report(
     )
     made = assemble(runs, SECTIONS, wishes)
     heading = title or (made.runs[0].run.label if len(runs) == 1 else f"{len(runs)} runs")
-    path = output or (runs[0] if len(runs) == 1 else Path()) / "report.html"
+    path = output or (runs[0] if len(runs) == 1 else Path()) / PAGE
     write_page(page(made, heading), path)
     if files is not None:
         write_files(made, files)

@@ -12,11 +12,9 @@ from lamplighter.errors import ConfigError
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.named_calculator import NamedCalculator
 from lamplighter.plain_names import file_word
+from lamplighter.run_folder.names import CALCULATOR as CALCULATOR
 
 STYLE = "lamplighter"
-
-#: In the run folder: the calculator that the run file names.
-CALCULATOR = "calculator.yaml"
 
 
 def require_possible(potential: PotentialSection, ranks: int) -> None:

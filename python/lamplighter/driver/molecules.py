@@ -14,6 +14,7 @@ from lamplighter.analysis.molecules import Molecules, in_words, molecules
 from lamplighter.config.bonds import BondsSection
 from lamplighter.errors import ConfigError, StructureError, TrajectoryError
 from lamplighter.run_folder.bonds import rule_of_settings
+from lamplighter.run_folder.names import STRUCTURE
 from lamplighter.structures.bond_files import write_bonds
 from lamplighter.structures.frame import Frame, Integers, standard_masses
 from lamplighter.structures.lammps_dump import AtomTypes
@@ -88,7 +89,7 @@ def start_of_run(structure: StartStructure, replicate: Sequence[int], settings: 
         ConfigError: the bonds that the user names are not those of atoms of the structure, or cannot be read.
     """
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "structure.data"
+        data = Path(folder) / STRUCTURE
         structure.write(data)
         frame = read_start(data, AtomTypes(dict(enumerate(structure.elements, start=1)), {}))
     periodic = np.array([sign == "p" for sign in structure.boundary])

@@ -16,6 +16,7 @@ from lamplighter.run_folder.names import (
     EVENTS,
     FAILURE,
     FINAL,
+    KEPT,
     LOG,
     SUMMARY,
     THERMO,
@@ -89,9 +90,9 @@ def _keep(folder: Path, names: tuple[str, ...] | list[str], move: bool) -> Path 
     if not there:
         return None
     number = 1
-    while (folder / f"kept_{number}").exists():
+    while (folder / KEPT.format(number)).exists():
         number += 1
-    kept = folder / f"kept_{number}"
+    kept = folder / KEPT.format(number)
     kept.mkdir()
     for name in there:
         if move:

@@ -22,8 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lamplighter.errors import RunFolderBusy
+from lamplighter.run_folder.names import LOCK
 
-LOCK = "run.lock"
 RENEWED_EVERY_S = 10.0
 """How often a holder renews the time of its lock."""
 

@@ -20,7 +20,17 @@ from lamplighter.driver import held_atoms
 from lamplighter.driver.pair_setup import PairSetup, pair_setup
 from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.errors import ConfigError
-from lamplighter.run_folder.names import BONDS, COMMITTEE, EVENTS, FAILURE, MOLECULES
+from lamplighter.run_folder.names import (
+    BONDS,
+    CENTRES,
+    COMMITTEE,
+    EVENTS,
+    FAILURE,
+    MOLECULES,
+    STRUCTURE,
+    THERMO,
+    TRAJECTORY,
+)
 from lamplighter.run_folder.stages import StageSteps, in_sequence
 from lamplighter.run_folder.thermo_table import COMMITTEE_COLUMNS, THERMO_COLUMNS
 from lamplighter.structures.start import BOND_STYLES, StartStructure
@@ -176,9 +186,9 @@ def _setup(run: RunFile, structure: StartStructure, setup: PairSetup, restart: R
     tilted = any(isinstance(stage, Npt) and stage.barostat.type == "triclinic" for stage in run.stages)
     lines = (
         *newton,
-        "shell rm -f trajectory.lammpstrj.gz centres_of_mass.lammpstrj.gz",
-        f'print "{THERMO_COLUMNS}" file thermo.csv screen no',
-        _string("data", "structure.data"),
+        f"shell rm -f {TRAJECTORY} {CENTRES}",
+        f'print "{THERMO_COLUMNS}" file {THERMO} screen no',
+        _string("data", STRUCTURE),
         _string("atom_style", structure.atom_style),
         _string("boundary", " ".join(structure.boundary)),
         _string("replicate", " ".join(str(n) for n in run.structure.replicate)),

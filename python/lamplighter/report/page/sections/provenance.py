@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Notes, Table
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.sections.potential import model_name
+from lamplighter.run_folder.names import RESUMED_PROVENANCE
 
 
 def make(run: ReportedRun) -> Content:
@@ -46,7 +47,7 @@ def make(run: ReportedRun) -> Content:
         if each.get("sha256")
     ]
     blocks.append(Facts([*([("Versions", ", ".join(named))] if named else []), *hashed]))
-    resumed = [_resumption(path) for path in sorted(run.folder.glob("provenance.resumed_at_*.json"))]
+    resumed = [_resumption(path) for path in sorted(run.folder.glob(RESUMED_PROVENANCE.format("*")))]
     if resumed:
         blocks.append(Table("resumptions", "The run was resumed.", ("at", "started", "ranks"), resumed))
     if run.notes:
@@ -55,7 +56,8 @@ def make(run: ReportedRun) -> Content:
 
 
 def _resumption(path: Path) -> tuple[str, str, str]:
-    step = path.name.removeprefix("provenance.resumed_at_").removesuffix(".json")
+    before, after = RESUMED_PROVENANCE.split("{}")
+    step = path.name.removeprefix(before).removesuffix(after)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
