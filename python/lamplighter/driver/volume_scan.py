@@ -24,14 +24,14 @@ from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver.environment import Environment
-from lamplighter.driver.evaluation import evaluator_of
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import Interrupted, SignalWatch, end_at_once
+from lamplighter.driver.member_evaluator import evaluator_of
 from lamplighter.driver.members import Member, members_alone
 from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
 from lamplighter.errors import ConfigError, ModelError, StructureError
 from lamplighter.observables.scan_frames import ScanFrames, frame_of_data, made_from
-from lamplighter.observables.volume_scan import Energies, volume_scan
+from lamplighter.observables.volume_scan import Energies, VolumeScanOfModels, volume_scan
 from lamplighter.run_folder.bonds import bonds_of_run, rule_of_settings
 from lamplighter.run_folder.names import BONDS, FINAL, RUN_FILE, SCAN_EVALUATED, SCAN_FRAMES, STRUCTURE
 from lamplighter.run_folder.run_file import read_run_file
@@ -93,8 +93,11 @@ class VolumeScanOfRun:
         self._reference: CalculatorEvaluator | None = None
         self._members: dict[str, Member] = agree(env.comm, self._prepare)
 
-    def carry_out(self) -> int:
-        """Evaluate everything in the run folder, which is the current one, and write the results there.
+    def carry_out(self, leave: Callable[[VolumeScanOfModels, Path], None]) -> int:
+        """Evaluate everything in the run folder, which is the current one.
+
+        Args:
+            leave: Writes the result into a folder; the first rank calls it.
 
         Returns:
             The number of atoms.
@@ -116,10 +119,8 @@ class VolumeScanOfRun:
                 models[name] = self._energies(frames, name, member, known)
 
         def write() -> None:
-            from lamplighter.report.volume_scan_text import leave_scan  # with what draws, at the end only
-
             made = volume_scan(frames.source, frames.frames, frames.molecules, models, told, frames.notes)
-            leave_scan(made, Path())
+            leave(made, Path())
 
         agree(comm, write)
         return len(frames.frames[0])

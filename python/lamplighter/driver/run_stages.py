@@ -1,0 +1,162 @@
+"""The stages of a run: LAMMPS carries out the script, block by block, and is watched."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lamplighter.config.stages import Minimise
+from lamplighter.driver import provenance, script
+from lamplighter.driver.environment import Environment
+from lamplighter.driver.failure import agree
+from lamplighter.driver.interruption import Interrupted, SignalWatch, end_at_once
+from lamplighter.driver.open_lammps import open_session
+from lamplighter.driver.output_watch import OutputWatch
+from lamplighter.driver.run_end import ended_by_guard, how_to_resume, output_lost, record_failure
+from lamplighter.driver.run_plan import Plan
+from lamplighter.driver.script import Block, steps_of_stages
+from lamplighter.driver.session import LammpsError, Session
+from lamplighter.driver.start_limits import refused_at_the_first_step
+from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
+from lamplighter.plugin import load_plugin
+from lamplighter.run_folder.names import (
+    BONDS,
+    LOG,
+    THERMO,
+)
+from lamplighter.run_folder.stages import StageSteps
+from lamplighter.run_folder.status import RunStatus
+
+
+def carry_out_stages(plan: Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
+    """Open LAMMPS in the run folder, which is the current one, and carry out the blocks of the script. Collective.
+
+    Raises:
+        LammpsError, ModelError: LAMMPS or a model ended the run.
+        Interrupted: SIGINT or SIGTERM did.
+        OutputLost: the run folder takes no output any more.
+    """
+    log = ["-log", LOG] if plan.blocks and not plan.restart else ["-log", "none"]
+    session = open_session(env, plan.setup, ["-screen", "none", "-nocite", *log])
+    try:
+        if plan.setup.evaluated_by == "own lammps" and (plan.run.guard.criteria or plan.run.committee is not None):
+            load_plugin(session.lammps)
+        if plan.restart is not None:
+            session.command(f"log {LOG} append")
+        if plan.blocks:
+            _tell_molecules(env, session, progress)
+        if env.is_first:
+            provenance.write(plan.provenance_file, plan.run, env, session.lammps, command_line)
+        watch = SignalWatch(lambda: _request_stop(session, env), lambda: end_at_once(env.comm))
+        output = OutputWatch(plan.folder, lambda: _request_stop(session, env), env.is_first)
+        with watch, _progress(plan, env, status, progress), output:
+            _run_blocks(plan, env, status, session, watch, output)
+    except LammpsError as problem:
+        if env.ranks == 1 or problem.on_all_ranks:
+            session.close()
+        raise
+    except BaseException:
+        if env.ranks == 1:
+            session.close()
+        raise
+    session.close()
+
+
+def _tell_molecules(env: Environment, session: Session, progress: bool) -> None:
+    """What was decided on bonds, into the log and onto the terminal. Collective."""
+
+    def head() -> list[str]:
+        lines = Path(BONDS).read_text(encoding="utf-8").splitlines()
+        return [line.removeprefix("# ") for line in lines[:2] if line.startswith("# ")]
+
+    for line in agree(env.comm, head):
+        session.command(f'print "{line}"')
+        if progress and env.is_first:
+            print(line, flush=True)
+
+
+def _run_blocks(
+    plan: Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch, output: OutputWatch
+) -> None:
+    placed = steps_of_stages(plan.run.stages)
+    for block in plan.blocks:
+        if ended_by_guard(status) and block.stage is not None:
+            continue  # the run is over
+        began = time.perf_counter()
+        before = 0.0 if block.stage is None else status.stages[block.stage].wall_s or 0.0
+        try:
+            for line in block.lines:
+                if line.startswith("#"):
+                    continue
+                try:
+                    session.command(line)
+                except LammpsError as problem:
+                    if (against := output.look()) is not None:
+                        raise output_lost(plan, against) from problem
+                    raise
+                if block.stage is not None:
+                    status.stages[block.stage].wall_s = before + time.perf_counter() - began
+                number, against = env.comm.bcast((watch.received, output.problem), root=0)
+                if against is not None:
+                    raise output_lost(plan, against)
+                if number is not None:
+                    raise _interrupted(plan, session, number, block, placed)
+                if block.stage is not None:
+                    _ask_guard(plan, session, status, placed[block.stage])
+            status.natoms = session.n_atoms
+            if env.is_first and block.title == script.POTENTIAL_TITLE:
+                provenance.add_loaders(plan.provenance_file, plan.run, plan.setup)
+        except BaseException as problem:
+            # on any rank: the failing one may be the only one that knows
+            record_failure(plan, status, problem, block.stage)
+            raise
+        if env.is_first:
+            status.write(Path())
+
+
+def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
+    """Whether the guard has ended the run, or how long nothing has happened."""
+    guard = status.guard
+    if guard is None or guard.criterion or not steps.timestep_ps:
+        return
+    guard.step = session.step
+    guard.time_ps = steps.begin_ps + (session.step - steps.begin) * steps.timestep_ps
+    number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
+    if number:
+        guard.criterion = criterion_numbered(number)
+        # a committee that disagrees about the start is what was looked for, and no fault of the start
+        if session.step == 0 and plan.restart is None and guard.criterion not in OF_COMMITTEE:
+            raise refused_at_the_first_step(guard.criterion, plan.folder)
+
+
+def _interrupted(plan: Plan, session: Session, number: int, block: Block, placed: list[StageSteps]) -> Interrupted:
+    step = session.step
+    inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
+    if inside and placed[block.stage or 0].begin < step:
+        session.command("write_restart restart.interrupted.bin")
+    name = signal.Signals(number).name
+    return Interrupted(f"{name} ended the run at step {step}; {how_to_resume(plan)}", number)
+
+
+@contextlib.contextmanager
+def _progress(plan: Plan, env: Environment, status: RunStatus, wanted: bool) -> Iterator[None]:
+    if not (wanted and env.is_first and plan.blocks):
+        yield
+        return
+    from lamplighter.driver.progress import ProgressReporter, StagePlan
+
+    stages = [StagePlan(stage.index, stage.name, stage.steps or 0, stage.timestep_fs or 0.0) for stage in status.stages]
+    reporter = ProgressReporter(plan.folder / THERMO, stages)
+    reporter.start()
+    try:
+        yield
+    finally:
+        reporter.stop()
+
+
+def _request_stop(session: Session, env: Environment) -> None:
+    if env.is_first and session.lammps is not None:
+        session.lammps.set_internal_variable(script.STOP_VARIABLE, 1.0)
