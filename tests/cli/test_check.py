@@ -232,6 +232,11 @@ def test_a_run_folder_brings_its_own_guard_and_times(lamplighter: Lamplighter, a
     assert result["violations"][0]["value"] == pytest.approx(event["value"], rel=1e-9)
     assert result["t_stab_ps"] == pytest.approx(summary["t_stab_ps"])
     assert result["notes"] == ["temperature was not checked: the trajectory has no velocities"]
+    stored = yaml.safe_load((argon_run / "run.yaml").read_text())
+    stored["guard"]["of_another_version"] = stored["of_another_version"] = 1
+    stored["potential"] = {"models": ["elsewhere by now"], "of_another_version": True}
+    (argon_run / "run.yaml").write_text(yaml.safe_dump(stored))
+    assert json.loads(lamplighter("check", argon_run, "--json")[1]) == result
     code, out, _ = lamplighter("check", argon_run, "--density", 1.0, 3.0)  # what is asked for counts more
     assert code == 0
     assert f"t_stab ≥ {summary['t_stab_ps']:.6g} ps" in out

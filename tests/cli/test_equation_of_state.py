@@ -64,6 +64,17 @@ def compressed(folder: Path, **sections: Any) -> Path:
     return make(folder, [], densities, workflow=workflow, **sections)
 
 
+def test_a_run_of_another_version_is_analysed_alike(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    run_file = compressed(tmp_path / "run") / "run.yaml"
+    today = lamplighter("compression", "run", "--json")
+    assert today[0] == 0
+    stored = yaml.safe_load(run_file.read_text())
+    for each in (stored, stored["potential"], *stored["stages"]):
+        each["of_another_version"] = 1
+    run_file.write_text(yaml.safe_dump(stored))
+    assert lamplighter("compression", "run", "--json") == today
+
+
 def test_a_compression_gives_the_tait_equation(lamplighter: Lamplighter, tmp_path: Path) -> None:
     compressed(tmp_path / "run")
     code, out, err = lamplighter("compression", "run", "--figure", "c.png", "--csv", "c.csv")

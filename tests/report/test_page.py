@@ -7,6 +7,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -59,6 +60,24 @@ def view_of(report: Report, name: str) -> dict[str, Any]:
 def positions_of(data: dict[str, Any], frame: int) -> np.ndarray:
     packed = np.frombuffer(base64.b64decode(data["frames"][frame]["positions"]), dtype="<i2")
     return packed.reshape(-1, 3) * data["scale"]
+
+
+def test_a_report_reads_each_file_of_a_run_once(make_run: RunMaker) -> None:
+    folder = make_run(thermo_lines(0, 0, 400, 10, 0.5), [stage(0, "npt", 3990)])
+    (folder / "run.yaml").write_text("stages: [{type: npt, temperature: 500 K, pressure: 1 bar}]")
+    (folder / "events.jsonl").write_text("")
+    opened: list[str] = []
+    listening = True
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:  # stays until the process ends
+        if listening and event == "open" and str(arguments[0]).startswith(str(folder)):
+            opened.append(Path(str(arguments[0])).name)
+
+    sys.addaudithook(hook)
+    assemble([folder], SECTIONS, Wishes())
+    listening = False
+    names = ("thermo.csv", "status.json", "provenance.json", "events.jsonl", "run.yaml")
+    assert {name: opened.count(name) for name in names} == dict.fromkeys(names, 1)
 
 
 def test_structure_says_that_molecules_hold_and_how_long_bonds_are(reports: dict[str, Report]) -> None:
