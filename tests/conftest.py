@@ -41,7 +41,7 @@ def run_program(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str | None] | None = None,
-    timeout: float = 120.0,
+    timeout: float = 250.0,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end and returns its output; a command that takes too long is killed with all it started.
 

@@ -23,6 +23,8 @@ Run = Callable[..., Any]
 Lamplighter = Callable[..., tuple[int, str, str]]
 
 ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": None}
+pytestmark = pytest.mark.thorough
+
 VIOLATED = ("--density", "5", "6")  # argon has 1.78 g/cm³
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -42,17 +43,29 @@ def run_file(folder: Path, potential: dict) -> str:
     return str(path)
 
 
+def loader_and_precision(folder: Path) -> tuple[str, str]:
+    """What provenance.json says of how the model file was read, and in which precision it ran."""
+    (model,) = json.loads((folder / "provenance.json").read_text())["models"]
+    return model["loader"], model["precision"]
+
+
 def test_a_model_that_was_compiled_before_needs_neither_torch_nor_mace(run: Run, tmp_path: Path) -> None:
     path = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")]})
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
     first = run([PROGRAMS / "lamplighter", "run", path, "-o", tmp_path / "first"], env=env)
     assert first.returncode == 0, first.stderr
+    assert loader_and_precision(tmp_path / "first") == ("weights_only", "float64")
     for noise in ("cuequivariance", "Warning", "_Jd"):  # of packages that compiled the model
         assert noise not in first.stdout + first.stderr
     code = WATCH.format(unused=UNUSED, run=path, output=str(tmp_path / "second"))
     second = run([sys.executable, "-c", code], env=env)
     assert second.stdout.splitlines()[-1] == "imported:", second.stderr
     assert (tmp_path / "second" / "thermo.csv").read_text() == (tmp_path / "first" / "thermo.csv").read_text()
+    assert loader_and_precision(tmp_path / "second") == ("native engine, from its compiled form", "float64")
+    single = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")], "dtype": "float32"})
+    third = run([PROGRAMS / "lamplighter", "run", "-q", single, "-o", tmp_path / "single"], env=env)
+    assert third.returncode == 0, third.stderr
+    assert loader_and_precision(tmp_path / "single") == ("native engine, from its compiled form", "float32")
     through = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")], "engine": "bridge"})
     bridge = run([sys.executable, "-c", WATCH.format(unused=UNUSED, run=through, output=str(tmp_path / "third"))])
     assert "mace" in bridge.stdout.splitlines()[-1], "the watch must see what is imported, or it shows nothing"

@@ -22,6 +22,8 @@ BIN = Path(sys.prefix) / "bin"
 NVT: dict[str, Any] = {"type": "nvt", "length": "4000 steps", "temperature": "80 K"}
 WriteRunFile = Callable[..., Path]
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

@@ -91,6 +91,7 @@ def test_a_run_of_a_version_without_some_keys_goes_on(write_run_file: WriteRunFi
         how_to_go_on(old, other)
 
 
+@pytest.mark.thorough
 def test_the_furthest_whole_restart_file_counts_and_nothing_is_lost(
     write_run_file: WriteRunFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +139,7 @@ def test_the_furthest_whole_restart_file_counts_and_nothing_is_lost(
     assert (damaged / "kept_1" / "thermo.csv").read_text() == before
 
 
+@pytest.mark.thorough
 def test_a_run_folder_can_be_moved_and_copied(
     write_run_file: WriteRunFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_run_folder_can_be_moved_and_copied(
         lamplighter.run(moved / "run.yaml", resume=True, progress=False)
 
 
+@pytest.mark.thorough
 def test_resume_starts_what_was_killed_before_its_first_restart_file(
     write_run_file: WriteRunFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

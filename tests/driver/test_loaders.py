@@ -1,35 +1,12 @@
-"""provenance.json says how each model file was read, and in which precision it ran: `auto` is that of the file."""
+"""provenance.json says how each model file was read; of models, `test_first_step.py` shows it."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
 from tests.conftest import PROGRAMS, Run
-
-MODEL = Path(__file__).parents[2] / "examples" / "ec_emc" / "models" / "ec_emc_0.model"
-
-
-def test_the_loader_of_each_model_is_recorded(run: Run, write_run_file: Callable[..., Path], tmp_path: Path) -> None:
-    if importlib.util.find_spec("mace") is None:
-        pytest.skip("mace is not installed in this environment")
-    (tmp_path / "water.xyz").write_text("3\n\nO 0 0 0\nH 0.76 0.59 0\nH -0.76 0.59 0\n")
-    sections: dict[str, Any] = {"structure": str(tmp_path / "water.xyz"), "potential": {"models": str(MODEL)}}
-    found = []
-    for name, dtype in (("first", {}), ("second", {"dtype": "float32"})):
-        sections["potential"] |= dtype
-        path = write_run_file([{"type": "minimise", "max_steps": 1}], **sections)
-        words = [PROGRAMS / "lamplighter", "run", "-q", path, "-o", name]
-        done = run(words, env={"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}, timeout=250)
-        assert done.returncode == 0, done.stderr
-        (model,) = json.loads((tmp_path / name / "provenance.json").read_text())["models"]
-        found.append((model["loader"], model["precision"]))
-    # the second finds the compiled form in the cache
-    assert found == [("weights_only", "float64"), ("native engine, from its compiled form", "float32")]
 
 
 def test_of_other_pair_styles_it_is_lammps(run: Run, write_run_file: Callable[..., Path], tmp_path: Path) -> None:

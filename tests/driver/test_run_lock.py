@@ -97,6 +97,7 @@ def test_a_holder_elsewhere_is_known_by_its_renewals(tmp_path: Path, monkeypatch
     assert json.loads((tmp_path / LOCK).read_text()) == elsewhere  # not its own any more
 
 
+@pytest.mark.thorough
 def test_a_second_run_in_a_folder_is_refused(write_run_file: Callable[..., Path], tmp_path: Path) -> None:
     """Two ranks hold it together; what dies leaves it free."""
     stage: dict[str, Any] = {"type": "nvt", "length": "10000000 steps", "temperature": "80 K"}
