@@ -55,6 +55,7 @@ def test_times_are_those_on_paper(folder: Path) -> None:
     found = [stages.time_of_step(step) for step in (0, 1000, 1200, 1500)]
     assert found == pytest.approx([0.0, 0.5, 0.9, 1.5])
     assert stages.time_of_step(1501) is None
+    assert [stage.length_ps for stage in stages] == pytest.approx([0.0, 0.5, 1.0])
     with pytest.raises(RunFolderError, match=r"stage 0 of .* has no dynamics"):
         stages.interval_ps(stages[0])
 

@@ -74,7 +74,7 @@ def production_of_stage(run: Run, stage: StageStatus, discard_ps: float | None =
     """
     time_ps = time_in_stage_ps(run.thermo.stage(stage.index), stage)
     finite = time_ps[np.isfinite(time_ps)]
-    planned_ps = (stage.steps or 0) * (stage.timestep_fs or 0.0) * 1e-3  # where the thermo table is missing
+    planned_ps = stage.length_ps or 0.0  # where the thermo table is missing
     length_ps = float(finite.max()) if len(finite) else math.nan if len(time_ps) else planned_ps
     if discard_ps is None:
         before = _equilibrated_by(run, stage)

@@ -38,6 +38,13 @@ class StageStatus:
         """Whether the stage has no time and no temperature."""
         return self.type.startswith("minimi")
 
+    @property
+    def length_ps(self) -> float | None:
+        """Simulated time of all its steps, ps; 0 for a minimisation, None where it is not recorded."""
+        if self.is_minimisation:
+            return 0.0
+        return self.steps * self.timestep_fs * 1e-3 if self.steps is not None and self.timestep_fs else None
+
     @classmethod
     def of(cls, entry: Mapping[str, Any], place: int) -> StageStatus:
         """From an entry of `status.json`, the one at `place` in its list."""

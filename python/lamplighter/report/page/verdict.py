@@ -60,10 +60,8 @@ def verdict_of(run: ReportedRun) -> Verdict:
 
 def asked_ps(run: ReportedRun) -> float | None:
     """How much dynamics the run file asked for, ps; None: it is not recorded."""
-    stages = [stage for stage in run.stages if not stage.is_minimisation]
-    if not stages or any(stage.steps is None or stage.timestep_fs is None for stage in stages):
-        return None
-    return sum((stage.steps or 0) * (stage.timestep_fs or 0.0) for stage in stages) * 1e-3
+    lengths = [stage.length_ps for stage in run.stages if not stage.is_minimisation]
+    return sum(each for each in lengths if each is not None) if lengths and None not in lengths else None
 
 
 def _asked(run: ReportedRun) -> str:
