@@ -130,6 +130,7 @@ def test_what_is_stored_says_the_same(liquids: list[Atoms], fitted: Extrapolatio
         load_extrapolation(tmp_path / "pickle.npz")
 
 
+@pytest.mark.thorough
 def test_a_sample_gives_nearly_the_thresholds_of_all(liquids: list[Atoms], fitted: Extrapolation) -> None:
     sampled = fit_training_set(TRAINING, liquids[:-4], most=150)
     for symbol, limit in fitted.thresholds.items():

@@ -292,6 +292,7 @@ def test_transfer_by_composition(lamplighter: Lamplighter, waters: Path, tmp_pat
     assert "no frame holds named molecules alone" in lamplighter(*words[:5], "--name", "x=XYZ")[2]
 
 
+@pytest.mark.thorough
 def test_extrapolation_of_a_file(lamplighter: Lamplighter, tmp_path: Path) -> None:
     frames = read(EXAMPLE / "data" / "xtb_test.xyz", "::50")
     write(tmp_path / "training.xyz", frames)

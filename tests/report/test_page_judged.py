@@ -24,6 +24,9 @@ from lamplighter.structures.frame import Frame
 
 from .conftest import EXAMPLE, Judged, RunMaker, stage, thermo_lines
 
+# models evaluate hundreds of frames first
+pytestmark = pytest.mark.thorough
+
 SECTION_KEYS = ("model_errors", "decomposition", "transfer", "extrapolation")
 
 
