@@ -1,4 +1,4 @@
-"""The command line: `lamplighter COMMAND`, one file each (`COMMANDS` lists them).
+"""The command line: `lamplighter COMMAND`, one file each (`GROUPS` lists them).
 
 Only the command that is asked for is imported, so that `lamplighter --help` answers at once.
 """
@@ -9,35 +9,22 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lamplighter import launcher
+from lamplighter.cli import completion
 
-# The help of each command, for the list that `lamplighter --help` shows.
-COMMANDS = {
-    "run": "Run molecular dynamics as a run file describes it, alone or under mpirun.",
-    "lmp": "Run a LAMMPS script with Lamplighter's styles, as `lmp` would.",
-    "events": "Show what the guard of a run found, and how the run ended.",
-    "check": "Find the first frame of a trajectory at which it ceases to be physical.",
-    "stability": "How long runs are stable: mean, median, survival curve, failures by cause.",
-    "density": "Density of runs at constant pressure: mean, distribution, compressibility.",
-    "compression": "Isothermal compression: density at each pressure, Tait fit, compressibility.",
-    "expansion": "Thermal expansion: density at each temperature, slope, expansion coefficient.",
-    "scan": "Volume scan: energies of a liquid expanded and compressed with rigid molecules.",
-    "diffusivity": "Self-diffusivity of each molecular species, with finite-size correction.",
-    "structure": "Radial distributions, bond lengths, and whether molecules hold.",
-    "quality": "The quality metric Q of a committee's runs against a reference.",
-    "errors": "Errors of models against reference labels, with error bars.",
-    "decompose": "Errors inside molecules, between them, and of what forces do to them.",
-    "transfer": "Errors of models by composition, and what the data fix (N − M rule).",
-    "extrapolation": "How far environments are from those of a training set: SOAP, PCA, Q-residuals.",
-    "report": "One page about runs: verdict, numbers, figures, failing frames; works offline.",
-    "compile": "Turn MACE models into a file for the native engine, checked against them.",
-    "models": "Say what model files are, and what runs them.",
-    "doctor": "Say what is installed, and what is wrong.",
-    "trust": "Trust model files by their content.",
+GROUPS = {
+    "Run": ("run", "lmp"),
+    "Look at a run": ("report", "events", "check", "stability"),
+    "Observables": ("density", "compression", "expansion", "diffusivity", "structure", "quality"),
+    "Models against data": ("errors", "decompose", "transfer", "scan", "extrapolation"),
+    "Housekeeping": ("models", "compile", "trust", "doctor"),
 }
+"""The commands as `lamplighter --help` groups them. The help of each is the docstring of its file."""
 
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 COLLECTIVE = ("run", "lmp")
 """Which every rank carries out alike; all others the first rank carries out, and the others evaluate models with it."""
@@ -67,6 +54,8 @@ def _status(arguments: list[str]) -> int:
         from lamplighter.cli.lmp import lmp
 
         return ending(lambda: lmp(arguments[1:]))
+    if completion.is_asked_for():
+        return ending(lambda: _app(completion.command())())
     chosen = next((each for each in arguments if not each.startswith("-")), None)
     if chosen not in COLLECTIVE and any(each.at_least > 1 for each in launcher.announced()):
         return ending(lambda: _led(chosen))
@@ -99,21 +88,21 @@ def _app(chosen: str | None) -> Any:
         name="lamplighter",
         help="Molecular dynamics with machine-learned interatomic potentials in stock LAMMPS.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name, help_line in COMMANDS.items():
-        if name == chosen:
+    for group, names in GROUPS.items():
+        for name in names:
+            if name != chosen:
+                app.command(name, help=first_line(name), rich_help_panel=group)(_not_chosen)
+                continue
             command = _load(name)
             if isinstance(command, typer.Typer):
                 for own in command.registered_commands:
                     own.callback = own.callback and _ending(own.callback)
-                app.add_typer(command, name=name)
+                app.add_typer(command, name=name, help=help_of(name), rich_help_panel=group)
             else:
-                app.command(name)(_ending(command))
-        else:
-            app.command(name, help=help_line)(_not_chosen)
+                app.command(name, help=help_of(name), rich_help_panel=group)(_ending(command))
 
     @app.callback(invoke_without_command=True)
     def options(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
@@ -124,6 +113,17 @@ def _app(chosen: str | None) -> Any:
             raise typer.Exit
 
     return app
+
+
+def help_of(name: str) -> str:
+    """The help of a command: the docstring of its file, which is not imported for it."""
+    text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return text.split('"""', 2)[1].strip()
+
+
+def first_line(name: str) -> str:
+    """What `lamplighter --help` says of a command."""
+    return help_of(name).partition("\n")[0]
 
 
 def _load(name: str) -> Any:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Bonds = Annotated[
     str | None,
     typer.Option(
-        help="Which bonds there are: geometry, or a file (lines ID1 ID2, or LAMMPS data with Bonds); default: as the "
-        "run decided, else geometry.",
+        help="Take bonds from geometry, or from a file (lines ID1 ID2, or LAMMPS data with Bonds); the "
+        "default is what the run decided, else geometry.",
         metavar="geometry|FILE",
     ),
 ]
@@ -24,14 +24,22 @@ Tolerance = Annotated[
 ]
 Ions = Annotated[
     str | None,
-    typer.Option(help="auto: metal ions are not bonded to molecules; none: by radii alone.", metavar="auto|none"),
+    typer.Option(
+        help="With auto metal ions are not bonded to molecules; with none radii alone decide.", metavar="auto|none"
+    ),
 ]
 Bonded = Annotated[
     str | None,
-    typer.Option(help='What is bonded whatever --ions says: "Zn-N", or atoms by ID, "12-57".', metavar="PAIRS"),
+    typer.Option(
+        help='Treat these as bonded, whatever --ions says: pairs of elements, "Zn-N", or atoms by ID, "12-57".',
+        metavar="PAIRS",
+    ),
 ]
 Unbonded = Annotated[
-    str | None, typer.Option(help='What is not bonded: "Li", "Zn-O", or atoms by ID, "12-57".', metavar="WORDS")
+    str | None,
+    typer.Option(
+        help='Treat these as not bonded: elements, "Li", pairs, "Zn-O", or atoms by ID, "12-57".', metavar="WORDS"
+    ),
 ]
 
 

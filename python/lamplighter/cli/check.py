@@ -1,7 +1,10 @@
-"""`lamplighter check`: the criteria of `fix guard`, held against a trajectory that is already there.
+"""Find the first frame of any trajectory that is no longer physical.
 
-Exit status: 0 no violation, 1 a violation, 2 the check could not be made, 3 no violation, but the bond criterion had
-nothing to watch.
+The command applies the criteria of `fix guard`, independently of it, to a run folder or to any trajectory file. A run
+folder brings its own guard section as defaults. Numbers that are not finite, and atoms that are lost, always count.
+
+Exit status: 0 no violation, 1 a violation, 2 no check could be made, 3 no violation, but there are no bonds for the
+bond criterion to watch.
 """
 
 from __future__ import annotations
@@ -25,13 +28,14 @@ from lamplighter.guard_criteria import PRESETS, UNITS, format_limit
 def check(
     trajectory: Annotated[
         Path,
-        typer.Argument(help="A run folder, a LAMMPS dump, or any trajectory that ASE reads.", metavar="TRAJECTORY"),
+        typer.Argument(help="Run folder, LAMMPS dump, or any trajectory that ASE reads.", metavar="TRAJECTORY"),
     ],
     limits: dict[str, Any],
     reference: Annotated[
         str | None,
         typer.Option(
-            help="What bonds are compared with: mean (default), initial, or a file of lengths.",
+            help="Compare bonds with their mean length in molecules alike (mean, the default), their first length "
+            "(initial), or a file of lengths.",
             metavar="mean|initial|FILE",
         ),
     ] = None,
@@ -42,20 +46,22 @@ def check(
     unbonded: bond_options.Unbonded = None,
     density_start: Annotated[
         str | None,
-        typer.Option(help='How far the density may leave that of the start: "20 %".', metavar="PERCENT"),
+        typer.Option(
+            help='The density stays within this share of that of the start, such as "20 %".', metavar="PERCENT"
+        ),
     ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
-            help="stability or active-learning, as in a run file: for molecular liquids of about 1 g/cm³ (their bounds "
-            "of the density fit nothing else).",
+            help="Apply a preset, as in a run file. Both are for molecular liquids of about 1 g/cm³: their bounds "
+            "of the density fit nothing else.",
             metavar="stability|active-learning",
         ),
     ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
-            help="Structure that bonds and the first density are of; default: the first frame.",
+            help="Take bonds and the first density from this structure; the default is the first frame.",
             metavar="STRUCTURE",
         ),
     ] = None,
@@ -67,17 +73,6 @@ def check(
     every_violation: Annotated[bool, typer.Option("--all", help="Go on after the first violation.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Find the first frame of a trajectory at which it ceases to be physical.
-
-    Applies the criteria of fix guard, independently of it.
-
-    A run folder brings its own guard section as defaults.
-
-    Numbers that are not finite, and atoms that are lost, always count.
-
-    Exit status: 0 no violation, 1 a violation, 2 no check could be made, 3 no violation, but there are no bonds for the
-    bond criterion to watch.
-    """
     try:
         asked = {name: _limit(name, text) for name, text in limits.items()}
         if density_start is not None:

@@ -1,4 +1,10 @@
-"""`lamplighter compile`: MACE as plain numbers for the native engine, NequIP and Allegro in machine code."""
+"""Compile models into faster files, which are checked against the originals.
+
+A file is written only if energies and forces of clusters agree with the framework's. MACE becomes numbers only, no
+code, no pickle, for the native engine; plain `lmp` without Python reads it, too. NequIP and Allegro become machine code
+for this kind of processor, made by torch (about a minute). Use the file as any model:
+`pair_coeff * * MODEL.lamp H C O`, or in a run file.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +19,28 @@ from lamplighter.errors import LamplighterError
 def compile(  # noqa: A001 (the name of the command)
     models: Annotated[
         list[Path],
-        typer.Argument(help="MACE models, several of one architecture: a committee; or one of NequIP or Allegro."),
+        typer.Argument(
+            help="MACE models, of which several of one architecture make a committee, or one model of NequIP or "
+            "Allegro."
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File to write; default: beside the model, .lamp or .nequip.pt2"),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write this file; the default lies beside the model and ends in .lamp or .nequip.pt2.",
+        ),
     ] = None,
     elements: Annotated[
-        str | None, typer.Option(help='Keep only these, such as "H C O"; a large model becomes a small file.')
+        str | None,
+        typer.Option(help='Keep only these elements, such as "H C O", so that a large model becomes a small file.'),
     ] = None,
-    head: Annotated[str | None, typer.Option(help="Head of a multi-head model; default: the last.")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="Put the models on your list of trusted files.")] = False,
+    head: Annotated[
+        str | None, typer.Option(help="Take this head of a model with several; the default is the last.")
+    ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
 ) -> None:
-    """Make models faster; the file is written only if energies and forces of clusters agree with the framework's.
-
-    MACE: numbers only, no code, no pickle, for the native engine; plain `lmp` without Python reads it too. NequIP and
-    Allegro: machine code for this kind of processor, made by torch (about a minute). Use it as any model:
-    `pair_coeff * * MODEL.lamp H C O`, or in a run file.
-    """
     from lamplighter.model_files import recognition
 
     if recognition.is_nequip(models[0]):

@@ -1,4 +1,8 @@
-"""`lamplighter compression`: Isothermal compression of a liquid from its runs."""
+"""Fit the Tait equation to densities at several pressures: compressibility.
+
+The command takes the npt stages at constant temperature and pressure; of several in a row at one pressure the last is
+production. `workflow: {compression: …}` in a run file makes such stages.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +20,12 @@ def compression(
     discard: options.Discard = "auto",
     stage: options.Stages = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Draw V(p), what the fit leaves, and κ_T(p).", metavar="FILE")
+        Path | None,
+        typer.Option(help="Draw V(p), what the fit leaves of it, and κ_T(p) into this file.", metavar="FILE"),
     ] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Isothermal compression: density at each pressure, Tait fit, compressibility with error.
-
-    Takes the npt stages at constant temperature and pressure; of several in a row at one pressure the last is
-    production. `workflow: {compression: …}` in a run file makes such stages.
-    """
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.observables.compression import compression_of_runs
     from lamplighter.report.compression_text import SHOWN

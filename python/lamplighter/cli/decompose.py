@@ -1,4 +1,8 @@
-"""`lamplighter decompose`: errors inside molecules, between them, and of the forces that move, turn and deform them."""
+"""Split errors of models into those inside molecules and those between them.
+
+Errors of forces are also split by what they do to a molecule: move, turn, deform. Each molecule is computed once more
+alone in vacuum, at the geometry that it has in its frame, by the models and by the reference method.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ LARGEST_MISMATCH = 1e-3  # eV/atom
 
 
 def decompose(
-    frames: Annotated[Path, typer.Argument(help="Extended XYZ with reference labels.", metavar="FRAMES")],
+    frames: Annotated[
+        Path, typer.Argument(help="Extended XYZ file of frames with reference labels.", metavar="FRAMES")
+    ],
     model: model_options.Models = None,
     run_file: model_options.RunFileOption = None,
     kind: model_options.Kind = None,
@@ -29,15 +35,19 @@ def decompose(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Method that gives the reference of lone molecules: gfn2 or gfn1 (tblite).", metavar="METHOD"
+            help="Compute the reference of lone molecules by this method: gfn2 or gfn1 (tblite).", metavar="METHOD"
         ),
     ] = None,
     molecule_labels: Annotated[
         Path | None,
-        typer.Option(help="Or their labels, in the order of --write-molecules.", metavar="FILE"),
+        typer.Option(
+            help="Read the reference of lone molecules from this file, in the order of --write-molecules.",
+            metavar="FILE",
+        ),
     ] = None,
     write_molecules: Annotated[
-        Path | None, typer.Option(help="Write the lone molecules as extended XYZ, and go on.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Write the lone molecules as extended XYZ into this file, and go on.", metavar="FILE"),
     ] = None,
     bonds: bond_options.Bonds = None,
     tolerance: bond_options.Tolerance = None,
@@ -48,18 +58,20 @@ def decompose(
     forces: model_options.ForcesKey = None,
     group: Annotated[
         str,
-        typer.Option(help="Frames that say the same here (a trajectory) are resampled together.", metavar="KEY"),
+        typer.Option(
+            help="Resample frames together that have the same value under this key, such as those of one trajectory.",
+            metavar="KEY",
+        ),
     ] = "",
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap.", metavar="N", min=100)] = 1000,
-    figure: Annotated[Path | None, typer.Option(help="Draw RMSE and relative RMSE by part.", metavar="FILE")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the table.", metavar="FILE")] = None,
+    resamples: Annotated[
+        int, typer.Option(help="Resample this number of times for the error bars (bootstrap).", metavar="N", min=100)
+    ] = 1000,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw RMSE and relative RMSE of each part into this file.", metavar="FILE")
+    ] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Errors inside molecules and between them; of forces also by what they do to a molecule: move, turn, deform.
-
-    Each molecule is computed once more alone in vacuum, at the geometry that it has in its frame, by the models and by
-    the reference method.
-    """
     from ase.io import write
 
     from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules

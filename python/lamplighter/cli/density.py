@@ -1,4 +1,7 @@
-"""`lamplighter density`: the density of runs at constant pressure."""
+"""Compute the density of runs at constant pressure, and the compressibility.
+
+Each mean has an error. With --reference the distribution P(ρ) is compared with that of other runs (Kullback-Leibler).
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,32 @@ def density(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            help="Run folder, or a pattern of them, that P(ρ) is compared with; again for more.", metavar="RUN"
+            help="Compare P(ρ) with that of this run folder, or of all that match a pattern. The option can be "
+            "repeated.",
+            metavar="RUN",
         ),
     ] = None,
     discard: options.Discard = "auto",
     stage: Annotated[
-        str | None, typer.Option(help="Name or index of the stage; default: the last npt.", metavar="STAGE")
+        str | None,
+        typer.Option(help="Take the stage of this name or index; the default is the last npt stage.", metavar="STAGE"),
     ] = None,
     bin_width: Annotated[
         float | None,
-        typer.Option("--bin", help="Width of the bins of P(ρ), g/cm³; default: Scott's rule.", metavar="W"),
+        typer.Option(
+            "--bin", help="Give the bins of P(ρ) this width, g/cm³; the default is Scott's rule.", metavar="W"
+        ),
     ] = None,
-    pseudo_count: Annotated[float, typer.Option(help="Added to each bin, so that none is empty.", metavar="N")] = 0.5,
-    figure: Annotated[Path | None, typer.Option(help="Draw series, P(ρ) and blocks.", metavar="FILE")] = None,
+    pseudo_count: Annotated[
+        float, typer.Option(help="Add this number of counts to each bin of P(ρ), so that none is empty.", metavar="N")
+    ] = 0.5,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw the series, P(ρ) and the error by length of blocks into this file.", metavar="FILE"),
+    ] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Density of runs at constant pressure: mean with error, distribution, compressibility.
-
-    With --reference also how far the distribution is from that of other runs (Kullback-Leibler).
-    """
     from lamplighter.cli.run_folders import matching_runs
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.errors import LamplighterError

@@ -1,4 +1,11 @@
-"""`lamplighter diffusivity`: how fast molecules diffuse."""
+"""Compute the self-diffusivity of each molecular species, with its error.
+
+Molecules are those that a run decided on, else those of the first frame; the motion of the total centre of mass is
+removed.
+
+Defaults are the protocol's: the first 100 ps discarded (at most half), blocks of 100 ps that start every 10 ps,
+their first 10 ps dropped. The error bar comes from blocks that do not overlap.
+"""
 
 from __future__ import annotations
 
@@ -14,35 +21,56 @@ from lamplighter.cli.output import show
 def diffusivity(
     trajectories: Annotated[
         list[Path],
-        typer.Argument(help="Run folders, LAMMPS dumps, or trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"),
+        typer.Argument(
+            help="Run folders, LAMMPS dumps, or any trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"
+        ),
     ],
     discard: options.Discard = "auto",
-    block: Annotated[str, typer.Option(help="Length of a block.", metavar="TIME")] = "100 ps",
+    block: Annotated[str, typer.Option(help="Compute D from blocks of this length.", metavar="TIME")] = "100 ps",
     block_spacing: Annotated[
-        str, typer.Option(help="Between the starts of overlapping blocks.", metavar="TIME")
+        str, typer.Option(help="Overlapping blocks start this time apart.", metavar="TIME")
     ] = "10 ps",
-    ballistic: Annotated[str, typer.Option(help="Dropped from the beginning of each block.", metavar="TIME")] = "10 ps",
+    ballistic: Annotated[
+        str,
+        typer.Option(
+            help="Drop this time, in which motion is ballistic, from the beginning of each block.", metavar="TIME"
+        ),
+    ] = "10 ps",
     stage: Annotated[
-        str | None, typer.Option(help="Of a run: name or index; default: the last nvt or nve.", metavar="STAGE")
+        str | None,
+        typer.Option(
+            help="Take the stage of this name or index of a run; the default is the last nvt or nve stage.",
+            metavar="STAGE",
+        ),
     ] = None,
     viscosity: Annotated[
-        float | None, typer.Option(help="mPa s; makes the finite-size correction (Yeh, Hummer).", metavar="ETA")
+        float | None,
+        typer.Option(
+            help="Correct D for the finite size of the cell (Yeh, Hummer) with this viscosity, mPa s.", metavar="ETA"
+        ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="K, for that correction; default: the run's own.", metavar="T")
+        float | None,
+        typer.Option(
+            help="Use this temperature, K, in the correction of --viscosity; the default is the run's own.", metavar="T"
+        ),
     ] = None,
     vacf_length: Annotated[
-        str, typer.Option(help="Up to which the velocity autocorrelation is integrated.", metavar="TIME")
+        str, typer.Option(help="Integrate the autocorrelation of velocities up to this time.", metavar="TIME")
     ] = "2 ps",
     source: Annotated[
         str,
         typer.Option(
-            help="Of a run: centres (written during it), trajectory, or auto: the first that there is.",
+            help="Read the centres of mass that a run wrote (centres), or its trajectory; auto takes the first "
+            "that there is.",
             metavar="auto|centres|trajectory",
         ),
     ] = "auto",
     unwrap: Annotated[
-        bool, typer.Option("--unwrap", help="Positions are wrapped: follow atoms through the nearest image.")
+        bool,
+        typer.Option(
+            "--unwrap", help="Positions are wrapped, so that atoms are followed through their nearest images."
+        ),
     ] = False,
     bonds: bond_options.Bonds = None,
     tolerance: bond_options.Tolerance = None,
@@ -54,18 +82,12 @@ def diffusivity(
     units: options.Units = None,
     timestep: options.Timestep = None,
     dt: options.Dt = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the displacements into this file.", metavar="FILE")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the mean square displacements into this file.", metavar="FILE")
+    ] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Self-diffusivity of each molecular species, from displacements at constant volume.
-
-    Molecules are those that a run decided on, else those of the first frame; the motion of the total centre of mass is
-    removed.
-
-    Defaults are the protocol's: the first 100 ps discarded (at most half), blocks of 100 ps that start every 10 ps,
-    their first 10 ps dropped. The error bar comes from blocks that do not overlap.
-    """
     from lamplighter.analysis.diffusivity import BlockPlan
     from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
     from lamplighter.errors import LamplighterError

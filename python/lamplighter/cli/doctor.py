@@ -1,4 +1,8 @@
-"""`lamplighter doctor`: what is installed, what works, and what to do about the rest."""
+"""Check the installation: what works, what is missing, and what to do about it.
+
+The command looks at versions, MPI, LAMMPS, the plugin, frameworks, GPUs and cores. The exit status is 1 where something
+is wrong without which nothing runs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lamplighter import launcher
+from lamplighter.cli import options
 from lamplighter.cli.diagnosis import Finding, diagnose
 from lamplighter.errors import LamplighterError
 
@@ -24,12 +28,8 @@ _PLAIN_WIDTH = 160
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Check the installation: versions, MPI, LAMMPS, the plugin, frameworks, GPUs and cores.
-
-    The exit status is 1 where something is wrong without which nothing runs.
-    """
     if not _speaks():
         return
     findings = diagnose()

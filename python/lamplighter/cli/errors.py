@@ -1,4 +1,8 @@
-"""`lamplighter errors`: models against reference labels."""
+"""Compare energies, forces and stresses of models with reference labels.
+
+Each model is evaluated in LAMMPS as in a run. Of several models the committee mean is given, too, and how the errors
+spread over the members.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from lamplighter.cli.output import show
 
 
 def errors(
-    frames: Annotated[Path, typer.Argument(help="Extended XYZ with reference labels.", metavar="FRAMES")],
+    frames: Annotated[
+        Path, typer.Argument(help="Extended XYZ file of frames with reference labels.", metavar="FRAMES")
+    ],
     model: model_options.Models = None,
     run_file: model_options.RunFileOption = None,
     kind: model_options.Kind = None,
@@ -23,27 +29,39 @@ def errors(
     forces: model_options.ForcesKey = None,
     stress: model_options.StressKey = None,
     by: Annotated[
-        str, typer.Option(help="Also over parts of the frames, which say the same under this key.", metavar="KEY")
+        str,
+        typer.Option(
+            help="Give errors also for parts of the frames: those with the same value under this key.", metavar="KEY"
+        ),
     ] = "",
     group: Annotated[
         str,
-        typer.Option(help="Frames that say the same here (a trajectory) are resampled together.", metavar="KEY"),
+        typer.Option(
+            help="Resample frames together that have the same value under this key, such as those of one trajectory.",
+            metavar="KEY",
+        ),
     ] = "",
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap.", metavar="N", min=100)] = 1000,
-    figure: Annotated[Path | None, typer.Option(help="Draw parity plots.", metavar="FILE")] = None,
-    along: Annotated[Path | None, typer.Option(help="Draw the errors frame by frame.", metavar="FILE")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the tables.", metavar="FILE")] = None,
-    frame_errors: Annotated[Path | None, typer.Option(help="Write the errors of each frame.", metavar="FILE")] = None,
+    resamples: Annotated[
+        int, typer.Option(help="Resample this number of times for the error bars (bootstrap).", metavar="N", min=100)
+    ] = 1000,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw predicted against reference values into this file.", metavar="FILE")
+    ] = None,
+    along: Annotated[
+        Path | None, typer.Option(help="Draw the errors frame by frame into this file.", metavar="FILE")
+    ] = None,
+    csv: options.Csv = None,
+    frame_errors: Annotated[
+        Path | None, typer.Option(help="Write the errors of each frame as CSV into this file.", metavar="FILE")
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Keep the predictions, for --model in another environment.", metavar="FILE.npz")
+        Path | None,
+        typer.Option(
+            help="Keep the predictions in this file, for --model of a call in another environment.", metavar="FILE.npz"
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Errors of models against reference labels: energies, forces, stresses, with error bars.
-
-    Each model is evaluated in LAMMPS as in a run. Of several models also the committee mean, and how the errors spread
-    over the members.
-    """
     from lamplighter.observables.model_errors import errors_of_models
     from lamplighter.observables.predictions import save_predictions
     from lamplighter.report.model_errors_text import FRAMES, SHOWN

@@ -1,4 +1,7 @@
-"""`lamplighter events`: what the guard of a run found, and how the run ended."""
+"""Show what the guard found during a run, and how the run ended.
+
+The command reads what the run wrote. `lamplighter check` looks at the trajectory itself.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ import typer
 
 
 def events(
-    run_folder: Annotated[Path, typer.Argument(help="The run folder.", metavar="RUN")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the lines of events.jsonl as they are.")] = False,
+    run_folder: Annotated[Path, typer.Argument(help="Run folder whose guard is asked.", metavar="RUN")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the lines of events.jsonl, of which each is JSON, in place of text.")
+    ] = False,
 ) -> None:
-    """Show what the guard of a run found, and how the run ended."""
     from lamplighter.report.events_text import format_events
     from lamplighter.run_folder.events import read_events
     from lamplighter.run_folder.run import Run

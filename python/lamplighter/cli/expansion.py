@@ -1,4 +1,8 @@
-"""`lamplighter expansion`: thermal expansion of a liquid from its runs."""
+"""Fit a line to densities at several temperatures: thermal expansion.
+
+The command takes the npt stages at constant temperature and pressure; of several in a row at one temperature the last
+is production. `workflow: {thermal_expansion: …}` in a run file makes such stages.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,10 @@ def expansion(
     runs: options.Runs,
     discard: options.Discard = "auto",
     stage: options.Stages = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw ρ(T).", metavar="FILE")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw ρ(T) and the line into this file.", metavar="FILE")] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Thermal expansion: density at each temperature, slope of the line, α_V with error.
-
-    Takes the npt stages at constant temperature and pressure; of several in a row at one temperature the last is
-    production. `workflow: {thermal_expansion: …}` in a run file makes such stages.
-    """
     from lamplighter.cli.trajectory_source import discard_option
     from lamplighter.observables.thermal_expansion import thermal_expansion_of_runs
     from lamplighter.report.thermal_expansion_text import SHOWN

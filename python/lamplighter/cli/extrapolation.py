@@ -1,4 +1,7 @@
-"""`lamplighter extrapolation fit` and `check`: how far environments are from those of a training set."""
+"""Measure how far environments are from a training set: SOAP, PCA, Q-residuals.
+
+`extrapolation fit` learns a training set. `extrapolation check` holds a trajectory against it; no labels are needed.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,32 @@ from lamplighter.errors import LamplighterError
 if TYPE_CHECKING:
     from lamplighter.observables.extrapolation import Extrapolation
 
-extrapolation = typer.Typer(
-    help="How far environments are from those of a training set: SOAP, PCA and Q-residuals.", no_args_is_help=True
-)
+extrapolation = typer.Typer(no_args_is_help=True)
 
 
 @extrapolation.command()
 def fit(
-    training: Annotated[Path, typer.Argument(help="Structures that models were trained on.", metavar="TRAINING")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="File that is written.", metavar="FILE.npz")],
-    components: Annotated[int, typer.Option(help="Of each element's PCA.", metavar="N", min=1)] = 5,
+    training: Annotated[
+        Path, typer.Argument(help="File of the structures that models were trained on.", metavar="TRAINING")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Write what was learnt into this file.", metavar="FILE.npz")
+    ],
+    components: Annotated[
+        int, typer.Option(help="Keep this number of components of each element's PCA.", metavar="N", min=1)
+    ] = 5,
     most: Annotated[
         int,
         typer.Option(
-            help="Environments of an element that its PCA is made of; of more, a sample.", metavar="N", min=10
+            help="Make the PCA of an element from at most this number of its environments; of more, a sample is taken.",
+            metavar="N",
+            min=10,
         ),
     ] = 5000,
-    seed: Annotated[int, typer.Option(help="Of that sample.", metavar="N")] = 1,
-    figure: Annotated[Path | None, typer.Option(help="Draw the map of the training set.", metavar="FILE")] = None,
+    seed: Annotated[int, typer.Option(help="Take the sample of --most by this seed.", metavar="N")] = 1,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the map of the training set into this file.", metavar="FILE")
+    ] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
@@ -50,24 +61,30 @@ def fit(
 
 @extrapolation.command()
 def check(
-    fitted: Annotated[Path, typer.Argument(help="File of `extrapolation fit`.", metavar="FILE.npz")],
+    fitted: Annotated[
+        Path, typer.Argument(help="Training set that was learnt, a file of `extrapolation fit`.", metavar="FILE.npz")
+    ],
     trajectory: Annotated[
         Path,
-        typer.Argument(help="A run folder, a LAMMPS dump, or any trajectory that ASE reads.", metavar="RUN|TRAJECTORY"),
+        typer.Argument(help="Run folder, LAMMPS dump, or any trajectory that ASE reads.", metavar="RUN|TRAJECTORY"),
     ],
-    every: Annotated[int, typer.Option(help="Take each N-th frame.", metavar="N", min=1)] = 1,
+    every: Annotated[int, typer.Option(help="Take only each N-th frame.", metavar="N", min=1)] = 1,
     elements: options.Elements = None,
     topology: options.Topology = None,
     units: options.Units = None,
     timestep: options.Timestep = None,
     dt: options.Dt = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw Q along the trajectory.", metavar="FILE")] = None,
-    map_figure: Annotated[
-        Path | None, typer.Option("--map", help="Draw the map: training set and trajectory.", metavar="FILE")
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw Q along the trajectory into this file.", metavar="FILE")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write each frame and element.", metavar="FILE")] = None,
+    map_figure: Annotated[
+        Path | None,
+        typer.Option("--map", help="Draw the map of training set and trajectory into this file.", metavar="FILE"),
+    ] = None,
+    csv: options.Csv = None,
     atoms: Annotated[
-        Path | None, typer.Option(help="Write the frames as extended XYZ, with Q of each atom.", metavar="FILE.xyz")
+        Path | None,
+        typer.Option(help="Write the frames as extended XYZ, with Q of each atom, into this file.", metavar="FILE.xyz"),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -23,36 +23,49 @@ if TYPE_CHECKING:
 LabelledFile = Annotated[
     Path | None,
     typer.Option(
-        "--labelled", help="Frames with reference labels: errors of the runs' models on them.", metavar="FRAMES"
+        "--labelled",
+        help="Show errors of the runs' models on these frames, which have reference labels.",
+        metavar="FRAMES",
     ),
 ]
 Predictions = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Of `errors --save` for these frames, in place of evaluating models of these names; again for more.",
+        help="Use predictions that `errors --save` kept for these frames, in place of evaluating the models "
+        "of these names. The option can be repeated.",
         metavar="FILE.npz",
     ),
 ]
 Group = Annotated[
-    str, typer.Option(help="Labelled frames that say the same here are resampled together.", metavar="KEY")
+    str,
+    typer.Option(
+        help="Resample frames together that have the same value under this key, such as those of one trajectory.",
+        metavar="KEY",
+    ),
 ]
 LoneMolecules = Annotated[
     str | None,
     typer.Option(
-        help="Reference of lone molecules: gfn2, gfn1, or labels in the order of `decompose --write-molecules`.",
+        help="Take the reference of lone molecules from this method (gfn2, gfn1), or from a file of labels in "
+        "the order of `decompose --write-molecules`.",
         metavar="METHOD|FILE",
     ),
 ]
 Trained = Annotated[
     list[Path] | None,
-    typer.Option(help="Training data, whose compositions are marked; again for more.", metavar="FILE"),
+    typer.Option(help="Mark the compositions of this training data. The option can be repeated.", metavar="FILE"),
 ]
 Names = Annotated[
-    list[str] | None, typer.Option("--name", help="What to call a molecule, such as EC=C3H4O3; again for more.")
+    list[str] | None,
+    typer.Option("--name", help="Give a molecule a name, such as EC=C3H4O3. The option can be repeated."),
 ]
 ExtrapolationFit = Annotated[
     Path | None,
-    typer.Option("--extrapolation", help="Training set of `extrapolation fit`: Q-residuals.", metavar="FILE.npz"),
+    typer.Option(
+        "--extrapolation",
+        help="Show Q-residuals against this training set, a file of `extrapolation fit`.",
+        metavar="FILE.npz",
+    ),
 ]
 
 

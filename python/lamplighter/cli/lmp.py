@@ -1,4 +1,4 @@
-"""`lamplighter lmp`: a drop-in for LAMMPS' own `lmp`, with Lamplighter's styles and models.
+"""Run a LAMMPS script with Lamplighter's styles and models, as `lmp` would.
 
 Switches are those of `lmp`; all but `-in` go to LAMMPS as they are. Exit status: 0, 1 after an error, or that of the
 script's `quit`.

@@ -25,34 +25,67 @@ Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help="Model file, a pattern of them, or predictions of --save; NAME=PATTERN makes a committee; again for more.",
+        help="Evaluate this model file, all that match a pattern, or predictions of `errors --save`; "
+        "NAME=PATTERN makes a committee. The option can be repeated.",
         metavar="[NAME=]FILE",
     ),
 ]
 RunFileOption = Annotated[
     Path | None,
     typer.Option(
-        "--run-file", help="Take the potential section of this run file, each of its models for itself.", metavar="FILE"
+        "--run-file", help="Evaluate the potential of this run file, each of its models for itself.", metavar="FILE"
     ),
 ]
 Kind = Annotated[
-    str | None, typer.Option(help="Of the files of --model; default: auto, by their content.", metavar="KIND")
+    str | None,
+    typer.Option(help="The files of --model are of this kind; the default is auto, by their content.", metavar="KIND"),
 ]
 Dtype = Annotated[
     str | None,
-    typer.Option(help="Of the files of --model; default: auto, as each was made.", metavar="auto|float64|float32"),
+    typer.Option(
+        help="Evaluate the files of --model in this precision; the default is auto, as each was made.",
+        metavar="auto|float64|float32",
+    ),
 ]
 Device = Annotated[
     str | None,
-    typer.Option(help="Of the files of --model: auto, cpu, cuda or cuda:K; default: auto.", metavar="DEVICE"),
+    typer.Option(
+        help="Evaluate the files of --model on this device: auto, cpu, cuda or cuda:K; the default is auto.",
+        metavar="DEVICE",
+    ),
 ]
 Engine = Annotated[
-    str | None, typer.Option(help="Of the files of --model: auto, native or bridge; default: auto.", metavar="ENGINE")
+    str | None,
+    typer.Option(
+        help="Evaluate the files of --model by this engine: auto, native or bridge; the default is auto.",
+        metavar="ENGINE",
+    ),
 ]
-Trust = Annotated[bool, typer.Option("--trust", help="Put the model files on the list of trusted files.")]
-EnergyKey = Annotated[str | None, typer.Option("--energy", help="Name of the reference energy, eV.", metavar="KEY")]
-ForcesKey = Annotated[str | None, typer.Option("--forces", help="Of the forces, eV/Å.", metavar="KEY")]
-StressKey = Annotated[str | None, typer.Option("--stress", help="Of the stress, eV/Å³.", metavar="KEY")]
+Trust = Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")]
+EnergyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--energy",
+        help="Read the reference energy, eV, from this key of the frames; the default is found by itself.",
+        metavar="KEY",
+    ),
+]
+ForcesKey = Annotated[
+    str | None,
+    typer.Option(
+        "--forces",
+        help="Read the reference forces, eV/Å, from this key of the frames; the default is found by itself.",
+        metavar="KEY",
+    ),
+]
+StressKey = Annotated[
+    str | None,
+    typer.Option(
+        "--stress",
+        help="Read the reference stress, eV/Å³, from this key of the frames; the default is found by itself.",
+        metavar="KEY",
+    ),
+]
 
 PREDICTIONS = ".npz"
 

@@ -1,4 +1,7 @@
-"""`lamplighter models`: what model files are."""
+"""Say what model files are: framework, elements, cutoff, and what runs them.
+
+No code that is in a file is run; what could be told only that way is left out, and the output says so.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,10 @@ _ELEMENTS_SHOWN = 24
 
 def models(
     files: Annotated[
-        list[Path], typer.Argument(help="Model files of any framework, or run files for theirs.", metavar="FILE…")
+        list[Path],
+        typer.Argument(help="Model files of any framework, or run files that name model files.", metavar="FILE…"),
     ],
 ) -> None:
-    """Say what model files are: framework, elements, cutoff, precision, and what runs them.
-
-    No code that is in a file is run; what could be told only that way is left out, and said so.
-    """
     from lamplighter.errors import LamplighterError, ModelError
     from lamplighter.model_files.description import describe
 

@@ -1,4 +1,8 @@
-"""`lamplighter quality`: the quality metric Q of a committee."""
+"""Compute the quality Q of a committee's runs against a reference, from 0 to 3.
+
+Q adds up whether runs are stable, of the right density, and of the right mobility. Runs are sorted by their last
+stage: npt runs give stability and density, nvt (and nve) runs the diffusivity.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from lamplighter.cli.output import show
 
 
 def quality(
-    runs: Annotated[list[Path], typer.Argument(help="The committee's npt and nvt runs.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of the committee, npt and nvt.", metavar="RUN…")],
     reference: quality_options.Reference = None,
     reference_density: quality_options.ReferenceDensity = None,
     reference_diffusivity: quality_options.ReferenceDiffusivity = None,
@@ -27,10 +31,6 @@ def quality(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quality metric Q of a committee: stable, of the right density, of the right mobility. 0 to 3.
-
-    Runs are sorted by their last stage: npt runs give stability and density, nvt (and nve) runs the diffusivity.
-    """
     from lamplighter.cli.run_folders import matching_runs
     from lamplighter.observables.quality import quality_of_runs
     from lamplighter.report.quality_text import SHOWN

@@ -8,31 +8,55 @@ import typer
 
 Reference = Annotated[
     list[str] | None,
-    typer.Option(help="Reference run, npt or nvt, or a pattern of them; again for more.", metavar="RUN"),
+    typer.Option(
+        help="Compare with this reference run, npt or nvt, or with all that match a pattern. The option can "
+        "be repeated.",
+        metavar="RUN",
+    ),
 ]
 ReferenceDensity = Annotated[
     tuple[float, float] | None,
-    typer.Option(help="Mean and standard deviation of the reference's P(ρ), g/cm³.", metavar="MEAN STD"),
+    typer.Option(
+        help="Take this mean and standard deviation, g/cm³, as the reference's P(ρ), in place of reference runs.",
+        metavar="MEAN STD",
+    ),
 ]
 ReferenceDiffusivity = Annotated[
-    float | None, typer.Option(help="The reference's D over all molecules, 10⁻⁶ cm²/s.", metavar="D")
+    float | None,
+    typer.Option(
+        help="Take this D over all molecules, 10⁻⁶ cm²/s, as the reference's, in place of reference runs.", metavar="D"
+    ),
 ]
 Noise = Annotated[
     float | None,
-    typer.Option(help="D_KL between references that differ in their seed; default: from the runs.", metavar="X"),
+    typer.Option(
+        help="Take this D_KL as the noise between references that differ in their seed; the default comes "
+        "from the reference runs.",
+        metavar="X",
+    ),
 ]
-Horizon = Annotated[str, typer.Option(help="From which on a run counts as stable.", metavar="TIME")]
+Horizon = Annotated[
+    str, typer.Option(help="A run that lasts this long without a violation counts as stable.", metavar="TIME")
+]
 BinWidth = Annotated[
     float | None,
-    typer.Option("--bin", help="Width of the bins of P(ρ), g/cm³; default: Scott's rule.", metavar="W"),
+    typer.Option("--bin", help="Give the bins of P(ρ) this width, g/cm³; the default is Scott's rule.", metavar="W"),
 ]
 DiscardNvt = Annotated[
     str | None,
-    typer.Option(help="The same as --discard, for D alone; default: as --discard.", metavar="auto|TIME"),
+    typer.Option(
+        help="Leave out this time from the beginning where D is computed; the default is that of --discard.",
+        metavar="auto|TIME",
+    ),
 ]
-Block = Annotated[str, typer.Option(help="Length of a block for D.", metavar="TIME")]
-BlockSpacing = Annotated[str, typer.Option(help="Between the starts of blocks.", metavar="TIME")]
-Ballistic = Annotated[str, typer.Option(help="Dropped from the beginning of each block.", metavar="TIME")]
+Block = Annotated[str, typer.Option(help="Compute D from blocks of this length.", metavar="TIME")]
+BlockSpacing = Annotated[str, typer.Option(help="Overlapping blocks start this time apart.", metavar="TIME")]
+Ballistic = Annotated[
+    str,
+    typer.Option(
+        help="Drop this time, in which motion is ballistic, from the beginning of each block.", metavar="TIME"
+    ),
+]
 
 
 def observables(

@@ -1,4 +1,9 @@
-"""`lamplighter report`: one page about one or several runs."""
+"""Make one page about runs: verdict, numbers with errors, figures, failing frames.
+
+The page is one HTML file that needs no network. With reference runs it has the quality Q (as `lamplighter quality`);
+with labelled frames the errors of the runs' models (`errors`, `decompose`, `transfer`), which are evaluated on them in
+LAMMPS; with a stored training set the Q-residuals along the trajectory (`extrapolation`).
+"""
 
 from __future__ import annotations
 
@@ -12,19 +17,23 @@ from lamplighter.cli import labelled_options, model_options, options, quality_op
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders that the page is about.", metavar="RUN…")],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="The page; default: report.html in the run folder, of several in this one.",
+            help="Write the page into this file; the default is report.html in the run folder, or in the current "
+            "folder if there are several runs.",
             metavar="FILE",
         ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Heading; default: the name of the run.", metavar="TEXT")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="Give the page this heading; the default is the name of the run.", metavar="TEXT")
+    ] = None,
     files: Annotated[
-        Path | None, typer.Option(help="Write figures as PNG and PDF and tables as CSV there, too.", metavar="FOLDER")
+        Path | None,
+        typer.Option(help="Write figures as PNG and PDF, and tables as CSV, into this folder, too.", metavar="FOLDER"),
     ] = None,
     reference: quality_options.Reference = None,
     reference_density: quality_options.ReferenceDensity = None,
@@ -49,12 +58,6 @@ def report(
     extrapolation: labelled_options.ExtrapolationFit = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make one page about runs: what ran, did it hold, numbers with errors, figures, failing frames to turn about.
-
-    The page is one HTML file that needs no network. With a reference it has Q, too (as `lamplighter quality`); with
-    labelled frames the errors of the runs' models (`errors`, `decompose`, `transfer`), which are evaluated on them in
-    LAMMPS; with a stored training set Q-residuals along the trajectory (`extrapolation`).
-    """
     from lamplighter.cli.extrapolation import stored_fit
     from lamplighter.cli.run_folders import matching_runs
     from lamplighter.json_text import json_text

@@ -1,4 +1,7 @@
-"""`lamplighter run`: carry out a run file."""
+"""Run molecular dynamics, or a volume scan, as a run file describes it.
+
+The command runs alone or under `mpirun -n N`. It writes a run folder.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,24 @@ from lamplighter.errors import LamplighterError
 
 
 def run(
-    run_file: Annotated[Path, typer.Argument(help="The run file (YAML).", metavar="RUN.yaml")],
+    run_file: Annotated[Path, typer.Argument(help="Run file (YAML) that is carried out.", metavar="RUN.yaml")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The run folder, in place of output.folder.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write this run folder, in place of output.folder of the run file."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the LAMMPS script and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the LAMMPS script, and run nothing.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Start the run, or go on with it where it was interrupted.")
     ] = False,
     threads: Annotated[
-        int | None, typer.Option("--threads", help="Threads of the model on each rank (default: cores / ranks).")
+        int | None,
+        typer.Option(
+            "--threads", help="Use this number of threads for the model on each rank; the default is cores / ranks."
+        ),
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor summary.")] = False,
 ) -> None:
-    """Run molecular dynamics, or a volume scan, as a run file describes it, alone or under mpirun -n N."""
     from lamplighter.driver import environment
 
     _continue_elsewhere(run_file)

@@ -1,4 +1,8 @@
-"""`lamplighter scan`: E(V) of models and a reference, molecules rigid."""
+"""Compare E(V) of models with a reference as a liquid is expanded or compressed.
+
+Cell and centres of mass are scaled, molecules keep their geometry; zero is the energy of the isolated molecules.
+Models are evaluated in LAMMPS as in a run, on any number of ranks; the reference on the first.
+"""
 
 from __future__ import annotations
 
@@ -16,60 +20,80 @@ def scan(
     frame: Annotated[
         Path | None,
         typer.Argument(
-            help="The liquid: anything that ASE reads, LAMMPS data or a dump. Or a run folder, whose scan is shown.",
+            help="Structure of the liquid: anything that ASE reads, LAMMPS data or a dump. Of a run folder the "
+            "volume scan is shown.",
             metavar="[FRAME]",
         ),
     ] = None,
     density: Annotated[
         str | None,
-        typer.Option(help="g/cm³: LOW:HIGH:NUMBER, or values with commas; default: 0.1:2.5:25.", metavar="DENSITIES"),
+        typer.Option(
+            help="Scan these densities, g/cm³: LOW:HIGH:NUMBER, or values with commas; the default is 0.1:2.5:25.",
+            metavar="DENSITIES",
+        ),
     ] = None,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="A model file, or a run file for its potential; again for more.", metavar="FILE"),
+        typer.Option(
+            help="Evaluate this model file, or the potential of a run file. The option can be repeated.", metavar="FILE"
+        ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="gfn2, an ASE calculator module:Class, or an XYZ file of labelled frames, which are the scan then.",
+            help="Compare with gfn2, with an ASE calculator module:Class, or with an XYZ file of labelled frames, "
+            "which are the scan then.",
             metavar="METHOD|FILE",
         ),
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="Of the reference's class; again for more.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Option(
+            help="Give the class of --reference this argument. The option can be repeated.", metavar="KEY=VALUE"
+        ),
     ] = None,
     energy: Annotated[
-        str | None, typer.Option(help="What labelled frames call their energy; default: as it looks.", metavar="KEY")
+        str | None,
+        typer.Option(
+            help="Read the reference energy, eV, from this key of the frames; the default is found by itself.",
+            metavar="KEY",
+        ),
     ] = None,
     select: Annotated[
-        str | None, typer.Option(help="Only labelled frames that say so of themselves.", metavar="KEY=VALUE")
+        str | None,
+        typer.Option(help="Take only labelled frames that have this value under this key.", metavar="KEY=VALUE"),
     ] = None,
-    index: Annotated[int, typer.Option(help="Which frame of a file with several; -1: the last.", metavar="N")] = -1,
+    index: Annotated[
+        int, typer.Option(help="Take this frame of a file with several; -1 is the last.", metavar="N")
+    ] = -1,
     bonds: bond_options.Bonds = None,
     tolerance: bond_options.Tolerance = None,
     ions: bond_options.Ions = None,
     bonded: bond_options.Bonded = None,
     unbonded: bond_options.Unbonded = None,
-    atomic: Annotated[bool, typer.Option("--atomic", help="Every atom is a molecule of its own.")] = False,
+    atomic: Annotated[bool, typer.Option("--atomic", help="Treat every atom as a molecule of its own.")] = False,
     kind: model_options.Kind = None,
     dtype: model_options.Dtype = None,
     device: model_options.Device = None,
     engine: model_options.Engine = None,
-    threads: Annotated[int | None, typer.Option("--threads", help="Threads of the model on each rank.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", help="Use this number of threads for the model on each rank; the default is cores / ranks."
+        ),
+    ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
     write: Annotated[
         Path | None,
-        typer.Option(help="Write frames and isolated molecules, labelled if by a reference (.xyz).", metavar="FILE"),
+        typer.Option(
+            help="Write frames and isolated molecules as extended XYZ into this file, with the labels of --reference.",
+            metavar="FILE",
+        ),
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the curves.", metavar="FILE")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the curves into this file.", metavar="FILE")] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Volume scan: the energy of a liquid expanded and compressed with its molecules rigid.
-
-    Cell and centres of mass are scaled, molecules keep their geometry; zero is the energy of the isolated molecules.
-    Models are evaluated in LAMMPS as in a run, on any number of ranks; the reference on the first.
-    """
     from lamplighter.cli.scan_models import energies_of, members_of
     from lamplighter.config.volume_scan import DENSITIES
     from lamplighter.driver import environment

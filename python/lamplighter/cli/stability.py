@@ -1,4 +1,8 @@
-"""`lamplighter stability`: how long runs hold."""
+"""Tell how long a set of runs is stable: mean, median, survival curve, causes.
+
+t_stab is the simulated time to the first violation of the guard's criteria; a run without a guard is checked by its
+trajectory (bond stretch 0.5 Å, density 0.2 to 2 g/cm³). A run that did not fail is censored: it counts as ≥.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +16,19 @@ from lamplighter.cli.output import show
 
 
 def stability(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, all of one system.", metavar="RUN…")],
     horizon: Annotated[
-        str, typer.Option(help="Time at which the probability of being stable is told.", metavar="TIME")
+        str, typer.Option(help="Tell the probability of being stable at this time.", metavar="TIME")
     ] = "1 ns",
     confidence: Annotated[
-        float, typer.Option(help="Level of the band and of the median's interval.", metavar="P")
+        float, typer.Option(help="Give the band and the interval of the median this level of confidence.", metavar="P")
     ] = 0.95,
-    figure: Annotated[Path | None, typer.Option(help="Draw the survival curve into this file.", metavar="FILE")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the survival curve and the causes into this file.", metavar="FILE")
+    ] = None,
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """How long runs are stable: t_stab of each, mean, median, survival curve, failures by cause.
-
-    t_stab is the simulated time to the first violation of the guard's criteria; a run without a guard is checked by its
-    trajectory (bond stretch 0.5 Å, density 0.2 to 2 g/cm³). A run that did not fail is censored: it counts as ≥.
-    """
     from lamplighter.cli.trajectory_source import time_option
     from lamplighter.errors import LamplighterError
     from lamplighter.observables.stability import stability_of_runs

@@ -1,4 +1,8 @@
-"""`lamplighter structure`: how a liquid is ordered, how long its bonds are, and whether its molecules hold."""
+"""Compute radial distributions and bond lengths, and tell whether molecules hold.
+
+Molecules and bonds are those that a run decided on, else those of the first frame. With --reference the command also
+says how much longer and softer the bonds are than in another run.
+"""
 
 from __future__ import annotations
 
@@ -14,35 +18,54 @@ from lamplighter.cli.output import show
 def structure(
     trajectories: Annotated[
         list[Path],
-        typer.Argument(help="Run folders, LAMMPS dumps, or trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"),
+        typer.Argument(
+            help="Run folders, LAMMPS dumps, or any trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"
+        ),
     ],
     reference: Annotated[
         Path | None,
-        typer.Option(help="Run folder or trajectory that bond lengths are compared with.", metavar="RUN|TRAJECTORY"),
+        typer.Option(
+            help="Compare bond lengths with those of this run folder or trajectory.", metavar="RUN|TRAJECTORY"
+        ),
     ] = None,
     molecules: Annotated[
-        str, typer.Option(help="Pairs that g(r) is of: all, inter (between molecules), intra.", metavar="KIND")
+        str,
+        typer.Option(
+            help="Show g(r) of all pairs of atoms (all), of those between molecules (inter), or of those within "
+            "(intra).",
+            metavar="KIND",
+        ),
     ] = "inter",
     pairs: Annotated[
-        str | None, typer.Option(help='Pairs of elements, such as "C-O O-H"; default: all.', metavar="PAIRS")
+        str | None,
+        typer.Option(help='Show only these pairs of elements, such as "C-O O-H"; the default is all.', metavar="PAIRS"),
     ] = None,
     r_max: Annotated[
         float | None,
-        typer.Option(help="Å, how far g(r) goes; default: half of the cell, at most 10.", metavar="R"),
+        typer.Option(
+            help="Compute g(r) up to this distance, Å; the default is half of the cell, at most 10.", metavar="R"
+        ),
     ] = None,
-    bin_width: Annotated[float, typer.Option("--bin", help="Å, width of the bins of g(r).", metavar="W")] = 0.05,
+    bin_width: Annotated[float, typer.Option("--bin", help="Give the bins of g(r) this width, Å.", metavar="W")] = 0.05,
     discard: options.Discard = "auto",
     stage: Annotated[
-        str | None, typer.Option(help="Of a run: name or index; default: the last of dynamics.", metavar="STAGE")
+        str | None,
+        typer.Option(
+            help="Take the stage of this name or index of a run; the default is the last stage of dynamics.",
+            metavar="STAGE",
+        ),
     ] = None,
-    every: Annotated[int, typer.Option(help="Look only at each such frame.", metavar="N")] = 1,
+    every: Annotated[int, typer.Option(help="Take only each N-th frame.", metavar="N")] = 1,
     bonds: bond_options.Bonds = None,
     tolerance: bond_options.Tolerance = None,
     ions: bond_options.Ions = None,
     bonded: bond_options.Bonded = None,
     unbonded: bond_options.Unbonded = None,
     breaks: Annotated[
-        float, typer.Option(help="A bond is lost at this times the sum of the covalent radii.", metavar="X")
+        float,
+        typer.Option(
+            help="A bond is lost when it is longer than this times the sum of the covalent radii.", metavar="X"
+        ),
     ] = 1.4,
     elements: options.Elements = None,
     topology: options.Topology = None,
@@ -50,18 +73,11 @@ def structure(
     timestep: options.Timestep = None,
     dt: options.Dt = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Draw g(r), n(r), bond lengths and molecules.", metavar="FILE")
+        Path | None, typer.Option(help="Draw g(r), n(r), bond lengths and molecules into this file.", metavar="FILE")
     ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write tables PREFIX_rdf.csv, PREFIX_bonds.csv, ….", metavar="PREFIX")
-    ] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Radial distributions, coordination numbers, bond lengths, and the molecules of each frame.
-
-    Molecules and bonds are those that a run decided on, else those of the first frame. With --reference also how much
-    longer and softer the bonds are than in another run.
-    """
     from lamplighter.cli.trajectory_source import open_source
     from lamplighter.observables.structure import compared
     from lamplighter.report.structure_text import shown

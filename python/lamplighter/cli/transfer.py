@@ -1,4 +1,9 @@
-"""`lamplighter transfer`: errors of models by composition."""
+"""Compare errors of models from one composition of a liquid to the next.
+
+The command also says whether the data fix the energy of each species (N − M rule). Compositions are told apart by
+their proportions. Where molecules are named (--name), frames that hold others are left out. A committee that is named
+(--model NAME=PATTERN) is one row, its mean.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,9 @@ from lamplighter.errors import LamplighterError
 
 
 def transfer(
-    frames: Annotated[list[Path], typer.Argument(help="Extended XYZ files with reference labels.", metavar="FRAMES…")],
+    frames: Annotated[
+        list[Path], typer.Argument(help="Extended XYZ files of frames with reference labels.", metavar="FRAMES…")
+    ],
     model: model_options.Models = None,
     run_file: model_options.RunFileOption = None,
     kind: model_options.Kind = None,
@@ -23,21 +30,28 @@ def transfer(
     trust: model_options.Trust = False,
     trained: Annotated[
         list[str] | None,
-        typer.Option(help="Training data, of all models or of one row; again for more.", metavar="[ROW=]FILE"),
+        typer.Option(
+            help="Mark the compositions of this training data, which is of all models, or of one row. The option "
+            "can be repeated.",
+            metavar="[ROW=]FILE",
+        ),
     ] = None,
     species: Annotated[
-        str, typer.Option(help="What compositions are counted in.", metavar="molecules|elements")
+        str, typer.Option(help="Count compositions in molecules or in elements.", metavar="molecules|elements")
     ] = "molecules",
     name: Annotated[
-        list[str] | None, typer.Option(help="What to call a molecule, such as EC=C3H4O3; again for more.")
+        list[str] | None, typer.Option(help="Give a molecule a name, such as EC=C3H4O3. The option can be repeated.")
     ] = None,
     constraint: Annotated[
         list[str] | None,
         typer.Option(
-            help='Relation that compositions obey, such as the charges "Li=1 F6P=-1"; again for more.', metavar="TEXT"
+            help='Compositions obey this relation, such as that of charges, "Li=1 F6P=-1". The option can be repeated.',
+            metavar="TEXT",
         ),
     ] = None,
-    most: Annotated[int, typer.Option(help="Columns: the most frequent compositions.", metavar="N", min=1)] = 24,
+    most: Annotated[
+        int, typer.Option(help="Show this number of compositions, the most frequent.", metavar="N", min=1)
+    ] = 24,
     bonds: bond_options.Bonds = None,
     tolerance: bond_options.Tolerance = None,
     ions: bond_options.Ions = None,
@@ -45,15 +59,10 @@ def transfer(
     unbonded: bond_options.Unbonded = None,
     energy: model_options.EnergyKey = None,
     forces: model_options.ForcesKey = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the heat map.", metavar="FILE")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the matrices.", metavar="FILE")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the heat map into this file.", metavar="FILE")] = None,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    """Errors of models for each composition, and whether the data fix the energy of each species (N − M rule).
-
-    Compositions are told apart by their proportions. Where molecules are named (--name), frames that hold others are
-    left out. A committee that is named (--model NAME=PATTERN) is one row, its mean.
-    """
     from lamplighter.analysis.isolated_molecules import BONDED
     from lamplighter.observables.predictions import committees
     from lamplighter.observables.transfer import compositions_of, only_named, rows_of, transfer_of_models

@@ -1,4 +1,8 @@
-"""`lamplighter trust`: the list of model files that the user trusts."""
+"""Put model files on your list of trusted files, which may be opened.
+
+Loading a model file can run code that is in it: trust only files from people whose code you would run. Files are told
+by their content.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,12 @@ from lamplighter.model_files import trust as trusted
 
 
 def trust(
-    files: Annotated[list[Path] | None, typer.Argument(help="Model files to put on the list.")] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="Show the list.")] = False,
+    files: Annotated[list[Path] | None, typer.Argument(help="Model files that are put on the list.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Show the list of trusted files.")] = False,
     remove: Annotated[
-        list[str] | None, typer.Option("--remove", help="Take a file or a hash (8 or more digits) off the list.")
+        list[str] | None, typer.Option("--remove", help="Take a file, or a hash (8 or more digits), off the list.")
     ] = None,
 ) -> None:
-    """Trust model files by their content.
-
-    Loading a model file can run code that is in it: trust only files from people whose code you would run.
-    """
     if not files and not remove and not show_list:
         raise typer.BadParameter("give model files, --list or --remove")
     for entry in trusted.remove(remove or []):
