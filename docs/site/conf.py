@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE))
 
 project = "Lamplighter"
 html_show_copyright = False
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "command_pages"]
+extensions = ["myst_parser", "mathml", "command_pages", "python_pages"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "examples/**.md", "benchmarks/**.md"]
 exclude_patterns = [".*", "build", "README.md", "tests", "python", "runs"]
@@ -23,13 +23,6 @@ suppress_warnings = ["myst.header"]  # tables of results, which scripts write, b
 # GitHub's anchors of headings, so that links to parts of pages mean the same everywhere
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath"]
-
-# Docstrings have `names` in single backticks, and Google's sections.
-default_role = "code"
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
-autodoc_member_order = "bysource"
-autodoc_typehints = "description"
 
 html_math_renderer = "mathml"
 # A theme that fetches no font or script from elsewhere.

@@ -174,6 +174,23 @@ def test_commands_that_prose_names_have_the_options_it_names(page: str) -> None:
         check(line, whole=True)
 
 
+SBATCH = {"job-name", "ntasks", "cpus-per-task", "time", "signal", "open-mode", "output", "nodes", "gpus-per-node"}
+
+
+def test_job_scripts_are_shell_with_options_of_slurm() -> None:
+    scripts = [block for block in ALL_BLOCKS if "#SBATCH" in block.text]
+    assert scripts
+    for block in scripts:
+        done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True)
+        assert done.returncode == 0, f"{block}: {done.stderr}"
+        directives = re.findall(r"^#SBATCH (.*)$", block.text, re.M)
+        names = {(re.fullmatch(r"--([a-z-]+)(=\S+)?", each) or [each, ""])[1] for each in directives}
+        assert names <= SBATCH, f"{block}: {sorted(names - SBATCH)}"
+        # directives count only before the first command
+        assert block.text.startswith("#!/bin/bash\n#SBATCH")
+        assert "#SBATCH" not in re.split(r"^[^#\n]", block.text, maxsplit=1, flags=re.M)[1]
+
+
 @pytest.mark.parametrize(
     "line", ["lamplighter run a.yaml --no-such", "lamplighter nothing", "lmp -no 1", "lamplighter run"]
 )

@@ -1,7 +1,7 @@
 """The names of the files of a run folder, each stated here and nowhere else.
 
-Scripts of `lammps_inputs/` and of the plugin write some of them by the same names; `docs/run_folder.md` says what is in
-them.
+Scripts of `lammps_inputs/` and of the plugin write some of them by the same names. `docs/reference/run_folder.md`
+says what is in them.
 """
 
 RUN_FILE = "run.yaml"
