@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#ifdef FIX_CLASS
+// clang-format off
+FixStyle(guard,FixGuard);
+// clang-format on
+#else
+
 #ifndef LAMPLIGHTER_FIX_GUARD_H
 #define LAMPLIGHTER_FIX_GUARD_H
 
@@ -175,4 +181,5 @@ class FixGuard : public Fix {
 
 }    // namespace LAMMPS_NS
 
+#endif
 #endif

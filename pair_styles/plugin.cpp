@@ -9,15 +9,16 @@
 #include "library.h"
 #include "lmptype.h"
 
-#include "fix_carry.h"
 #include "fix_guard.h"
-#include "fix_trial.h"
-#include "pair_committee.h"
+#include "fix_lamplighter_carry.h"
+#include "fix_lamplighter_trial.h"
 #include "pair_lamplighter.h"
+#include "pair_lamplighter_committee.h"
 
 #include <cstdio>
 #include <dlfcn.h>
 #include <string>
+#include <vector>
 
 using namespace LAMMPS_NS;
 
@@ -53,30 +54,52 @@ std::string difference(void *lammps)
   return "";
 }
 
-void *pair_lamplighter(void *lammps)
+template <class Style> void *create_pair(void *lammps)
 {
-  return static_cast<Pair *>(new PairLamplighter(static_cast<LAMMPS *>(lammps)));
-}
-
-void *pair_committee(void *lammps)
-{
-  return static_cast<Pair *>(new PairCommittee(static_cast<LAMMPS *>(lammps)));
+  return static_cast<Pair *>(new Style(static_cast<LAMMPS *>(lammps)));
 }
 
 // LAMMPS declares what creates a fix as (LAMMPS *, int, char **)
-void *fix_guard(void *lammps, int narg, char **arg)
+template <class Style> void *create_fix(void *lammps, int narg, char **arg)
 {
-  return static_cast<Fix *>(new FixGuard(static_cast<LAMMPS *>(lammps), narg, arg));
+  return static_cast<Fix *>(new Style(static_cast<LAMMPS *>(lammps), narg, arg));
 }
 
-void *fix_carry(void *lammps, int narg, char **arg)
+struct PairEntry {
+  const char *name;
+  lammpsplugin_factory1 *create;
+};
+
+struct FixEntry {
+  const char *name;
+  lammpsplugin_factory2 *create;
+};
+
+// Headers name their styles as LAMMPS' own do: each once, and here as in a LAMMPS that is compiled
+// with them.
+std::vector<PairEntry> pair_styles()
 {
-  return static_cast<Fix *>(new FixCarry(static_cast<LAMMPS *>(lammps), narg, arg));
+  std::vector<PairEntry> styles;
+#define PAIR_CLASS
+#define PairStyle(key, Class) styles.push_back({#key, create_pair<Class>})
+#include "pair_lamplighter.h"
+#include "pair_lamplighter_committee.h"
+#undef PairStyle
+#undef PAIR_CLASS
+  return styles;
 }
 
-void *fix_trial(void *lammps, int narg, char **arg)
+std::vector<FixEntry> fix_styles()
 {
-  return static_cast<Fix *>(new FixTrial(static_cast<LAMMPS *>(lammps), narg, arg));
+  std::vector<FixEntry> styles;
+#define FIX_CLASS
+#define FixStyle(key, Class) styles.push_back({#key, create_fix<Class>})
+#include "fix_guard.h"
+#include "fix_lamplighter_carry.h"
+#include "fix_lamplighter_trial.h"
+#undef FixStyle
+#undef FIX_CLASS
+  return styles;
 }
 
 }    // namespace
@@ -107,30 +130,18 @@ extern "C" void lammpsplugin_init(void *lammps, void *handle, void *register_plu
   style.author = "the Lamplighter developers";
   style.handle = handle;
 
+  style.info = "Lamplighter: molecular dynamics with machine-learned interatomic potentials";
+
   style.style = "pair";
-  style.name = "lamplighter";
-  style.info = "pair style lamplighter: machine-learned interatomic potentials";
-  style.creator.v1 = pair_lamplighter;
-  register_style(&style, lammps);
-
-  style.name = "lamplighter/committee";
-  style.info = "pair style lamplighter/committee: how far several pair styles disagree";
-  style.creator.v1 = pair_committee;
-  register_style(&style, lammps);
-
+  for (const PairEntry &entry : pair_styles()) {
+    style.name = entry.name;
+    style.creator.v1 = entry.create;
+    register_style(&style, lammps);
+  }
   style.style = "fix";
-  style.name = "guard";
-  style.info = "fix guard: stops a run at the step at which it ceases to be physical";
-  style.creator.v2 = fix_guard;
-  register_style(&style, lammps);
-
-  style.name = "lamplighter/carry";
-  style.info = "fix lamplighter/carry: per-atom numbers of other styles";
-  style.creator.v2 = fix_carry;
-  register_style(&style, lammps);
-
-  style.name = "lamplighter/trial";
-  style.info = "fix lamplighter/trial: whether a configuration is a trial of another fix";
-  style.creator.v2 = fix_trial;
-  register_style(&style, lammps);
+  for (const FixEntry &entry : fix_styles()) {
+    style.name = entry.name;
+    style.creator.v2 = entry.create;
+    register_style(&style, lammps);
+  }
 }

@@ -2,211 +2,18 @@
 
 #include "mace_evaluator.h"
 
-#include "../elements.h"
 #include "kernels.h"
+#include "mace_prepared.h"
 #include "radial_table.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
-#include <map>
-#include <new>
-#include <stdexcept>
+#include <utility>
 
 using namespace lamplighter;
 
 namespace {
-
-/* Numbers aligned for vector loads. */
-template <class T> class Array {
- public:
-  Array() : data_(nullptr), size_(0) {}
-  Array(const Array &) = delete;
-  Array(Array &&other) noexcept : data_(other.data_), size_(other.size_)
-  {
-    other.data_ = nullptr;
-    other.size_ = 0;
-  }
-  Array &operator=(Array &&other) noexcept
-  {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  Array &operator=(const Array &) = delete;
-  ~Array() { release(); }
-
-  void resize(size_t size)
-  {
-    if (size <= size_) return;
-    release();
-    data_ = (T *) ::operator new(size * sizeof(T), std::align_val_t(ALIGNMENT));
-    size_ = size;
-    memset((void *) data_, 0, size * sizeof(T));
-  }
-  T *data() { return data_; }
-  const T *data() const { return data_; }
-  size_t size() const { return size_; }
-  T &operator[](size_t k) { return data_[k]; }
-  const T &operator[](size_t k) const { return data_[k]; }
-
- private:
-  T *data_;
-  size_t size_;
-  void release()
-  {
-    if (data_) ::operator delete(data_, std::align_val_t(ALIGNMENT));
-    data_ = nullptr;
-  }
-};
-
-constexpr double TOLERANCE = 5e-10, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
-constexpr int MOST_INTERVALS = 2048;
-constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
-
-int padded(int channels)
-{
-  return (channels + GROUP - 1) / GROUP * GROUP;
-}
-
-template <class T>
-void pad_matrix(Array<T> &to, size_t at, const double *from, int nin_blocks, int nin, int nout,
-                bool transposed)
-{
-  const int in_padded = padded(nin), out_padded = padded(nout);
-  for (int b = 0; b < nin_blocks; b++)
-    for (int k = 0; k < nin; k++)
-      for (int n = 0; n < nout; n++) {
-        const T value = (T) from[((size_t) b * nin + k) * nout + n];
-        const size_t row = (size_t) b * in_padded + k;
-        if (transposed)
-          to[at + (size_t) n * nin_blocks * in_padded + row] = value;
-        else
-          to[at + row * out_padded + n] = value;
-      }
-}
-
-/* A linear layer and its transpose, for every species or for all. */
-template <class T> struct Matrix {
-  int nin, nout;    // padded
-  size_t size;
-  bool per_species;
-  Array<T> forward, backward;
-
-  void set(const std::vector<double> &values, int nspecies, int blocks, int in, int out)
-  {
-    nin = blocks * padded(in);
-    nout = padded(out);
-    size = (size_t) nin * nout;
-    per_species = nspecies > 1;
-    forward.resize(size * nspecies);
-    backward.resize(size * nspecies);
-    for (int s = 0; s < nspecies; s++) {
-      const double *from = values.data() + (size_t) s * blocks * in * out;
-      pad_matrix(forward, s * size, from, blocks, in, out, false);
-      pad_matrix(backward, s * size, from, blocks, in, out, true);
-    }
-  }
-  const T *matrix(int species) const { return forward.data() + (per_species ? species * size : 0); }
-  const T *transpose(int species) const
-  {
-    return backward.data() + (per_species ? species * size : 0);
-  }
-};
-
-/* One component of a symmetric contraction as a polynomial with a coefficient for every species and
-   channel. */
-template <class T> struct Polynomial {
-  std::vector<int> program;
-  size_t ncoefficients;
-  Array<T> coefficients;    // [species][vector of channels][ncoefficients][lanes]
-
-  const T *of(int species, int vector, int nvectors, int lanes) const
-  {
-    return coefficients.data() + ((size_t) species * nvectors + vector) * ncoefficients * lanes;
-  }
-};
-
-template <class T>
-void build_polynomial(Polynomial<T> &polynomial, const Contraction &contraction, int m,
-                      int nspecies, int channels, int lanes)
-{
-  // coefficient vectors [species][channels] of the monomials, whose rows are in ascending order;
-  // a constant row list with -1 for a factor that is absent
-  typedef std::vector<double> Coefficient;
-  std::map<int, std::map<int, std::map<int, Coefficient>>> monomials;
-  for (const ContractionTerm &term : contraction.terms) {
-    if (term.m != m || term.value == 0.0) continue;
-    int lm[3] = {-1, -1, -1};
-    for (int k = 0; k < term.order; k++) {    // insertion: at most three
-      int at = k;
-      for (; at > 0 && lm[at - 1] > term.lm[k]; at--) lm[at] = lm[at - 1];
-      lm[at] = term.lm[k];
-    }
-    Coefficient &sum = monomials[lm[0]][lm[1]][lm[2]];
-    sum.resize((size_t) nspecies * channels, 0.0);
-    const int nweights = contraction.nweights[term.order - 1];
-    const auto &weights = contraction.weights[term.order - 1];
-    for (int s = 0; s < nspecies; s++)
-      for (int c = 0; c < channels; c++)
-        sum[(size_t) s * channels + c] += term.value *
-            weights[((size_t) s * nweights + term.k) * channels + c];
-  }
-  const Coefficient zero((size_t) nspecies * channels, 0.0);
-  std::vector<const Coefficient *> order;
-  polynomial.program.push_back((int) monomials.size());
-  for (auto &[a, of_a] : monomials) {
-    const bool linear = of_a.count(-1) != 0;
-    order.push_back(linear ? &of_a.at(-1).at(-1) : &zero);
-    polynomial.program.push_back(a);
-    polynomial.program.push_back((int) of_a.size() - (linear ? 1 : 0));
-    for (auto &[b, of_ab] : of_a) {
-      if (b < 0) continue;
-      const bool quadratic = of_ab.count(-1) != 0;
-      order.push_back(quadratic ? &of_ab.at(-1) : &zero);
-      polynomial.program.push_back(b);
-      polynomial.program.push_back((int) of_ab.size() - (quadratic ? 1 : 0));
-      for (auto &[c, coefficient] : of_ab) {
-        if (c < 0) continue;
-        order.push_back(&coefficient);
-        polynomial.program.push_back(c);
-      }
-    }
-  }
-  polynomial.ncoefficients = order.size();
-  const int nvectors = padded(channels) / lanes;
-  polynomial.coefficients.resize((size_t) nspecies * nvectors * order.size() * lanes);
-  for (int s = 0; s < nspecies; s++)
-    for (int c = 0; c < channels; c++)
-      for (size_t k = 0; k < order.size(); k++)
-        polynomial.coefficients[(((size_t) s * nvectors + c / lanes) * order.size() + k) * lanes +
-                                c % lanes] = (T) (*order[k])[(size_t) s * channels + c];
-}
-
-template <class T> struct PreparedLayer {
-  int sent_channels, sent_rows, out_rows;    // channels padded
-  int vector_width;                          // paths from vectors * sent channels
-  int table_size, table_group;               // of the paths from scalars: coefficients, of a group
-  int sum_rows;                              // rows of the neighbour sums
-  int scalar_row[4], scalar_step[4];         // of the paths from scalars
-  int degree_row[5], degree_paths[4];
-  std::vector<VectorPath> vector_paths;
-  std::vector<CouplingTerm> coupling_terms;
-  int ncouplings;
-  bool has_density, keep_gradient, linear_per_species;
-  std::vector<int> table_of_pair;    // [species i][species j]
-  Array<T> tables;                   // [table][table_size + vectors' coefficients]
-  size_t tables_step;                // from one to the next
-  std::vector<double> densities;     // [table][coefficient]
-  Array<T> sent;                     // first layer: [species][sent channels]
-  std::vector<Matrix<T>> up;         // later layers
-  std::vector<Matrix<T>> linear, product, residual;
-  Array<T> residual_constant;
-  std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
-  std::vector<double> readout, readout_hidden, readout_out;
-  int readout_width;
-};
 
 /* What an atom keeps between the passes of one member and layer. */
 template <class T> struct Kept {
@@ -218,11 +25,12 @@ template <class T> struct Kept {
   Array<T> sent_gradient;    // all rows
 };
 
-template <class T> struct Member {
-  double scale;
-  std::vector<double> energies;    // [species], with the shift
-  std::vector<PreparedLayer<T>> layers;
-  std::vector<Kept<T>> kept;
+template <class T> struct Member : PreparedMember<T> {
+  explicit Member(PreparedMember<T> &&model) :
+      PreparedMember<T>(std::move(model)), kept(this->layers.size())
+  {
+  }
+  std::vector<Kept<T>> kept;    // [layer]
 };
 
 /* The neighbours of one atom within the cutoff, what follows from their positions alone, and where
@@ -247,8 +55,7 @@ struct Block {
 
 template <class T> class Evaluator : public MaceEvaluator {
  public:
-  Evaluator(const std::string &path, const std::vector<Mace> &members,
-            const std::vector<std::string> &elements, int intervals);
+  Evaluator(const Kernels<T> &, const char *simd, PreparedMace<T>);
   double cutoff() const override { return cutoff_; }
   int members() const override { return (int) members_.size(); }
   std::string summary() const override;
@@ -282,11 +89,6 @@ template <class T> class Evaluator : public MaceEvaluator {
   std::vector<T *> rows_out_;
   Overlap overlap_;
 
-  std::vector<int> choose_species(const std::string &path, const Mace &,
-                                  const std::vector<std::string> &elements);
-  void prepare_layer(const Mace &, const Layer &, PreparedLayer<T> &, int t);
-  void prepare_tables(const Mace &, const Layer &, PreparedLayer<T> &);
-  void pack_table(const RadialTable &, int channels, PreparedLayer<T> &, T *to);
   void reserve_atoms(Member<T> &, const Atoms &);
   void reserve_edges(Neighbourhood<T> &, int wanted);
   Block take_block(const Atoms &, int begin);
@@ -318,83 +120,16 @@ template <class T> class Evaluator : public MaceEvaluator {
   void add_edge_forces(int i, const Neighbourhood<T> &, Results &);
 };
 
-/* The model without the species that no type is of. */
-Mace with_species(const Mace &mace, const std::vector<int> &wanted)
-{
-  const auto select = [&](const std::vector<double> &from) {
-    std::vector<double> to;
-    const size_t size = from.size() / mace.numbers.size();
-    for (const int s : wanted)
-      to.insert(to.end(), from.begin() + (ptrdiff_t) (s * size),
-                from.begin() + (ptrdiff_t) ((s + 1) * size));
-    return to;
-  };
-  Mace used = mace;
-  used.numbers.clear();
-  for (const int s : wanted) used.numbers.push_back(mace.numbers[s]);
-  used.covalent_radii = select(mace.covalent_radii);
-  used.energies = select(mace.energies);
-  for (Layer &layer : used.layers) {
-    layer.sent = select(layer.sent);
-    if (layer.linear_per_species)
-      for (auto &matrix : layer.linear) matrix = select(matrix);
-    for (Contraction &contraction : layer.contraction)
-      for (auto &weights : contraction.weights) weights = select(weights);
-    layer.residual_constant = select(layer.residual_constant);
-    for (auto &matrix : layer.residual) matrix = select(matrix);
-  }
-  return used;
-}
-
-/* As many intervals as the least smooth radial function of a model needs. */
-int choose_intervals(const Mace &mace, double tolerance)
-{
-  const double from = std::min(CLOSEST_OF_INTEREST, mace.basis.r_max / 2);
-  const int nspecies = (int) mace.numbers.size();
-  // 64, 96, 128, 192, 256 and so on
-  for (int n = 64; n < MOST_INTERVALS; n = n & (n - 1) ? n / 3 * 4 : n / 2 * 3) {
-    double worst = 0.0;
-    for (const Layer &layer : mace.layers)
-      for (int a = 0; a < nspecies && (a == 0 || mace.basis.transform != RadialBasis::NONE); a++) {
-        const RadialFunction function(mace, layer, a, a);
-        worst = std::max(worst, RadialTable(function, mace.basis.r_max, n).error(function, from));
-      }
-    if (worst < tolerance) return n;
-  }
-  return MOST_INTERVALS;
-}
-
 template <class T>
-Evaluator<T>::Evaluator(const std::string &path, const std::vector<Mace> &members,
-                        const std::vector<std::string> &elements, int intervals) :
-    simd_(""), kernels_(best_kernels<T>(&simd_)), channels_(members[0].channels),
-    C_(padded(members[0].channels)), l_max_(members[0].l_max),
-    nlm_((members[0].l_max + 1) * (members[0].l_max + 1)),
-    nvectors_(padded(members[0].channels) / kernels_.lanes),
-    nlayers_((int) members[0].layers.size()), cutoff_(members[0].basis.r_max), table_error_(0.0),
-    intervals_(intervals), repulsion_(members[0].repulsion)
+Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMace<T> model) :
+    simd_(simd), kernels_(kernels), channels_(model.channels), C_(padded(model.channels)),
+    l_max_(model.l_max), nlm_((model.l_max + 1) * (model.l_max + 1)),
+    nvectors_(padded(model.channels) / kernels.lanes), nlayers_(model.nlayers),
+    cutoff_(model.cutoff), table_error_(model.table_error), intervals_(model.intervals),
+    species_of_type_(model.species_of_type), numbers_(model.numbers), radii_(model.radii),
+    repulsion_(model.repulsion)
 {
-  const std::vector<int> wanted = choose_species(path, members[0], elements);
-  std::vector<Mace> used;
-  for (const Mace &mace : members) used.push_back(with_species(mace, wanted));
-  numbers_ = used[0].numbers;
-  radii_ = used[0].covalent_radii;
-  if (!intervals)
-    for (const Mace &mace : used)
-      intervals_ = std::max(intervals_,
-                            choose_intervals(mace, sizeof(T) == 4 ? TOLERANCE_FLOAT : TOLERANCE));
-
-  members_.resize(used.size());
-  for (size_t k = 0; k < used.size(); k++) {
-    Member<T> &member = members_[k];
-    member.scale = used[k].scale;
-    member.energies = used[k].energies;
-    for (double &energy : member.energies) energy += used[k].shift;
-    member.kept.resize(nlayers_);
-    member.layers.resize(nlayers_);
-    for (int t = 0; t < nlayers_; t++)
-      prepare_layer(used[k], used[k].layers[t], member.layers[t], t);
-  }
+  for (PreparedMember<T> &member : model.members) members_.emplace_back(std::move(member));
 
   raw_size_ = 0;
   int out_rows = 0;
@@ -407,195 +142,6 @@ Evaluator<T>::Evaluator(const std::string &path, const std::vector<Mace> &member
   for (Array<T> *array : {&product_, &product_gradient_, &output_, &output_gradient_})
     array->resize((size_t) BLOCK * out_rows * C_);
   for (Neighbourhood<T> &near : near_) reserve_edges(near, 64);
-}
-
-/* Which species of the model are used, in the order of the first type that is of them. */
-
-template <class T>
-std::vector<int> Evaluator<T>::choose_species(const std::string &path, const Mace &mace,
-                                              const std::vector<std::string> &elements)
-{
-  std::vector<int> wanted;
-  species_of_type_.push_back(-1);
-  for (const std::string &symbol : elements) {
-    const int z = atomic_number(symbol);
-    const auto found = std::find(mace.numbers.begin(), mace.numbers.end(), z);
-    if (z == 0 || found == mace.numbers.end()) {
-      std::string known;
-      for (const int number : mace.numbers) known += std::string(" ") + element_symbol(number);
-      throw std::runtime_error("Model file " + path + " does not know the element '" + symbol +
-                               "': it was made for" + known);
-    }
-    const int s = (int) (found - mace.numbers.begin());
-    auto mine = std::find(wanted.begin(), wanted.end(), s);
-    if (mine == wanted.end()) {
-      wanted.push_back(s);
-      mine = wanted.end() - 1;
-    }
-    species_of_type_.push_back((int) (mine - wanted.begin()));
-  }
-  return wanted;
-}
-
-template <class T>
-void Evaluator<T>::prepare_layer(const Mace &mace, const Layer &layer, PreparedLayer<T> &to, int t)
-{
-  const int nspecies = (int) mace.numbers.size();
-  const int C = mace.channels, sent = layer.edge_channels;
-  to.sent_channels = padded(sent);
-  to.sent_rows = (layer.l_sent + 1) * (layer.l_sent + 1);
-  to.out_rows = (layer.l_out + 1) * (layer.l_out + 1);
-
-  // Rows of the sums: degree by degree, m by m, path by path, so that a linear layer finds the
-  // channels of all paths to one component side by side.
-  std::fill(to.degree_paths, to.degree_paths + 4, 0);
-  for (const Path &path : layer.paths) to.degree_paths[path.l3]++;
-  to.degree_row[0] = 0;
-  for (int l = 0; l < 4; l++)
-    to.degree_row[l + 1] = to.degree_row[l] + (2 * l + 1) * to.degree_paths[l];
-  to.sum_rows = to.degree_row[4];
-
-  // scalar paths first among the radial functions: function l couples a scalar to degree l
-  std::vector<int> radial_of_path(layer.paths.size(), -1);
-  std::vector<double> scale_of_path(layer.paths.size(), 1.0);
-  std::vector<int> place_of_path(layer.paths.size());
-  std::vector<int> seen(4, 0);
-  int nradial = l_max_ + 1;    // those of vectors after them
-  for (int l = 0; l <= 3; l++) to.scalar_row[l] = to.scalar_step[l] = 0;
-  std::vector<bool> scalar_found(l_max_ + 1, false);
-  to.ncouplings = 0;
-  for (size_t p = 0; p < layer.paths.size(); p++) {
-    const Path &path = layer.paths[p];
-    const int place = seen[path.l3]++;
-    if (path.l1 == 0) {
-      radial_of_path[p] = path.l3;
-      scalar_found[path.l3] = true;
-      scale_of_path[p] = path.coupling[0];
-      to.scalar_row[path.l3] = to.degree_row[path.l3] + place;
-      to.scalar_step[path.l3] = to.degree_paths[path.l3];
-      continue;
-    }
-    radial_of_path[p] = nradial++;
-    VectorPath vector;
-    vector.n1 = 2 * path.l1 + 1;
-    vector.n3 = 2 * path.l3 + 1;
-    vector.sent_row = path.l1 * path.l1;
-    vector.radial_row = radial_of_path[p] - (l_max_ + 1);
-    vector.sum_row = to.degree_row[path.l3] + place;
-    vector.step = to.degree_paths[path.l3];
-    vector.coupling = to.ncouplings;
-    const int n2 = 2 * path.l2 + 1;
-    for (int m1 = 0; m1 < vector.n1; m1++)
-      for (int m2 = 0; m2 < n2; m2++)
-        for (int m3 = 0; m3 < vector.n3; m3++) {
-          const double value = path.coupling[((size_t) m1 * n2 + m2) * vector.n3 + m3];
-          if (std::fabs(value) > 1e-14)
-            to.coupling_terms.push_back(
-                {to.ncouplings + m1 * vector.n3 + m3, path.l2 * path.l2 + m2, value});
-        }
-    to.ncouplings += vector.n1 * vector.n3;
-    to.vector_paths.push_back(vector);
-  }
-  for (int l = 0; l <= l_max_; l++)
-    if (!scalar_found[l])
-      throw std::runtime_error("The native engine needs a path from scalars to every degree");
-  to.vector_width = (nradial - (l_max_ + 1)) * to.sent_channels;
-
-  // the perceptron's outputs in the order of the radial functions, coupling constants inside
-  Layer ordered = layer;
-  auto &last = ordered.perceptron.back();
-  const size_t ncolumns = layer.paths.size() * (size_t) sent;
-  const size_t nrows = last.size() / ncolumns;
-  for (size_t row = 0; row < nrows; row++)
-    for (size_t p = 0; p < layer.paths.size(); p++)
-      for (int c = 0; c < sent; c++)
-        last[row * ncolumns + (size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
-            layer.perceptron.back()[row * ncolumns + p * sent + c];
-  to.has_density = !layer.density.empty();
-  prepare_tables(mace, ordered, to);
-
-  if (t == 0) {
-    to.sent.resize((size_t) nspecies * to.sent_channels);
-    for (int s = 0; s < nspecies; s++)
-      for (int c = 0; c < sent; c++)
-        to.sent[(size_t) s * to.sent_channels + c] = (T) layer.sent[(size_t) s * sent + c];
-  } else {
-    to.up.resize(layer.l_sent + 1);
-    for (int l = 0; l <= layer.l_sent; l++) to.up[l].set(layer.up[l], 1, 1, C, sent);
-  }
-  to.linear_per_species = layer.linear_per_species;
-  to.linear.resize(l_max_ + 1);
-  for (int l = 0; l <= l_max_; l++)
-    to.linear[l].set(layer.linear[l], layer.linear_per_species ? nspecies : 1, to.degree_paths[l],
-                     sent, C);
-  to.product.resize(layer.l_out + 1);
-  to.contraction.resize(layer.l_out + 1);
-  for (int l = 0; l <= layer.l_out; l++) {
-    to.product[l].set(layer.product[l], 1, 1, C, C);
-    to.contraction[l].resize(2 * l + 1);
-    for (int m = 0; m < 2 * l + 1; m++)
-      build_polynomial(to.contraction[l][m], layer.contraction[l], m, nspecies, C, kernels_.lanes);
-  }
-  to.residual.resize(layer.residual.size());
-  for (size_t l = 0; l < layer.residual.size(); l++)
-    to.residual[l].set(layer.residual[l], nspecies, 1, C, C);
-  if (!layer.residual_constant.empty()) {
-    to.residual_constant.resize((size_t) nspecies * C_);
-    for (int s = 0; s < nspecies; s++)
-      for (int c = 0; c < C; c++)
-        to.residual_constant[(size_t) s * C_ + c] = (T) layer.residual_constant[(size_t) s * C + c];
-  }
-  to.readout = layer.readout;
-  to.readout_hidden = layer.readout_hidden;
-  to.readout_out = layer.readout_out;
-  to.readout_width = (int) layer.readout_out.size();
-  // a scalar output's contraction gives its gradient in the same pass: keep that, not its input
-  to.keep_gradient = layer.l_out == 0 && !to.has_density;
-}
-
-template <class T>
-void Evaluator<T>::prepare_tables(const Mace &mace, const Layer &layer, PreparedLayer<T> &to)
-{
-  const int nspecies = (int) mace.numbers.size();
-  const bool same = mace.basis.transform == RadialBasis::NONE;
-  const int rows = intervals_ + 5;
-  to.table_group = rows * (l_max_ + 1) * GROUP;
-  to.table_size = to.table_group * (to.sent_channels / GROUP);
-  to.tables_step = (size_t) to.table_size + (size_t) rows * to.vector_width;
-  to.tables.resize(to.tables_step * (same ? 1 : nspecies * (nspecies + 1) / 2));
-  to.table_of_pair.assign((size_t) nspecies * nspecies, 0);
-  int count = 0;
-  for (int a = 0; a < nspecies; a++)
-    for (int b = a; b < nspecies; b++) {
-      if (same && count > 0) continue;
-      const RadialFunction function(mace, layer, a, b);
-      const RadialTable table(function, cutoff_, intervals_);
-      table_error_ = std::max(table_error_,
-                              table.error(function, std::min(CLOSEST_OF_INTEREST, cutoff_ / 2)));
-      pack_table(table, layer.edge_channels, to, to.tables.data() + count * to.tables_step);
-      to.table_of_pair[(size_t) a * nspecies + b] = to.table_of_pair[(size_t) b * nspecies + a] =
-          count++;
-    }
-}
-
-/* A table in the order of the kernels, its density function aside. */
-
-template <class T>
-void Evaluator<T>::pack_table(const RadialTable &table, int channels, PreparedLayer<T> &layer,
-                              T *to)
-{
-  const int nvector = layer.vector_width / layer.sent_channels;
-  for (int k = 0; k < table.intervals + 5; k++) {
-    const double *row = &table.coefficients[(size_t) k * table.width];
-    if (layer.has_density) layer.densities.push_back(row[table.width - 1]);
-    for (int l = 0; l <= l_max_; l++, row += channels)
-      for (int c = 0; c < channels; c++)
-        to[(size_t) (c / GROUP) * layer.table_group + ((size_t) k * (l_max_ + 1) + l) * GROUP +
-           c % GROUP] = (T) row[c];
-    T *vector_row = to + layer.table_size + (size_t) k * layer.vector_width;
-    for (int p = 0; p < nvector; p++, row += channels)
-      for (int c = 0; c < channels; c++) vector_row[p * layer.sent_channels + c] = (T) row[c];
-  }
 }
 
 template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int wanted)
@@ -1291,6 +837,16 @@ template <class T> double Evaluator<T>::memory() const
   return (double) numbers * sizeof(T);
 }
 
+template <class T>
+std::unique_ptr<MaceEvaluator> open_as(const std::string &path, const std::vector<Mace> &members,
+                                       const std::vector<std::string> &elements, int intervals)
+{
+  const char *simd = "";
+  const Kernels<T> &kernels = best_kernels<T>(&simd);
+  return std::make_unique<Evaluator<T>>(
+      kernels, simd, prepare<T>(path, members, elements, kernels.lanes, intervals));
+}
+
 }    // namespace
 
 std::unique_ptr<MaceEvaluator> MaceEvaluator::open(const std::string &path,
@@ -1299,6 +855,6 @@ std::unique_ptr<MaceEvaluator> MaceEvaluator::open(const std::string &path,
 {
   const std::vector<Mace> members = read_mace(path);
   if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
-    return std::make_unique<Evaluator<float>>(path, members, elements, intervals);
-  return std::make_unique<Evaluator<double>>(path, members, elements, intervals);
+    return open_as<float>(path, members, elements, intervals);
+  return open_as<double>(path, members, elements, intervals);
 }

@@ -14,7 +14,7 @@ from lamplighter.potentials.bridge.exchange import ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
 from lamplighter.potentials.positions import Cluster, ClusterPotential, System, SystemPotential
 
-OVERLAP = 0.1  # Å, as in pair_lamplighter.cpp
+OVERLAP = 0.1  # Å, as in pair_styles/broken_structure.h
 
 # LAMMPS' order of a symmetric tensor: xx yy zz xy xz yz
 _ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "fix_carry.h"
+#include "fix_lamplighter_carry.h"
 
 #include "atom.h"
 #include "memory.h"
 
 using namespace LAMMPS_NS;
 
-FixCarry::FixCarry(LAMMPS *lmp, int narg, char **arg) : Fix(lmp, narg, arg), values(nullptr)
+FixLamplighterCarry::FixLamplighterCarry(LAMMPS *lmp, int narg, char **arg) :
+    Fix(lmp, narg, arg), values(nullptr)
 {
   create_attribute = 1;
   maxexchange = 1;
@@ -16,39 +17,39 @@ FixCarry::FixCarry(LAMMPS *lmp, int narg, char **arg) : Fix(lmp, narg, arg), val
   for (int i = 0; i < atom->nmax; i++) values[i] = 0.0;
 }
 
-FixCarry::~FixCarry()
+FixLamplighterCarry::~FixLamplighterCarry()
 {
   atom->delete_callback(id, Atom::GROW);
   memory->destroy(values);
 }
 
-double FixCarry::memory_usage()
+double FixLamplighterCarry::memory_usage()
 {
   return (double) atom->nmax * sizeof(double);
 }
 
-void FixCarry::grow_arrays(int nmax)
+void FixLamplighterCarry::grow_arrays(int nmax)
 {
   memory->grow(values, nmax, "carry:values");
 }
 
-void FixCarry::copy_arrays(int i, int j, int)
+void FixLamplighterCarry::copy_arrays(int i, int j, int)
 {
   values[j] = values[i];
 }
 
-void FixCarry::set_arrays(int i)
+void FixLamplighterCarry::set_arrays(int i)
 {
   values[i] = 0.0;
 }
 
-int FixCarry::pack_exchange(int i, double *buf)
+int FixLamplighterCarry::pack_exchange(int i, double *buf)
 {
   buf[0] = values[i];
   return 1;
 }
 
-int FixCarry::unpack_exchange(int nlocal, double *buf)
+int FixLamplighterCarry::unpack_exchange(int nlocal, double *buf)
 {
   values[nlocal] = buf[0];
   return 1;

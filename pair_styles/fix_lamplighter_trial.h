@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#ifndef LAMPLIGHTER_FIX_TRIAL_H
-#define LAMPLIGHTER_FIX_TRIAL_H
+#ifdef FIX_CLASS
+// clang-format off
+FixStyle(lamplighter/trial,FixLamplighterTrial);
+// clang-format on
+#else
+
+#ifndef LAMPLIGHTER_FIX_LAMPLIGHTER_TRIAL_H
+#define LAMPLIGHTER_FIX_LAMPLIGHTER_TRIAL_H
 
 #include "fix.h"
 
@@ -9,9 +15,9 @@ namespace LAMMPS_NS {
 /* fix lamplighter/trial: tells a Monte Carlo fix's trial configuration (fix gcmc, fix widom) from
    that of a step. Both build neighbour lists; only a step then tells its fixes. Made by pair
    styles, not by users. */
-class FixTrial : public Fix {
+class FixLamplighterTrial : public Fix {
  public:
-  FixTrial(class LAMMPS *, int, char **);
+  FixLamplighterTrial(class LAMMPS *, int, char **);
 
   int setmask() override;
   void setup_post_neighbor() override { post_neighbor(); }
@@ -25,9 +31,10 @@ class FixTrial : public Fix {
   static bool is_wanted(class LAMMPS *);
 
  private:
-  bigint lists_of_step;    // how many times lists had been built
+  bigint lists_of_step_;    // how many times lists had been built
 };
 
 }    // namespace LAMMPS_NS
 
+#endif
 #endif

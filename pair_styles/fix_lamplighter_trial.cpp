@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "fix_trial.h"
+#include "fix_lamplighter_trial.h"
 
 #include "modify.h"
 #include "neighbor.h"
@@ -8,26 +8,29 @@
 
 using namespace LAMMPS_NS;
 
-FixTrial::FixTrial(LAMMPS *lmp, int narg, char **arg) : Fix(lmp, narg, arg), lists_of_step(-1) {}
+FixLamplighterTrial::FixLamplighterTrial(LAMMPS *lmp, int narg, char **arg) :
+    Fix(lmp, narg, arg), lists_of_step_(-1)
+{
+}
 
-int FixTrial::setmask()
+int FixLamplighterTrial::setmask()
 {
   return FixConst::POST_NEIGHBOR | FixConst::MIN_POST_NEIGHBOR;
 }
 
-void FixTrial::post_neighbor()
+void FixLamplighterTrial::post_neighbor()
 {
-  lists_of_step = neighbor->ncalls;
+  lists_of_step_ = neighbor->ncalls;
 }
 
 /* The setup of a run counts anew after it has told its fixes. */
 
-bool FixTrial::is_trial() const
+bool FixLamplighterTrial::is_trial() const
 {
-  return neighbor->ago == 0 && neighbor->ncalls != 0 && neighbor->ncalls != lists_of_step;
+  return neighbor->ago == 0 && neighbor->ncalls != 0 && neighbor->ncalls != lists_of_step_;
 }
 
-bool FixTrial::is_wanted(LAMMPS *lmp)
+bool FixLamplighterTrial::is_wanted(LAMMPS *lmp)
 {
   for (const Fix *fix : lmp->modify->get_fix_list())
     if (utils::strmatch(fix->style, "^gcmc") || utils::strmatch(fix->style, "^widom") ||

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#ifndef LAMPLIGHTER_FIX_CARRY_H
-#define LAMPLIGHTER_FIX_CARRY_H
+#ifdef FIX_CLASS
+// clang-format off
+FixStyle(lamplighter/carry,FixLamplighterCarry);
+// clang-format on
+#else
+
+#ifndef LAMPLIGHTER_FIX_LAMPLIGHTER_CARRY_H
+#define LAMPLIGHTER_FIX_LAMPLIGHTER_CARRY_H
 
 #include "fix.h"
 
@@ -8,10 +14,10 @@ namespace LAMMPS_NS {
 
 /* fix lamplighter/carry: one number per atom that moves with it between ranks. Made by other
    styles, not by users; a new atom has 0. */
-class FixCarry : public Fix {
+class FixLamplighterCarry : public Fix {
  public:
-  FixCarry(class LAMMPS *, int, char **);
-  ~FixCarry() override;
+  FixLamplighterCarry(class LAMMPS *, int, char **);
+  ~FixLamplighterCarry() override;
 
   int setmask() override { return 0; }
   double memory_usage() override;
@@ -26,4 +32,5 @@ class FixCarry : public Fix {
 
 }    // namespace LAMMPS_NS
 
+#endif
 #endif

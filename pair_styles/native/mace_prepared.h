@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_MACE_PREPARED_H
+#define LAMPLIGHTER_MACE_PREPARED_H
+
+#include "kernels.h"
+#include "mace_parameters.h"
+
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lamplighter {
+
+/* Numbers aligned for vector loads. */
+template <class T> class Array {
+ public:
+  Array() : data_(nullptr), size_(0) {}
+  Array(const Array &) = delete;
+  Array(Array &&other) noexcept : data_(other.data_), size_(other.size_)
+  {
+    other.data_ = nullptr;
+    other.size_ = 0;
+  }
+  Array &operator=(Array &&other) noexcept
+  {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  Array &operator=(const Array &) = delete;
+  ~Array() { release(); }
+
+  void resize(size_t size)
+  {
+    if (size <= size_) return;
+    release();
+    data_ = (T *) ::operator new(size * sizeof(T), std::align_val_t(ALIGNMENT));
+    size_ = size;
+    memset((void *) data_, 0, size * sizeof(T));
+  }
+  T *data() { return data_; }
+  const T *data() const { return data_; }
+  size_t size() const { return size_; }
+  T &operator[](size_t k) { return data_[k]; }
+  const T &operator[](size_t k) const { return data_[k]; }
+
+ private:
+  T *data_;
+  size_t size_;
+  void release()
+  {
+    if (data_) ::operator delete(data_, std::align_val_t(ALIGNMENT));
+    data_ = nullptr;
+  }
+};
+
+/* Channels in arrays that kernels read: a whole number of groups. */
+inline int padded(int channels)
+{
+  return (channels + GROUP - 1) / GROUP * GROUP;
+}
+
+/* A linear layer and its transpose, for every species or for all. */
+template <class T> struct Matrix {
+  int nin, nout;    // padded
+  size_t size;
+  bool per_species;
+  Array<T> forward, backward;
+
+  void set(const std::vector<double> &values, int nspecies, int blocks, int in, int out);
+  const T *matrix(int species) const { return forward.data() + (per_species ? species * size : 0); }
+  const T *transpose(int species) const
+  {
+    return backward.data() + (per_species ? species * size : 0);
+  }
+};
+
+/* One component of a symmetric contraction as a polynomial with a coefficient for every species and
+   channel. */
+template <class T> struct Polynomial {
+  std::vector<int> program;
+  size_t ncoefficients;
+  Array<T> coefficients;    // [species][vector of channels][ncoefficients][lanes]
+
+  const T *of(int species, int vector, int nvectors, int lanes) const
+  {
+    return coefficients.data() + ((size_t) species * nvectors + vector) * ncoefficients * lanes;
+  }
+};
+
+/* One interaction, product and readout of a model. */
+template <class T> struct PreparedLayer {
+  int sent_channels, sent_rows, out_rows;    // channels padded
+  int vector_width;                          // paths from vectors * sent channels
+  int table_size, table_group;               // of the paths from scalars: coefficients, of a group
+  int sum_rows;                              // rows of the neighbour sums
+  int scalar_row[4], scalar_step[4];         // of the paths from scalars
+  int degree_row[5], degree_paths[4];
+  std::vector<VectorPath> vector_paths;
+  std::vector<CouplingTerm> coupling_terms;
+  int ncouplings;
+  bool has_density, keep_gradient, linear_per_species;
+  std::vector<int> table_of_pair;    // [species i][species j]
+  Array<T> tables;                   // [table][table_size + vectors' coefficients]
+  size_t tables_step;                // from one to the next
+  std::vector<double> densities;     // [table][coefficient]
+  Array<T> sent;                     // first layer: [species][sent channels]
+  std::vector<Matrix<T>> up;         // later layers
+  std::vector<Matrix<T>> linear, product, residual;
+  Array<T> residual_constant;
+  std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
+  std::vector<double> readout, readout_hidden, readout_out;
+  int readout_width;
+};
+
+/* One model. */
+template <class T> struct PreparedMember {
+  double scale;
+  std::vector<double> energies;    // [species], with the shift
+  std::vector<PreparedLayer<T>> layers;
+};
+
+/* Models of one architecture as the kernels read them: padded, transposed, tabulated, for the
+   species that there are. */
+template <class T> struct PreparedMace {
+  int channels, l_max, nlayers;
+  double cutoff;
+  int intervals;         // of all radial tables
+  double table_error;    // of the largest value
+  std::vector<int> species_of_type;
+  std::vector<int> numbers;    // [species]
+  std::vector<double> radii, repulsion;
+  std::vector<PreparedMember<T>> members;
+};
+
+/* `elements[k]` is the symbol of type k + 1; `lanes` of the kernels; `intervals` of the radial
+   tables, 0: as many as the least smooth radial function needs. Throws std::runtime_error where a
+   model does not know an element; `path` is for its message. */
+template <class T>
+PreparedMace<T> prepare(const std::string &path, const std::vector<Mace> &members,
+                        const std::vector<std::string> &elements, int lanes, int intervals);
+
+}    // namespace lamplighter
+
+#endif

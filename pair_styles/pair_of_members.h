@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_PAIR_OF_MEMBERS_H
+#define LAMPLIGHTER_PAIR_OF_MEMBERS_H
+
+#include "committee.h"
+#include "feature_exchange.h"
+#include "pair.h"
+#include "present_atoms.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+/* A pair style whose forces are those of one model, or of several: what both styles of Lamplighter
+   do about a committee once its members were evaluated, however that was done. */
+class PairOfMembers : public Pair {
+ public:
+  PairOfMembers(class LAMMPS *);
+  ~PairOfMembers() override;
+
+  /* Numbers of the committee by the names that other styles ask for, and the force variance of each
+     atom at the last step at which all members were evaluated. */
+  void *extract(const char *, int &) override;
+  void *extract_peratom(const char *, int &) override;
+  double memory_usage() override;
+
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
+  int pack_reverse_comm(int, int, double *) override;
+  void unpack_reverse_comm(int, int *, double *) override;
+
+ protected:
+  std::unique_ptr<Committee> committee_;
+  PresentAtoms present_;
+  FeatureExchange exchange_;
+
+  void allocate();
+  /* Once the members are known: numbers for `compute pair`. */
+  void set_up_committee(int nmembers, const std::string &first_member);
+  /* In init_style: where variances are kept between evaluations. */
+  void carry_variances();
+  /* What the weighted energies lack of the energy that belongs to the forces, over all ranks, in
+     the energy unit of the run. */
+  void add_excess(double excess);
+  /* The variance of the members' forces; forces[k] are those of member k on atoms and ghosts. */
+  void find_spread(const std::vector<const double *> &forces);
+
+ private:
+  class FixLamplighterCarry *carry_;    // the variance of each atom
+  std::string carry_id_;
+  std::vector<double> rows_;    // [atom][member][3]
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_STOP_ALL_H
+#define LAMPLIGHTER_STOP_ALL_H
+
+#include <string>
+
+namespace LAMMPS_NS {
+
+/* Ends the run on all ranks with the message of the first rank that has one; returns where none
+   has. Collective. */
+void stop_all_if(class LAMMPS *, const std::string &problem);
+
+}    // namespace LAMMPS_NS
+
+#endif
