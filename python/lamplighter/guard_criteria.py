@@ -94,7 +94,7 @@ CRITERIA = (
         "The variance of the members' forces stays below this, eV²/Å².",
         of_committee=True,
     ),
-    Criterion("deviation", "eV/Å", "The root of this variance stays below this, eV/Å.", of_committee=True),
+    Criterion("deviation", "eV/Å", "The deviation of the members' forces stays below this, eV/Å.", of_committee=True),
 )
 """In the order of their numbers in `fix guard`, from 1."""
 

@@ -36,11 +36,17 @@ def test_presets_are_those_of_the_protocols() -> None:
     assert parsed({"every": 2, "energy": 0.1, "energy_every": 20}).criteria == ["energy 0.1 every 20"]
 
 
-def test_criteria_are_named_as_fix_guard_names_them() -> None:
-    source = (Path(__file__).parents[2] / "pair_styles" / "fix_guard.cpp").read_text()
-    names = re.search(r"NAMES\[\] = \{([^}]*)\}", source)
-    assert names is not None
-    assert re.findall(r'"([^"]*)"', names[1]) == [criterion_numbered(number) for number in range(len(CRITERIA) + 1)]
+def test_criteria_have_the_names_and_units_that_fix_guard_has() -> None:
+    source = (Path(__file__).parents[2] / "pair_styles" / "guard_criteria.cpp").read_text(encoding="utf-8")
+    table = re.search(r"CRITERIA\[\] = \{(.*?)\n\};", source, re.DOTALL)
+    assert table is not None
+    rows = re.findall(r'\{"([^"]*)", "([^"]*)", Limit::(\w+), Of::(\w+)\}', table[1])
+    assert rows[0][0] == criterion_numbered(0)
+    for row, criterion in zip(rows[1:], CRITERIA, strict=True):
+        name, unit, limit, of = row
+        assert (name, unit) == (criterion.name, criterion.unit)
+        assert (limit == "BOUNDS", limit == "ALWAYS") == (criterion.has_bounds, criterion.always)
+        assert (of == "BONDS", of == "COMMITTEE") == (criterion.of_bonds, criterion.of_committee)
 
 
 def test_events_have_units_of_their_run(tmp_path: Path) -> None:

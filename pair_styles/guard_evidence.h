@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_GUARD_EVIDENCE_H
+#define LAMPLIGHTER_GUARD_EVIDENCE_H
+
+#include "committee_of_pair.h"
+#include "guard_criteria.h"
+#include "pointers.h"
+
+#include <cstdio>
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class CommandWords;
+
+/* What is left of a violation: a line in the log and in the file of events, the frames before and
+   the failing one. docs/reference/fix_guard.md has the formats. */
+class GuardEvidence : protected Pointers {
+ public:
+  /* `id` of the fix; `numbers`: the atomic number of each type, from 1, 0 where it is not known. */
+  GuardEvidence(class LAMMPS *, const std::string &id, const std::vector<int> &numbers);
+
+  /* Takes the values of `event`, `snapshot` or `before`; false: the keyword is none of these. */
+  bool take_keyword(const std::string &key, CommandWords &);
+  static std::string keywords() { return "event, snapshot or before"; }
+  /* Ends the run where what was asked for does not fit together, or a file cannot be written.
+     Collective. */
+  void check_files(const std::string &list_file);
+
+  void keep_frame();    // at the end of a step
+  /* Collective. */
+  void report(const GuardCriteria &, int criterion, bool stops);
+  double memory_usage() const;
+
+ private:
+  struct Frame {
+    bigint step;
+    double time;
+    double box[9];    // three cell vectors
+    double origin[3];
+    bool has_variance;
+    bigint variance_step;         // at which the committee was evaluated
+    std::vector<double> atoms;    // of this rank: ID, type, x, f, variance: 9 numbers each
+  };
+
+  /* The atoms that violate a criterion: in pairs for bonds, worst first. */
+  struct Offenders {
+    std::vector<tagint> ids;
+    std::vector<std::string> elements;
+    std::vector<int> ranks;
+    double reference_length;
+  };
+
+  std::string id_;
+  const std::vector<int> &numbers_;
+  CommitteeOfPair committee_;
+  std::string event_file_, snapshot_file_;
+  int frames_before_, frames_every_;
+  std::deque<Frame> frames_;
+
+  Offenders find_offenders(const GuardCriteria &, int criterion) const;
+  std::string message(const GuardCriteria &, int criterion, const Offenders &) const;
+  std::string event(const GuardCriteria &, int criterion, const Offenders &, bool stops) const;
+  FILE *open(const std::string &name) const;
+  double now() const;
+  Frame take_frame() const;
+  void write_snapshot(const std::vector<tagint> &marked);
+  void write_frame(FILE *, const Frame &, const std::vector<tagint> &marked,
+                   const char *note) const;
+};
+
+}    // namespace LAMMPS_NS
+
+#endif
