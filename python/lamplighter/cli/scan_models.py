@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.cli.model_options import potential_of_file, settings_of_files
-from lamplighter.driver import preflight
-from lamplighter.driver.evaluation import open_evaluator
+from lamplighter.driver.evaluation import open_evaluator, require_possible
 from lamplighter.driver.members import Member, members_of_run_file
 from lamplighter.errors import ModelError
 from lamplighter.model_files.calculator_file import is_calculator_file
@@ -24,7 +23,7 @@ def members_of(files: Sequence[Path], **options: str | None) -> dict[str, Member
         options: Of the model files.
 
     Raises:
-        LamplighterError: an option or a run file is not valid. ModelError: a model file does not exist.
+        LamplighterError: an option or a run file is not valid, or as `evaluation.require_possible`.
     """
     run_files = [path for path in files if path.suffix in (".yaml", ".yml") and not is_calculator_file(path)]
     settings: dict[str, Any] = settings_of_files(len(run_files) < len(files), next(iter(run_files), None), **options)
@@ -32,7 +31,7 @@ def members_of(files: Sequence[Path], **options: str | None) -> dict[str, Member
     for path in files:
         given = members_of_run_file(path) if path in run_files else {path.stem: potential_of_file(path, settings)}
         for name, member in given.items():
-            preflight.require_files(member.potential)
+            require_possible(member)
             called = path.stem if len(given) == 1 else f"{path.stem}: {name}"
             found[called if called not in found else f"{path}: {name}"] = member
     return found

@@ -9,7 +9,7 @@ from typing import Protocol
 from ase import Atoms
 
 from lamplighter.config.potential import PotentialSection
-from lamplighter.driver import elsewhere, led_ranks, other_python
+from lamplighter.driver import elsewhere, led_ranks, other_python, preflight
 from lamplighter.driver.environment import prepare
 from lamplighter.driver.member_evaluator import evaluator_of
 from lamplighter.driver.members import Member
@@ -67,6 +67,23 @@ def open_evaluator(
     if team is not None:
         return led_ranks.LedEvaluator(team, member, tuple(elements), threads, trust)
     return evaluator_of(prepare(threads), member, elements, trust)
+
+
+def require_possible(chosen: PotentialSection | Member) -> None:
+    """Refuse what `open_evaluator` would refuse without knowing elements, e.g. before another model is evaluated.
+
+    Nothing is opened, and nobody is asked. Not collective.
+
+    Raises:
+        As `preflight.checked`.
+    """
+    potential = chosen.potential if isinstance(chosen, Member) else chosen
+    if potential.python is not None and not other_python.goes_on_here(potential.python):
+        other_python.require_program(potential.python)
+        preflight.require_files(potential)
+        return
+    team = led_ranks.team()
+    preflight.checked(potential, 1 if team is None else team.comm.Get_size())
 
 
 def evaluate_frames(evaluator: Evaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:
