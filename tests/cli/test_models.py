@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -67,6 +68,9 @@ def test_a_gap_and_the_file_of_a_calculator(lamplighter: Lamplighter, tmp_path: 
     assert found["exchanges"].startswith("none")
     assert "quippy" in found["needs"]
     assert named["framework"] == "ASE calculator, tblite.ase:TBLite, method GFN1-xTB"
+    as_json = json.loads(lamplighter("models", path, calculator, "--json")[1])
+    assert list(as_json) == [str(path), str(calculator)]
+    assert as_json[str(path)]["elements"] == ["H", "C", "O"]
     assert "one rank" in named["needs"]
     assert "names code" in named["note"]
     next(tmp_path.glob("*.sparseX.*")).unlink()

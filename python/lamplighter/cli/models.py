@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamplighter.cli import options
+
 if TYPE_CHECKING:
     from lamplighter.model_files.description import Description
 
@@ -21,21 +23,29 @@ def models(
         list[Path],
         typer.Argument(help="Model files of any framework, or run files that name model files.", metavar="FILE…"),
     ],
+    as_json: options.Json = False,
 ) -> None:
     from lamplighter.errors import LamplighterError, ModelError
+    from lamplighter.json_text import json_text
     from lamplighter.model_files.description import describe
 
+    described: dict[Path, Description] = {}
     refused = []
-    for number, path in enumerate(_named(files)):
+    for path in _named(files):
         try:
-            lines = _lines(describe(path))
+            described[path] = describe(path)
         except ModelError as problem:
             refused.append(str(problem))
-            continue
-        print("\n" * (number > 0) + str(path))
-        print("\n".join(f"  {name:<16}{text}" for name, text in lines if text))
+    if as_json:
+        print(json_text({str(path): found for path, found in described.items()}))
+    elif described:
+        print("\n\n".join(_text(path, found) for path, found in described.items()))
     if refused:
         raise LamplighterError("\n".join(refused))
+
+
+def _text(path: Path, found: Description) -> str:
+    return "\n".join([str(path), *(f"  {name:<16}{text}" for name, text in _lines(found) if text)])
 
 
 def _named(files: list[Path]) -> list[Path]:
