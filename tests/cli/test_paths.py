@@ -18,7 +18,7 @@ from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from lamplighter import plain_names, plugin
-from lamplighter.config.members import with_absolute_files
+from lamplighter.config.member_lines import with_absolute_files
 from lamplighter.driver.environment import prepare
 from lamplighter.driver.frame_evaluator import SILENT
 from lamplighter.driver.session import LammpsError, Session

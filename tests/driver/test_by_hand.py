@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lamplighter.config import StructureSection
-from lamplighter.driver.inputs import scripts_folder
+from lamplighter.driver.lammps_scripts import scripts_folder
 from lamplighter.structures import read_start_structure
 
 STAGES = sorted(path.name for path in scripts_folder().glob("n[pv][etv]*.lmp"))

@@ -11,7 +11,7 @@ import pytest
 
 import lamplighter
 from lamplighter.driver import script
-from lamplighter.driver.inputs import scripts_folder
+from lamplighter.driver.lammps_scripts import scripts_folder
 from lamplighter.errors import ConfigError, ModelError, StructureError
 
 NVT = {"type": "nvt", "length": "60 steps", "temperature": "80 K"}

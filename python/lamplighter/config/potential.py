@@ -10,7 +10,7 @@ from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, field_valida
 from pydantic_core import PydanticCustomError
 
 from lamplighter.config.corrections import DispersionSection, ZblSection
-from lamplighter.config.members import lines_of, parse_member, with_absolute_files
+from lamplighter.config.member_lines import lines_of, parse_member, with_absolute_files
 from lamplighter.config.section import ConfigSection
 from lamplighter.named_calculator import problem_of_name, problem_of_options
 

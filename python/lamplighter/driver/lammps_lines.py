@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamplighter.config.members import parse_member
+from lamplighter.config.member_lines import parse_member
 from lamplighter.config.potential import PotentialSection
 from lamplighter.driver import deepmd, models, other_plugins
 from lamplighter.driver.pair_evaluation import Evaluation, Request

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lamplighter.config.potential import PotentialSection
-from lamplighter.driver import model_trust, models, named_types, preflight
+from lamplighter.driver import elements_of_lines, model_trust, models, preflight
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 from lamplighter.driver.frame_evaluator import SILENT, FrameEvaluator
@@ -53,7 +53,7 @@ def _types(member: Member, elements: Sequence[str]) -> Sequence[str]:
         return elements
     twice = sorted({symbol for symbol in own if own.count(symbol) > 1})
     # isotopes are alike where lines name their elements
-    if twice and not named_types.name_elements(member.potential):
+    if twice and not elements_of_lines.name_elements(member.potential):
         raise ConfigError(
             f"potential: its lines are written for the atom types {' '.join(own)}, which tell atoms of "
             f"{' '.join(twice)} apart, and frames do not say which atom is of which type: only a run can use them"

@@ -14,7 +14,7 @@ from ase.data import atomic_numbers
 
 from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.loading import load_run_file
-from lamplighter.config.members import parse_member
+from lamplighter.config.member_lines import parse_member
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.run_file import RunFile
 from lamplighter.errors import ModelError

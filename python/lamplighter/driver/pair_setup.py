@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lamplighter.config.potential import EvaluatedBy
-from lamplighter.driver import corrections, deepmd, lammps_lines, models, named_types, own_lammps
+from lamplighter.driver import corrections, deepmd, elements_of_lines, lammps_lines, models, own_lammps
 from lamplighter.driver.pair_evaluation import Evaluation, Request
 from lamplighter.driver.pair_style import lines_of_sum
 from lamplighter.driver.preflight import CheckedPotential
@@ -81,7 +81,7 @@ def pair_setup(
         lines = lines_of_sum(parts)
         if potential.dispersion is not None:
             lines.append(corrections.room_for_neighbours(potential.dispersion))
-    named_types.require_same_elements(lines, elements)
+    elements_of_lines.require_same_elements(lines, elements)
     return PairSetup(
         evaluated_by=potential.evaluated_by,
         elements=tuple(elements),

@@ -15,14 +15,14 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import model_trust, preflight, provenance, script
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree
-from lamplighter.driver.inputs import scripts_folder
 from lamplighter.driver.interruption import Interrupted
-from lamplighter.driver.molecules import StartOfRun, start_of_run
+from lamplighter.driver.lammps_scripts import scripts_folder
 from lamplighter.driver.run_end import ended_by_guard, record_failure, require_whole
 from lamplighter.driver.run_plan import Plan, RunSource, plan_of, resolved
 from lamplighter.driver.run_stages import carry_out_stages
 from lamplighter.driver.run_start import fill_folder, first_status, held
 from lamplighter.driver.start_limits import require_within_limits
+from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.status import RunStatus
 from lamplighter.structures import read_start_structure

@@ -11,11 +11,11 @@ from typing import Any
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver import preflight, script
-from lamplighter.driver.molecules import StartOfRun, start_of_run
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.driver.script import Block, Restart
 from lamplighter.driver.start_limits import require_within_limits
+from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.run_folder import folder as run_folder
 from lamplighter.run_folder.names import (
     BONDS,

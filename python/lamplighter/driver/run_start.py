@@ -12,13 +12,13 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import models, script
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.driver.inputs import scripts_folder
 from lamplighter.driver.interruption import end_at_once
-from lamplighter.driver.molecules import StartOfRun
+from lamplighter.driver.lammps_scripts import scripts_folder
 from lamplighter.driver.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.driver.run_plan import Plan
 from lamplighter.driver.script import steps_of_stages
+from lamplighter.driver.start_of_run import StartOfRun
 from lamplighter.run_folder import folder as run_folder
 from lamplighter.run_folder.names import (
     BONDS,

@@ -11,7 +11,7 @@ from pathlib import Path
 from lamplighter.analysis.stability_check import CriterionError, Limits, StabilityCheck, bonds_of, lacking
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nvt
-from lamplighter.driver.molecules import StartOfRun
+from lamplighter.driver.start_of_run import StartOfRun
 from lamplighter.errors import ConfigError
 from lamplighter.guard_criteria import CRITERIA, MEANT_FOR, PRESETS, UNITS, format_limit
 from lamplighter.run_folder.guard_limits import limits_in
