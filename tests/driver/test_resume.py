@@ -19,7 +19,7 @@ import lamplighter
 from lamplighter.driver.mend_trajectory import step_of, whole_frames
 from lamplighter.driver.restart_file import step_of_restart
 from lamplighter.driver.resumed_outputs import cut_outputs
-from lamplighter.driver.script import Restart
+from lamplighter.driver.stage_steps import Restart
 from lamplighter.errors import RunFolderError
 
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"

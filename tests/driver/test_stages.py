@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import lamplighter
-from lamplighter.driver.script import THERMO_COLUMNS
+from lamplighter.run_folder.thermo_table import THERMO_COLUMNS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

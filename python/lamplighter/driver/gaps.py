@@ -11,7 +11,7 @@ from pathlib import Path
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import mend_trajectory as trajectory
-from lamplighter.driver.script import interval_in_steps, steps_of_stages
+from lamplighter.driver.stage_steps import interval_in_steps, steps_of_stages
 from lamplighter.run_folder.names import CENTRES, COMMITTEE, THERMO, TRAJECTORY
 
 

@@ -15,7 +15,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import gaps, provenance
 from lamplighter.driver.restart_file import PATTERN, RestartFile, lammps_reads, read_head
-from lamplighter.driver.script import Restart, interval_in_steps, steps_of_stages
+from lamplighter.driver.stage_steps import Restart, interval_in_steps, steps_of_stages
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.run_folder.folder import run_file_text
 from lamplighter.run_folder.names import CENTRES, EVENTS, PROVENANCE, RUN_FILE, TRAJECTORY

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lamplighter.driver import mend_trajectory as trajectory
 from lamplighter.driver import restart_file
-from lamplighter.driver.script import Restart
+from lamplighter.driver.stage_steps import Restart
 from lamplighter.run_folder.names import (
     CENTRES,
     COMMITTEE,

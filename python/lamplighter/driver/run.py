@@ -16,11 +16,12 @@ from lamplighter.driver import model_trust, preflight, provenance, script
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import Interrupted
-from lamplighter.driver.lammps_scripts import scripts_folder
+from lamplighter.driver.lammps_scripts import expanded, scripts_folder
 from lamplighter.driver.run_end import ended_by_guard, record_failure, require_whole
 from lamplighter.driver.run_plan import Plan, RunSource, plan_of, resolved
 from lamplighter.driver.run_stages import carry_out_stages
 from lamplighter.driver.run_start import fill_folder, first_status, held
+from lamplighter.driver.script_block import text_of
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.run_folder.run import Run
@@ -141,8 +142,8 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -
     structure = read_start_structure(run_file.structure)
     setup = script.pair_setup_of(run_file, checked, structure)
     require_within_limits(run_file, start_of_run(structure, run_file.structure.replicate, run_file.bonds))
-    text = script.text_of(script.compose(run_file, structure, setup)) if run_file.stages else ""
-    text = script.expanded(text, scripts_folder())
+    text = text_of(script.compose(run_file, structure, setup)) if run_file.stages else ""
+    text = expanded(text, scripts_folder())
     if run_file.volume_scan is not None:
         from lamplighter.driver import volume_scan
 

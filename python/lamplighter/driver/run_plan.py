@@ -13,7 +13,8 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import preflight, script
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.resume import Resumption, how_to_go_on, require_same_models
-from lamplighter.driver.script import Block, Restart
+from lamplighter.driver.script_block import Block
+from lamplighter.driver.stage_steps import Restart
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.run_folder import folder as run_folder

@@ -17,8 +17,9 @@ from lamplighter.driver.open_lammps import open_session
 from lamplighter.driver.output_watch import OutputWatch
 from lamplighter.driver.run_end import ended_by_guard, how_to_resume, output_lost, record_failure
 from lamplighter.driver.run_plan import Plan
-from lamplighter.driver.script import Block, steps_of_stages
+from lamplighter.driver.script_block import Block
 from lamplighter.driver.session import LammpsError, Session
+from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.driver.start_limits import refused_at_the_first_step
 from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin

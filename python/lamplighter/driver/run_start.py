@@ -9,15 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import models, script
+from lamplighter.driver import models
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import end_at_once
-from lamplighter.driver.lammps_scripts import scripts_folder
+from lamplighter.driver.lammps_scripts import included_files, scripts_folder
 from lamplighter.driver.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.driver.run_plan import Plan
-from lamplighter.driver.script import steps_of_stages
+from lamplighter.driver.script_block import text_of
+from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.driver.start_of_run import StartOfRun
 from lamplighter.run_folder import folder as run_folder
 from lamplighter.run_folder.names import (
@@ -74,8 +75,8 @@ def fill_folder(plan: Plan, start: list[StartOfRun], hold: Callable[[], None]) -
             if plan.resumption is not None:
                 _say(plan.resumption.notes, clear_outputs(plan.folder, plan.resumption.keep))
             what = "run" if plan.run.volume_scan is None else "run, without its volume scan,"
-            text = script.text_of(plan.blocks, f"Repeat the {what} in this folder with: lamplighter lmp -in in.lammps")
-            inputs = [scripts / name for name in script.included_files(plan.blocks, scripts)]
+            text = text_of(plan.blocks, f"Repeat the {what} in this folder with: lamplighter lmp -in in.lammps")
+            inputs = [scripts / name for name in included_files(plan.blocks, scripts)]
             run_folder.create(plan.folder, plan.run, text if plan.blocks else None, inputs)
             structure = read_start_structure(plan.run.structure)
             structure.write(plan.folder / STRUCTURE)
@@ -86,11 +87,11 @@ def fill_folder(plan: Plan, start: list[StartOfRun], hold: Callable[[], None]) -
         else:
             assert plan.resumption is not None, "a restart file belongs to a run that is there"
             _say(plan.resumption.notes, cut_outputs(plan.folder, plan.restart, plan.resumption.keep))
-            for name in script.included_files(plan.blocks, scripts):
+            for name in included_files(plan.blocks, scripts):
                 copy = plan.folder / INPUTS / name
                 if not copy.exists():
                     copy.write_bytes((scripts / name).read_bytes())
-            text = script.text_of(plan.blocks, f"It went on from {plan.restart.file}.")
+            text = text_of(plan.blocks, f"It went on from {plan.restart.file}.")
             (plan.folder / plan.script_name).write_text(text, encoding="utf-8")
         for each in start:
             each.write_bonds(plan.folder / BONDS)

@@ -1,0 +1,126 @@
+"""The lines of a stage: where it lies, its velocities, its ensemble, and the plain script that carries it out."""
+
+from __future__ import annotations
+
+from lamplighter.config.run_file import RunFile
+from lamplighter.config.stages import Minimise, Npt, Nve, Nvt
+from lamplighter.driver.script_block import Block, equal, string
+from lamplighter.driver.stage_steps import Restart, interval_in_steps
+from lamplighter.run_folder.stages import StageSteps
+from lamplighter.structures.start import StartStructure
+
+BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
+
+
+def stage_block(
+    run: RunFile,
+    structure: StartStructure,
+    index: int,
+    placed: list[StageSteps],
+    restart: Restart | None,
+    redraw: bool,
+) -> Block:
+    """The lines of a stage.
+
+    Args:
+        run: A resolved run file.
+        structure: The start structure.
+        index: Of the stage.
+        placed: Where each stage lies in the run.
+        restart: Where a resumed run goes on; within this stage, or before it.
+        redraw: Draw velocities first.
+    """
+    stage, steps = run.stages[index], placed[index]
+    lines = place_lines(run, index, steps)
+    if isinstance(stage, Minimise):
+        lines += [
+            equal("force_tolerance", stage.force_tolerance.metal),
+            equal("max_steps", stage.max_steps),
+            "include inputs/minimise.lmp",
+            "include inputs/end_stage.lmp",
+        ]
+        title = f"stage {index}: {stage.name}, until no force component exceeds {stage.force_tolerance}"
+        return Block(title, tuple(lines), index)
+
+    if redraw:
+        lines += _velocities(run, index, stage, structure.held is not None)
+    resumed_at = restart.step if restart is not None and restart.stage == index else None
+    earlier = any(not isinstance(s, Minimise) for s in run.stages[:index])
+    first_frame = steps.begin + 1 if earlier else 0
+    if resumed_at is not None and not (restart and restart.stage_is_over):
+        first_frame = resumed_at + 1
+    lines += [
+        equal("step_end", steps.end),
+        equal("trajectory_every", interval_in_steps(run.output.trajectory, steps.timestep_ps)),
+        equal("centres_every", interval_in_steps(run.output.centres_of_mass, steps.timestep_ps)),
+        equal("restart_every", interval_in_steps(run.output.restart, steps.timestep_ps)),
+        equal("first_frame", first_frame),
+        string("elements", " ".join(structure.elements)),
+        *_ensemble(stage, _seed(run.seed, index, resumed_at or 0)),
+        "include inputs/begin_dynamics.lmp",
+        f"include inputs/{_stage_script(stage, structure.held is not None)}",
+        "include inputs/end_dynamics.lmp",
+        "include inputs/end_stage.lmp",
+    ]
+    return Block(f"stage {index}: {stage.name}, {stage.type}, {stage.length}", tuple(lines), index)
+
+
+def place_lines(run: RunFile, index: int, steps: StageSteps) -> list[str]:
+    """Where the stage lies in the run."""
+    return [
+        equal("stage", index),
+        equal("step_begin", steps.begin),
+        equal("time_begin", steps.begin_ps),
+        equal("timestep", steps.timestep_ps),
+        equal("thermo_every", interval_in_steps(run.output.thermo, steps.timestep_ps or run.timestep.metal)),
+    ]
+
+
+def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt, held: bool) -> list[str]:
+    """New velocities: at the run file's temperature for the first dynamics, at the stage's own after a minimisation."""
+    first = all(isinstance(earlier, Minimise) for earlier in run.stages[:index])
+    own = stage.temperature.start if isinstance(stage, Nvt | Npt) else None
+    temperature = run.velocities.temperature if first or own is None else own
+    if temperature is None:
+        temperature = own
+    assert temperature is not None, "the run file was checked"
+    return [
+        equal("velocity_temperature", temperature.metal),
+        equal("velocity_seed", _seed(run.seed, index, 0)),
+        f"include inputs/{'held_velocities' if held else 'velocities'}.lmp",
+    ]
+
+
+def _ensemble(stage: Nve | Nvt | Npt, seed: int) -> list[str]:
+    lines: list[str] = []
+    if isinstance(stage, Nvt | Npt):
+        assert stage.thermostat.damping is not None, "the run file is not resolved"
+        lines += [
+            equal("temperature_start", stage.temperature.start.metal),
+            equal("temperature_stop", stage.temperature.stop.metal),
+            equal("temperature_damping", stage.thermostat.damping.metal),
+        ]
+        if stage.thermostat.type != "nose-hoover":
+            lines.append(equal("seed", seed))
+    if isinstance(stage, Npt):
+        assert stage.barostat.damping is not None, "the run file is not resolved"
+        lines += [
+            equal("pressure_start", stage.pressure.start.metal),
+            equal("pressure_stop", stage.pressure.stop.metal),
+            equal("pressure_damping", stage.barostat.damping.metal),
+            string("barostat", BAROSTATS[stage.barostat.type]),
+        ]
+    return lines
+
+
+def _stage_script(stage: Nve | Nvt | Npt, held: bool) -> str:
+    if isinstance(stage, Nve):
+        return "nve.lmp"
+    if held and stage.thermostat.type == "langevin":
+        return "held_nvt_langevin.lmp"
+    return f"{stage.type}_{stage.thermostat.type.replace('-', '_')}.lmp"
+
+
+def _seed(seed: int, stage: int, resumed_at: int) -> int:
+    """A seed for each stage, and another where a run is resumed, so that no noise is used twice."""
+    return 1 + (seed + 7919 * stage + 104_729 * resumed_at) % 899_999_999
