@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ class Run:
         RunFolderError: `folder` does not exist, is a file, or holds neither a thermo table nor a status.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        if not isinstance(folder, str | Path):
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        if not isinstance(folder, str | os.PathLike):
             raise RunFolderError(f"a run is opened by the path of its folder, got {type(folder).__name__}: {folder!r}")
         self.folder = Path(folder)
         if not self.folder.is_dir():
