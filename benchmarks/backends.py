@@ -11,7 +11,7 @@ from typing import Any
 
 import liquid
 
-from lamplighter.model_files import calculator_file
+from lamplighter.model_files import calculator_file, calculator_opening
 
 FRAMEWORKS = liquid.EXAMPLE / "frameworks" / "models"
 
@@ -94,7 +94,7 @@ def _gap(model: Path, device: str, dtype: str) -> Any:
 
 
 def _named(model: Path, device: str, dtype: str) -> Any:
-    return calculator_file.read(model).made(model)
+    return calculator_opening.open_named(calculator_file.read(model), model)
 
 
 def _sevennet_models() -> list[Path]:

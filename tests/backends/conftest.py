@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("lamplighter.conformance.checks")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from subjects import SLOW, SUBJECTS  # noqa: E402
+from subjects import SLOW, SUBJECTS
 
-from lamplighter.conformance import Subject  # noqa: E402
-from lamplighter.conformance.fixtures import evaluations, left_out  # noqa: E402, F401
+from lamplighter.conformance import Subject
+from lamplighter.conformance.fixtures import evaluations, left_out  # noqa: F401
 
 MINUTES = (pytest.mark.slow, pytest.mark.timeout(1800))
 

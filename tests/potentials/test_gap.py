@@ -21,8 +21,7 @@ import structures
 from lamplighter.errors import ModelError
 from lamplighter.model_files import gap_file, recognition
 from lamplighter.potentials import registry
-from lamplighter.potentials.interface import LoadOptions
-from lamplighter.potentials.positions import Cluster, ClusterPotential
+from lamplighter.potentials.interface import Cluster, ClusterPotential, LoadOptions
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("quippy") is None, reason="quippy is not installed")
 

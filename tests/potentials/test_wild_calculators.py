@@ -22,7 +22,7 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import trust
 from lamplighter.potentials.ase_calculator import AseCalculator
 from lamplighter.potentials.bridge import callbacks as bridge
-from lamplighter.potentials.positions import System
+from lamplighter.potentials.interface import System
 
 LACKS = '''
 from ase.calculators.emt import EMT

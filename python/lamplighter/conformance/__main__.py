@@ -28,14 +28,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     import pytest
 
-    from lamplighter.conformance import fixtures
-
     sys.path.insert(0, str(Path.cwd()))
     module, _, function = arguments[0].partition(":")
     subjects = getattr(importlib.import_module(module), function)()
     checks = Path(__file__).with_name("checks.py")
     options = ["-p", "no:cacheprovider", "--import-mode=importlib", "-c", "/dev/null", "--rootdir", str(checks.parent)]
-    return int(pytest.main([*options, str(checks), *arguments[1:]], plugins=[_Subjects(subjects), fixtures]))
+    options += ["-p", "lamplighter.conformance.fixtures"]
+    return int(pytest.main([*options, str(checks), *arguments[1:]], plugins=[_Subjects(subjects)]))
 
 
 if __name__ == "__main__":

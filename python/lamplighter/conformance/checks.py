@@ -14,16 +14,15 @@ from ase.neighborlist import neighbor_list
 from ase.units import bar
 
 from lamplighter.conformance import structures
-from lamplighter.conformance.fixtures import SINGLE, UNKNOWN, Evaluations
+from lamplighter.conformance.evaluations import SINGLE, UNKNOWN, Evaluations
+from lamplighter.conformance.measurements import Arrays
 from lamplighter.conformance.subject import RANKS_CHECK, Subject
 from lamplighter.errors import ModelError
 from lamplighter.potentials import registry
 from lamplighter.potentials.bridge.exchange import ExchangeCall, Recording
-from lamplighter.potentials.interface import LoadOptions, PairData, Potential
+from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 
 RANKS = (1, 2, 3, 4)
-
-Arrays = dict[str, np.ndarray]
 
 
 def _require(subject: Subject, ranks: int) -> None:
@@ -41,7 +40,7 @@ def _require_model_file(subject: Subject) -> None:
 _topologies = itertools.count(1)
 
 
-def evaluated(potential: Potential, atoms: Atoms, longest: float) -> tuple[PairData, list[ExchangeCall]]:
+def evaluated(potential: PairPotential, atoms: Atoms, longest: float) -> tuple[PairData, list[ExchangeCall]]:
     """Pairs of a structure as one rank would give them, up to any distance (Å), evaluated; and the exchanges made."""
     i, j, vectors = neighbor_list("ijD", atoms, longest)
     recording = Recording()
@@ -237,7 +236,7 @@ def test_exchanges_do_not_depend_on_the_pairs(subject: Subject, evaluations: Eva
     """All ranks make the same exchanges, or some wait for ever: also those with one atom, and no pair or one."""
     _require_model_file(subject)
     potential = evaluations.loaded(subject)
-    if not isinstance(potential, Potential):
+    if not isinstance(potential, PairPotential):
         pytest.skip(f"models of kind {potential.kind} take positions and make no exchange of their own")
     schedules: list[list[ExchangeCall]] = []
     for build in (structures.liquid, structures.lone_atom, structures.dimer_across_ranks):

@@ -23,7 +23,7 @@ from mpi4py import MPI
 from lamplighter.conformance.measurements import Job, measure
 from lamplighter.driver.failure import end_all_ranks
 from lamplighter.potentials import registry
-from lamplighter.potentials.interface import AnyPotential, LoadOptions
+from lamplighter.potentials.interface import LoadOptions, Potential
 
 
 def load_each_model_once() -> None:
@@ -34,11 +34,11 @@ def load_each_model_once() -> None:
     original = registry.load_kind
 
     @functools.cache
-    def load_kind(kind: str) -> type[AnyPotential]:
+    def load_kind(kind: str) -> type[Potential]:
         potential_class = original(kind)
         first = functools.cache(potential_class.load)
 
-        def load(path: Path, options: LoadOptions) -> AnyPotential:
+        def load(path: Path, options: LoadOptions) -> Potential:
             return copy.copy(first(path, options))
 
         potential_class.load = load  # type: ignore[method-assign]

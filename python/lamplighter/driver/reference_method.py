@@ -13,6 +13,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.model_files.calculator_opening import open_named
 from lamplighter.named_calculator import TBLITE_METHODS, NamedCalculator, problem_of_name
 from lamplighter.structures.labels import Labels, unknown_stress
 
@@ -80,7 +81,7 @@ def open_calculator(
         return open_reference(name, asked)
     if wrong := problem_of_name(name):
         raise LamplighterError(f"{asked} {wrong}")
-    return EnergyAndForces(NamedCalculator(name, dict(options or {})).made(f"{asked} {name}"), name)
+    return EnergyAndForces(open_named(NamedCalculator(name, dict(options or {})), f"{asked} {name}"), name)
 
 
 def open_reference(method: str, asked: str = "--reference") -> CalculatorEvaluator:

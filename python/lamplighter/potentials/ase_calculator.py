@@ -14,9 +14,9 @@ from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
 from lamplighter.model_files import calculator_file, calculator_trust
+from lamplighter.model_files.calculator_opening import open_named
 from lamplighter.model_files.loading import read_program
-from lamplighter.potentials.interface import LoadOptions
-from lamplighter.potentials.positions import System, SystemPotential, SystemResult
+from lamplighter.potentials.interface import LoadOptions, System, SystemPotential, SystemResult
 
 _INSTEAD = {
     "energies": "each atom has an equal part of the energy",
@@ -65,7 +65,7 @@ class AseCalculator(SystemPotential):
             raise ModelError(f"{path}: the precision of {named.name} is among its own options: leave out dtype float32")
         if options.head is not None:
             raise ModelError(f"{path}: the head of {named.name} is among its own options: leave out head")
-        return cls(named.made(path), named.name)
+        return cls(open_named(named, path), named.name)
 
     def compute(self, system: System) -> SystemResult:
         try:

@@ -6,12 +6,10 @@ gradient of the energy with respect to the vectors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from lamplighter.errors import ModelError
 from lamplighter.potentials.interface import PairData
 
 
@@ -72,36 +70,6 @@ def hand_over(data: PairData, edges: Edges, energies: torch.Tensor, gradient: to
     energies = energies.to(data.eatoms.dtype)
     data.eatoms.copy_(energies)
     data.energy = energies.sum().item()
-
-
-def require_elements(path: object, known: list[str], asked: tuple[str, ...]) -> None:
-    """Refuse a model that lacks an element.
-
-    Raises:
-        ModelError: naming the elements that are lacking and those that the model knows.
-    """
-    lacking = sorted(set(asked) - set(known))
-    if lacking:
-        shown = ", ".join(known[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
-        raise ModelError(
-            f"model file {path} was trained for {shown} and does not know {', '.join(lacking)}; "
-            f"pair_coeff asks for {' '.join(asked)}"
-        )
-
-
-def require_head(path: object, asked: str | None, known: Sequence[str], called: str = "head") -> None:
-    """Refuse the name of a head that a model does not have; `called`: what its framework calls a head.
-
-    Raises:
-        ModelError: naming those that it has.
-    """
-    if asked is not None and asked not in known:
-        raise ModelError(
-            f"model file {path} has no {called} {asked!r}; its {_PLURALS[called]}: {', '.join(known) or 'none'}"
-        )
-
-
-_PLURALS = {"head": "heads", "modality": "modalities", "model": "models"}
 
 
 class _FetchGhosts(torch.autograd.Function):

@@ -18,9 +18,8 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import gap_file, recognition
 from lamplighter.model_files.gap_file import GapFile
 from lamplighter.plain_names import plain_path
-from lamplighter.potentials.edges import require_elements
-from lamplighter.potentials.interface import LoadOptions
-from lamplighter.potentials.positions import Cluster, ClusterPotential, ClusterResult
+from lamplighter.potentials.interface import Cluster, ClusterPotential, ClusterResult, LoadOptions
+from lamplighter.potentials.requirements import require_elements
 
 #: Descriptors of single atoms and their neighbours that QUIP masks, as tests here have shown.
 _MASKED = ("distance_2b", "distance_nb", "angle_3b", "soap", "soap_turbo")

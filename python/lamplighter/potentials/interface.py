@@ -1,5 +1,9 @@
 """What a potential must offer, and what it is given at each step.
 
+There are three kinds of potentials. A `PairPotential` takes the pairs of a rank and gives the force of each pair. A
+`ClusterPotential` takes the positions of a rank's atoms and ghosts, and gives the energies of its atoms and their exact
+derivative. Both run on any number of ranks. A `SystemPotential` takes all atoms and the cell, and runs on one rank.
+
 `PairData` is the object that LAMMPS' own ML-IAP "unified" models expect (attributes `nlocal`, `ntotal`,
 `npairs`, `elems`, `pair_i`, `pair_j`, `rij`, `eatoms`, `energy`, methods `update_pair_forces[_gpu]`,
 `forward_exchange`, `reverse_exchange`), so the ML-IAP objects of MACE, NequIP, Allegro and SevenNet run
@@ -8,15 +12,15 @@ on it unmodified. Interface: LAMMPS documentation, `pair_style mliap unified`.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
-
-Self = TypeVar("Self", bound="AnyPotential")
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,11 @@ class PairData:
         self.exchange.reverse(source.reshape(-1, width), target.reshape(-1, width))
 
 
-class AnyPotential(ABC):
+class Potential(ABC):
     """What models of all sorts have in common: how a file becomes one.
 
-    A new framework is one module with one subclass of `Potential`, `positions.ClusterPotential` or
-    `positions.SystemPotential`, named by an entry point of the group `lamplighter.potentials`.
+    A new framework is one module with one subclass of `PairPotential`, `ClusterPotential` or `SystemPotential`, named
+    by an entry point of the group `lamplighter.potentials`.
     """
 
     #: Name for `kind` in `pair_style lamplighter` and the run file.
@@ -139,15 +143,18 @@ class AnyPotential(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls: type[Self], path: Path, options: LoadOptions) -> Self:
+    def load(cls, path: Path, options: LoadOptions) -> Potential:
         """Load a model.
+
+        Returns:
+            An instance of this class, or of another that takes the same and runs files of this kind in its own way.
 
         Raises:
             ModelError: the file is corrupt, of another framework, or lacks an element or a head that is asked for.
         """
 
 
-class Potential(AnyPotential):
+class PairPotential(Potential):
     """A model that turns `PairData` into energies and pair forces. `tests/backends` checks any of them."""
 
     @abstractmethod
@@ -161,3 +168,96 @@ class Potential(AnyPotential):
         Must not return early on few atoms or pairs: other ranks wait in its exchanges. It is never called
         with `nlocal == 0`: the bridge replays the exchanges for such a rank.
         """
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A rank's atoms and the ghosts within the cutoff of them, as atoms in vacuum; images are ghosts like any other.
+
+    Attributes:
+        nlocal: How many atoms are the rank's own; they come first. At least 1.
+        numbers: (n,) atomic numbers.
+        positions: (n, 3) Å.
+        virials_wanted: Whether virials of atoms are asked for.
+    """
+
+    nlocal: int
+    numbers: np.ndarray
+    positions: np.ndarray
+    virials_wanted: bool
+
+
+@dataclass(frozen=True)
+class ClusterResult:
+    """The energies of a rank's own atoms, E = Σ energies, and its derivatives.
+
+    Attributes:
+        energies: (n,) eV; a part on a ghost is sent to the atom that it is an image of.
+        forces: (n, 3) eV/Å, −dE/dx on atoms and ghosts.
+        virials: (n, 3, 3) eV, whose sum is Σ x ⊗ F; None where they cannot be had.
+    """
+
+    energies: np.ndarray
+    forces: np.ndarray
+    virials: np.ndarray | None = None
+
+
+class ClusterPotential(Potential):
+    """A model whose energies of atoms depend on what is within its cutoff, evaluated from positions."""
+
+    @abstractmethod
+    def compute(self, cluster: Cluster) -> ClusterResult:
+        """Evaluate one configuration. It makes no exchange, and is not called where a rank has no atoms."""
+
+
+@dataclass(frozen=True)
+class System:
+    """All atoms, in the order of their LAMMPS ids, and the cell, in LAMMPS' frame of reference.
+
+    Attributes:
+        numbers: (n,) atomic numbers.
+        positions: (n, 3) Å.
+        cell: (3, 3) Å, rows are the cell vectors; of no meaning along those that are not periodic.
+        periodic: (3,) bool.
+        virial_wanted: Whether the virial is asked for.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    periodic: np.ndarray
+    virial_wanted: bool
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """What the atoms have.
+
+    Attributes:
+        energies: (n,) eV, whose sum is the energy.
+        forces: (n, 3) eV/Å.
+        virial: (3, 3) eV, −V σ; None where the model has none.
+    """
+
+    energies: np.ndarray
+    forces: np.ndarray
+    virial: np.ndarray | None = None
+
+
+class SystemPotential(Potential):
+    """A model of all atoms at once. Its `cutoff` is nominal: LAMMPS wants one for its neighbour list."""
+
+    #: Whether it has a virial for any cell and periodicity.
+    has_virial: bool
+
+    @abstractmethod
+    def compute(self, system: System) -> SystemResult:
+        """Evaluate one configuration."""
+
+
+def __getattr__(name: str) -> Any:
+    """The former name of `Potential`, for packages of others."""
+    if name != "AnyPotential":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn("lamplighter.potentials.interface.AnyPotential is now called Potential", FutureWarning, stacklevel=2)
+    return Potential

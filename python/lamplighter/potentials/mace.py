@@ -19,9 +19,9 @@ from ase.data import atomic_numbers, chemical_symbols
 from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_package, recognition
 from lamplighter.model_files.loading import load_torch
-from lamplighter.potentials.edges import require_head
-from lamplighter.potentials.interface import LoadOptions, PairData, Potential
+from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
+from lamplighter.potentials.requirements import require_elements, require_head
 
 mace_package.load()
 with mace_package.quiet():
@@ -33,7 +33,7 @@ _ENVIRONMENT_SWITCH = "LAMPLIGHTER_MACE"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-class Mace(Potential):
+class Mace(PairPotential):
     """A MACE or ScaleShiftMACE model.
 
     Source: Batatia et al., MACE, NeurIPS 2022 (arXiv:2206.07697); ML-IAP calling convention: mace-torch 0.3.
@@ -74,12 +74,7 @@ class Mace(Potential):
                 "give a .model file written by mace_run_train, or a *-mliap_lammps.pt file"
             )
         known = [chemical_symbols[int(z)] for z in network.atomic_numbers]
-        lacking = sorted(set(options.elements) - set(known))
-        if lacking:
-            raise ModelError(
-                f"model file {path} was trained for {', '.join(known)} and does not know "
-                f"{', '.join(lacking)}; pair_coeff asks for {' '.join(options.elements)}"
-            )
+        require_elements(path, known, options.elements)
         stored = network.r_max.dtype
         return cls(network, options.device, _DTYPES.get(options.dtype, stored))
 

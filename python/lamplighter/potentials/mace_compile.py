@@ -17,6 +17,7 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter.errors import ModelError
+from lamplighter.potentials.requirements import require_elements, require_head
 
 FORMAT = "lamplighter-mace"
 VERSION = "1"
@@ -144,15 +145,12 @@ class _Member:
         if getattr(model, "use_so3", False):
             raise NotCovered("features without parity (use_so3)")
         heads = getattr(model, "heads", None) or ["Default"]
-        if head is not None and head not in heads:
-            raise ModelError(f"the model has no head {head!r}; its heads: {', '.join(heads)}")
+        require_head(None, head, heads)
         self.head = heads.index(head) if head is not None else len(heads) - 1
         self.nheads = len(heads)
         known = [chemical_symbols[int(z)] for z in self.model.atomic_numbers]
         wanted = list(elements) if elements else known
-        lacking = [symbol for symbol in wanted if symbol not in known]
-        if lacking:
-            raise ModelError(f"the model was trained for {', '.join(known)} and does not know {', '.join(lacking)}")
+        require_elements(None, known, wanted)
         self.numbers = [atomic_numbers[symbol] for symbol in wanted]
         self.rows = [known.index(symbol) for symbol in wanted]
         self.nknown = len(known)

@@ -25,7 +25,6 @@ from lamplighter.model_files import mace_package, tested_versions
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials import compiled_cache
 from lamplighter.potentials.compiled_cache import SUFFIX
-from lamplighter.potentials.edges import require_head
 from lamplighter.potentials.mace_compile import (
     DifferentArchitectures,
     NotCovered,
@@ -33,6 +32,7 @@ from lamplighter.potentials.mace_compile import (
     read_metadata,
     to_bytes,
 )
+from lamplighter.potentials.requirements import require_head
 
 __all__ = [
     "Agreement",

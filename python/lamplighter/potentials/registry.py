@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import recognition, tested_versions
 
 if TYPE_CHECKING:
-    from lamplighter.potentials.interface import AnyPotential
+    from lamplighter.potentials.interface import Potential
 
 GROUP = "lamplighter.potentials"
 
@@ -20,7 +21,7 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def load_kind(kind: str) -> type[AnyPotential]:
+def load_kind(kind: str) -> type[Potential]:
     """The potential class of one kind.
 
     Raises:
@@ -32,7 +33,8 @@ def load_kind(kind: str) -> type[AnyPotential]:
         raise ModelError(f"potential kind {kind!r} is not known; installed kinds: {known}")
     tested_versions.require_tested(kind)
     try:
-        loaded: type[AnyPotential] = points[kind].load()
+        loaded: type[Potential] = points[kind].load()
+        _accept_former_name(loaded, kind)
     except ImportError as missing:
         remedy = recognition.how_to_install(kind) if kind in recognition.FRAMEWORKS else f"install what {kind!r} needs"
         raise ModelError(
@@ -49,7 +51,7 @@ def kind_of(path: Path) -> str:
     return recognise(path).kind
 
 
-def recognise(path: Path) -> type[AnyPotential]:
+def recognise(path: Path) -> type[Potential]:
     """The potential class whose models look like `path`.
 
     Raises:
@@ -72,4 +74,19 @@ def recognise(path: Path) -> type[AnyPotential]:
     raise ModelError(
         f"model file {path} is not of a known kind: {'; '.join(tried)}. "
         "If it is a model, name its kind: pair_style lamplighter kind KIND"
+    )
+
+
+def _accept_former_name(loaded: type[Potential], kind: str) -> None:
+    """Take a class of another package, derived from `interface.Potential` when that was the name of `PairPotential`."""
+    from lamplighter.potentials.interface import ClusterPotential, PairPotential, SystemPotential
+
+    if issubclass(loaded, (PairPotential, ClusterPotential, SystemPotential)) or not hasattr(loaded, "element_index"):
+        return
+    PairPotential.register(loaded)
+    warnings.warn(
+        f"{loaded.__module__}.{loaded.__qualname__} (potential kind {kind!r}) is derived from interface.Potential, "
+        "which is now the base of all potentials: derive it from interface.PairPotential",
+        FutureWarning,
+        stacklevel=3,
     )

@@ -20,14 +20,15 @@ from ase.data import atomic_numbers, chemical_symbols
 from lamplighter.errors import ModelError
 from lamplighter.model_files import recognition
 from lamplighter.model_files.loading import load_torch
-from lamplighter.potentials.edges import edges_within, fetch_ghosts, require_elements, require_head, write_result
-from lamplighter.potentials.interface import LoadOptions, PairData, Potential
+from lamplighter.potentials.edges import edges_within, fetch_ghosts, write_result
+from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
+from lamplighter.potentials.requirements import require_elements, require_head
 
 _DTYPES = {"auto": torch.float32, "float32": torch.float32, "float64": torch.float64}
 _PAIRS = "_lamplighter_pairs"
 
 
-class SevenNet(Potential):
+class SevenNet(PairPotential):
     """A SevenNet model.
 
     Source: Park et al., J. Chem. Theory Comput. 2024, 20, 4857; the calling convention is that of sevenn 0.12 and 0.13.

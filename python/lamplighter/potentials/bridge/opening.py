@@ -20,8 +20,7 @@ from lamplighter.potentials.bridge.header import Model, Request, Step
 from lamplighter.potentials.bridge.pair_step import PairSteps
 from lamplighter.potentials.bridge.positions_step import ClusterSteps, SystemSteps
 from lamplighter.potentials.bridge.requests import elements_of, files_of, require_elements, require_one_kind
-from lamplighter.potentials.interface import AnyPotential, LoadOptions, Potential
-from lamplighter.potentials.positions import ClusterPotential, SystemPotential
+from lamplighter.potentials.interface import ClusterPotential, LoadOptions, PairPotential, Potential, SystemPotential
 
 
 class Steps(Protocol):
@@ -75,7 +74,7 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     return OpenModel(_steps_of(potential, request, elements, model, library), request.nranks)
 
 
-def _device(potential_class: type[AnyPotential], requested: str, local_rank: int) -> torch.device:
+def _device(potential_class: type[Potential], requested: str, local_rank: int) -> torch.device:
     if potential_class.runs_on_gpu:
         return devices.resolve(requested, local_rank)
     if requested not in ("auto", "cpu"):
@@ -84,7 +83,7 @@ def _device(potential_class: type[AnyPotential], requested: str, local_rank: int
 
 
 def _steps_of(
-    potential: AnyPotential, request: Request, elements: tuple[str, ...], model: Model, library: ctypes.CDLL
+    potential: Potential, request: Request, elements: tuple[str, ...], model: Model, library: ctypes.CDLL
 ) -> Steps:
     """What carries out the steps of a model; and what LAMMPS is to hand over."""
     numbers = np.array([atomic_numbers[symbol] for symbol in elements])
@@ -95,7 +94,7 @@ def _steps_of(
         model.takes = c_interface.SYSTEM
         model.lacks_virial = int(not potential.has_virial)
         return SystemSteps(potential, numbers)
-    assert isinstance(potential, Potential)
+    assert isinstance(potential, PairPotential)
     host_pairs = potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model"
     model.takes = c_interface.PAIRS if host_pairs else c_interface.LIST
     return PairSteps(potential, elements, library, request.pair, request.nranks, host_pairs)

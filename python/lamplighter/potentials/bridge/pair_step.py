@@ -11,7 +11,7 @@ from lamplighter.potentials.bridge.array_view import ArrayView
 from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
 from lamplighter.potentials.bridge.positions_step import OVERLAP, overlap
-from lamplighter.potentials.interface import Exchange, PairData, Potential
+from lamplighter.potentials.interface import Exchange, PairData, PairPotential
 
 
 class PairSteps:
@@ -28,7 +28,7 @@ class PairSteps:
 
     def __init__(
         self,
-        potential: Potential,
+        potential: PairPotential,
         elements: tuple[str, ...],
         library: ctypes.CDLL,
         pair: int,
@@ -142,7 +142,7 @@ class PairSteps:
                 ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(vatom.to("cpu"))
 
 
-def _exchange_schedule(potential: Potential, symbol: str) -> list[ExchangeCall]:
+def _exchange_schedule(potential: PairPotential, symbol: str) -> list[ExchangeCall]:
     """The exchanges of one evaluation, read off a dimer; ranks without atoms replay them."""
     device = potential.device
     recording = Recording()

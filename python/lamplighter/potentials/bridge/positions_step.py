@@ -12,7 +12,7 @@ from lamplighter.errors import ModelError
 from lamplighter.potentials.bridge.array_view import ArrayView
 from lamplighter.potentials.bridge.exchange import ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
-from lamplighter.potentials.positions import Cluster, ClusterPotential, System, SystemPotential
+from lamplighter.potentials.interface import Cluster, ClusterPotential, System, SystemPotential
 
 OVERLAP = 0.1  # Å, as in pair_styles/broken_structure.h
 

@@ -1,0 +1,53 @@
+"""What a run may ask of a model: elements and a head that the model has. Anything else is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamplighter.errors import ModelError
+
+_MOST_SHOWN = 30
+_PLURALS = {"head": "heads", "modality": "modalities", "model": "models"}
+
+
+def require_elements(model: Path | None, known: Sequence[str], asked: Sequence[str]) -> None:
+    """Refuse a model that lacks an element.
+
+    Args:
+        model: Its file; None: the model that the caller names.
+        known: Symbols of the elements that it knows.
+        asked: Symbols of the elements that it is asked for.
+
+    Raises:
+        ModelError: naming the elements that are lacking and those that the model knows.
+    """
+    lacking = sorted(set(asked) - set(known))
+    if lacking:
+        more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
+        raise ModelError(
+            f"{_named(model)} was trained for {', '.join(known[:_MOST_SHOWN])}{more} and does not know "
+            f"{', '.join(lacking)}; the elements asked for are {' '.join(asked)}"
+        )
+
+
+def require_head(model: Path | None, asked: str | None, known: Sequence[str], called: str = "head") -> None:
+    """Refuse the name of a head that a model does not have.
+
+    Args:
+        model: Its file; None: the model that the caller names.
+        asked: Name of the head; None: whichever is the model's own.
+        known: Names of its heads.
+        called: What its framework calls a head: "head", "modality" or "model".
+
+    Raises:
+        ModelError: naming those that it has.
+    """
+    if asked is not None and asked not in known:
+        raise ModelError(
+            f"{_named(model)} has no {called} {asked!r}; its {_PLURALS[called]}: {', '.join(known) or 'none'}"
+        )
+
+
+def _named(model: Path | None) -> str:
+    return "the model" if model is None else f"model file {model}"
