@@ -43,7 +43,7 @@ def command_text(name: str, command: Any) -> str:
     shown = [each for each in command.params if not getattr(each, "hidden", False)]
     usage = ["lamplighter", name, "[OPTIONS]" if len(shown) > len(arguments) else ""]
     usage += [each.metavar or each.name.upper() for each in arguments]
-    lines = [f"## lamplighter {name}", "", (command.help or "").strip(), "", "```text", " ".join(usage), "```", ""]
+    lines = [f"### lamplighter {name}", "", (command.help or "").strip(), "", "```text", " ".join(usage), "```", ""]
     if shown:
         lines += [
             "| | |",
@@ -54,7 +54,7 @@ def command_text(name: str, command: Any) -> str:
 
 
 # LAMMPS' own switches, which no parser of options sees
-_LMP = """## lamplighter lmp
+_LMP = """### lamplighter lmp
 
 Run LAMMPS with Lamplighter's styles; the arguments are those of `lmp`.
 
@@ -65,9 +65,14 @@ lamplighter lmp -in SCRIPT [-var NAME VALUE] …
 
 
 class Commands(SphinxDirective):
+    """A section for each group of commands, as `lamplighter --help` has them."""
+
     def run(self) -> list[nodes.Node]:
-        text = "\n".join(_LMP if name == "lmp" else command_text(name, loaded_command(name)) for name in cli.COMMANDS)
-        return self.parse_text_to_nodes(text, allow_section_headings=True)
+        lines: list[str] = []
+        for group, names in cli.GROUPS.items():
+            lines += [f"## {group}", ""]
+            lines += [_LMP if name == "lmp" else command_text(name, loaded_command(name)) for name in names]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

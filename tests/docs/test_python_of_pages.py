@@ -109,7 +109,16 @@ SUPPLIES: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("page", PROGRAMS, ids=str)
+MODELS_AND_SERIES = {"runs/compression", "mace"}
+"""What takes seconds: left out of the quick tests."""
+
+
+def _parameter(page: str) -> object:
+    needs = {need for block in PROGRAMS[page] for need in block.needs}
+    return pytest.param(page, marks=pytest.mark.thorough if needs & MODELS_AND_SERIES else ())
+
+
+@pytest.mark.parametrize("page", [_parameter(page) for page in PROGRAMS], ids=str)
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs = {need for block in PROGRAMS[page] for need in block.needs}
     monkeypatch.chdir(tmp_path)
