@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ase.data import chemical_symbols
 
+LEAST_TOLERANCE, MOST_TOLERANCE = 0.5, 2.0
+"""Bounds of the longest bond, in sums of two covalent radii; both are beyond any use."""
+
 _NUMBERS = {symbol: number for number, symbol in enumerate(chemical_symbols) if number}
 _SIGN = re.compile("[-\N{EN DASH}]")
 
@@ -60,3 +63,13 @@ def read_bond_words(words: Iterable[str]) -> BondWords:
                 f"{word!r} is no element (Li), no pair of elements (Zn-O) and no pair of atoms by their IDs (12-57)"
             )
     return BondWords(frozenset(elements), frozenset(of_elements), frozenset(of_atoms))
+
+
+def problem_of_tolerance(tolerance: float) -> str:
+    """What is wrong with a tolerance, for messages; empty: nothing."""
+    if LEAST_TOLERANCE < tolerance < MOST_TOLERANCE:
+        return ""
+    return (
+        f"tolerance must lie between {LEAST_TOLERANCE:g} and {MOST_TOLERANCE:g}, got {tolerance:g}: times the sum of "
+        "two covalent radii it is the longest bond"
+    )

@@ -25,7 +25,7 @@ from scipy.sparse import csr_matrix
 
 from lamplighter.analysis import stability
 from lamplighter.analysis.stability import Booleans, Floats, Integers
-from lamplighter.bond_words import NOTHING_NAMED, BondWords
+from lamplighter.bond_words import NOTHING_NAMED, BondWords, problem_of_tolerance
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.bond_files import read_bonds
 
@@ -138,11 +138,8 @@ class BondRule:
     source: str = "found by covalent radii; metal ions are apart from molecules"
 
     def __post_init__(self) -> None:
-        if not 0.5 < self.tolerance < 2.0:
-            raise TrajectoryError(
-                f"tolerance must lie between 0.5 and 2, got {self.tolerance:g}: times the sum of two covalent radii it "
-                "is the longest bond"
-            )
+        if problem := problem_of_tolerance(self.tolerance):
+            raise TrajectoryError(problem)
 
     def find(
         self,

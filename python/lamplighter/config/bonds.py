@@ -8,14 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from lamplighter.bond_words import BondWords, read_bond_words, split_words
+from lamplighter.bond_words import LEAST_TOLERANCE, MOST_TOLERANCE, BondWords, read_bond_words, split_words
 from lamplighter.config.section import ConfigSection
+
+Tolerance = Annotated[float, Field(gt=LEAST_TOLERANCE, lt=MOST_TOLERANCE)]
+"""The longest bond, in sums of two covalent radii."""
 
 
 class BondsSection(ConfigSection):
     """What molecules are made of, for the guard, centres of mass and analyses of the run (`docs/theory/bonds.md`)."""
 
-    tolerance: Annotated[float, Field(gt=0.5, lt=2.0)] = 1.15
+    tolerance: Tolerance = 1.15
     ions: Literal["auto", "none"] = "auto"
     unbonded: list[str] = Field(default_factory=list)
     bonded: list[str] = Field(default_factory=list)

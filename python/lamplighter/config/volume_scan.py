@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from lamplighter.config.bonds import Tolerance
 from lamplighter.config.section import ConfigSection
 from lamplighter.named_calculator import TBLITE_METHODS, problem_of_name, problem_of_options
 
@@ -28,7 +29,7 @@ class VolumeScanSection(ConfigSection):
     densities: str | list[float] = DENSITIES
     reference: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    tolerance: Annotated[float, Field(gt=0.5, lt=2.0)] | None = None
+    tolerance: Tolerance | None = None
     atomic: bool = False
 
     @field_validator("densities", mode="before")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lamplighter.analysis.model_errors import Errors
 from lamplighter.observables.decomposition import FORCE_PARTS, Decomposition, PartErrors
+from lamplighter.report import table_text
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
@@ -31,10 +32,9 @@ def format_decomposition(result: Decomposition) -> str:
         + (f"; lone molecules of the reference by {result.method}" if result.method else ""),
     ]
     for title, unit, kind in (("energy", "meV/atom", "energies"), ("forces", "eV/Å", "forces")):
-        width = max(len(title) + 2, *(len(each.name) for each in result.results))
         lines += ["", f"{title}, RMSE in {unit} and relative to the standard deviation of the reference"]
-        for name, *cells in part_rows(result, kind):
-            lines.append("  " + name.ljust(width) + "".join(f"  {cell.ljust(24)}" for cell in cells))
+        header, *rows = part_rows(result, kind)
+        lines += [f"  {line}" for line in table_text.rows(header, rows, narrowest=24)]
     return "\n".join([*(line.rstrip() for line in lines), *(f"Note: {note}" for note in result.notes)])
 
 

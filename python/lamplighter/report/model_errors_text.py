@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Errors, energies_of_elements
 from lamplighter.analysis.series import Estimate
 from lamplighter.observables.model_errors import ErrorTable, ModelErrors, ModelResult
+from lamplighter.report import table_text
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
@@ -197,15 +198,13 @@ def _main(result: ModelErrors) -> list[str]:
 
 
 def _forces(result: ModelErrors) -> list[str]:
-    width = max(len("force RMSE, eV/Å"), *(len(each.name) for each in result.results))
     names = [*result.results[0].table.components, *result.results[0].table.elements]
-    lines = ["force RMSE, eV/Å".ljust(width) + "".join(f"  {name.ljust(16)}" for name in names) + "  relative"]
+    rows = []
     for each in result.results:
         found = {**each.table.components, **each.table.elements}
         relative = each.table.forces.relative_rmse.value
-        cells = "".join(f"  {_cell(found[name].rmse)}" for name in names)
-        lines.append(each.name.ljust(width) + cells + f"  {100.0 * relative:.3g} %")
-    return [line.rstrip() for line in lines]
+        rows.append((each.name, *(_bare(found[name].rmse) for name in names), f"{100.0 * relative:.3g} %"))
+    return table_text.rows(("force RMSE, eV/Å", *names, "relative"), rows, narrowest=16)
 
 
 def _parts(each: ModelResult, key: str) -> list[str]:

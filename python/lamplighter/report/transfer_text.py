@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lamplighter.analysis.compositions import Determination
 from lamplighter.analysis.series import Estimate
 from lamplighter.observables.transfer import Transfer
+from lamplighter.report import table_text
 from lamplighter.report.drawing import ONE_PANEL, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
@@ -188,13 +189,9 @@ def species_rows(result: Transfer) -> list[tuple[str, ...]]:
 
 
 def _species(result: Transfer) -> list[str]:
-    names = result.determination.species
-    width = max(len("reference"), *(len(each.source) for each in result.species_energies))
-    lines = ["energy of each species, eV (least squares); rms residual, meV"]
-    lines.append("  " + "".ljust(width) + "".join(f"  {name.ljust(20)}" for name in names) + "  residual")
-    for source, *energies, residual in species_rows(result):
-        lines.append(f"  {source.ljust(width)}" + "".join(f"  {each.ljust(20)}" for each in energies) + f"  {residual}")
-    return lines
+    header = ("", *result.determination.species, "residual")
+    lines = table_text.rows(header, species_rows(result), narrowest=20)
+    return ["energy of each species, eV (least squares); rms residual, meV", *(f"  {line}" for line in lines)]
 
 
 def _energy(made: Estimate) -> str:
