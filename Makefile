@@ -47,7 +47,7 @@ test:
 
 # Style and types are checked on the core that most tests leave idle.
 quick: install
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line lint test-quick
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going lint test-quick
 
 test-quick: install
 	$(BIN)/python -m pytest -m quick
