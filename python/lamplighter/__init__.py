@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lamplighter.analysis.series import Estimate
+    from lamplighter.api.answer import Answer
     from lamplighter.api.calculator import Calculator
-    from lamplighter.api.run import run
+    from lamplighter.api.check import check
+    from lamplighter.api.liquids import (
+        compression,
+        density,
+        diffusivity,
+        expansion,
+        quality,
+        stability,
+        structure,
+    )
+    from lamplighter.api.run import Run, open_run, run
     from lamplighter.config import RunFile, load_run_file
     from lamplighter.driver.run import script_of
     from lamplighter.driver.session import LammpsError
@@ -28,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Calculator",
     "ConfigError",
     "EnvironmentProblem",
@@ -36,25 +48,46 @@ __all__ = [
     "LamplighterError",
     "ModelError",
     "PluginError",
+    "Run",
     "RunFile",
     "RunFolderError",
     "StructureError",
     "TrajectoryError",
     "UntrustedModelError",
+    "check",
+    "compression",
+    "density",
+    "diffusivity",
+    "expansion",
     "load_run_file",
+    "open_run",
+    "quality",
     "run",
     "script_of",
+    "stability",
+    "structure",
 ]
 
 _ERRORS = "lamplighter.errors"
 _HOME = {
+    "Answer": "lamplighter.api.answer",
     "Calculator": "lamplighter.api.calculator",
     "Estimate": "lamplighter.analysis.series",
     "LammpsError": "lamplighter.driver.session",
+    "Run": "lamplighter.api.run",
     "RunFile": "lamplighter.config",
+    "check": "lamplighter.api.check",
+    "compression": "lamplighter.api.liquids",
+    "density": "lamplighter.api.liquids",
+    "diffusivity": "lamplighter.api.liquids",
+    "expansion": "lamplighter.api.liquids",
     "load_run_file": "lamplighter.config",
+    "open_run": "lamplighter.api.run",
+    "quality": "lamplighter.api.liquids",
     "run": "lamplighter.api.run",
     "script_of": "lamplighter.driver.run",
+    "stability": "lamplighter.api.liquids",
+    "structure": "lamplighter.api.liquids",
 }
 
 

@@ -69,6 +69,8 @@ def potential_of(given: Source, changes: Mapping[str, Any] = {}) -> PotentialSou
     for model in models:
         if not model.exists():
             raise ModelError(f"model file {model} does not exist")
+        if model.is_dir():
+            raise ModelError(f"{model} is a folder that holds no run, and no model file")
     return PotentialSource(_checked({"models": models}, changes))
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def compression(
@@ -26,10 +26,8 @@ def compression(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.cli.trajectory_source import discard_option
-    from lamplighter.observables.compression import compression_of_runs
-    from lamplighter.report.compression_text import SHOWN
-    from lamplighter.run_folder.run import Run
+    from lamplighter.api import liquids
+    from lamplighter.api.answer import in_words_of_commands
 
-    result = compression_of_runs([Run(folder) for folder in runs], discard_option(discard), stage or ())
-    show(result, SHOWN, figure, csv, as_json)
+    answer = in_words_of_commands(liquids.compression)(runs, discard=discard, stage=stage)
+    show_answer(answer, figure, csv, as_json)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lamplighter.api.bond_rule import bond_rule
 from lamplighter.cli import bond_options, model_options, options
 from lamplighter.cli.output import show
 
@@ -81,7 +82,7 @@ def decompose(
     from lamplighter.report.decomposition_text import SHOWN
     from lamplighter.structures.labelled_frames import read_labelled
 
-    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
+    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
     if reference is not None and molecule_labels is not None:
         raise LamplighterError("give --reference or --molecule-labels, not both")
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)

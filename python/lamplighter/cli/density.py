@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def density(
@@ -45,19 +45,16 @@ def density(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
+    from lamplighter.api import liquids
+    from lamplighter.api.answer import in_words_of_commands
     from lamplighter.cli.run_folders import matching_runs
-    from lamplighter.cli.trajectory_source import discard_option
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.density import density_of_runs
-    from lamplighter.report.density_text import SHOWN
-    from lamplighter.run_folder.run import Run
 
-    if not pseudo_count > 0.0:
-        raise LamplighterError(
-            f"--pseudo-count must be > 0, got {pseudo_count:g}: an empty bin would make D_KL infinite"
-        )
-    others = matching_runs("--reference", reference or [])
-    result = density_of_runs(
-        [Run(folder) for folder in runs], others, discard_option(discard), stage, bin_width, pseudo_count
+    answer = in_words_of_commands(liquids.density)(
+        runs,
+        reference=matching_runs("--reference", reference or []) or None,
+        discard=discard,
+        stage=stage,
+        bin_width=bin_width,
+        pseudo_count=pseudo_count,
     )
-    show(result, SHOWN, figure, csv, as_json)
+    show_answer(answer, figure, csv, as_json)

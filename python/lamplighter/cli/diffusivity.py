@@ -10,12 +10,12 @@ their first 10 ps dropped. The error bar comes from blocks that do not overlap.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lamplighter.cli import bond_options, options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def diffusivity(
@@ -88,68 +88,32 @@ def diffusivity(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.analysis.diffusivity import BlockPlan
-    from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_runs
-    from lamplighter.report.diffusivity_text import SHOWN
+    from lamplighter.api import liquids
+    from lamplighter.api.answer import in_words_of_commands
+    from lamplighter.cli.reading_progress import reading_progress
 
-    for option, value in (("--viscosity", viscosity), ("--temperature", temperature)):
-        if value is not None and not value > 0.0:
-            raise LamplighterError(f"{option} must be > 0, got {value:g}")
-    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
-    wanted = DiffusivityOptions(
-        discard=discard_option(discard),
-        plan=BlockPlan(
-            time_option("--block", block) or 0.0,
-            time_option("--block-spacing", block_spacing) or 0.0,
-            time_or_zero("--ballistic", ballistic),
-        ),
+    answer = in_words_of_commands(liquids.diffusivity)(
+        trajectories,
+        discard=discard,
+        block=block,
+        block_spacing=block_spacing,
+        ballistic=ballistic,
+        stage=stage,
         viscosity=viscosity,
         temperature=temperature,
-        vacf_length=time_option("--vacf-length", vacf_length) or 0.0,
+        vacf_length=vacf_length,
+        source=source,  # type: ignore[arg-type]  # it is checked there
         unwrap=unwrap,
-        bonds=rule,
+        bonds=bonds,
+        tolerance=tolerance,
+        ions=ions,
+        bonded=bonded,
+        unbonded=unbonded,
+        elements=elements,
+        topology=topology,
+        units=units,
+        timestep=timestep,
+        dt=dt,
+        watch=reading_progress,
     )
-    if source not in ("auto", "centres", "trajectory"):
-        raise LamplighterError(f"--source must be auto, centres or trajectory, got {source!r}")
-    if source == "auto" and (unwrap or rule is not None or timestep or dt or elements):
-        source = "trajectory"  # these options are about atoms
-    opened = [_opened(path, source, topology, elements, units, timestep, dt) for path in trajectories]
-    result = diffusivity_of_runs([_analysed(each, stage, wanted) for each in opened])
-    show(result, SHOWN, figure, csv, as_json)
-
-
-def _opened(path: Path, source: str, *given: Any) -> Any:
-    """A `TrajectorySource`, of the centres of mass of a run folder that has them."""
-    from lamplighter.cli.trajectory_source import TrajectorySource, open_source
-    from lamplighter.run_folder.names import CENTRES
-    from lamplighter.run_folder.run import Run
-
-    if path.is_dir() and (source == "centres" or (source == "auto" and (path / CENTRES).exists())):
-        run = Run(path)
-        centres = run.centres()
-        return TrajectorySource(centres.path, centres, None, run)
-    return open_source(path, *given)
-
-
-def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
-    from dataclasses import replace
-
-    from lamplighter.cli.reading_progress import reading_progress
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.diffusivity import diffusivity_of_frames, diffusivity_of_run
-    from lamplighter.run_folder.centres import RunCentres
-
-    with reading_progress(source, str(source.path)):
-        if isinstance(source.frames, RunCentres):
-            made = diffusivity_of_run(source.run, stage, wanted, source.frames)
-            return replace(made, notes=[*made.notes, f"from the centres of mass in {source.path.name}"])
-        if source.run is not None and source.step_ps is None and source.frame_ps is None:
-            return diffusivity_of_run(source.run, stage, wanted, source.frames)
-        if stage is not None:
-            raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
-        made = diffusivity_of_frames(source.path, source, wanted)
-    if source.frames.dropped:
-        made = replace(made, notes=[*made.notes, f"{source.path.name}: {source.frames.dropped}"])
-    return made
+    show_answer(answer, figure, csv, as_json)

@@ -89,7 +89,7 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
-    from lamplighter.cli.trajectory_source import open_source
+    from lamplighter.api.trajectory_source import open_source
     from lamplighter.observables.extrapolation import check_frames
     from lamplighter.report.extrapolation_text import SHOWN, write_atoms
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from lamplighter.api.answer import Answer
     from lamplighter.report.shown import Shown
 
 R = TypeVar("R")
@@ -26,3 +27,8 @@ def show(
     if csv is not None:
         shown.write_tables(result, csv, option="--csv")
     print(json_text(shown.json(result)) if as_json else shown.text(result))
+
+
+def show_answer(answer: Answer[R], figure: Path | None = None, csv: Path | None = None, as_json: bool = False) -> None:
+    """The same of what a function of the Python API answers. Raises as `show`."""
+    show(answer.result, answer.shown, figure, csv, as_json)

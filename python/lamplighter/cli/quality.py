@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options, quality_options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def quality(
@@ -31,13 +31,22 @@ def quality(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
+    from lamplighter.api import liquids
+    from lamplighter.api.answer import in_words_of_commands
     from lamplighter.cli.run_folders import matching_runs
-    from lamplighter.observables.quality import quality_of_runs
-    from lamplighter.report.quality_text import SHOWN
-    from lamplighter.run_folder.run import Run
 
-    stored = quality_options.stored_reference(reference_density, reference_diffusivity, noise)
-    wanted = quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic)
-    references = matching_runs("--reference", reference or [])
-    result = quality_of_runs([Run(folder) for folder in runs], references, stored, wanted)
-    show(result, SHOWN, None, csv, as_json)
+    answer = in_words_of_commands(liquids.quality)(
+        runs,
+        reference=matching_runs("--reference", reference or []) or None,
+        reference_density=reference_density,
+        reference_diffusivity=reference_diffusivity,
+        noise=noise,
+        horizon=horizon,
+        discard=discard,
+        bin_width=bin_width,
+        discard_nvt=discard_nvt,
+        block=block,
+        block_spacing=block_spacing,
+        ballistic=ballistic,
+    )
+    show_answer(answer, None, csv, as_json)

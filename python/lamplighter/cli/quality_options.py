@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -57,56 +57,3 @@ Ballistic = Annotated[
         help="Drop this time, in which motion is ballistic, from the beginning of each block.", metavar="TIME"
     ),
 ]
-
-
-def observables(
-    horizon: str,
-    discard: str,
-    bin_width: float | None,
-    discard_nvt: str | None,
-    block: str,
-    block_spacing: str,
-    ballistic: str,
-) -> Any:
-    """The options as `observables.quality.QualityOptions`.
-
-    Raises:
-        LamplighterError: one cannot be understood.
-    """
-    from lamplighter.analysis.diffusivity import BlockPlan
-    from lamplighter.cli.trajectory_source import discard_option, time_option, time_or_zero
-    from lamplighter.observables.diffusivity import DiffusivityOptions
-    from lamplighter.observables.quality import QualityOptions
-
-    plan = BlockPlan(
-        time_option("--block", block) or 0.0,
-        time_option("--block-spacing", block_spacing) or 0.0,
-        time_or_zero("--ballistic", ballistic),
-    )
-    discard_ps = discard_option(discard)
-    of_diffusivity = discard_ps if discard_nvt is None else discard_option(discard_nvt, "--discard-nvt")
-    return QualityOptions(
-        horizon_ps=time_option("--horizon", horizon) or 1000.0,
-        discard_ps=discard_ps,
-        bin_width=bin_width,
-        diffusivity=DiffusivityOptions(discard=of_diffusivity, plan=plan),
-    )
-
-
-def stored_reference(density: tuple[float, float] | None, diffusivity: float | None, noise: float | None) -> Any:
-    """The options as `observables.quality.StoredReference`.
-
-    Raises:
-        LamplighterError: a number is out of range.
-    """
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.diffusivity import TO_1E6_CM2_S
-    from lamplighter.observables.quality import StoredReference
-
-    if density is not None and not min(density) > 0.0:
-        raise LamplighterError("--reference-density needs a mean and a standard deviation > 0, in g/cm³")
-    if diffusivity is not None and not diffusivity > 0.0:
-        raise LamplighterError(f"--reference-diffusivity must be > 0, got {diffusivity:g}")
-    if noise is not None and not noise >= 0.0:
-        raise LamplighterError(f"--noise must not be negative, got {noise:g}")
-    return StoredReference(density, None if diffusivity is None else diffusivity / TO_1E6_CM2_S, noise)

@@ -58,6 +58,7 @@ def report(
     extrapolation: labelled_options.ExtrapolationFit = None,
     as_json: options.Json = False,
 ) -> None:
+    from lamplighter.api.quality_values import observables, stored_reference
     from lamplighter.cli.extrapolation import stored_fit
     from lamplighter.cli.run_folders import matching_runs
     from lamplighter.json_text import json_text
@@ -70,9 +71,9 @@ def report(
     from lamplighter.run_folder.names import PAGE
 
     wishes = Wishes(
-        quality_options.observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
+        observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
         matching_runs("--reference", reference or []),
-        quality_options.stored_reference(reference_density, reference_diffusivity, noise),
+        stored_reference(reference_density, reference_diffusivity, noise),
         labelled_options.labelled(
             labelled, (energy, forces, stress), predictions or [], group, lone_molecules, trained or [], name or []
         ),

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lamplighter.api.bond_rule import bond_rule
 from lamplighter.cli import bond_options, model_options, options
 from lamplighter.cli.output import show
 
@@ -115,7 +116,7 @@ def scan(
     if not (model or reference or write):
         raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
 
-    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded)
+    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
 
     def frames_of_scan() -> ScanFrames:
         if not is_file:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def stability(
@@ -29,14 +29,8 @@ def stability(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.cli.trajectory_source import time_option
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.stability import stability_of_runs
-    from lamplighter.report.stability_text import SHOWN
-    from lamplighter.run_folder.run import Run
+    from lamplighter.api import liquids
+    from lamplighter.api.answer import in_words_of_commands
 
-    if not 0.0 < confidence < 1.0:
-        raise LamplighterError(f"--confidence must lie between 0 and 1, got {confidence:g}")
-    horizon_ps = time_option("--horizon", horizon) or 1000.0
-    result = stability_of_runs([Run(folder) for folder in runs], horizon_ps, confidence)
-    show(result, SHOWN, figure, csv, as_json)
+    answer = in_words_of_commands(liquids.stability)(runs, horizon=horizon, confidence=confidence)
+    show_answer(answer, figure, csv, as_json)

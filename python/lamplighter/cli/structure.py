@@ -7,12 +7,12 @@ says how much longer and softer the bonds are than in another run.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lamplighter.cli import bond_options, options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def structure(
@@ -78,79 +78,31 @@ def structure(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.cli.trajectory_source import open_source
-    from lamplighter.observables.structure import compared
-    from lamplighter.report.structure_text import shown
-
-    wanted = _wanted(
-        discard, r_max, bin_width, bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded), breaks, every
-    )
-    named = _pairs(molecules, pairs)
-    paths = [*trajectories, *([reference] if reference else [])]
-    sources = [open_source(path, topology, elements, units, timestep, dt) for path in paths]
-    made = [_analysed(source, stage, wanted) for source in sources]
-    result = compared(made[: len(trajectories)], made[-1] if reference else None)
-    _require_pairs(made, named)
-    show(result, shown(molecules, named), figure, csv, as_json)
-
-
-def _wanted(discard: str, r_max: float | None, bin_width: float, bonds: Any, breaks: float, every: int) -> Any:
-    from lamplighter.analysis.bonding import BondRule
-    from lamplighter.cli.trajectory_source import discard_option
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.structure import StructureOptions
-
-    if not bin_width > 0.0:
-        raise LamplighterError(f"--bin must be > 0 Å, got {bin_width:g}")
-    if r_max is not None and not r_max > bin_width:
-        raise LamplighterError(f"--r-max must be more than one bin ({bin_width:g} Å), got {r_max:g}")
-    tolerance = BondRule().tolerance if bonds is None else bonds.tolerance
-    if not tolerance <= breaks < 3.0:
-        raise LamplighterError(f"--breaks must lie between --tolerance ({tolerance:g}) and 3, got {breaks:g}")
-    if every < 1:
-        raise LamplighterError(f"--every must be at least 1, got {every}")
-    return StructureOptions(discard_option(discard), r_max, bin_width, bonds, breaks, every)
-
-
-def _pairs(molecules: str, pairs: str | None) -> list[str] | None:
-    from lamplighter.analysis.radial_distribution import KINDS
-    from lamplighter.errors import LamplighterError
-
-    if molecules not in KINDS:
-        raise LamplighterError(f"--molecules must be one of {', '.join(KINDS)}, got {molecules!r}")
-    if pairs is None:
-        return None
-    named = pairs.replace(",", " ").replace("–", "-").split()
-    if not named or any(len(pair.split("-")) != 2 for pair in named):
-        raise LamplighterError(f'--pairs: {pairs!r} are no pairs of elements; write e.g. --pairs "C-O O-H"')
-    return named
-
-
-def _require_pairs(made: list[Any], named: list[str] | None) -> None:
-    from lamplighter.errors import LamplighterError
-    from lamplighter.report.structure_text import chosen, pair_name
-
-    for pair in named or []:
-        for one in made:
-            found = one.distributions["all"]
-            if found and not chosen(found, [pair]):
-                known = ", ".join(pair_name(each) for each in found)
-                raise LamplighterError(f"--pairs: {one.path} has no pair {pair}; it has {known}")
-
-
-def _analysed(source: Any, stage: str | None, wanted: Any) -> Any:
-    from dataclasses import replace
-
+    from lamplighter.api import liquids
+    from lamplighter.api.answer import in_words_of_commands
     from lamplighter.cli.reading_progress import reading_progress
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.structure import structure_of_frames, structure_of_run
 
-    with reading_progress(source, str(source.path)):
-        if source.run is not None and source.step_ps is None and source.frame_ps is None:
-            return structure_of_run(source.run, stage, wanted, source.frames)
-        if stage is not None:
-            raise LamplighterError(f"--stage is for run folders whose times are known, not for {source.path}")
-        made = structure_of_frames(source.path, source, wanted)
-    if source.frames.dropped:
-        made = replace(made, notes=[*made.notes, f"{source.path.name}: {source.frames.dropped}"])
-    return made
+    answer = in_words_of_commands(liquids.structure)(
+        trajectories,
+        reference=reference,
+        molecules=molecules,  # type: ignore[arg-type]  # it is checked there
+        pairs=pairs,
+        r_max=r_max,
+        bin_width=bin_width,
+        discard=discard,
+        stage=stage,
+        every=every,
+        bonds=bonds,
+        tolerance=tolerance,
+        ions=ions,
+        bonded=bonded,
+        unbonded=unbonded,
+        breaks=breaks,
+        elements=elements,
+        topology=topology,
+        units=units,
+        timestep=timestep,
+        dt=dt,
+        watch=reading_progress,
+    )
+    show_answer(answer, figure, csv, as_json)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from lamplighter.api.bond_rule import bond_rule
 from lamplighter.cli import bond_options, model_options, options
 from lamplighter.cli.compositions import pair, training_compositions
 from lamplighter.cli.output import show
@@ -71,7 +72,7 @@ def transfer(
 
     if species not in ("molecules", "elements"):
         raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
-    rule = bond_options.bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
+    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
     called = dict(pair("--name", text)[::-1] for text in name or [])
     choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
     choice.all()

@@ -32,7 +32,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     from lamplighter.report.figure import draw_thermo  # here, because matplotlib takes a second to import
 
     run = Run(run_folder)
-    summary = _summary(run)
+    summary = summary_of(run)
     figure = run.folder / THERMO_FIGURE
     try:
         if draw_thermo(run, figure):
@@ -50,7 +50,7 @@ def run_report(run_folder: Path) -> dict[str, Any]:
     return summary
 
 
-def _summary(run: Run) -> dict[str, Any]:
+def summary_of(run: Run) -> dict[str, Any]:
     stages = [summarise_stage(run, stage) for stage in run.stages]
     for stage in stages:
         if stage["index"] == run.failed_stage and stage["steps_done"]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ase import Atoms
+
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.run_folder.names import STRUCTURE, TRAJECTORY
 from lamplighter.run_folder.stages import Stages
@@ -55,6 +57,15 @@ class RunTrajectory:
             time = frame.time_ps if frame.step is None else self._stages.time_of_step(frame.step)
             yield replace(frame, time_ps=time)
         self.dropped = dump.dropped
+
+    def atoms(self) -> Iterator[Atoms]:
+        """The frames as `ase.Atoms`, one at a time.
+
+        Raises:
+            TrajectoryError: the elements of some atoms are not known.
+        """
+        for frame in self:
+            yield frame.to_ase()
 
     def __repr__(self) -> str:
         return f"<frames of {self.path}>"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
+from lamplighter.errors import TrajectoryError
 from lamplighter.structures.isotopes import NEAR_STANDARD, element_of_isotope
 
 Floats = NDArray[np.float64]
@@ -62,6 +63,22 @@ class Frame:
     def element(self, atom: int) -> str:
         """Symbol of the atom at a place of the arrays; "?" where it is unknown."""
         return str(chemical_symbols[self.numbers[atom]]) if self.numbers[atom] else "?"
+
+    def to_ase(self) -> Atoms:
+        """The frame as `ase.Atoms`, with masses, and with velocities where the file has them; `info` has step and time.
+
+        Raises:
+            TrajectoryError: the elements of some atoms are not known.
+        """
+        if not self.numbers.all():
+            raise TrajectoryError(
+                f"frame {self.index} has atoms whose elements are not known: say which element each atom type is"
+            )
+        atoms = atoms_of_frame(self)
+        if self.velocities is not None:
+            atoms.set_velocities(self.velocities / (1e3 * units.fs))
+        atoms.info.update({"step": self.step, "time_ps": self.time_ps})
+        return atoms
 
 
 def number_of_mass(mass: float) -> int:

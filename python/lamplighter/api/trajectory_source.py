@@ -1,13 +1,18 @@
-"""The trajectory that a command was given: a run folder or a file, with its times and what options say of it."""
+"""The trajectory that a command or a function was given, with its times and what options say of it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import LamplighterError
+from lamplighter.run_folder.run import Run
+
+Time = str | float
+"""A time with its unit, such as "100 ps", or a number of ps."""
 
 
 @dataclass
@@ -47,14 +52,18 @@ class TrajectorySource:
 
 
 def open_source(
-    path: Path, topology: Path | None, elements: str | None, units: str | None, timestep: str | None, dt: str | None
+    given: Path | Run,
+    topology: str | os.PathLike[str] | None = None,
+    elements: str | None = None,
+    units: str | None = None,
+    timestep: Time | None = None,
+    dt: Time | None = None,
 ) -> TrajectorySource:
-    """Open what a command was given; the other arguments are its options, as they were typed.
+    """Open a run or a trajectory file; the other arguments are options of commands, as they were typed.
 
     Raises:
         LamplighterError: an option or the file cannot be understood.
     """
-    from lamplighter.run_folder.run import Run
     from lamplighter.structures.lammps_dump import AtomTypes
     from lamplighter.structures.trajectory import open_trajectory
     from lamplighter.structures.unit_styles import UNIT_STYLES
@@ -66,11 +75,12 @@ def open_source(
     of_types, of_names = elements_option(elements), names_option(elements)
     types = AtomTypes(of_types, {}, of_names)
     step_ps, frame_ps = time_option("--timestep", timestep), time_option("--dt", dt)
-    if path.is_dir():
-        run = Run(path)
-        return TrajectorySource(path, run.trajectory_of(dict(types.elements)), types, run, step_ps, frame_ps)
+    if isinstance(given, Run) or given.is_dir():
+        run = given if isinstance(given, Run) else Run(given)
+        return TrajectorySource(run.folder, run.trajectory_of(dict(types.elements)), types, run, step_ps, frame_ps)
+    path, read_with = Path(given), None if topology is None else Path(topology)
     return TrajectorySource(
-        path, open_trajectory(path, topology=topology, types=types, units=units), types, None, step_ps, frame_ps
+        path, open_trajectory(path, topology=read_with, types=types, units=units), types, None, step_ps, frame_ps
     )
 
 
@@ -114,27 +124,28 @@ def names_option(text: str | None) -> dict[str, str]:
     return found
 
 
-def time_option(option: str, text: str | None) -> float | None:
+def time_option(option: str, text: Time | None) -> float | None:
     """A positive time in ps from an option's text; None where it was not given."""
     return None if text is None else _time(option, text, "positive")
 
 
-def discard_option(text: str, option: str = "--discard") -> float | None:
+def discard_option(text: Time, option: str = "--discard") -> float | None:
     """What `--discard` leaves out, ps; None: `auto`."""
     return None if text == "auto" else time_or_zero(option, text)
 
 
-def time_or_zero(option: str, text: str) -> float:
+def time_or_zero(option: str, text: Time) -> float:
     """A time in ps from an option's text; `0` needs no unit."""
-    return 0.0 if text.strip() == "0" else _time(option, text, "zero")
+    return 0.0 if str(text).strip() in ("0", "0.0") else _time(option, text, "zero")
 
 
-def _time(option: str, text: str, minimum: str) -> float:
+def _time(option: str, text: Time, minimum: str) -> float:
     from pydantic_core import PydanticCustomError
 
     from lamplighter.config.quantity import parse_quantity
 
     try:
-        return parse_quantity(text, "time", minimum).metal
+        is_number = isinstance(text, int | float) and not isinstance(text, bool)
+        return parse_quantity(f"{text} ps" if is_number else text, "time", minimum).metal
     except PydanticCustomError as problem:
         raise LamplighterError(f"{option}: {problem.message()}") from None

@@ -1,0 +1,22 @@
+"""A script under mpirun runs on every rank: what is written is written by the first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from lamplighter import launcher
+
+T = TypeVar("T")
+
+
+def on_first_rank(action: Callable[[], T]) -> T:
+    """Do something on rank 0 and give its result, or its error, to all ranks. Collective; alone it is done at once."""
+    if "mpi4py.MPI" not in sys.modules and not any((each.size or 1) > 1 for each in launcher.announced()):
+        return action()  # MPI need not be started
+    from lamplighter.driver.environment import prepare
+    from lamplighter.driver.failure import agree
+
+    result: T = agree(prepare().comm, action)
+    return result
