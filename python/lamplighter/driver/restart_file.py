@@ -10,9 +10,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-PATTERN = "restart.*.bin"
-"""Names of the restart files of a run folder."""
-
 READING_S = 300.0
 """What LAMMPS gets to read a restart file whose wholeness is in question."""
 

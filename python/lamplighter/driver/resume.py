@@ -14,11 +14,11 @@ from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import gaps, provenance
-from lamplighter.driver.restart_file import PATTERN, RestartFile, lammps_reads, read_head
+from lamplighter.driver.restart_file import RestartFile, lammps_reads, read_head
 from lamplighter.driver.stage_steps import Restart, interval_in_steps, steps_of_stages
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.run_folder.folder import run_file_text
-from lamplighter.run_folder.names import CENTRES, EVENTS, PROVENANCE, RUN_FILE, TRAJECTORY
+from lamplighter.run_folder.names import CENTRES, EVENTS, PROVENANCE, RESTART_FILES, RUN_FILE, TRAJECTORY
 from lamplighter.run_folder.status import RunStatus
 
 
@@ -103,7 +103,7 @@ def find_restart(folder: Path, run: RunFile, atoms: int = 0) -> tuple[Restart | 
     """
     notes: list[str] = []
     placed: list[tuple[Restart, Path]] = []
-    for path in sorted(folder.glob(PATTERN)):
+    for path in sorted(folder.glob(RESTART_FILES)):
         found = read_head(path)
         if found is None:
             notes.append(f"{path.name} is not whole and is passed over")

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 from lamplighter.driver import mend_trajectory as trajectory
-from lamplighter.driver import restart_file
 from lamplighter.driver.stage_steps import Restart
 from lamplighter.run_folder.names import (
     CENTRES,
@@ -18,6 +17,7 @@ from lamplighter.run_folder.names import (
     FINAL,
     KEPT,
     LOG,
+    RESTART_FILES,
     SUMMARY,
     THERMO,
     THERMO_FIGURE,
@@ -75,7 +75,7 @@ def clear_outputs(folder: Path, keep: bool) -> Path | None:
         RunFolderError: the folder cannot be written.
     """
     names = [*TABLES, EVENTS, *DUMPS, *_OTHERS]
-    names += [path.name for path in folder.glob(restart_file.PATTERN)]
+    names += [path.name for path in folder.glob(RESTART_FILES)]
     try:
         kept = _keep(folder, names, move=True) if keep else None
         for name in names:

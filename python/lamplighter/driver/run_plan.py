@@ -18,11 +18,7 @@ from lamplighter.driver.stage_steps import Restart
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.run_folder import folder as run_folder
-from lamplighter.run_folder.names import (
-    BONDS,
-    PROVENANCE,
-    SCRIPT,
-)
+from lamplighter.run_folder.names import BONDS, PROVENANCE, RESUMED_PROVENANCE, RESUMED_SCRIPT, SCRIPT
 from lamplighter.structures import read_start_structure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
@@ -85,9 +81,9 @@ class Plan:
     def provenance_file(self) -> Path:
         """Where it is written what the run, or its resumption, is made with; in the run folder."""
         if self.resumed_scan:
-            return Path("provenance.resumed_at_volume_scan.json")
+            return Path(RESUMED_PROVENANCE.format("volume_scan"))
         if self.restart is not None:
-            return Path(f"provenance.resumed_at_{self.restart.step}.json")
+            return Path(RESUMED_PROVENANCE.format(self.restart.step))
         return Path(PROVENANCE)
 
 
@@ -126,6 +122,6 @@ def plan_of(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]
         if restart is None:
             require_within_limits(run_file, start[0])
     if restart is not None:
-        name = f"in.resumed_at_{restart.step}.lammps"
+        name = RESUMED_SCRIPT.format(restart.step)
     notes = () if restart is not None or (resumption and resumption.scan_alone) else (*run_file.notes, *structure.notes)
     return Plan(run_file, folder, setup, blocks, name, resumption, notes)

@@ -32,6 +32,9 @@ SCAN_TABLE = "volume_scan.csv"
 SCAN_FIGURE = "volume_scan.png"
 SCAN_RESULT = "volume_scan.json"
 
+RESTART_FILES = "restart.*.bin"
+"""A pattern: two that are written in turn, one at the end of each stage, one on a signal."""
+
 RESUMED_SCRIPT = "in.resumed_at_{}.lammps"
 RESUMED_PROVENANCE = "provenance.resumed_at_{}.json"
 """Of a run that went on, by the step or, of a volume scan, its name."""
