@@ -10,10 +10,13 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamplighter import launcher
 from lamplighter.cli import completion
+
+if TYPE_CHECKING:
+    import typer
 
 GROUPS = {
     "Run": ("run", "lmp"),
@@ -81,7 +84,7 @@ def _led(chosen: str | None) -> int:
     return led_ranks.lead(comm, program) if comm.Get_size() > 1 else program()
 
 
-def _app(chosen: str | None) -> Any:
+def _app(chosen: str | None) -> typer.Typer:
     import typer
 
     app = typer.Typer(

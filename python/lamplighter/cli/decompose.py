@@ -7,7 +7,7 @@ alone in vacuum, at the geometry that it has in its frame, by the models and by 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,15 +18,14 @@ from lamplighter.cli.output import show
 if TYPE_CHECKING:
     from lamplighter.analysis.isolated_molecules import IsolatedMolecules
     from lamplighter.analysis.model_errors import LabelArrays
+    from lamplighter.observables.predictions import Prediction
     from lamplighter.structures.labelled_frames import LabelledFrames
 
 LARGEST_MISMATCH = 1e-3  # eV/atom
 
 
 def decompose(
-    frames: Annotated[
-        Path, typer.Argument(help="Extended XYZ file of frames with reference labels.", metavar="FRAMES")
-    ],
+    frames: model_options.Frames,
     model: model_options.Models = None,
     run_file: model_options.RunFileOption = None,
     kind: model_options.Kind = None,
@@ -57,16 +56,8 @@ def decompose(
     unbonded: bond_options.Unbonded = None,
     energy: model_options.EnergyKey = None,
     forces: model_options.ForcesKey = None,
-    group: Annotated[
-        str,
-        typer.Option(
-            help="Resample frames together that have the same value under this key, such as those of one trajectory.",
-            metavar="KEY",
-        ),
-    ] = "",
-    resamples: Annotated[
-        int, typer.Option(help="Resample this number of times for the error bars (bootstrap).", metavar="N", min=100)
-    ] = 1000,
+    group: model_options.Group = "",
+    resamples: model_options.Resamples = 1000,
     figure: Annotated[
         Path | None, typer.Option(help="Draw RMSE and relative RMSE of each part into this file.", metavar="FILE")
     ] = None,
@@ -133,11 +124,12 @@ def reference_of_molecules(
 
 def _predictions(
     choice: model_options.ModelChoice, given: LabelledFrames, found: IsolatedMolecules, alone: bool
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[list[Prediction], dict[str, LabelArrays]]:
     """What each model says of the frames, and of the molecules."""
     from lamplighter.observables.predictions import prediction
 
-    together, of_molecules = [], {}
+    together: list[Prediction] = []
+    of_molecules: dict[str, LabelArrays] = {}
     for each in choice.all():
         with model_options.evaluator_of(each, given.elements, choice.trust) as evaluator:
             labels = model_options.labels_of(evaluator, given.frames, each.name)

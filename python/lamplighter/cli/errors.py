@@ -16,9 +16,7 @@ from lamplighter.cli.output import show
 
 
 def errors(
-    frames: Annotated[
-        Path, typer.Argument(help="Extended XYZ file of frames with reference labels.", metavar="FRAMES")
-    ],
+    frames: model_options.Frames,
     model: model_options.Models = None,
     run_file: model_options.RunFileOption = None,
     kind: model_options.Kind = None,
@@ -34,16 +32,8 @@ def errors(
             help="Give errors also for parts of the frames: those with the same value under this key.", metavar="KEY"
         ),
     ] = "",
-    group: Annotated[
-        str,
-        typer.Option(
-            help="Resample frames together that have the same value under this key, such as those of one trajectory.",
-            metavar="KEY",
-        ),
-    ] = "",
-    resamples: Annotated[
-        int, typer.Option(help="Resample this number of times for the error bars (bootstrap).", metavar="N", min=100)
-    ] = 1000,
+    group: model_options.Group = "",
+    resamples: model_options.Resamples = 1000,
     figure: Annotated[
         Path | None, typer.Option(help="Draw predicted against reference values into this file.", metavar="FILE")
     ] = None,

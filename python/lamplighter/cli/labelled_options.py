@@ -36,13 +36,6 @@ Predictions = Annotated[
         metavar="FILE.npz",
     ),
 ]
-Group = Annotated[
-    str,
-    typer.Option(
-        help="Resample frames together that have the same value under this key, such as those of one trajectory.",
-        metavar="KEY",
-    ),
-]
 LoneMolecules = Annotated[
     str | None,
     typer.Option(
@@ -54,10 +47,6 @@ LoneMolecules = Annotated[
 Trained = Annotated[
     list[Path] | None,
     typer.Option(help="Mark the compositions of this training data. The option can be repeated.", metavar="FILE"),
-]
-Names = Annotated[
-    list[str] | None,
-    typer.Option("--name", help="Give a molecule a name, such as EC=C3H4O3. The option can be repeated."),
 ]
 ExtrapolationFit = Annotated[
     Path | None,

@@ -87,6 +87,22 @@ StressKey = Annotated[
     ),
 ]
 
+Frames = Annotated[Path, typer.Argument(help="Extended XYZ file of frames with reference labels.", metavar="FRAMES")]
+Group = Annotated[
+    str,
+    typer.Option(
+        help="Resample frames together that have the same value under this key, such as those of one trajectory.",
+        metavar="KEY",
+    ),
+]
+Resamples = Annotated[
+    int, typer.Option(help="Resample this number of times for the error bars (bootstrap).", metavar="N", min=100)
+]
+MoleculeNames = Annotated[
+    list[str] | None,
+    typer.Option("--name", help="Give a molecule a name, such as EC=C3H4O3. The option can be repeated."),
+]
+
 PREDICTIONS = ".npz"
 
 

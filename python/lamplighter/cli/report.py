@@ -51,10 +51,10 @@ def report(
     forces: model_options.ForcesKey = None,
     stress: model_options.StressKey = None,
     predictions: labelled_options.Predictions = None,
-    group: labelled_options.Group = "",
+    group: model_options.Group = "",
     lone_molecules: labelled_options.LoneMolecules = None,
     trained: labelled_options.Trained = None,
-    name: labelled_options.Names = None,
+    name: model_options.MoleculeNames = None,
     extrapolation: labelled_options.ExtrapolationFit = None,
     as_json: options.Json = False,
 ) -> None:

@@ -40,9 +40,7 @@ def transfer(
     species: Annotated[
         str, typer.Option(help="Count compositions in molecules or in elements.", metavar="molecules|elements")
     ] = "molecules",
-    name: Annotated[
-        list[str] | None, typer.Option(help="Give a molecule a name, such as EC=C3H4O3. The option can be repeated.")
-    ] = None,
+    name: model_options.MoleculeNames = None,
     constraint: Annotated[
         list[str] | None,
         typer.Option(
