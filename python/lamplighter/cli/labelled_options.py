@@ -82,7 +82,7 @@ def labelled(
             raise LamplighterError(f"{useless[0]} is of labelled frames: give them, too (--labelled FRAMES)")
         return None
     from lamplighter.analysis.isolated_molecules import BONDED
-    from lamplighter.cli.compositions import pair, training_compositions
+    from lamplighter.cli.molecule_options import pair, training_compositions
     from lamplighter.report.page.labelled import Labelled
     from lamplighter.structures.labelled_frames import read_labelled
 

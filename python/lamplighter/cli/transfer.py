@@ -14,7 +14,7 @@ import typer
 
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.cli import bond_options, model_options, options
-from lamplighter.cli.compositions import pair, training_compositions
+from lamplighter.cli.molecule_options import pair, training_compositions
 from lamplighter.cli.output import show
 from lamplighter.errors import LamplighterError
 

@@ -1,4 +1,4 @@
-"""Options that name molecules and training data."""
+"""What options say of molecules and of training data: names, and compositions."""
 
 from __future__ import annotations
 
