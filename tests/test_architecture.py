@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "analysis": {"structures"},
     "run_folder": {"analysis", "structures", "config"},
     "observables": {"run_folder", "analysis", "structures", "config"},
-    "report": {"observables", "run_folder", "analysis", "structures", "config"},
+    "report": {"observables", "run_folder", "model_files", "analysis", "structures", "config"},
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"},
     "conformance": {"potentials", "driver", "config"},
     "cli": {"api", "report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
