@@ -68,6 +68,7 @@ class Commands(SphinxDirective):
     """A section for each group of commands, as `lamplighter --help` has them."""
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()  # the page changes with the program, not with its own text
         lines: list[str] = []
         for group, names in cli.GROUPS.items():
             lines += [f"## {group}", ""]

@@ -12,8 +12,10 @@ from sphinx.util.docutils import SphinxDirective
 
 import lamplighter
 
-_SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
-_ENTRY = re.compile(r"^    ([\w.*, ]+?)(?: \(.*?\))?: (.*)$")
+_SECTION = re.compile(r"^(Args|Attributes|Example|Raises|Returns|Yields):$")
+_PAGE = re.compile(r"(?<![`\w/(\[])(docs/([\w/]+\.md))")
+_TEXT = {"Returns", "Example"}
+_ENTRY = re.compile(r"^    ([\w*][\w.*, ]*?)(?: \(.*?\))?: (.*)$")
 
 
 def docstring_as_markdown(text: str) -> str:
@@ -26,21 +28,42 @@ def docstring_as_markdown(text: str) -> str:
             lines += ["", f"**{section}**", ""]
         elif section and line.startswith("    "):
             entry = _ENTRY.match(line)
-            if entry and section != "Returns":
-                lines.append(f"- `{entry[1]}`: {entry[2]}")
+            if section in _TEXT:
+                lines.append(line[4:])
             else:
-                lines.append(f"  {line.strip()}" if section != "Returns" else line.strip())
+                lines.append(f"- `{entry[1]}`: {entry[2]}" if entry else f"  {line.strip()}")
         else:
             section = section if not line.strip() else ""
             lines.append(line)
-    return "\n".join(lines)
+    return _PAGE.sub(r"[\1](../\2)", "\n".join(lines))
+
+
+class _Words(str):
+    """An annotation as it is written, without quotes."""
+
+    __repr__ = str.__str__
+
+
+def _unquoted(annotation: Any) -> Any:
+    return _Words(annotation) if isinstance(annotation, str) else annotation
 
 
 def _signature(name: str, value: Any) -> str:
+    """A call as it is written, with a parameter a line where one line would be long."""
     try:
-        return f"{name}{inspect.signature(value)}"
+        signature = inspect.signature(value)
     except (TypeError, ValueError):
         return name
+    parameters = [each.replace(annotation=_unquoted(each.annotation)) for each in signature.parameters.values()]
+    signature = signature.replace(parameters=parameters, return_annotation=_unquoted(signature.return_annotation))
+    line = f"{name}{signature}"
+    if len(line) <= 90 or not parameters:
+        return line
+    # commas within brackets belong to an annotation
+    separate = re.sub(r", (?=(?:\*\*?|\w+: |\w+=|\*,|/))", ",\n    ", line)
+    opening, _, rest = separate.partition("(")
+    inside, closing, after = rest.rpartition(")")
+    return f"{opening}(\n    {inside},\n{closing}{after}"
 
 
 def _public(cls: type) -> list[tuple[str, Any]]:
@@ -68,6 +91,7 @@ def name_as_markdown(name: str) -> str:
 
 class Api(SphinxDirective):
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()  # the page changes with the program, not with its own text
         values = {name: getattr(lamplighter, name) for name in lamplighter.__all__}
         errors = [name for name, value in values.items() if inspect.isclass(value) and issubclass(value, Exception)]
         classes = [name for name, value in values.items() if inspect.isclass(value) and name not in errors]

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.build import bulk
-from ase.io import write
+from ase.io import read, write
 
 import lamplighter
 
@@ -61,6 +61,16 @@ def _run(path: Path) -> None:
     lamplighter.run(path.with_name("of_argon.yaml"), output=path)
 
 
+def _longer_run(path: Path) -> None:
+    """As `_run`, long enough for diffusivities in blocks of 2 ps."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _run_file(path.with_name("longer.yaml"))
+    content = yaml.safe_load(path.with_name("longer.yaml").read_text())
+    content["stages"][1]["length"] = "12 ps"
+    path.with_name("longer.yaml").write_text(yaml.safe_dump(content))
+    lamplighter.run(path.with_name("longer.yaml"), output=path)
+
+
 def _compression(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _structure(path.with_name("argon.xyz"))
@@ -87,13 +97,25 @@ def _failing_run(path: Path) -> None:
     write(path / "failure.xyz", frames)
 
 
+def _failing_liquid(path: Path) -> None:
+    """Evidence of a run of the example's liquid, whose last frame marks two atoms."""
+    path.mkdir(parents=True)
+    frame = read(TOP / "examples" / "ec_emc" / "structures" / "ec_emc_160.xyz")
+    marks = np.zeros(len(frame), int)
+    marks[:2] = 1
+    frame.new_array("guard", marks)
+    write(path / "failure.xyz", frame)
+
+
 def _lammps_script(path: Path) -> None:
     lines = ["units metal", "lattice fcc 5.4", "region box block 0 3 0 3 0 3", "create_box 1 box", "create_atoms 1 box"]
     path.write_text("\n".join([*lines, "mass 1 39.948", *ARGON, "run 1", ""]))
 
 
 def _example_model(path: Path) -> None:
-    shutil.copy(TOP / "examples" / "ec_emc" / "models" / path.name, path)
+    name = "ec_emc_0.model" if path.name == "my_mace.model" else path.name
+    (found,) = (TOP / "examples" / "ec_emc").glob(f"**/{name}")
+    shutil.copy(found, path)
 
 
 SUPPLIES: dict[str, Callable[[Path], None]] = {
@@ -101,15 +123,23 @@ SUPPLIES: dict[str, Callable[[Path], None]] = {
     "md.xyz": _structure,
     "run.yaml": _run_file,
     "run": _run,
+    "few_1": _run,
+    "few_2": _run,
+    "hot": _failing_liquid,
+    "liquid": _longer_run,
+    "liquid.yaml": _run_file,
+    "liquid_1": _longer_run,
     "runs/ec_emc": _run,
     "runs/compression": _compression,
     "runs/bond_1000K": _failing_run,
     "in.liquid": _lammps_script,
     "ec_emc_0.model": _example_model,
+    "few_clusters_3.model": _example_model,
+    "my_mace.model": _example_model,
 }
 
 
-MODELS_AND_SERIES = {"runs/compression", "mace"}
+MODELS_AND_SERIES = {"runs/compression", "liquid_1", "mace"}
 """What takes seconds: left out of the quick tests."""
 
 

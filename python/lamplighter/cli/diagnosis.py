@@ -25,6 +25,14 @@ _ESSENTIAL_PACKAGES = {
     "ase": "pip install ase",
     "numpy": "pip install numpy",
 }
+_FRAMEWORKS = {
+    "MACE": "mace-torch",
+    "NequIP": "nequip",
+    "Allegro": "nequip-allegro",
+    "SevenNet": "sevenn",
+    "DeePMD": "deepmd-kit",
+    "QUIP (GAP)": "quippy-ase",
+}
 _INTERESTING_PACKAGES = (
     "PLUGIN",
     "ML-IAP",
@@ -188,9 +196,9 @@ def _plugin() -> Iterator[Finding]:
 
 
 def _frameworks() -> Iterator[Finding]:
-    from lamplighter.model_files import recognition, tested_versions
+    from lamplighter.model_files import tested_versions
 
-    found = {name: _version(package) for name, package in recognition.packages().items()}
+    found = {name: _version(package) for name, package in _FRAMEWORKS.items()}
     for name, version in found.items():
         yield Finding("frameworks", name, version or "not installed", "ok" if version else "absent")
     for kind in tested_versions.TESTED:

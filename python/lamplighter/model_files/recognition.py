@@ -19,7 +19,8 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_package, tested_versions
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.gap_file import is_gap
-from lamplighter.model_files.pickle_shells import LARGEST_PICKLE
+
+_LARGEST_PICKLE = 2**28  # bytes; tensors lie beside the pickle, so that this is far beyond any model
 
 
 class Framework(NamedTuple):
@@ -29,7 +30,6 @@ class Framework(NamedTuple):
         kind: As in `pair_style lamplighter kind`.
         name: As its authors write it.
         module: Python package that must be importable.
-        packages: Its packages: what each is called, and its name for pip.
         extra: Extra of Lamplighter that brings it.
         make_target: What `make` builds the environment that has it.
     """
@@ -37,29 +37,21 @@ class Framework(NamedTuple):
     kind: str
     name: str
     module: str
-    packages: dict[str, str]
     extra: str
     make_target: str
 
 
-_OF_NEQUIP = {"NequIP": "nequip", "Allegro": "nequip-allegro"}
-
 FRAMEWORKS = {
     each.kind: each
     for each in (
-        Framework("mace", "MACE", "mace", {"MACE": "mace-torch"}, "mace", "install"),
-        Framework("nequip", "NequIP or Allegro", "nequip", _OF_NEQUIP, "nequip", "install-frameworks"),
-        Framework("sevennet", "SevenNet", "sevenn", {"SevenNet": "sevenn"}, "sevenn", "install-frameworks"),
-        Framework("deepmd", "DeePMD", "deepmd", {"DeePMD": "deepmd-kit"}, "deepmd", "install-frameworks"),
-        Framework("gap", "GAP", "quippy", {"QUIP (GAP)": "quippy-ase"}, "gap", "install"),
-        Framework("ase", "ASE calculator", "ase", {}, "", "install"),
+        Framework("mace", "MACE", "mace", "mace", "install"),
+        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
+        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
+        Framework("deepmd", "DeePMD", "deepmd", "deepmd", "install-frameworks"),
+        Framework("gap", "GAP", "quippy", "gap", "install"),
+        Framework("ase", "ASE calculator", "ase", "", "install"),
     )
 }
-
-
-def packages() -> dict[str, str]:
-    """The packages of all frameworks: what each is called, and its name for pip."""
-    return {name: package for framework in FRAMEWORKS.values() for name, package in framework.packages.items()}
 
 
 def how_to_install(kind: str) -> str:
@@ -219,7 +211,7 @@ def _parse(path: Path) -> _Pickle:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             name = next((name for name in archive.namelist() if name.partition("/")[2] == "data.pkl"), None)
-            if name is None or archive.getinfo(name).file_size > LARGEST_PICKLE:
+            if name is None or archive.getinfo(name).file_size > _LARGEST_PICKLE:
                 return _Pickle(set(), set())
             with archive.open(name) as file:
                 return _operations(file)
