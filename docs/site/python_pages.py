@@ -22,7 +22,15 @@ def docstring_as_markdown(text: str) -> str:
     """Google's sections as lists; all else is Markdown already."""
     lines: list[str] = []
     section = ""
+    in_example = False
     for line in inspect.cleandoc(text).splitlines():
+        if line == "Example:":
+            in_example = True
+            lines += ["", "**Example**", ""]
+            continue
+        if in_example:
+            lines.append(line.removeprefix("    "))
+            continue
         if heading := _SECTION.match(line):
             section = heading[1]
             lines += ["", f"**{section}**", ""]

@@ -288,7 +288,7 @@ def check(
 
     Example:
         ```python
-        print(ll.check("liquid", temperature=1000))
+        print(ll.check("liquid", density_start="50 %"))
         ```
     """
     return check_trajectory(

@@ -130,7 +130,14 @@ def run(
 
     Example:
         ```python
-        run = ll.run({"structure": atoms, "potential": {"models": ["model.lamp"]}, "stages": [...]})
+        run = ll.run(
+            {
+                "structure": atoms,
+                "potential": {"models": ["model.lamp"]},
+                "stages": [{"type": "nvt", "temperature": "300 K", "length": "5 fs"}],
+            },
+            output="hot",
+        )
         ```
     """
     from lamplighter.driver.run import AtEnd, carry_out
