@@ -69,8 +69,12 @@ def test_json_holds_all_violations(lamplighter: Lamplighter, tmp_path: Path) -> 
         "check", "a.traj", "--preset", "active-learning", "--density", 0.05, 1, "--json", "--all"
     )
     assert code == 0  # 0.97 Å and 0.9 Å more are no factor of two
-    code, out, _ = lamplighter("check", "a.traj", "--bond-ratio", 1.7, "--dt", "1 ps", "--json", "--all")
+    words = ["--bond-ratio", 1.7, "--dt", "1 ps", "--json", "--all", "--csv", "violations.csv"]
+    code, out, _ = lamplighter("check", "a.traj", *words)
     assert code == 1
+    header, *rows = (tmp_path / "violations.csv").read_text().splitlines()
+    assert header == "frame,step,time_ps,criterion,value,limit,unit,atoms,elements"
+    assert [row.split(",")[0] for row in rows] == [str(each["frame"]) for each in json.loads(out)["violations"]]
     result = json.loads(out)
     assert [(each["frame"], each["time_ps"], each["criterion"]) for each in result["violations"]] == [
         (1, 1.0, "bond ratio"),

@@ -104,8 +104,8 @@ OTHERS = {
     "decompose": "needs molecules: tests/cli/test_errors.py",
     "extrapolation": "has commands of its own: tests/cli/test_errors.py",
 }
-PLAIN = {"check", "report"}
-"""Those that answer without tables and figures of their own."""
+PLAIN = {"report"}
+"""Those that write files of their own."""
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -148,8 +148,8 @@ def test_a_command_prints_text_or_json_and_writes_files(name: str, lamplighter: 
     for table in tables:
         with table.open(encoding="utf-8") as file:
             header, *rows = csv.reader(file)
-        assert rows
-        assert {len(row) for row in rows} == {len(header)}
+        assert rows or name == "check"  # which finds no violation
+        assert all(len(row) == len(header) for row in rows)
     if name == "stability":
         code, _, err = lamplighter(*words, "--figure", "nowhere/figure.png")
         assert (code, err.count("--figure nowhere/figure.png cannot be written")) == (1, 1)

@@ -25,7 +25,7 @@ def bond_rule(
     from dataclasses import replace
 
     from lamplighter.analysis.bonding import BondRule, rule_of_file
-    from lamplighter.bond_words import read_bond_words, split_words
+    from lamplighter.bond_words import problem_of_tolerance, read_bond_words, split_words
     from lamplighter.errors import LamplighterError
 
     if all(given is None for given in (bonds, tolerance, ions, bonded, unbonded)):
@@ -34,11 +34,8 @@ def bond_rule(
         reach = default_tolerance if tolerance is None else float(tolerance)
     except ValueError:
         raise LamplighterError(f"--tolerance: {tolerance!r} is not a number (its unit is in --help)") from None
-    if not 0.5 < reach < 2.0:
-        raise LamplighterError(
-            f"--tolerance must lie between 0.5 and 2, got {reach:g}: tolerance times the sum of two covalent radii is "
-            "the longest bond"
-        )
+    if problem_of_value := problem_of_tolerance(reach):
+        raise LamplighterError(f"--{problem_of_value}")
     if ions not in (None, "auto", "none"):
         raise LamplighterError(f"--ions must be auto or none, got {ions!r}")
     rule = BondRule() if bonds in (None, "geometry") else rule_of_file(Path(str(bonds)))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lamplighter.analysis.stability_check import CheckResult
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.runs import One, named
 from lamplighter.api.trajectory_source import Time, TrajectorySource, open_source
 from lamplighter.errors import LamplighterError
 from lamplighter.guard_criteria import CRITERIA, PRESETS, UNITS, format_limit
-from lamplighter.report.check_text import format_check
-from lamplighter.report.shown import Shown
+from lamplighter.observables.trajectory_check import Check
+from lamplighter.report.check_text import SHOWN
+
+if TYPE_CHECKING:
+    from lamplighter.analysis.bonding import BondRule
+    from lamplighter.analysis.stability_check import Bonds, Limits
+    from lamplighter.structures.frame import Frame
 
 StrPath = str | os.PathLike[str]
 
@@ -26,18 +30,6 @@ _SEEN = tuple(criterion for criterion in CRITERIA if criterion.is_seen_in_trajec
 def _option(key: str) -> str:
     """The option of a criterion: `--bond-stretch`."""
     return "--" + key.replace("_", "-")
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check that was made; `criteria` and `molecules` in words, `reference` what bonds were compared with."""
-
-    outcome: CheckResult
-    criteria: list[str]
-    n_bonds: int | None
-    reference: str
-    molecules: str = ""
-    notes: list[str] = field(default_factory=list)
 
 
 def limit_of(name: str, text: str | tuple[str, str]) -> float | tuple[float, float]:
@@ -65,7 +57,7 @@ def check_source(
     asked: dict[str, Any],
     preset: str | None,
     reference: str | None,
-    rule: Any,
+    rule: BondRule | None,
     bonds: str | None,
     start: Path | None,
     every_violation: bool,
@@ -116,7 +108,7 @@ def check_source(
     return Check(result, _in_words(made.limits), n_bonds, reference, there, notes)
 
 
-def _molecules(frame: Any, watched: Any, rule: Any) -> str:
+def _molecules(frame: Frame, watched: Bonds, rule: BondRule | None) -> str:
     """The molecules that the watched bonds make, in words; none where elements or masses are not known."""
     import numpy as np
 
@@ -131,7 +123,7 @@ def _molecules(frame: Any, watched: Any, rule: Any) -> str:
 
 def _limits(
     source: TrajectorySource, asked: dict[str, Any], preset: str | None, reference: str | None
-) -> tuple[Any, str, list[str]]:
+) -> tuple[Limits, str, list[str]]:
     """The limits: those asked for, over those of the preset, else of the run's own guard."""
     from lamplighter.analysis.stability_check import Limits
     from lamplighter.config.guard import GuardSection
@@ -163,34 +155,8 @@ def _limits(
     return limits, reference or "mean", notes
 
 
-def _in_words(limits: Any) -> list[str]:
+def _in_words(limits: Limits) -> list[str]:
     return [f"{name} {format_limit(limits.of(name), UNITS[name])}" for name in limits.criteria]
-
-
-def check_as_json(made: Check) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    result = made.outcome
-    return {
-        "t_stab_ps": None if result.fails_at_once or (result.censored and made.n_bonds == 0) else result.t_stab_ps,
-        "censored": result.censored,
-        "last_good_ps": result.last_good_ps,
-        "violations": [asdict(each) for each in result.violations],
-        "n_frames": result.n_frames,
-        "n_bonds": made.n_bonds,
-        "bond_criterion_watches_nothing": made.n_bonds == 0,
-        "molecules": made.molecules,
-        "reference": made.reference,
-        "criteria": made.criteria,
-        "notes": made.notes,
-    }
-
-
-def _check_text(made: Check) -> str:
-    return format_check(made.outcome, made.criteria, made.n_bonds, made.reference, made.notes, made.molecules)
-
-
-SHOWN = Shown(_check_text, check_as_json)
 
 
 def check_trajectory(

@@ -68,6 +68,7 @@ def check(
     timestep: options.Timestep = None,
     dt: options.Dt = None,
     every_violation: Annotated[bool, typer.Option("--all", help="Go on after the first violation.")] = False,
+    csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
     from lamplighter.api.answer import in_words_of_commands
@@ -96,6 +97,6 @@ def check(
     except LamplighterError as problem:
         print(f"Error: {problem}", file=sys.stderr)
         raise typer.Exit(2) from None
-    show_answer(answer, None, None, as_json)
+    show_answer(answer, csv=csv, as_json=as_json)
     unwatched = answer.n_bonds == 0
     raise typer.Exit(1 if not answer.outcome.censored else 3 if unwatched else 0)

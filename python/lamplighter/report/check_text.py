@@ -1,25 +1,22 @@
-"""What came of checking a trajectory, as a few lines for the terminal."""
+"""What came of checking a trajectory, as text, JSON and a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from lamplighter.analysis.stability_check import CheckResult, Violation
 from lamplighter.guard_criteria import UNITS, format_limit
+from lamplighter.observables.trajectory_check import Check
 from lamplighter.report.events_text import format_atoms
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
 
 _MOST_LINES = 50
 
 
-def format_check(
-    result: CheckResult,
-    criteria: Sequence[str],
-    n_bonds: int | None,
-    reference: str,
-    notes: Sequence[str],
-    molecules: str = "",
-) -> str:
+def format_check(made: Check) -> str:
     """The first violation with its evidence, the others in a line each, t_stab, and what was watched."""
+    result, n_bonds, reference = made.outcome, made.n_bonds, made.reference
     lines: list[str] = []
     if result.violations:
         lines += _first(result.violations[0], reference)
@@ -42,10 +39,10 @@ def format_check(
         lines.append(f"The other criteria held up to {_end(result)}.")
     frames = f"{result.n_frames} frame{'s' if result.n_frames != 1 else ''}"
     bonds = "" if n_bonds is None else f", {n_bonds} bonds (reference {reference})"
-    lines.append(f"Checked: {frames}{bonds}: {'; '.join([*criteria, 'finite', 'lost'])}.")
-    if molecules:
-        lines.append(f"Molecules: {molecules}.")
-    return "\n".join(lines + [f"Note: {note}" for note in notes])
+    lines.append(f"Checked: {frames}{bonds}: {'; '.join([*made.criteria, 'finite', 'lost'])}.")
+    if made.molecules:
+        lines.append(f"Molecules: {made.molecules}.")
+    return "\n".join(lines + [f"Note: {note}" for note in made.notes])
 
 
 def _first(violation: Violation, reference: str) -> list[str]:
@@ -99,3 +96,44 @@ def _t_stab(result: CheckResult) -> str:
     if result.last_good_ps is not None and result.first_ps is not None:
         before = f" (the frame before, at {result.last_good_ps - result.first_ps:.6g} ps, was still good)"
     return f"t_stab = {result.t_stab_ps:.6g} ps{before}"
+
+
+def check_as_json(made: Check) -> dict[str, Any]:
+    """What `--json` prints."""
+    result = made.outcome
+    return {
+        "t_stab_ps": made.t_stab_ps,
+        "censored": result.censored,
+        "last_good_ps": result.last_good_ps,
+        "violations": result.violations,
+        "n_frames": result.n_frames,
+        "n_bonds": made.n_bonds,
+        "bond_criterion_watches_nothing": made.n_bonds == 0,
+        "molecules": made.molecules,
+        "reference": made.reference,
+        "criteria": made.criteria,
+        "notes": made.notes,
+    }
+
+
+def check_table(made: Check) -> Table:
+    """A row each violation; of a density outside its bounds `limit` has both."""
+    header = ("frame", "step", "time_ps", "criterion", "value", "limit", "unit", "atoms", "elements")
+    rows = [
+        (
+            each.frame,
+            each.step,
+            each.time_ps,
+            each.criterion,
+            each.value,
+            " ".join(f"{bound:.10g}" for bound in each.limit) if isinstance(each.limit, tuple) else each.limit,
+            UNITS[each.criterion],
+            " ".join(map(str, each.atoms)),
+            " ".join(each.elements),
+        )
+        for each in made.outcome.violations
+    ]
+    return Table(header, rows)
+
+
+SHOWN = Shown(format_check, check_as_json, tables={"violations": check_table})
