@@ -16,8 +16,8 @@ from ase.data import chemical_symbols
 
 from lamplighter.analysis import stability
 from lamplighter.analysis.series import Estimate, mean_with_error
-from lamplighter.analysis.stability import Floats, Integers
 from lamplighter.analysis.streamed_blocks import StreamedBlocks, errors_of_means
+from lamplighter.arrays import Floats, Integers
 
 METHOD = "over bonds and frames; error from the autocorrelation of blocks in time (Wolff 2004)"
 METHOD_STD = "root of the variance over bonds and frames; its error from that of the variance (Wolff 2004)"

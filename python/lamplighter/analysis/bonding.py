@@ -24,7 +24,8 @@ from ase.data import atomic_numbers
 from scipy.sparse import csr_matrix
 
 from lamplighter.analysis import stability
-from lamplighter.analysis.stability import Booleans, Floats, Integers
+from lamplighter.analysis.stability import Booleans
+from lamplighter.arrays import Floats, Integers
 from lamplighter.bond_words import NOTHING_NAMED, BondWords, problem_of_tolerance
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.bond_files import read_bonds

@@ -10,12 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamplighter.analysis.series import Estimate
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from lamplighter.arrays import Floats, Integers
 
 RESAMPLES = 1000
 MIN_GROUPS = 5

@@ -6,16 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, identity
 
 from lamplighter.analysis import stability
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, molecules
+from lamplighter.arrays import Floats
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.frame import Frame
-
-Floats = NDArray[np.float64]
 
 CELL_TOLERANCE = 1e-5
 """Relative change of a cell vector from which on the volume is not constant."""

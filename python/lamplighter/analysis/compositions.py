@@ -19,9 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamplighter.analysis.series import Estimate
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from lamplighter.arrays import Floats, Integers
 
 
 @dataclass(frozen=True)

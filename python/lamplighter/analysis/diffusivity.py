@@ -16,13 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import constants
 
 from lamplighter.analysis.displacement import velocity_autocorrelation
+from lamplighter.arrays import Floats
 from lamplighter.errors import TrajectoryError
-
-Floats = NDArray[np.float64]
 
 MIN_BLOCKS = 5
 """Fewer independent blocks than this carry no error bar."""

@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft
 
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats
 
 _CHUNK_BYTES = 32 << 20
 """Of particles that are transformed together, on each thread."""

@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamplighter.analysis.series import mean_with_error
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats
 
 PSEUDO_COUNT = 0.5
 """What every bin of every histogram is given beforehand (Jeffreys' prior), so that none is empty."""

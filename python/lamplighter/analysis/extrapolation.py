@@ -19,11 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats
 from lamplighter.errors import EnvironmentProblem
-
-Floats = NDArray[np.float64]
 
 COMPONENTS = 5
 STANDARD_DEVIATIONS = 2.0

@@ -16,7 +16,7 @@ from ase.data import covalent_radii
 
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import molecules
-from lamplighter.analysis.stability import Floats, Integers
+from lamplighter.arrays import Floats, Integers
 
 FORMS, BREAKS = 1.15, 1.4
 

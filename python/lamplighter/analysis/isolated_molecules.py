@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.model_errors import LabelArrays
 from lamplighter.analysis.molecules import molecules
-from lamplighter.analysis.stability import Integers
 from lamplighter.analysis.whole_molecules import whole_molecules
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import StructureError
-
-Floats = NDArray[np.float64]
 
 BONDED = BondRule(tolerance=1.25)
 """Bonds where nothing else is said. Wider than those of runs' guards: a C-H bond of a hot liquid passes 1.23 Å (1.15

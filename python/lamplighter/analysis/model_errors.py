@@ -22,10 +22,8 @@ from numpy.typing import NDArray
 
 from lamplighter.analysis.bootstrap import Resampling
 from lamplighter.analysis.series import Estimate
+from lamplighter.arrays import Floats, Integers
 from lamplighter.structures.labels import Labels
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 STRESS_ROWS, STRESS_COLUMNS = np.triu_indices(3)
 

@@ -19,11 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lamplighter.analysis.stability import Integers
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats, Integers
 
 LINEAR = 1e-8
 """A principal moment of inertia below this fraction of the largest counts as zero."""

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.data import chemical_symbols
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lamplighter.analysis.stability import Integers
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats, Integers
 
 
 @dataclass(frozen=True)

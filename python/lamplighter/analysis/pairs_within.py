@@ -6,7 +6,8 @@ import numpy as np
 from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import NDArray
 
-from lamplighter.analysis.stability import Booleans, Floats, Integers
+from lamplighter.analysis.stability import Booleans
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError
 
 

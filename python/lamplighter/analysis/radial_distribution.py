@@ -20,8 +20,8 @@ from ase.data import chemical_symbols
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from lamplighter.analysis.stability import Floats, Integers
 from lamplighter.analysis.streamed_blocks import StreamedBlocks, errors_of_means
+from lamplighter.arrays import Floats, Integers
 
 KINDS = ("all", "inter", "intra")
 """All pairs, those between molecules, those within them."""

@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import EnvironmentProblem, TrajectoryError
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 ATOMS_A_CHUNK = 2000
 

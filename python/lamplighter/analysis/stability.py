@@ -20,8 +20,8 @@ from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from lamplighter.arrays import Floats, Integers
+
 Booleans = NDArray[np.bool_]
 
 # CODATA 2018 (the SI of 2019)

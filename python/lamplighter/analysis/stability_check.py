@@ -10,7 +10,7 @@ import numpy as np
 
 from lamplighter.analysis import stability
 from lamplighter.analysis.bonding import BondRule
-from lamplighter.analysis.stability import Floats, Integers
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import TrajectoryError
 from lamplighter.guard_criteria import CRITERIA, UNITS
 from lamplighter.structures.frame import Frame

@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamplighter.analysis.series import mean_with_error
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats
 
 
 class StreamedBlocks:

@@ -20,8 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from lamplighter.analysis.series import Estimate
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats
 
 METHOD_MEAN = "mean of the observed times; error s/√n over independent runs"
 METHOD_CURVE = "Kaplan-Meier (scipy.stats.ecdf), log-log band with Greenwood's variance"

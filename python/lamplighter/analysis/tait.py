@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
 from lamplighter.analysis.series import Estimate
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats
 
 FEWEST_PRESSURES = 4
 """Three parameters, and one pressure more to judge them by."""

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.tait import IMPROBABLE
-
-Floats = NDArray[np.float64]
+from lamplighter.arrays import Floats
 
 METHOD = "weighted least-squares line; error from the errors of the densities"
 METHOD_UNWEIGHTED = "unweighted least-squares line; error from the scatter about it"

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, molecules
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.whole_molecules import whole_molecules
+from lamplighter.arrays import Floats
 from lamplighter.errors import StructureError
-
-Floats = NDArray[np.float64]
 
 METHOD_WELL = "cubic spline through the five points around the lowest; error: its difference from the parabola"
 METHOD_WALL = "monotone cubic where E = 0 beyond the well; error: its difference from the straight line"

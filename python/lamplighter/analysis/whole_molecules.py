@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from ase.geometry import find_mic
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lamplighter.analysis.stability import Booleans, Integers
+from lamplighter.analysis.stability import Booleans
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import StructureError
-
-Floats = NDArray[np.float64]
 
 
 def whole_molecules(positions: Floats, pairs: Integers, cell: Floats, periodic: Booleans) -> Floats:

@@ -18,13 +18,13 @@ from ase import Atoms
 from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 
+from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS, Floats
 from lamplighter.driver.session import Session
 from lamplighter.errors import StructureError
 from lamplighter.structures.atoms_file import boxed
-from lamplighter.structures.labels import Floats, Labels, unknown_stress
+from lamplighter.structures.labels import Labels, unknown_stress
 
 #: LAMMPS' order of a symmetric tensor: xx yy zz xy xz yz
-_ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
 _VIRIAL, _COMMITTEE, _VARIANCE = "virial", "committee", "variance"  # IDs of computes and of a fix
 _FIXED_NUMBERS = 9  # of `compute pair` before those of each atom type
 
@@ -195,7 +195,8 @@ class FrameEvaluator:
         pressure = np.array([lmp.extract_compute(_VIRIAL, 0, 1)[k] for k in range(6)])
         volume = abs(np.linalg.det(self._held.vectors))
         virial = np.empty((3, 3))
-        virial[_ROWS, _COLUMNS] = virial[_COLUMNS, _ROWS] = pressure * (volume / lmp.extract_global("nktv2p"))
+        six = pressure * (volume / lmp.extract_global("nktv2p"))
+        virial[TENSOR_ROWS, TENSOR_COLUMNS] = virial[TENSOR_COLUMNS, TENSOR_ROWS] = six
         forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3)
         return Evaluated(
             float(lmp.get_thermo("pe")),

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lamplighter.arrays import Integers
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Npt
 from lamplighter.errors import ConfigError
 from lamplighter.structures.constraints import Held
-from lamplighter.structures.frame import Integers
 from lamplighter.structures.start import StartStructure
 
 _RANGES_OF_A_LINE = 20

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.model_files.calculator_opening import open_named
 from lamplighter.named_calculator import TBLITE_METHODS, NamedCalculator, problem_of_name
 from lamplighter.structures.labels import Labels, unknown_stress
-
-Floats = NDArray[np.float64]
 
 
 class CalculatorEvaluator:

@@ -11,12 +11,13 @@ import numpy as np
 
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, in_words, molecules
+from lamplighter.arrays import Integers
 from lamplighter.config.bonds import BondsSection
 from lamplighter.errors import ConfigError, StructureError, TrajectoryError
 from lamplighter.run_folder.bonds import rule_of_settings
 from lamplighter.run_folder.names import STRUCTURE
 from lamplighter.structures.bond_files import write_bonds
-from lamplighter.structures.frame import Frame, Integers, standard_masses
+from lamplighter.structures.frame import Frame, standard_masses
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.molecule_file import MoleculeFile
 from lamplighter.structures.start import StartStructure

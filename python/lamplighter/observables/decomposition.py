@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamplighter.analysis.bootstrap import RESAMPLES, Resampling, resampling
 from lamplighter.analysis.isolated_molecules import IsolatedMolecules, intermolecular, intramolecular
@@ -20,12 +19,10 @@ from lamplighter.analysis.model_errors import (
     label_arrays,
 )
 from lamplighter.analysis.molecular_forces import molecular_forces
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.predictions import CommitteePredictions
 from lamplighter.structures.labelled_frames import LabelledFrames
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 ENERGY_PARTS = ("total", "intra", "inter")
 FORCE_PARTS = ("total", "intra", "inter", "translational", "rotational", "vibrational")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamplighter.analysis.blocking import BlockErrors, block_errors
 from lamplighter.analysis.compressibility import compressibility
@@ -21,14 +20,13 @@ from lamplighter.analysis.distribution import (
 )
 from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate, mean_with_error
+from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.observables.production import production_of_stage, unsettled
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.stages import time_in_stage_ps
 from lamplighter.run_folder.status import StageStatus
 from lamplighter.run_folder.system import require_same_system
-
-Floats = NDArray[np.float64]
 
 METHOD_OF_RUNS = "mean of the runs' means, runs counting alike; error s/√n over runs"
 METHOD_WITHIN = "mean of the runs' means; error of each run in quadrature / n, so without the spread between runs"

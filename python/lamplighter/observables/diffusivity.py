@@ -25,6 +25,7 @@ from lamplighter.analysis.displacement import mean_squared_displacement
 from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate
+from lamplighter.arrays import Floats
 from lamplighter.errors import RunFolderError, TrajectoryError
 from lamplighter.observables.density import mean_of_runs
 from lamplighter.observables.production import Production, production_of_length, production_of_stage
@@ -34,8 +35,6 @@ from lamplighter.run_folder.stages import time_in_stage_ps
 from lamplighter.run_folder.status import StageStatus
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.frame import Frame
-
-Floats = NDArray[np.float64]
 
 MIXTURE = "all molecules"
 """Name of the average over all molecules, each counting once."""

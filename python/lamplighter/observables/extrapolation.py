@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 
 from lamplighter.analysis.extrapolation import COMPONENTS, ElementPca, Threshold, fit_pca, threshold
 from lamplighter.analysis.soap import Soap, SoapParameters
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError, TrajectoryError
 from lamplighter.structures.frame import Frame
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 FORMAT = 1
 MOST_ENVIRONMENTS = 5000

@@ -9,18 +9,15 @@ from pathlib import Path
 import numpy as np
 from ase import units
 from ase.data import chemical_symbols
-from numpy.typing import NDArray
 
 from lamplighter.analysis import model_errors as analysis
 from lamplighter.analysis.bootstrap import RESAMPLES, Resampling, resampling
 from lamplighter.analysis.model_errors import Errors, LabelArrays, label_arrays
 from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.predictions import Prediction, committees
 from lamplighter.structures.labelled_frames import LabelKeys, LabelledFrames
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _ALIKE = 0.9  # cosine between all stresses of a model and the reference's
 

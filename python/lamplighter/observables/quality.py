@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from lamplighter.analysis.distribution import PSEUDO_COUNT, common_edges, divergence, kl_divergence, probabilities
 from lamplighter.analysis.quality import NptRun, NvtRun, Quality, quality
+from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.density import RunDensity, density_of_run
 from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_run
 from lamplighter.observables.lifetime import RunLifetime, lifetime_of_run
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.system import require_same_system
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from lamplighter.analysis.compositions import Determination, determination, spec
 from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
 from lamplighter.analysis.model_errors import LabelArrays, energy_errors, force_errors, label_arrays
 from lamplighter.analysis.series import Estimate
+from lamplighter.arrays import Integers
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.predictions import CommitteePredictions
 from lamplighter.structures.labels import Labels
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.volume_scan import CurveErrors, EnergyCurve, curve_errors, energy_curve, spread
+from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError
 from lamplighter.structures.rigid_scan import closest_contact, density_of
-
-Floats = NDArray[np.float64]
 
 FUSED = 1.15
 """Atoms of different molecules closer than this times the sum of their covalent radii would count as bonded."""

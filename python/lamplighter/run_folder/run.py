@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamplighter.analysis.bonding import BondRule
+from lamplighter.arrays import Integers
 from lamplighter.errors import LamplighterError, NoDynamics, RunFolderError
 from lamplighter.run_folder.bonds import bonds_of_run, rule_without_list
 from lamplighter.run_folder.centres import RunCentres
@@ -31,7 +32,7 @@ from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, St
 from lamplighter.run_folder.system import formula_of
 from lamplighter.run_folder.thermo_table import ThermoTable, empty_table, read_thermo
 from lamplighter.run_folder.trajectory import RunTrajectory
-from lamplighter.structures.frame import Frame, Integers
+from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.trajectory import read_start
 

@@ -1,4 +1,4 @@
-"""Start structures: reading them, checking them, and writing them as LAMMPS data."""
+"""Files of atoms: structures to start from, trajectories of any kind, frames with reference labels."""
 
 from lamplighter.structures.start import StartStructure, read_start_structure
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
-from lamplighter.structures.frame import Integers
+from lamplighter.arrays import Integers
 
 LEFT_OUT = "NULL"
 """Stands for the element of atoms that are left out, as in LAMMPS' pair_coeff."""

@@ -13,8 +13,8 @@ from ase.calculators.lammps import Prism
 from ase.io import read
 from ase.neighborlist import neighbor_list
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import StructureError
-from lamplighter.structures.frame import Floats, Integers
 from lamplighter.structures.isotopes import may_have, standard_mass
 from lamplighter.structures.read_by_ase import stated_format, with_stated_elements
 from lamplighter.structures.text_for_ase import as_ase_reads_it

@@ -15,8 +15,8 @@ from ase.calculators.lammps import Prism
 from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixedLine, FixedPlane, FixScaled
 from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats
 from lamplighter.errors import StructureError
-from lamplighter.structures.frame import Floats
 
 _ALONG_AN_AXIS = 1e-6
 _REMEDY = "take it out of the file, or give structure.constraints: ignore"

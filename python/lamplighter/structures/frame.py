@@ -9,11 +9,9 @@ from ase import Atoms, units
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.isotopes import NEAR_STANDARD, element_of_isotope
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _UNITED_ATOMS = np.array([atomic_masses[6] + n * atomic_masses[1] for n in range(1, 5)])  # CH to CH4
 _NEAR_UNITED = 0.008  # g/mol

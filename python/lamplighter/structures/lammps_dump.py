@@ -12,11 +12,12 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import DamagedFrame, TrajectoryError
 from lamplighter.structures import last_line
 from lamplighter.structures.atom_names import LEAVE_OUT, number_of_symbol
 from lamplighter.structures.compressed import damage_of, fraction_read, left_out_from, open_as_far_as_it_goes
-from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
+from lamplighter.structures.frame import Frame, number_of_mass, standard_masses
 from lamplighter.structures.last_line import NOTE as LAST_LINE
 from lamplighter.structures.repeated_steps import RepeatedSteps, together
 from lamplighter.structures.unit_styles import factor

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import StructureError
-from lamplighter.structures.frame import Floats, Integers
 
 _MARK = "# molecule "
 

@@ -14,12 +14,9 @@ import numpy as np
 from ase import Atoms, units
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
-from numpy.typing import NDArray
 
+from lamplighter.arrays import Integers
 from lamplighter.errors import StructureError
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 OVERLAP_A = 0.1
 """Atoms of different molecules closer than this (Å) have no energy worth the name; LAMMPS' pair style refuses them."""

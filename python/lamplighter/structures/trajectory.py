@@ -18,6 +18,7 @@ from ase import Atoms, units
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import DamagedFrame, StructureError, TrajectoryError
 from lamplighter.structures import atom_names, lammps_data, last_line, metal_data
 from lamplighter.structures.compressed import (
@@ -27,7 +28,7 @@ from lamplighter.structures.compressed import (
     open_as_far_as_it_goes,
     uncompressed_name,
 )
-from lamplighter.structures.frame import Floats, Frame, Integers, number_of_mass, standard_masses
+from lamplighter.structures.frame import Frame, number_of_mass, standard_masses
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump, begins_like_a_dump
 from lamplighter.structures.read_by_ase import read_by_ase, stated_format, with_stated_elements
 from lamplighter.structures.repeated_steps import RepeatedSteps, together

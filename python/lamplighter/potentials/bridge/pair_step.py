@@ -7,10 +7,11 @@ import ctypes
 import numpy as np
 import torch
 
+from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS
 from lamplighter.potentials.bridge.array_view import ArrayView
 from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
-from lamplighter.potentials.bridge.positions_step import OVERLAP, overlap
+from lamplighter.potentials.bridge.overlap import OVERLAP, overlap
 from lamplighter.potentials.interface import Exchange, PairData, PairPotential
 
 
@@ -132,8 +133,7 @@ class PairSteps:
         if step.virial_wanted:
             outer = -rij[:, :, None] * data.pair_forces[:, None, :]
             outer = 0.5 * (outer + outer.transpose(1, 2))
-            rows, columns = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
-            pair_virial = outer[:, rows, columns]
+            pair_virial = outer[:, TENSOR_ROWS, TENSOR_COLUMNS]
             ArrayView(np.float64)(step.virial, 6, 6).add_(pair_virial.sum(dim=0).to("cpu"))
             if step.peratom:
                 vatom = torch.zeros(step.nx, 6, dtype=torch.float64, device=device)

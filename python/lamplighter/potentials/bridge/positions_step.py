@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS
 from lamplighter.errors import ModelError
 from lamplighter.potentials.bridge.array_view import ArrayView
 from lamplighter.potentials.bridge.exchange import ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
+from lamplighter.potentials.bridge.overlap import OVERLAP, overlap
 from lamplighter.potentials.interface import Cluster, ClusterPotential, System, SystemPotential
 
-OVERLAP = 0.1  # Å, as in pair_styles/broken_structure.h
-
 # LAMMPS' order of a symmetric tensor: xx yy zz xy xz yz
-_ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
 
 
 @dataclass
@@ -120,14 +119,6 @@ def present_atoms(step: Step) -> np.ndarray:
     return np.flatnonzero(_array(np.int32, step.absent, step.nlocal) == 0)
 
 
-def overlap(distance: float) -> ModelError:
-    """Two atoms that are closer (Å) than any model should be asked about."""
-    return ModelError(
-        f"two atoms are {distance:.4g} Å apart, less than {OVERLAP} Å: check the structure, or minimise it with a "
-        "repulsive pair style first"
-    )
-
-
 def _no_virials_of_atoms(kind: str) -> ModelError:
     return ModelError(
         f"models of kind {kind} have no virial of single atoms: leave out `compute stress/atom` and what else needs it"
@@ -137,7 +128,7 @@ def _no_virials_of_atoms(kind: str) -> ModelError:
 def _six(tensor: np.ndarray) -> np.ndarray:
     """The symmetric part of tensors (…, 3, 3), in LAMMPS' order."""
     symmetric = 0.5 * (tensor + np.swapaxes(tensor, -1, -2))
-    return symmetric[..., _ROWS, _COLUMNS]
+    return symmetric[..., TENSOR_ROWS, TENSOR_COLUMNS]
 
 
 def _array(dtype: type, address: int | None, rows: int, columns: int = 1) -> np.ndarray:

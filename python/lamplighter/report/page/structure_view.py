@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import TrajectoryError
 from lamplighter.structures.frame import Frame
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 MOST_ATOMS = 20000
 """Larger structures are shown around the marked atoms alone: a phone has to draw each atom many times a second."""
