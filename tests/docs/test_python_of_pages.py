@@ -148,6 +148,7 @@ def _parameter(page: str) -> object:
     return pytest.param(page, marks=pytest.mark.thorough if needs & MODELS_AND_SERIES else ())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", [_parameter(page) for page in PROGRAMS], ids=str)
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs = {need for block in PROGRAMS[page] for need in block.needs}
