@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lamplighter import launcher
+from lamplighter import frameworks, launcher
 from lamplighter.cli import probe
 
 State = Literal["ok", "absent", "warning", "problem"]
@@ -24,14 +24,6 @@ _ESSENTIAL_PACKAGES = {
     "torch": "pip install torch",
     "ase": "pip install ase",
     "numpy": "pip install numpy",
-}
-_FRAMEWORKS = {
-    "MACE": "mace-torch",
-    "NequIP": "nequip",
-    "Allegro": "nequip-allegro",
-    "SevenNet": "sevenn",
-    "DeePMD": "deepmd-kit",
-    "QUIP (GAP)": "quippy-ase",
 }
 _INTERESTING_PACKAGES = (
     "PLUGIN",
@@ -198,7 +190,7 @@ def _plugin() -> Iterator[Finding]:
 def _frameworks() -> Iterator[Finding]:
     from lamplighter.model_files import tested_versions
 
-    found = {name: _version(package) for name, package in _FRAMEWORKS.items()}
+    found = {name: _version(package) for name, package in frameworks.PACKAGES.items()}
     for name, version in found.items():
         yield Finding("frameworks", name, version or "not installed", "ok" if version else "absent")
     for kind in tested_versions.TESTED:

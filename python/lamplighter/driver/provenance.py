@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lamplighter
+from lamplighter import frameworks
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver import other_python
 from lamplighter.driver.environment import Environment, import_mpi
@@ -30,13 +31,8 @@ PACKAGES = (
     "mpi4py",
     "mpich",
     "torch",
-    "mace-torch",
-    "nequip",
-    "nequip-allegro",
-    "sevenn",
-    "deepmd-kit",
+    *frameworks.PACKAGES.values(),
     "tensorflow-cpu",
-    "quippy-ase",
     "tblite",
     "e3nn",
     "ase",

@@ -19,6 +19,7 @@ import yaml
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
+from lamplighter.frameworks import FRAMEWORKS
 from lamplighter.model_files import (
     calculator_file,
     deepmd_graph,
@@ -64,7 +65,7 @@ def describe(path: Path) -> Description:
     require_model_file(path)
     framework = recognition.framework_of(path)
     if framework is None:
-        known = ", ".join(sorted(each.name for each in recognition.FRAMEWORKS.values()))
+        known = ", ".join(sorted(each.name for each in FRAMEWORKS.values()))
         raise ModelError(
             f"{path} is a torch file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
         )

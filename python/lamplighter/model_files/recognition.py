@@ -16,42 +16,12 @@ from pickle import UnpicklingError
 from typing import IO, NamedTuple
 
 from lamplighter.errors import ModelError
+from lamplighter.frameworks import FRAMEWORKS, Framework
 from lamplighter.model_files import mace_package, tested_versions
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.gap_file import is_gap
 
 _LARGEST_PICKLE = 2**28  # bytes; tensors lie beside the pickle, so that this is far beyond any model
-
-
-class Framework(NamedTuple):
-    """What runs models of one kind.
-
-    Attributes:
-        kind: As in `pair_style lamplighter kind`.
-        name: As its authors write it.
-        module: Python package that must be importable.
-        extra: Extra of Lamplighter that brings it.
-        make_target: What `make` builds the environment that has it.
-    """
-
-    kind: str
-    name: str
-    module: str
-    extra: str
-    make_target: str
-
-
-FRAMEWORKS = {
-    each.kind: each
-    for each in (
-        Framework("mace", "MACE", "mace", "mace", "install"),
-        Framework("nequip", "NequIP or Allegro", "nequip", "nequip", "install-frameworks"),
-        Framework("sevennet", "SevenNet", "sevenn", "sevenn", "install-frameworks"),
-        Framework("deepmd", "DeePMD", "deepmd", "deepmd", "install-frameworks"),
-        Framework("gap", "GAP", "quippy", "gap", "install"),
-        Framework("ase", "ASE calculator", "ase", "", "install"),
-    )
-}
 
 
 def how_to_install(kind: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamplighter.errors import ModelError
+from lamplighter.frameworks import FRAMEWORKS
 from lamplighter.model_files import recognition, tested_versions
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def load_kind(kind: str) -> type[Potential]:
         loaded: type[Potential] = points[kind].load()
         _accept_former_name(loaded, kind)
     except ImportError as missing:
-        remedy = recognition.how_to_install(kind) if kind in recognition.FRAMEWORKS else f"install what {kind!r} needs"
+        remedy = recognition.how_to_install(kind) if kind in FRAMEWORKS else f"install what {kind!r} needs"
         raise ModelError(
             f"potential kind {kind!r} needs a package that is not installed ({missing}): {remedy}"
         ) from missing

@@ -5,26 +5,21 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
+from lamplighter.frameworks import FRAMEWORKS
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Table
 from lamplighter.report.page.section import ReportedRun, Section
 from lamplighter.report.page.sections.conditions import describe
 
 _FILES = ("models", "file", "files")
-_FRAMEWORKS = {
-    "mace": "mace-torch",
-    "nequip": "nequip",
-    "sevennet": "sevenn",
-    "deepmd": "deepmd-kit",
-    "gap": "quippy-ase",
-}
 
 
 def make(run: ReportedRun) -> Content:
     """The `potential` and `committee` sections of the run file, and hashes from `provenance.json`."""
     asked = run.asked("potential")
     kind = str(asked.get("kind") or "not recorded")
-    version = (run.provenance.get("versions") or {}).get(_FRAMEWORKS.get(kind, ""))
-    facts = [("Framework", f"{kind} ({_FRAMEWORKS[kind]} {version})" if version else kind)]
+    package = next(iter(FRAMEWORKS[kind].packages.values()), "") if kind in FRAMEWORKS else ""
+    version = (run.provenance.get("versions") or {}).get(package)
+    facts = [("Framework", f"{kind} ({package} {version})" if version else kind)]
     for name, value in asked.items():
         if name not in ("kind", *_FILES) and value not in (None, [], {}, False):
             facts.append((name.replace("_", " ").capitalize(), describe(_named(value))))
