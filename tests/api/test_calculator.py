@@ -27,6 +27,8 @@ from tests.conftest import Run
 
 import lamplighter as ll
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 MODELS = [EXAMPLE / "models" / f"ec_emc_{k}.model" for k in range(2)]
 ARGON = {"lammps": ["pair_style lj/cut 8.5", "pair_coeff * * 0.0104 3.4", "pair_modify shift yes"]}
