@@ -45,12 +45,6 @@ ARROWS: dict[str, set[str]] = {
 LARGEST_SHARE = 0.17
 """Of the lines of the package, in one room."""
 
-ARROWS_TO_GO: set[tuple[str, str]] = set()
-"""Arrows of today that shall go: an entry that is no longer needed fails the test, so that the list only shrinks."""
-
-CIRCLES_TO_GO: set[frozenset[str]] = set()
-"""Circles of Python files that shall go, as `ARROWS_TO_GO`."""
-
 
 @cache
 def modules() -> dict[str, Path]:
@@ -151,8 +145,7 @@ def test_rooms_import_only_what_lies_below_them() -> None:
             arrow = room(name), room(other)
             if arrow[0] != arrow[1] and arrow[1] not in {GROUND, DOOR} | ARROWS[arrow[0]]:
                 against.setdefault(arrow, []).append(f"{name} imports {other}")
-    assert {arrow: files for arrow, files in against.items() if arrow not in ARROWS_TO_GO} == {}
-    assert set(against) >= ARROWS_TO_GO, "an arrow has gone: take it out of ARROWS_TO_GO"
+    assert against == {}
 
 
 def test_the_stated_arrows_have_no_circle() -> None:
@@ -171,9 +164,7 @@ def test_the_stated_arrows_have_no_circle() -> None:
 def test_no_files_import_each_other_in_a_circle() -> None:
     """But for `__init__` files, which hold the names of their rooms and import the files that they name."""
     files = {name for name, path in modules().items() if path.name != "__init__.py"}
-    found = circles({name: imports()[name] & files for name in files})
-    assert found - CIRCLES_TO_GO == set()
-    assert found >= CIRCLES_TO_GO, "a circle has gone: take it out of CIRCLES_TO_GO"
+    assert circles({name: imports()[name] & files for name in files}) == set()
 
 
 def test_no_room_is_a_sixth_of_the_house() -> None:

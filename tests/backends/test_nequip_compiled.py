@@ -18,7 +18,7 @@ from tests.conftest import PROGRAMS, Run
 from lamplighter.conformance import structures
 from lamplighter.errors import ModelError, UntrustedModelError
 from lamplighter.model_files import trust
-from lamplighter.model_files.description import describe
+from lamplighter.model_files.describe import describe
 from lamplighter.model_files.nequip_compiled_file import INPUTS, OUTPUTS
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions

@@ -13,7 +13,7 @@ from tests.conftest import PROGRAMS, Run
 from conftest import build_mace
 from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_package, training_files
-from lamplighter.model_files.description import describe
+from lamplighter.model_files.describe import describe
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 

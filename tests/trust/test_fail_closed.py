@@ -18,7 +18,7 @@ from tests.conftest import PROGRAMS, Run
 from lamplighter.cache import cache_folders
 from lamplighter.errors import LamplighterError
 from lamplighter.model_files import mace_package, trust
-from lamplighter.model_files.description import describe
+from lamplighter.model_files.describe import describe
 from lamplighter.model_files.examination import code_in
 from lamplighter.model_files.pickle_shells import names_with_places
 from lamplighter.observables.predictions import load_predictions

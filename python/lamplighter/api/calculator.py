@@ -19,6 +19,7 @@ from lamplighter.driver.evaluation import OpenEvaluator, open_evaluator
 from lamplighter.driver.frame_evaluator import Evaluated, FrameEvaluator
 from lamplighter.driver.members import Member, count_members, speaks_of_types
 from lamplighter.errors import ConfigError, StructureError
+from lamplighter.file_suffixes import COMPILED
 
 _OF_A_COMMITTEE = ["member_energies", "energy_deviation", "forces_deviation"]
 _VOIGT = (0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)
@@ -230,7 +231,7 @@ def _member(
     else:
         types = ()
     number = len(section.models) + len(section.members)
-    if number == 1 and section.models and section.models[0].suffix == ".lamp" and section.kind in ("auto", "mace"):
+    if number == 1 and section.models and section.models[0].suffix == COMPILED and section.kind in ("auto", "mace"):
         number = count_members(section.models[0])
     if number < 2:
         if drive is not None:

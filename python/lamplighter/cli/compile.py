@@ -98,9 +98,10 @@ def _say_written(target: Path) -> None:
 
 
 def _compile_mace(models: list[Path], output: Path | None, elements: str | None, head: str | None, trust: bool) -> None:
-    from lamplighter.potentials.native import SUFFIX, NotCovered, compile_files
+    from lamplighter.file_suffixes import COMPILED
+    from lamplighter.potentials.native import NotCovered, compile_files
 
-    target = _target(output, models[0].with_suffix(SUFFIX), SUFFIX)
+    target = _target(output, models[0].with_suffix(COMPILED), COMPILED)
     _require_trusted(models, trust)
     symbols = elements.replace(",", " ").split() if elements else None
     try:

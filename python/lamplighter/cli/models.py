@@ -27,7 +27,7 @@ def models(
 ) -> None:
     from lamplighter.errors import LamplighterError, ModelError
     from lamplighter.json_text import json_text
-    from lamplighter.model_files.description import describe
+    from lamplighter.model_files.describe import describe
 
     described: dict[Path, Description] = {}
     refused = []

@@ -34,6 +34,7 @@ from lamplighter.config.stages import (
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.config.workflow import WorkflowSection
 from lamplighter.errors import ConfigError
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
 
 
@@ -178,7 +179,7 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
             raise _problem("needs several models, and `potential.calculator` is one: put each into a file of its "
                            "own (docs/reference/potentials.md), and name them in `potential.models`",
                            "committee")  # fmt: skip
-        if len(models) == 1 and (models[0].suffix != ".lamp" or self.potential.kind == "deepmd"):
+        if len(models) == 1 and (models[0].suffix != COMPILED or self.potential.kind == "deepmd"):
             raise _problem("needs several files in `potential.models` (or one .lamp file of several models), and there "
                            f"is one: {models[0]}", "committee")  # fmt: skip
         if len(members) == 1:

@@ -18,10 +18,9 @@ from lamplighter.config.member_lines import parse_member
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.run_file import RunFile
 from lamplighter.errors import ModelError
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.run_folder.names import RUN_FILE, STRUCTURE
 from lamplighter.structures import read_start_structure
-
-COMPILED = ".lamp"
 
 # Commands that say the same whatever the atom types are.
 _OF_ALL_TYPES = (

@@ -20,7 +20,7 @@ from ase.data import atomic_numbers
 from lamplighter.driver.pair_evaluation import Evaluation, Request
 from lamplighter.driver.pair_style import PairStyle, committee_of
 from lamplighter.errors import EnvironmentProblem, ModelError
-from lamplighter.model_files import lammps_files
+from lamplighter.model_files import for_lammps
 from lamplighter.model_files.gap_file import companions
 from lamplighter.plain_names import is_plain, plain_path
 
@@ -90,8 +90,8 @@ def style_for(model: Path, kind: str, key: str) -> OwnStyle:
     Raises:
         ModelError: no style of LAMMPS reads such a file; the message names what makes one that is read.
     """
-    found = lammps_files.recognise(model)
-    if found == lammps_files.NEQUIP_OR_ALLEGRO:
+    found = for_lammps.recognise(model)
+    if found == for_lammps.NEQUIP_OR_ALLEGRO:
         if kind not in ("nequip", "allegro"):
             raise ModelError(
                 f"{key}: {model} does not say whether it is a NequIP or an Allegro model: write `kind: nequip` or "
@@ -100,7 +100,7 @@ def style_for(model: Path, kind: str, key: str) -> OwnStyle:
         found = kind
     if found is None:
         raise ModelError(
-            f"{key}: no pair style of LAMMPS reads {model}: {lammps_files.how_to_make_one(model)} "
+            f"{key}: no pair style of LAMMPS reads {model}: {for_lammps.how_to_make_one(model)} "
             "(docs/how_to/own_lammps.md). Without `via: own` Lamplighter evaluates it itself"
         )
     return STYLES[found]

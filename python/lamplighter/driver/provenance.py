@@ -19,6 +19,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import other_python
 from lamplighter.driver.environment import Environment, import_mpi
 from lamplighter.driver.pair_setup import PairSetup
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.model_files import recognition
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
@@ -106,7 +107,7 @@ def _precision(path: Path, run: RunFile, setup: PairSetup) -> str | None:
         return read_graph(path, "potential.models").precision or None
     if not setup.bridge:
         return None
-    if path.suffix == ".lamp":
+    if path.suffix == COMPILED:
         return precision.of_compiled(path, run.potential.dtype)
     return None if is_calculator_file(path) else precision.noted(path) or None
 
@@ -123,7 +124,7 @@ def _who_else(path: Path, setup: PairSetup) -> str:
 
 
 def _is_compiled(path: Path, setup: PairSetup) -> bool:
-    return setup.bridge and (path.suffix == ".lamp" or recognition.is_mace(path))
+    return setup.bridge and (path.suffix == COMPILED or recognition.is_mace(path))
 
 
 def versions(lammps: Any) -> dict[str, str]:

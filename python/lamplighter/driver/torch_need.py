@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lamplighter.config.potential import PotentialSection
 from lamplighter.errors import LamplighterError
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.model_files import recognition
 from lamplighter.potentials import compiled_cache, device
 
@@ -27,7 +28,7 @@ def needs_torch(potential: PotentialSection, elements: Sequence[str], committee:
     models = potential.models if committee else potential.models[:1]
     if not models or potential.kind not in ("auto", "mace"):
         return True
-    if all(model.suffix == compiled_cache.SUFFIX for model in models):
+    if all(model.suffix == COMPILED for model in models):
         return False
     if potential.engine == "bridge" or any(os.environ.get(name) == value for name, value in _BY_THE_BRIDGE.items()):
         return True
@@ -53,4 +54,4 @@ def script_needs_torch(script: Path) -> bool:
     if not any("lamplighter" in line or "lamplighter/committee" in line for line in styles):
         return any("$" in word for line in styles for word in line)
     named = [word for line in coefficients for word in line[1:]]
-    return any("$" in word for word in named) or not any(word.endswith(compiled_cache.SUFFIX) for word in named)
+    return any("$" in word for word in named) or not any(word.endswith(COMPILED) for word in named)

@@ -8,12 +8,15 @@ YAML or JSON with two keys:
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lamplighter.errors import ModelError
+from lamplighter.model_files.description import Description
+from lamplighter.model_files.trust import sha256
 from lamplighter.named_calculator import NamedCalculator, problem_of_name, problem_of_options
 
 _LARGEST = 2**16  # bytes
@@ -73,3 +76,20 @@ def _understood(path: Path, found: dict[str, Any]) -> NamedCalculator:
 
 def _expected() -> str:
     return "expected YAML such as `calculator: tblite.ase:TBLite` and `options: {method: GFN1-xTB}`"
+
+
+def describe(path: Path) -> Description:
+    """What a file that names a calculator is. Nothing that it names is imported."""
+    named = read(path)
+    module = named.name.partition(":")[0].partition(".")[0]
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="ASE calculator",
+        form=named.name + "".join(f", {key} {value}" for key, value in named.options.items()),
+        needs=f"the Python package {module}; one rank",
+        notes=["it names code, which runs when it is loaded (docs/how_to/model_files.md); here, nothing was run"],
+    )
+    if importlib.util.find_spec(module) is None:
+        description.notes.append(f"{module} is not installed here")
+    return description

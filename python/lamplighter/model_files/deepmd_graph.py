@@ -6,6 +6,7 @@ tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto;
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from lamplighter.errors import ModelError
+from lamplighter.model_files import recognition
+from lamplighter.model_files.description import Description
+from lamplighter.model_files.trust import sha256
 
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("<f8"), 3: np.dtype("<i4"), 9: np.dtype("<i8")}
 _VALUES = {1: 5, 2: 6}  # of single numbers: float_val, double_val
@@ -23,6 +27,9 @@ _EFFECTS = re.compile(
     r"File|Py_?Func|Save|Restore|Dataset|Iterator|Print|Debug|Dump|Socket|Rpc|Send|Recv|Reader|Queue|Assert|Lookup|Summary"
 )
 """In the names of TensorFlow's operators that reach beyond numbers: files, Python, other processes, the terminal."""
+
+_LOCAL_DESCRIPTORS = ("se_", "loc_frame")
+"""Descriptors of DeePMD-kit that see an atom's own neighbours only."""
 
 _REMEDY = "`dp freeze -o MODEL.pb` writes one; `dp convert-backend` makes one of other files of DeePMD-kit"
 
@@ -209,3 +216,25 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
             return value, place
         if shift > 63:
             raise ValueError("a number is too long")
+
+
+def describe(path: Path) -> Description:
+    """What a frozen model of DeePMD-kit is."""
+    graph = read_graph(path)
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="DeePMD",
+        form="frozen TensorFlow graph" + (f", descriptor {graph.descriptor}" if graph.descriptor else ""),
+        needs="deepmd-kit, in LAMMPS (`kind: deepmd`)",
+        version=f"model format {graph.version}" if graph.version else None,
+        elements=graph.elements,
+        cutoff=graph.cutoff,
+        precision=graph.precision or None,
+        parameters=graph.parameters or None,
+        atomic_energies=graph.atomic_energies,
+        exchanges=False if graph.descriptor.startswith(_LOCAL_DESCRIPTORS) else None,
+    )
+    if importlib.util.find_spec("deepmd") is None:
+        description.notes.append(f"deepmd is not installed here; {recognition.how_to_install('deepmd')}")
+    return description

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lamplighter import file_suffixes
 from lamplighter.errors import ModelError
 from lamplighter.model_files import calculator_file, calculator_trust, deepmd_graph, gap_file, recognition
 from lamplighter.model_files.permitted_names import is_permitted
@@ -54,7 +55,7 @@ def code_in(path: Path) -> str:
 
 def holds_numbers_alone(path: Path) -> bool:
     """A compiled model or a GAP: there is nothing in it that could be run."""
-    return path.suffix == ".lamp" or gap_file.is_gap(path)
+    return path.suffix == file_suffixes.COMPILED or gap_file.is_gap(path)
 
 
 def names_not_permitted(path: Path) -> str:

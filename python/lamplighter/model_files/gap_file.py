@@ -7,6 +7,7 @@ Read without QUIP, which ends the process where a file is damaged. Attributes of
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from xml.etree import ElementTree
 from ase.data import chemical_symbols
 
 from lamplighter.errors import ModelError
+from lamplighter.model_files.description import Description
+from lamplighter.model_files.trust import sha256
 
 _START = re.compile(rb"""<Potential\s[^>]*init_args\s*=\s*["'][^"']*\bGAP\b""")
 _ONE_GAP = re.compile(r"\s*IP\s+GAP(\s+label=\S+)?\s*", re.IGNORECASE)
@@ -180,3 +183,35 @@ def _check(path: Path, checksums: dict[Path, str]) -> None:
                 f"model file {path}: {file.name} is damaged or belongs to another fit (its MD5 sum is not the one in "
                 "the XML file); copy both again from where they were made"
             )
+
+
+def describe(path: Path) -> Description:
+    """What a GAP is."""
+    found = read(path)
+    number = len(found.companions)
+    description = Description(
+        path=path,
+        sha256=sha256(path),
+        framework="GAP",
+        form="XML file" + (f" with {number} files of sparse points" if number else ""),
+        needs="quippy, which runs it on CPUs, on any number of ranks",
+        elements=found.elements,
+        cutoff=max((each.cutoff for each in found.descriptors if each.cutoff is not None), default=None),
+        precision="float64",
+        parameters=sum(each.sparse_points for each in found.descriptors),
+        atomic_energies={chemical_symbols[z]: energy for z, energy in found.atomic_energies.items()},
+        descriptors=[_in_words(each) for each in found.descriptors],
+        exchanges=False,
+    )
+    if found.version and found.version.isdigit():
+        written = datetime.datetime.fromtimestamp(int(found.version), datetime.timezone.utc)
+        description.version = f"gap_fit of {written:%Y-%m-%d} (gap_version {found.version})"
+    return description
+
+
+def _in_words(found: Descriptor) -> str:
+    """Such as `soap C, 4 Å, 20 sparse points`; elements in the order in which they are written."""
+    named = [number for key in ("Z", "Z1", "Z2") for number in re.findall(r"\d+", found.words.get(key, ""))]
+    elements = "-".join(chemical_symbols[int(z)] if z != "0" else "any" for z in named)
+    cutoff = f", {found.cutoff:g} Å" if found.cutoff is not None else ""
+    return f"{found.kind} {elements}".rstrip() + f"{cutoff}, {found.sparse_points} sparse points"

@@ -20,8 +20,7 @@ from lamplighter.frameworks import FRAMEWORKS, Framework
 from lamplighter.model_files import mace_package, tested_versions
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.gap_file import is_gap
-
-_LARGEST_PICKLE = 2**28  # bytes; tensors lie beside the pickle, so that this is far beyond any model
+from lamplighter.model_files.pickle_shells import LARGEST_PICKLE
 
 
 def how_to_install(kind: str) -> str:
@@ -181,7 +180,7 @@ def _parse(path: Path) -> _Pickle:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             name = next((name for name in archive.namelist() if name.partition("/")[2] == "data.pkl"), None)
-            if name is None or archive.getinfo(name).file_size > _LARGEST_PICKLE:
+            if name is None or archive.getinfo(name).file_size > LARGEST_PICKLE:
                 return _Pickle(set(), set())
             with archive.open(name) as file:
                 return _operations(file)

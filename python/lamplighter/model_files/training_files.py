@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lamplighter.errors import ModelError
-from lamplighter.model_files import recognition
+from lamplighter.model_files import for_lammps, recognition
 
 _MOST_NAMED = 3
 _OF_DEEPMD = re.compile(r"^model.*\.ckpt|^checkpoint$|\.ckpt-\d+\.(index|meta|data-)")
@@ -73,10 +73,8 @@ def of_training(path: Path) -> str:
 
 def made_for_lammps(path: Path) -> str:
     """What a file for a pair style of LAMMPS is made of, and what to use without that LAMMPS; empty for any other."""
-    from lamplighter.model_files import lammps_files
-
-    style = lammps_files.recognise(path) if path.exists() else None
-    if style not in ("mace", "e3gnn", "e3gnn/parallel", "nequip", "allegro", lammps_files.NEQUIP_OR_ALLEGRO):
+    style = for_lammps.recognise(path) if path.exists() else None
+    if style not in ("mace", "e3gnn", "e3gnn/parallel", "nequip", "allegro", for_lammps.NEQUIP_OR_ALLEGRO):
         return ""
     if recognition.is_nequip_compiled(path):
         return ""  # its loader says how it is compiled for Lamplighter

@@ -14,9 +14,9 @@ from ase.data import atomic_numbers
 
 import lamplighter
 from lamplighter.cache import cache_folders
+from lamplighter.file_suffixes import COMPILED
 
 KIND = "models"
-SUFFIX = ".lamp"
 
 
 def name_of(models: Sequence[Path], elements: Sequence[str], head: str | None = None) -> str:
@@ -26,7 +26,7 @@ def name_of(models: Sequence[Path], elements: Sequence[str], head: str | None = 
         digest.update(hashlib.sha256(Path(model).read_bytes()).digest())
     sources = Path(__file__).with_name("mace_compile.py").read_bytes()
     digest.update(f"{lamplighter.__version__} {' '.join(in_order(elements))} {head or ''}".encode() + sources)
-    return digest.hexdigest()[:32] + SUFFIX
+    return digest.hexdigest()[:32] + COMPILED
 
 
 def in_order(elements: Sequence[str]) -> list[str]:

@@ -21,10 +21,10 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from lamplighter import plugin
 from lamplighter.cache import writable_cache_folder
 from lamplighter.errors import ModelError
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.model_files import mace_package, tested_versions
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials import compiled_cache
-from lamplighter.potentials.compiled_cache import SUFFIX
 from lamplighter.potentials.mace_compile import (
     DifferentArchitectures,
     NotCovered,
@@ -216,7 +216,7 @@ def compile_files(
         "mace": importlib.metadata.version("mace-torch"),
     }
     output = Path(output)
-    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=SUFFIX, dir=output.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=COMPILED, dir=output.parent)
     os.close(handle)
     unfinished = Path(name)
     try:

@@ -14,7 +14,7 @@ import torch._inductor
 
 from lamplighter.errors import ModelError
 from lamplighter.model_files import nequip_compiled_file, recognition
-from lamplighter.model_files.description import describe
+from lamplighter.model_files.describe import describe
 from lamplighter.potentials.nequip_network import EXCHANGE, precision, quiet, read_network
 
 SUFFIX = ".nequip.pt2"

@@ -77,7 +77,7 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
 
 def _newer_packages(path: Path) -> str:
     """What to say of a file that newer versions of its packages wrote than the installed ones."""
-    from lamplighter.model_files.description import describe
+    from lamplighter.model_files.describe import describe
 
     written = re.findall(r"([\w-]+) ([\w.+]+)", describe(path).version or "")
     told = [recognition.newer_than_installed(_PACKAGES.get(name, name), version) for name, version in written]
