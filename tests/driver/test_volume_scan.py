@@ -35,7 +35,7 @@ from lamplighter.report.page.sections import SECTIONS, volume_scan
 from lamplighter.report.page.verdict import verdict_of
 from lamplighter.structures.rigid_scan import density_of
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 SHIFTED = ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40", "pair_modify shift yes"]
