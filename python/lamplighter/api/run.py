@@ -12,7 +12,7 @@ from lamplighter.api.ranks import on_first_rank
 from lamplighter.config.run_file import RunFile
 from lamplighter.errors import ConfigError, RunFolderError, StructureError
 from lamplighter.run_folder import run as run_folder
-from lamplighter.run_folder.names import START
+from lamplighter.run_folder.names import PAGE, START
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -70,7 +70,7 @@ class Run(run_folder.Run):
         from lamplighter.report.page.section import Wishes
         from lamplighter.report.page.sections import SECTIONS
 
-        path = self.folder / "report.html" if output is None else Path(output).expanduser()
+        path = self.folder / PAGE if output is None else Path(output).expanduser()
         made = assemble([self.folder], SECTIONS, Wishes())
         write_page(page(made, title or made.runs[0].run.label), path)
         return path
