@@ -120,7 +120,9 @@ def _who_else(path: Path, setup: PairSetup) -> str:
         return _COMPILED
     if setup.bridge and (is_gap(path) or ".sparseX." in path.name):
         return "quippy"
-    return "the calculator that it names" if is_calculator_file(path) else "LAMMPS"
+    if is_calculator_file(path):
+        return "the calculator that it names"
+    return "the package of its kind" if setup.evaluated_by == "lamplighter" else "LAMMPS"
 
 
 def _is_compiled(path: Path, setup: PairSetup) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lamplighter.errors import ModelError
+from lamplighter.frameworks import FRAMEWORKS
 from lamplighter.model_files import training_files
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import looks_like_graph
@@ -23,8 +24,12 @@ _OTHER_STARTS = (
 )
 
 
-def require_model_file(path: Path) -> None:
+def require_model_file(path: Path, kind: str = "auto") -> None:
     """Check that a file exists, can be read and is a torch file, a torch package or a text of a known kind; not loaded.
+
+    Args:
+        path: The file.
+        kind: That was named for it. What files of another package's kind look like is that package's business.
 
     Raises:
         ModelError: naming the file, what was found, and the remedy; of what training leaves, the file to use.
@@ -32,6 +37,8 @@ def require_model_file(path: Path) -> None:
     path = Path(path)
     start = read_bytes(path, 64)
     training_files.refuse(path)
+    if kind != "auto" and kind not in FRAMEWORKS:
+        return
     if not is_gap(path) and not is_calculator_file(path):
         kind_of(path, start)
 

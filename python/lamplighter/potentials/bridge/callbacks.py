@@ -212,7 +212,7 @@ def _reason_for_bridge(request: Request) -> str:
     """Why the native engine is not for this request; empty if it may be."""
     kind = request.kind.decode()
     for path in files_of(request):
-        require_model_file(path)
+        require_model_file(path, kind)
     require_elements(elements_of(request))
     if kind not in ("auto", "mace"):
         return f"the native engine evaluates MACE models, not kind {kind}"

@@ -46,7 +46,7 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     files, elements = files_of(request), elements_of(request)
     require_elements(elements)
     for path in files:
-        require_model_file(path)
+        require_model_file(path, request.kind.decode())
 
     if request.committee and request.wanted == 0:
         require_one_kind(files)
