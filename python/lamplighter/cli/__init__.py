@@ -66,7 +66,7 @@ def _status(arguments: list[str]) -> int:
 
 
 def _led(chosen: str | None) -> int:
-    """The command on several ranks: see `engine.led_ranks`."""
+    """The command on several ranks: see `driver.led_ranks`."""
     from lamplighter.driver import environment, led_ranks
 
     environment.limit_openmp()
