@@ -18,13 +18,16 @@ from lamplighter.file_suffixes import COMPILED
 
 KIND = "models"
 
+_SOURCES = ("mace_compile.py", "mace_linear_maps.py")
+"""What decides which arrays a compiled form has: other sources, other forms."""
+
 
 def name_of(models: Sequence[Path], elements: Sequence[str], head: str | None = None) -> str:
     """The name of the compiled form: by the models, the elements, the head, and how it is made."""
     digest = hashlib.sha256()
     for model in models:
         digest.update(hashlib.sha256(Path(model).read_bytes()).digest())
-    sources = Path(__file__).with_name("mace_compile.py").read_bytes()
+    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in _SOURCES)
     digest.update(f"{lamplighter.__version__} {' '.join(in_order(elements))} {head or ''}".encode() + sources)
     return digest.hexdigest()[:32] + COMPILED
 

@@ -17,6 +17,16 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter.errors import ModelError
+from lamplighter.potentials.mace_linear_maps import (
+    NotCovered,
+    blocks_by_degree,
+    blocks_of,
+    channels_by_degree,
+    doubles,
+    matrices_of_perceptron,
+    matrix_of,
+    silu_factor,
+)
 from lamplighter.potentials.requirements import require_elements, require_head
 
 FORMAT = "lamplighter-mace"
@@ -33,10 +43,6 @@ _BASES = {"BesselBasis": 0, "GaussianBasis": 1}  # torch itself has no derivativ
 _TRANSFORMS = {"AgnesiTransform": 1, "SoftTransform": 2}
 
 Arrays = dict[str, np.ndarray]
-
-
-class NotCovered(ModelError):
-    """The native engine has no equivalent of something in the model; the bridge has."""
 
 
 class DifferentArchitectures(ModelError):
@@ -122,12 +128,6 @@ def _integers(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
-def _doubles(values: Any) -> np.ndarray:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().double().numpy()
-    return np.atleast_1d(np.asarray(values, dtype=np.float64))
-
-
 class _Member:
     """One model, in float64 on the CPU, and the species and head of it that are wanted."""
 
@@ -185,20 +185,20 @@ class _Member:
             "channels": _integers(self._channels(0)),
             "l_max": _integers(self.l_max),
             "layers": _integers(len(model.interactions)),
-            "r_max": _doubles(float(model.r_max)),
+            "r_max": doubles(float(model.r_max)),
             "basis.kind": _integers(_BASES[basis]),
-            "basis.prefactor": _doubles(prefactor),
+            "basis.prefactor": doubles(prefactor),
             "basis.cutoff_power": _integers(int(radial.cutoff_fn.p)),
             "basis.cutoff_after_perceptron": _integers(0 if getattr(radial, "apply_cutoff", True) else 1),
             "basis.transform": _integers(_TRANSFORMS[transform] if transform else 0),
-            "covalent_radii": _doubles([covalent_radii[z] for z in self.numbers]),
+            "covalent_radii": doubles([covalent_radii[z] for z in self.numbers]),
         }
         source = getattr(model, "pair_repulsion_fn", None) or getattr(radial, "distance_transform", None)
         if source is not None:
-            arrays["covalent_radii"] = _doubles(source.covalent_radii[self.numbers])
+            arrays["covalent_radii"] = doubles(source.covalent_radii[self.numbers])
         if hasattr(model, "pair_repulsion"):
             zbl = model.pair_repulsion_fn
-            arrays["repulsion"] = _doubles([*map(float, zbl.c), float(zbl.a_exp), float(zbl.a_prefactor), float(zbl.p)])
+            arrays["repulsion"] = doubles([*map(float, zbl.c), float(zbl.a_exp), float(zbl.a_prefactor), float(zbl.p)])
         return arrays
 
     def _own(self) -> Arrays:
@@ -211,19 +211,19 @@ class _Member:
         }[type(function).__name__]()
         energies = torch.atleast_2d(model.atomic_energies_fn.atomic_energies)
         arrays = {
-            "basis.parameters": _doubles(parameters).ravel(),
-            "energies": _doubles(energies[min(self.head, len(energies) - 1)][self.rows]),
-            "scale": _doubles(1.0),
-            "shift": _doubles(0.0),
+            "basis.parameters": doubles(parameters).ravel(),
+            "energies": doubles(energies[min(self.head, len(energies) - 1)][self.rows]),
+            "scale": doubles(1.0),
+            "shift": doubles(0.0),
         }
         if hasattr(radial, "distance_transform"):
             transform = radial.distance_transform
             names = ("a", "q", "p") if hasattr(transform, "q") else ("alpha",)
-            arrays["basis.transform_parameters"] = _doubles([float(getattr(transform, name)) for name in names])
+            arrays["basis.transform_parameters"] = doubles([float(getattr(transform, name)) for name in names])
         if hasattr(model, "scale_shift"):
             for name in ("scale", "shift"):
                 values = torch.atleast_1d(getattr(model.scale_shift, name))
-                arrays[name] = _doubles(values[min(self.head, len(values) - 1)])
+                arrays[name] = doubles(values[min(self.head, len(values) - 1)])
         for t in range(len(model.interactions)):
             arrays |= {f"layer.{t}.{name}": value for name, value in self._layer(t).items()}
         return arrays
@@ -242,10 +242,10 @@ class _Member:
             if config is not None and getattr(config, "enabled", False):
                 raise NotCovered("layers converted to cuEquivariance: convert the model back to e3nn first")
         channels = self._channels(t)
-        sent = _natural(interaction.linear_up.irreps_out, "edge features")
-        before = _natural(interaction.linear_up.irreps_in, "node features")
-        after = _natural(product.linear.irreps_out, "node features")
-        target = _natural(interaction.linear.irreps_out, "interaction features")
+        sent = channels_by_degree(interaction.linear_up.irreps_out, "edge features")
+        before = channels_by_degree(interaction.linear_up.irreps_in, "node features")
+        after = channels_by_degree(product.linear.irreps_out, "node features")
+        target = channels_by_degree(interaction.linear.irreps_out, "interaction features")
         if target != [channels] * (self.l_max + 1) or after != [channels] * len(after):
             raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
         if t and before != [channels] * len(before):
@@ -264,7 +264,7 @@ class _Member:
         linear = [arrays[f"linear.{degree}"] for degree in range(self.l_max + 1)]
         arrays |= self._selection(t, interaction, linear, len(sent))
         arrays |= self._contraction(product)
-        for degree, block in enumerate(_blocks(product.linear)):
+        for degree, block in enumerate(blocks_of(product.linear)):
             arrays[f"product.{degree}"] = block
         readout = t - (len(model.interactions) - len(model.readouts)) if len(model.readouts) == 1 else t
         if 0 <= readout < len(model.readouts):
@@ -294,19 +294,19 @@ class _Member:
             w[:, p * sent] = 1.0
             slot = out[instruction.i_out]
             result = conv(x.reshape(n1 * n2, -1), y.reshape(n1 * n2, -1), w)
-            couplings.append(_doubles(result[:, slot.start : slot.start + n3]).ravel())
+            couplings.append(doubles(result[:, slot.start : slot.start + n3]).ravel())
             paths.append((l1, l2, l3))
             slots.append(slot)
         arrays = {
             "paths": np.array(paths, dtype=np.int64),
             "couplings": np.concatenate(couplings),
         }
-        for k, matrix in enumerate(_perceptron(interaction.conv_tp_weights)):
+        for k, matrix in enumerate(matrices_of_perceptron(interaction.conv_tp_weights)):
             arrays[f"perceptron.{k}"] = matrix
-        linear = _matrix(interaction.linear)
+        linear = matrix_of(interaction.linear)
         divide = 1.0
         if "Density" in type(interaction).__name__:
-            arrays["density"] = _perceptron(interaction.density_fn)[0][:, 0]
+            arrays["density"] = matrices_of_perceptron(interaction.density_fn)[0][:, 0]
         else:
             divide = float(interaction.avg_num_neighbors)
         targets = interaction.linear.irreps_out.slices()
@@ -325,8 +325,8 @@ class _Member:
         """What depends on the species of the receiving or sending atom, and the linear layer before the exchange."""
         model = self.model
         arrays: Arrays = {}
-        up = _blocks(interaction.linear_up)
-        embedding = _matrix(model.node_embedding.linear)[self.rows]
+        up = blocks_of(interaction.linear_up)
+        embedding = matrix_of(model.node_embedding.linear)[self.rows]
         if t == 0:
             arrays["sent"] = embedding @ up[0]
         else:
@@ -335,13 +335,13 @@ class _Member:
         skip = [self._species_matrix(interaction.skip_tp, row) for row in self.rows]
         if "Residual" not in type(interaction).__name__:
             out = [
-                _degree_blocks(matrix, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out)
+                blocks_by_degree(matrix, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out)
                 for matrix in skip
             ]
             for degree in range(self.l_max + 1):
                 arrays[f"linear.{degree}"] = np.stack([linear[degree][0] @ blocks[degree] for blocks in out])
         elif model.products[t].use_sc:
-            blocks = [_degree_blocks(m, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out) for m in skip]
+            blocks = [blocks_by_degree(m, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out) for m in skip]
             if t == 0:
                 arrays["residual_constant"] = np.stack([e @ b[0] for e, b in zip(embedding, blocks, strict=True)])
             else:
@@ -352,7 +352,7 @@ class _Member:
     def _species_matrix(self, skip: Any, row: int) -> np.ndarray:
         dim = skip.irreps_in1.dim
         attributes = torch.nn.functional.one_hot(torch.tensor(row), self.nknown).to(torch.float64)
-        return _doubles(skip(torch.eye(dim), attributes.expand(dim, -1)))
+        return doubles(skip(torch.eye(dim), attributes.expand(dim, -1)))
 
     def _contraction(self, product: Any) -> Arrays:
         arrays: Arrays = {}
@@ -364,14 +364,14 @@ class _Member:
                 weights = (
                     contraction.weights_max if order == correlation else contraction.weights[correlation - 1 - order]
                 )
-                u = _doubles(contraction.U_tensors(order))
+                u = doubles(contraction.U_tensors(order))
                 if degree == 0 and u.ndim == order + 1:
                     u = u[None]
                 if u.ndim != order + 2:
                     raise NotCovered("a symmetric contraction of an unexpected shape")
                 indices = np.argwhere(np.abs(u) > 1e-12)
                 values = u[tuple(indices.T)]
-                species = _doubles(weights)
+                species = doubles(weights)
                 if len(species) == 1 and self.nknown > 1:  # use_agnostic_product
                     species = np.repeat(species, self.nknown, axis=0)
                 arrays[f"contraction.{degree}.order.{order}.indices"] = indices.astype(np.int64)
@@ -382,73 +382,11 @@ class _Member:
     def _readout(self, readout: Any, channels: int) -> Arrays:
         name = type(readout).__name__
         if name == "LinearReadoutBlock":
-            return {"readout": _matrix(readout.linear)[:channels, self.head]}
+            return {"readout": matrix_of(readout.linear)[:channels, self.head]}
         if name != "NonLinearReadoutBlock":
             raise NotCovered(f"the readout {name}")
-        hidden, out = _matrix(readout.linear_1), _matrix(readout.linear_2)
-        factor = _silu_factor(readout.non_linearity)
+        hidden, out = matrix_of(readout.linear_1), matrix_of(readout.linear_2)
+        factor = silu_factor(readout.non_linearity)
         width = hidden.shape[1] // self.nheads
         mine = slice(self.head * width, (self.head + 1) * width)
         return {"readout_hidden": hidden[:channels, mine], "readout_out": factor * out[mine, self.head]}
-
-
-def _natural(irreps: Any, what: str) -> list[int]:
-    """Channels of the degrees 0, 1, ... of features whose parity is that of the spherical harmonics."""
-    channels = []
-    for degree, (mul, ir) in enumerate(irreps):
-        if ir.l != degree or ir.p != (-1) ** degree:
-            raise NotCovered(f"{what} {irreps}")
-        channels.append(int(mul))
-    return channels
-
-
-def _matrix(linear: Any) -> np.ndarray:
-    """What a linear module does to unit vectors: (in, out)."""
-    dim = linear.irreps_in.dim
-    if float(linear(torch.zeros(1, dim)).abs().max()) != 0.0:
-        raise NotCovered("a linear layer with a bias")
-    return _doubles(linear(torch.eye(dim)))
-
-
-def _blocks(linear: Any) -> list[np.ndarray]:
-    return _degree_blocks(_matrix(linear), linear.irreps_in, linear.irreps_out)
-
-
-def _degree_blocks(matrix: np.ndarray, irreps_in: Any, irreps_out: Any) -> list[np.ndarray]:
-    """Per degree (channels in, channels out): the first components stand for all of them."""
-    blocks = []
-    for (_, ir_in), (_, ir_out), rows, columns in zip(
-        irreps_in, irreps_out, irreps_in.slices(), irreps_out.slices(), strict=False
-    ):
-        if ir_in != ir_out:
-            raise NotCovered(f"a linear layer from {irreps_in} to {irreps_out}")
-        blocks.append(matrix[rows.start : rows.stop : ir_in.dim, columns.start : columns.stop : ir_in.dim])
-    return blocks
-
-
-def _perceptron(network: Any) -> list[np.ndarray]:
-    """Matrices of an e3nn FullyConnectedNet with plain silu between them."""
-    if type(network).__name__ != "FullyConnectedNet":
-        raise NotCovered(f"the radial network {type(network).__name__}")
-    matrices, before = [], 1.0
-    for layer in network:
-        matrix = before * _doubles(layer.weight)
-        if layer.act is None:
-            matrices.append(matrix / (layer.h_in * layer.var_in / layer.var_out) ** 0.5)
-            before = 1.0
-        else:
-            matrices.append(matrix / (layer.h_in * layer.var_in) ** 0.5)
-            before = _silu_factor(layer.act) * layer.var_out**0.5
-    return matrices
-
-
-def _silu_factor(activation: Any) -> float:
-    """The constant by which an activation is silu times it."""
-    x = torch.linspace(-3.0, 3.0, 7)
-    if hasattr(activation, "irreps_in"):  # e3nn's Activation acts on features of a fixed width
-        x = x[:, None].expand(-1, activation.irreps_in.dim)
-    y, silu = activation(x), torch.nn.functional.silu(x)
-    factor = float((y.flatten()[-1] / silu.flatten()[-1]).double())
-    if not torch.allclose(y, factor * silu, rtol=1e-6, atol=1e-9):
-        raise NotCovered("an activation other than silu")
-    return factor

@@ -27,11 +27,11 @@ from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials import compiled_cache
 from lamplighter.potentials.mace_compile import (
     DifferentArchitectures,
-    NotCovered,
     compile_models,
     read_metadata,
     to_bytes,
 )
+from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.requirements import require_head
 
 __all__ = [
