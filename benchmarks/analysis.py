@@ -32,7 +32,7 @@ from lamplighter.analysis.centres_of_mass import molecules_of
 from lamplighter.analysis.displacement import mean_squared_displacement
 from lamplighter.analysis.stability import bonds_by_distance
 from lamplighter.analysis.whole_molecules import whole_molecules
-from lamplighter.structures.trajectory import XyzFile
+from lamplighter.structures.xyz_file import XyzFile
 
 LIQUID = Path(__file__).parents[1] / "examples" / "ec_emc" / "structures" / "ec_emc_640.xyz"
 

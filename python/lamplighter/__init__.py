@@ -11,15 +11,8 @@ if TYPE_CHECKING:
     from lamplighter.api.answer import Answer
     from lamplighter.api.calculator import Calculator
     from lamplighter.api.check import check
-    from lamplighter.api.liquids import (
-        compression,
-        density,
-        diffusivity,
-        expansion,
-        quality,
-        stability,
-        structure,
-    )
+    from lamplighter.api.equation_of_state import compression, expansion
+    from lamplighter.api.liquids import density, diffusivity, quality, stability, structure
     from lamplighter.api.run import Run, open_run, run
     from lamplighter.config import RunFile, load_run_file
     from lamplighter.driver.run import script_of
@@ -77,10 +70,10 @@ _HOME = {
     "Run": "lamplighter.api.run",
     "RunFile": "lamplighter.config",
     "check": "lamplighter.api.check",
-    "compression": "lamplighter.api.liquids",
+    "compression": "lamplighter.api.equation_of_state",
     "density": "lamplighter.api.liquids",
     "diffusivity": "lamplighter.api.liquids",
-    "expansion": "lamplighter.api.liquids",
+    "expansion": "lamplighter.api.equation_of_state",
     "load_run_file": "lamplighter.config",
     "open_run": "lamplighter.api.run",
     "quality": "lamplighter.api.liquids",

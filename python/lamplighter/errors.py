@@ -21,6 +21,10 @@ class TrajectoryError(LamplighterError):
     """A trajectory cannot be read, or does not hold what is asked of it."""
 
 
+class CriterionError(TrajectoryError):
+    """A criterion of stability, or what it is measured by, is wrong."""
+
+
 class DamagedFrame(TrajectoryError):
     """A frame cannot be understood; those before it can be used."""
 

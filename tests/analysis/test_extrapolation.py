@@ -21,7 +21,7 @@ from lamplighter.observables.extrapolation import (
     load_extrapolation,
     save_extrapolation,
 )
-from lamplighter.structures.trajectory import frame_of_atoms
+from lamplighter.structures.frame_of_atoms import frame_of_atoms
 
 DATA = Path(__file__).parents[2] / "examples" / "ec_emc" / "data"
 TRAINING = DATA / "liquid_train.xyz"

@@ -10,9 +10,11 @@ import pytest
 from ase.build import molecule
 
 from lamplighter.analysis import stability
-from lamplighter.analysis.stability_check import CriterionError, Limits, StabilityCheck, bonds_of, check_frames
+from lamplighter.analysis.reference_bonds import bonds_of
+from lamplighter.analysis.stability_check import Limits, StabilityCheck, check_frames
+from lamplighter.errors import CriterionError
 from lamplighter.structures.frame import Frame
-from lamplighter.structures.trajectory import frame_of_atoms
+from lamplighter.structures.frame_of_atoms import frame_of_atoms
 
 CUBE = np.eye(3) * 10.0
 ALL = np.array([True, True, True])

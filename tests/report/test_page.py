@@ -32,7 +32,7 @@ from lamplighter.report.page.section import ReportedRun, Section, Wishes
 from lamplighter.report.page.sections import SECTIONS
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
 from lamplighter.run_folder.run import Run
-from lamplighter.structures.trajectory import frame_of_atoms
+from lamplighter.structures.frame_of_atoms import frame_of_atoms
 
 from .conftest import RunMaker, stage, thermo_lines
 

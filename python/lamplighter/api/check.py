@@ -19,7 +19,8 @@ from lamplighter.report.check_text import SHOWN
 
 if TYPE_CHECKING:
     from lamplighter.analysis.bonding import BondRule
-    from lamplighter.analysis.stability_check import Bonds, Limits
+    from lamplighter.analysis.reference_bonds import Bonds
+    from lamplighter.analysis.stability_check import Limits
     from lamplighter.structures.frame import Frame
 
 StrPath = str | os.PathLike[str]
@@ -64,7 +65,8 @@ def check_source(
 ) -> Check:
     from itertools import chain
 
-    from lamplighter.analysis.stability_check import StabilityCheck, bonds_of, check_frames, lacking
+    from lamplighter.analysis.reference_bonds import bonds_of
+    from lamplighter.analysis.stability_check import StabilityCheck, check_frames, lacking
     from lamplighter.structures.bond_files import lists_bonds, read_bond_lengths, read_bond_list
     from lamplighter.structures.trajectory import read_start
 

@@ -20,13 +20,11 @@ from lamplighter.run_folder.names import CENTRES
 from lamplighter.run_folder.run import Run
 
 if TYPE_CHECKING:
-    from lamplighter.observables.compression import CompressionOfRuns
     from lamplighter.observables.density import DensityOfRuns
     from lamplighter.observables.diffusivity import DiffusivityOfRuns
     from lamplighter.observables.quality import QualityOfRuns
     from lamplighter.observables.stability import StabilityOfRuns
     from lamplighter.observables.structure import StructureOfTrajectories
-    from lamplighter.observables.thermal_expansion import ThermalExpansionOfRuns
 
 StrPath = str | os.PathLike[str]
 
@@ -353,64 +351,8 @@ def quality(
     return Answer(quality_of_runs(runs_of(runs), references, stored, wanted), SHOWN)
 
 
-@in_words_of_python
-def compression(
-    runs: Runs, *, discard: Time = "auto", stage: str | int | Sequence[str] | None = None
-) -> Answer[CompressionOfRuns]:
-    """Isothermal compression: density at each pressure, Tait fit, compressibility with error.
-
-    Args:
-        runs: Run folders of one system, with npt stages at constant temperature and pressure.
-        discard: What is left out from the beginning of each stage: a time, or `auto`.
-        stage: Names or indices of the stages; None: all; of several in a row at one pressure the last is production.
-
-    Returns:
-        The points, the fit and κ_T.
-
-    Raises:
-        LamplighterError: a run cannot be used, or the stages are at several temperatures or too few pressures.
-
-    Source: docs/how_to/equation_of_state.md.
-    """
-    from lamplighter.observables.compression import compression_of_runs
-    from lamplighter.report.compression_text import SHOWN
-
-    return Answer(compression_of_runs(runs_of(runs), discard_option(discard), _names(stage)), SHOWN)
-
-
-@in_words_of_python
-def expansion(
-    runs: Runs, *, discard: Time = "auto", stage: str | int | Sequence[str] | None = None
-) -> Answer[ThermalExpansionOfRuns]:
-    """Thermal expansion: density at each temperature, slope of the line, α_V with error.
-
-    Args:
-        runs: Run folders of one system, with npt stages at constant temperature and pressure.
-        discard: What is left out from the beginning of each stage: a time, or `auto`.
-        stage: Names or indices of the stages; None: all; of several in a row at one temperature the last is production.
-
-    Returns:
-        The points, the line and α_V.
-
-    Raises:
-        LamplighterError: a run cannot be used, or the stages are at several pressures or too few temperatures.
-
-    Source: docs/how_to/equation_of_state.md.
-    """
-    from lamplighter.observables.thermal_expansion import thermal_expansion_of_runs
-    from lamplighter.report.thermal_expansion_text import SHOWN
-
-    return Answer(thermal_expansion_of_runs(runs_of(runs), discard_option(discard), _names(stage)), SHOWN)
-
-
 def _name(stage: str | int | None) -> str | None:
     return None if stage is None else str(stage)
-
-
-def _names(stage: str | int | Sequence[str] | None) -> Sequence[str]:
-    if stage is None:
-        return ()
-    return [str(stage)] if isinstance(stage, str | int) else [str(each) for each in stage]
 
 
 def _motion(given: Run | Path, motion: str) -> tuple[TrajectorySource, bool] | None:

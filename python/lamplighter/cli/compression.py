@@ -26,8 +26,8 @@ def compression(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.api import liquids
+    from lamplighter.api import equation_of_state
     from lamplighter.api.answer import in_words_of_commands
 
-    answer = in_words_of_commands(liquids.compression)(runs, discard=discard, stage=stage)
+    answer = in_words_of_commands(equation_of_state.compression)(runs, discard=discard, stage=stage)
     show_answer(answer, figure, csv, as_json)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lamplighter.analysis.stability_check import CriterionError, Limits, StabilityCheck, bonds_of, lacking
+from lamplighter.analysis.reference_bonds import bonds_of
+from lamplighter.analysis.stability_check import Limits, StabilityCheck, lacking
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nvt
 from lamplighter.driver.start_of_run import StartOfRun
-from lamplighter.errors import ConfigError
+from lamplighter.errors import ConfigError, CriterionError
 from lamplighter.guard_criteria import CRITERIA, MEANT_FOR, PRESETS, UNITS, format_limit
 from lamplighter.run_folder.guard_limits import limits_in
 

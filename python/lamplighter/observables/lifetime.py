@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lamplighter.analysis.stability_check import Limits, StabilityCheck, bonds_of, check_frames, lacking
+from lamplighter.analysis.reference_bonds import bonds_of
+from lamplighter.analysis.stability_check import Limits, StabilityCheck, check_frames, lacking
 from lamplighter.errors import RunFolderError
 from lamplighter.guard_criteria import OF_COMMITTEE, PRESETS, in_words
 from lamplighter.run_folder.names import TRAJECTORY

@@ -16,7 +16,7 @@ from lamplighter.errors import TrajectoryError
 from lamplighter.structures.compressed import uncompressed_name
 from lamplighter.structures.labels import Labels, unknown_stress
 from lamplighter.structures.read_by_ase import read_by_ase
-from lamplighter.structures.trajectory import XyzFile
+from lamplighter.structures.xyz_file import XyzFile
 
 _WORD = re.compile(r"(?:^|_)(energy|energies)(?:_|$)", re.IGNORECASE)
 _STRESS_WORDS = ("stress", "virial", "virials")

@@ -16,7 +16,7 @@ from lamplighter.report.page.structure_view import ShownFrame, structure_view
 from lamplighter.run_folder.events import Event
 from lamplighter.run_folder.names import FAILURE
 from lamplighter.structures.frame import Frame
-from lamplighter.structures.trajectory import XyzFile
+from lamplighter.structures.xyz_file import XyzFile
 
 MOST_ROWS = 200
 MOST_FRAMES = 20
