@@ -15,7 +15,7 @@ import ase.build
 import ase.io
 import pytest
 
-from lamplighter.cli import check as check_module
+from lamplighter.api import check as check_module
 from lamplighter.cli.streams import transliterated
 
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
@@ -64,7 +64,7 @@ def test_an_error_and_a_verdict_differ_where_nothing_but_ascii_is_shown(argon: P
 
 
 def test_a_fault_is_no_verdict(lamplighter: Lamplighter, argon: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*words: Any) -> None:
+    def fail(*words: Any, **named: Any) -> None:
         raise AssertionError("broken")
 
     monkeypatch.setattr(check_module, "open_source", fail)
@@ -73,7 +73,7 @@ def test_a_fault_is_no_verdict(lamplighter: Lamplighter, argon: Path, monkeypatc
     assert "Traceback" in errors
     assert "AssertionError: broken" in errors
 
-    def interrupt(*words: Any) -> None:
+    def interrupt(*words: Any, **named: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(check_module, "open_source", interrupt)
