@@ -53,11 +53,11 @@ test-quick: install
 	$(BIN)/python -m pytest -m quick
 
 test-main: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=25
 
 # DeePMD-kit comes last, for the sake of the starts of LAMMPS before it. What needs no framework has run with test-main.
 test-frameworks: $(FRAMEWORKS_VENV)/.installed
-	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py -k "not tersoff and not test_command"
+	$(FRAMEWORKS_BIN)/python -m pytest tests/backends tests/cli/test_models.py tests/examples/test_frameworks.py --durations=10 -k "not tersoff and not test_command"
 	$(MAKE) --no-print-directory install-frameworks
 	$(FRAMEWORKS_BIN)/python -m pytest tests/potentials/test_deepmd.py tests/backends tests/examples/test_frameworks.py tests/benchmarks/test_throughput.py -k deepmd
 
