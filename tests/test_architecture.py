@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
     DOOR: {"api"},
     "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"},
     "plugin": set(),
+    "cluster": {DOOR},
     "config": set(),
     "structures": {"config"},
     "model_files": set(),
@@ -35,10 +36,11 @@ ARROWS: dict[str, set[str]] = {
     "run_folder": {"analysis", "structures", "config"},
     "observables": {"run_folder", "analysis", "structures", "config"},
     "report": {"observables", "run_folder", "analysis", "structures", "config"},
-    "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"},
+    "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"}
+    | {"cluster"},
     "conformance": {"potentials", "driver", "config"},
     "cli": {"api", "report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
-    | {"analysis", "structures", "config", DOOR},
+    | {"analysis", "structures", "config", "cluster", DOOR},
 }
 """Which rooms each room may import, besides the ground and the version."""
 

@@ -69,5 +69,9 @@ class OutputLost(RunFolderError):
     """The run folder took no output while a run went on; `--resume` goes on once it does."""
 
 
+class QueueProblem(LamplighterError):
+    """A batch queue rejects a job, or something that is said of a job is none that a queue takes."""
+
+
 class NoDynamics(RunFolderError):
     """Dynamics are asked for of a run that was meant to have none."""

@@ -11,10 +11,10 @@ FAULT = 70
 """A fault of the program, with its traceback: never a verdict (EX_SOFTWARE of sysexits.h)."""
 
 OUTPUT_LOST = 74
-"""Standard output could not be written, on a full disk for example (EX_IOERR)."""
+"""Output could not be written, on a full disk for example: somebody has to make room first (EX_IOERR)."""
 
 LATER = 75
-"""The same command will do later: a run folder is in use, or cannot be written now (EX_TEMPFAIL)."""
+"""Go on later: time was up, SIGTERM or SIGUSR1 came, or the run folder is in use (EX_TEMPFAIL)."""
 
 INTERRUPTED = 130
 """Ctrl-C; 128 + the number of the signal in general."""

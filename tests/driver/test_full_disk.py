@@ -52,7 +52,7 @@ def test_a_disk_that_fills_up_ends_the_run(write_run_file: WriteRunFile, small_d
     if ranks > 1:
         command = [BIN / "mpirun", "-n", str(ranks), *command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 75, done.stderr
+    assert done.returncode == 74, done.stderr
     assert "takes no output any more (No space left on device)" in done.stderr
     assert f"lamplighter run {folder / 'run.yaml'} --resume" in done.stderr
     ended = state(folder)
@@ -122,5 +122,5 @@ def test_a_folder_that_vanishes_ends_the_run(write_run_file: WriteRunFile, tmp_p
         time.sleep(0.05)
     (tmp_path / "run").rename(tmp_path / "gone")
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 75, err
+    assert process.returncode == 74, err
     assert "takes no output any more (No such file or directory)" in err

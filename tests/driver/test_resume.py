@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import lamplighter
+from lamplighter import exit_status
 from lamplighter.driver.mend_trajectory import step_of, whole_frames
 from lamplighter.driver.restart_file import step_of_restart
 from lamplighter.driver.resumed_outputs import cut_outputs
@@ -89,7 +90,7 @@ def test_a_killed_run_goes_on_from_its_newest_restart_file(write_run_file: Calla
     wait_for_step(folder, reached + 200)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM, out.decode()
+    assert process.returncode == exit_status.LATER, out.decode()
 
     rows = table(folder)
     steps = [(int(row[0]), int(row[1])) for row in rows]

@@ -104,6 +104,8 @@ def run(
     resume: bool = False,
     threads: int | None = None,
     trust: bool = False,
+    walltime: str = "auto",
+    margin: str | None = None,
     progress: bool = True,
     command_line: list[str] | None = None,
 ) -> Run:
@@ -118,6 +120,9 @@ def run(
             nothing where it is completed.
         threads: Threads of the model on each rank; None: the node's cores divided by its ranks.
         trust: Put the model files on the user's list of trusted files.
+        walltime: How long the run may take, such as `23h30m` or `1-12:00:00`: it then ends with a restart file.
+            `auto`: as long as the batch job has left, where it runs in one; `none`: as long as it takes.
+        margin: How long before it stops; None: measured.
         progress: Show the progress and the summary (rank 0).
         command_line: What `provenance.json` records; None: that of this process.
 
@@ -126,7 +131,8 @@ def run(
             the first step; raised on all ranks.
         LammpsError: LAMMPS ended the run.
         RunFolderBusy: another process works in the run folder.
-        Interrupted: SIGINT or SIGTERM did.
+        QueueProblem: `walltime` or `margin` is no time, or too short.
+        Interrupted: a signal or the wall time did; its `status` is 75 where the same call goes on later.
 
     Example:
         ```python
@@ -156,6 +162,8 @@ def run(
         resume=resume,
         threads=threads,
         trust=trust,
+        walltime=walltime,
+        margin=margin,
         progress=progress,
         command_line=command_line,
     )

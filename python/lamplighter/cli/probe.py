@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamplighter import launcher
+from lamplighter.cluster.mpi_library import MpiLibrary, described
 
 TIMEOUT_S = 120.0
 
 _MARK = "lamplighter-probe:"
 
+# without starting MPI, which a login node may not allow
 MPI = """
+import mpi4py, sys
+mpi4py.rc.initialize = False
 from mpi4py import MPI
-answer = {"library": MPI.Get_library_version().strip().strip("\\0"), "standard": list(MPI.Get_version())}
+from lamplighter.cluster.mpi_library import loaded_file
+answer = {"library": MPI.Get_library_version(), "standard": list(MPI.Get_version()), "prefix": sys.prefix,
+          "file": loaded_file(open("/proc/self/maps", errors="replace").read())}
 """
 
 LAMMPS = """
@@ -88,3 +94,9 @@ def ask(question: str, timeout_s: float = TIMEOUT_S) -> Answer:
     if done.returncode < 0:
         return Answer({}, f"crashed with {signal.Signals(-done.returncode).name}: {last}")
     return Answer({}, f"exit status {done.returncode}: {last}" if done.returncode else last)
+
+
+def mpi_library() -> MpiLibrary | None:
+    """The MPI library that a process of this environment loads; None: none can be loaded."""
+    found = ask(MPI).found
+    return described(found["library"], found["file"], found["prefix"]) if found else None

@@ -33,10 +33,25 @@ def run(
         ),
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
+    walltime: Annotated[
+        str,
+        typer.Option(
+            help="End with a restart file before this time is up, e.g. 23h30m or 1-12:00:00; auto asks the batch queue "
+            "where the run is in a job, and none sets no limit.",
+            metavar="TIME",
+        ),
+    ] = "auto",
+    margin: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop this long before the wall time is up, e.g. 2min; the default is measured.", metavar="TIME"
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor summary.")] = False,
 ) -> None:
-    from lamplighter.driver import environment
+    from lamplighter.driver import environment, interruption
 
+    interruption.mind_early_signals()
     _continue_elsewhere(run_file)
     from lamplighter.driver.failure import end_together
 
@@ -47,7 +62,17 @@ def run(
         if dry_run:
             _print_script(comm, run_file, output)
         else:
-            _run(comm, run_file, output, resume, threads, trust, quiet)
+            _run(
+                comm,
+                run_file,
+                output,
+                quiet,
+                resume=resume,
+                threads=threads,
+                trust=trust,
+                walltime=walltime,
+                margin=margin,
+            )
         return 0
 
     raise typer.Exit(end_together(comm, program))
@@ -75,11 +100,15 @@ def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
 
 
 def _run(
-    comm: Any, run_file: Path, output: Path | None, resume: bool, threads: int | None, trust: bool, quiet: bool
+    comm: Any,
+    run_file: Path,
+    output: Path | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     from lamplighter.api.run import run as carry_out
 
-    done = carry_out(run_file, output=output, resume=resume, threads=threads, trust=trust, progress=not quiet)
+    done = carry_out(run_file, output=output, progress=not quiet, **options)
     if quiet or comm.Get_rank() != 0:
         return
     from lamplighter.report import format_summary

@@ -115,13 +115,15 @@ def all_ranks_failed(agreement: Any) -> bool:
 
 
 def status_of(problem: BaseException) -> int:
-    """128 + the signal's number for a program that a signal ended, as in a shell; 1 for an error, 70 for a fault."""
+    """That of a run which was interrupted; 130 for Ctrl-C, 1 for an error, 70 for a fault."""
     if isinstance(problem, KeyboardInterrupt):
         return exit_status.INTERRUPTED
     if isinstance(problem, Interrupted):
-        return 128 + problem.signal_number
-    if isinstance(problem, RunFolderBusy | OutputLost):
+        return problem.status
+    if isinstance(problem, RunFolderBusy):
         return exit_status.LATER
+    if isinstance(problem, OutputLost):
+        return exit_status.OUTPUT_LOST
     return exit_status.ERROR if isinstance(problem, LamplighterError) else exit_status.FAULT
 
 

@@ -7,8 +7,10 @@ import json
 import shutil
 from pathlib import Path
 
+from lamplighter.config.run_file import RunFile
+from lamplighter.config.stages import Minimise
 from lamplighter.driver import mend_trajectory as trajectory
-from lamplighter.driver.stage_steps import Restart
+from lamplighter.driver.stage_steps import Restart, interval_in_steps, steps_of_stages
 from lamplighter.run_folder.names import (
     CENTRES,
     COMMITTEE,
@@ -23,6 +25,7 @@ from lamplighter.run_folder.names import (
     THERMO_FIGURE,
     TRAJECTORY,
 )
+from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.writing import unwritable
 
 TABLES = (THERMO, COMMITTEE)
@@ -83,6 +86,38 @@ def clear_outputs(folder: Path, keep: bool) -> Path | None:
     except OSError as problem:
         raise unwritable(folder, problem) from problem
     return kept
+
+
+def drop_lines_between(folder: Path, run: RunFile) -> None:
+    """Take the lines out of the tables at which a run went on between two regular ones: they are as if it had not.
+
+    LAMMPS writes a line wherever a table is begun or gone on with.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
+    """
+    placed = steps_of_stages(run.stages)
+    every = {THERMO: [interval_in_steps(run.output.thermo, each.timestep_ps or 1.0) for each in placed]}
+    if run.committee is not None:
+        every[COMMITTEE] = [run.committee.every] * len(placed)
+    for name, intervals in every.items():
+        if not (folder / name).exists():
+            continue
+        lines = (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
+        kept = [line for line in lines if not _lies_between(line, run, placed, intervals)]
+        if len(kept) < len(lines):
+            try:
+                _write(folder / name, kept)
+            except OSError as problem:
+                raise unwritable(folder, problem) from problem
+
+
+def _lies_between(line: str, run: RunFile, placed: list[StageSteps], intervals: list[int]) -> bool:
+    stage, _, rest = line.partition(",")
+    step = rest.partition(",")[0]
+    if not (stage.isdigit() and step.isdigit()) or isinstance(run.stages[int(stage)], Minimise):
+        return False
+    return int(step) != placed[int(stage)].begin and int(step) % intervals[int(stage)] != 0
 
 
 def _keep(folder: Path, names: tuple[str, ...] | list[str], move: bool) -> Path | None:

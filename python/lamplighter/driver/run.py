@@ -15,8 +15,9 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import model_trust, preflight, provenance, script
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Interrupted
+from lamplighter.driver.interruption import Interrupted, StopRequests
 from lamplighter.driver.lammps_scripts import expanded, scripts_folder
+from lamplighter.driver.resumed_outputs import drop_lines_between
 from lamplighter.driver.run_end import ended_by_guard, record_failure, require_whole
 from lamplighter.driver.run_plan import Plan, RunSource, plan_of, resolved
 from lamplighter.driver.run_stages import carry_out_stages
@@ -24,6 +25,7 @@ from lamplighter.driver.run_start import fill_folder, first_status, held
 from lamplighter.driver.script_block import text_of
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
+from lamplighter.driver.wall_clock import FROM_QUEUE, WallClock
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.status import RunStatus
 from lamplighter.structures import read_start_structure
@@ -54,6 +56,8 @@ def carry_out(
     resume: bool = False,
     threads: int | None = None,
     trust: bool = False,
+    walltime: str = FROM_QUEUE,
+    margin: str | None = None,
     progress: bool = True,
     command_line: list[str] | None = None,
 ) -> Run:
@@ -68,6 +72,7 @@ def carry_out(
             nothing where it is completed.
         threads: Threads of the model on each rank; None: the node's cores divided by its ranks.
         trust: Put the model files on the user's list of trusted files.
+        walltime, margin: When it has to end, and how long before it stops; as `wall_clock.WallClock`.
         progress: Show the progress (rank 0).
         command_line: What `provenance.json` records; None: that of this process.
 
@@ -79,12 +84,15 @@ def carry_out(
             on all ranks.
         LammpsError: LAMMPS ended the run.
         RunFolderBusy: another process works in the run folder.
-        Interrupted: SIGINT or SIGTERM did.
+        QueueProblem: `walltime` or `margin` is no time.
+        Interrupted: a signal or the wall time did.
     """
     env = prepare(threads)
     run_file: RunFile = agree(env.comm, lambda: resolved(source, output))
-    with held(env, run_file) as hold:
-        return _run(run_file, at_end, env, hold, resume, trust, progress, command_line or sys.argv)
+    with StopRequests(env.comm) as stops:
+        clock = _clock(env, stops, walltime, margin)
+        with clock, held(env, run_file, stops) as hold:
+            return _run(run_file, at_end, env, hold, stops, clock, resume, trust, progress, command_line or sys.argv)
 
 
 def _run(
@@ -92,6 +100,8 @@ def _run(
     at_end: AtEnd,
     env: Environment,
     hold: Callable[[], None],
+    stops: StopRequests,
+    clock: WallClock,
     resume: bool,
     trust: bool,
     progress: bool,
@@ -104,6 +114,7 @@ def _run(
         return completed
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
     scan = _scan_of(plan.run, env, progress)
+    stops.check("the run before its first step; the same command starts it")
     agree(env.comm, lambda: fill_folder(plan, start, hold))
     status = first_status(plan, env)
     if env.is_first:
@@ -112,11 +123,12 @@ def _run(
         status.write(plan.folder)
     with _inside(plan.folder):
         try:
-            carry_out_stages(plan, env, status, progress, command_line)
+            carry_out_stages(plan, env, status, stops, clock, progress, command_line)
             if plan.blocks and not ended_by_guard(status):
                 agree(env.comm, lambda: require_whole(plan))
+                agree(env.comm, lambda: drop_lines_between(plan.folder, plan.run))
             if scan is not None:
-                _carry_out_scan(plan, env, status, scan, at_end)
+                _carry_out_scan(plan, env, status, scan, stops, at_end)
             status.status = "stopped" if ended_by_guard(status) else "completed"
             if env.is_first:
                 status.write(Path())
@@ -130,6 +142,13 @@ def _run(
     # as the first rank opened it: the files may reach the nodes of other ranks later
     done: Run = agree(env.comm, lambda: _reported(plan.folder, at_end))
     return done
+
+
+def _clock(env: Environment, stops: StopRequests, walltime: str, margin: str | None) -> WallClock:
+    """The first rank's may refuse, and then does so on all ranks."""
+    made: list[WallClock] = []
+    agree(env.comm, lambda: made.append(WallClock(stops, walltime, margin, active=True)))
+    return made[0] if made else WallClock(stops, walltime, None, active=False)
 
 
 def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -> str:
@@ -160,7 +179,9 @@ def _scan_of(run_file: RunFile, env: Environment, progress: bool) -> VolumeScanO
     return VolumeScanOfRun(run_file, env, progress)
 
 
-def _carry_out_scan(plan: Plan, env: Environment, status: RunStatus, scan: VolumeScanOfRun, at_end: AtEnd) -> None:
+def _carry_out_scan(
+    plan: Plan, env: Environment, status: RunStatus, scan: VolumeScanOfRun, stops: StopRequests, at_end: AtEnd
+) -> None:
     """The volume scan, unless the guard has ended the stages before it."""
     assert status.volume_scan is not None
     if ended_by_guard(status):
@@ -172,7 +193,7 @@ def _carry_out_scan(plan: Plan, env: Environment, status: RunStatus, scan: Volum
         status.write(Path())
     before, began = status.volume_scan.wall_s, time.perf_counter()
     try:
-        status.natoms = scan.carry_out(at_end.scan)
+        status.natoms = scan.carry_out(at_end.scan, stops)
         if env.is_first:
             provenance.add_loaders(plan.provenance_file, plan.run, plan.setup)
     except BaseException as problem:

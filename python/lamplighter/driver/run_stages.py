@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from lamplighter.config.stages import Minimise
 from lamplighter.driver import provenance, script
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Interrupted, SignalWatch, end_at_once
+from lamplighter.driver.interruption import Interrupted, Stop, StopRequests
 from lamplighter.driver.open_lammps import open_session
 from lamplighter.driver.output_watch import OutputWatch
 from lamplighter.driver.run_end import ended_by_guard, how_to_resume, output_lost, record_failure
@@ -21,6 +20,8 @@ from lamplighter.driver.script_block import Block
 from lamplighter.driver.session import LammpsError, Session
 from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.driver.start_limits import refused_at_the_first_step
+from lamplighter.driver.wall_clock import WallClock
+from lamplighter.errors import LamplighterError, QueueProblem
 from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin
 from lamplighter.run_folder.names import (
@@ -32,12 +33,20 @@ from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.status import RunStatus
 
 
-def carry_out_stages(plan: Plan, env: Environment, status: RunStatus, progress: bool, command_line: list[str]) -> None:
+def carry_out_stages(
+    plan: Plan,
+    env: Environment,
+    status: RunStatus,
+    stops: StopRequests,
+    clock: WallClock,
+    progress: bool,
+    command_line: list[str],
+) -> None:
     """Open LAMMPS in the run folder, which is the current one, and carry out the blocks of the script. Collective.
 
     Raises:
         LammpsError, ModelError: LAMMPS or a model ended the run.
-        Interrupted: SIGINT or SIGTERM did.
+        Interrupted: a signal or the wall time did.
         OutputLost: the run folder takes no output any more.
     """
     log = ["-log", LOG] if plan.blocks and not plan.restart else ["-log", "none"]
@@ -48,13 +57,14 @@ def carry_out_stages(plan: Plan, env: Environment, status: RunStatus, progress: 
         if plan.restart is not None:
             session.command(f"log {LOG} append")
         if plan.blocks:
-            _tell_molecules(env, session, progress)
+            _tell(env, session, progress, agree(env.comm, lambda: [*_molecules(), *filter(None, [str(clock)])]))
         if env.is_first:
             provenance.write(plan.provenance_file, plan.run, env, session.lammps, command_line)
-        watch = SignalWatch(lambda: _request_stop(session, env), lambda: end_at_once(env.comm))
+        stops.check(f"the run before its first step; {how_to_resume(plan)}")
         output = OutputWatch(plan.folder, lambda: _request_stop(session, env), env.is_first)
-        with watch, _progress(plan, env, status, progress), output:
-            _run_blocks(plan, env, status, session, watch, output)
+        asking = stops.passed_to(lambda: _request_stop(session, env))
+        with asking, _progress(plan, env, status, progress), output:
+            _run_blocks(plan, env, status, session, stops, clock, output)
     except LammpsError as problem:
         if env.ranks == 1 or problem.on_all_ranks:
             session.close()
@@ -66,22 +76,30 @@ def carry_out_stages(plan: Plan, env: Environment, status: RunStatus, progress: 
     session.close()
 
 
-def _tell_molecules(env: Environment, session: Session, progress: bool) -> None:
-    """What was decided on bonds, into the log and onto the terminal. Collective."""
+def _molecules() -> list[str]:
+    """What was decided on bonds."""
+    lines = Path(BONDS).read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix("# ") for line in lines[:2] if line.startswith("# ")]
 
-    def head() -> list[str]:
-        lines = Path(BONDS).read_text(encoding="utf-8").splitlines()
-        return [line.removeprefix("# ") for line in lines[:2] if line.startswith("# ")]
 
-    for line in agree(env.comm, head):
+def _tell(env: Environment, session: Session, progress: bool, lines: list[str]) -> None:
+    """Into the log and onto the terminal."""
+    for line in lines:
         session.command(f'print "{line}"')
         if progress and env.is_first:
             print(line, flush=True)
 
 
 def _run_blocks(
-    plan: Plan, env: Environment, status: RunStatus, session: Session, watch: SignalWatch, output: OutputWatch
+    plan: Plan,
+    env: Environment,
+    status: RunStatus,
+    session: Session,
+    stops: StopRequests,
+    clock: WallClock,
+    output: OutputWatch,
 ) -> None:
+    came_further = False
     placed = steps_of_stages(plan.run.stages)
     for block in plan.blocks:
         if ended_by_guard(status) and block.stage is not None:
@@ -93,21 +111,23 @@ def _run_blocks(
                 if line.startswith("#"):
                     continue
                 try:
-                    session.command(line)
+                    with clock.measuring(lambda: session.step):
+                        session.command(line)
                 except LammpsError as problem:
                     if (against := output.look()) is not None:
                         raise output_lost(plan, against) from problem
                     raise
                 if block.stage is not None:
                     status.stages[block.stage].wall_s = before + time.perf_counter() - began
-                number, against = env.comm.bcast((watch.received, output.problem), root=0)
+                stop, against = env.comm.bcast((stops.first, output.problem), root=0)
                 if against is not None:
                     raise output_lost(plan, against)
-                if number is not None:
-                    raise _interrupted(plan, session, number, block, placed)
+                if stop is not None:
+                    raise _interrupted(plan, session, stop, block, placed, came_further)
                 if block.stage is not None:
                     _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
+            came_further = came_further or block.stage is not None
             if env.is_first and block.title == script.POTENTIAL_TITLE:
                 provenance.add_loaders(plan.provenance_file, plan.run, plan.setup)
         except BaseException as problem:
@@ -133,13 +153,21 @@ def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageStep
             raise refused_at_the_first_step(guard.criterion, plan.folder)
 
 
-def _interrupted(plan: Plan, session: Session, number: int, block: Block, placed: list[StageSteps]) -> Interrupted:
+def _interrupted(
+    plan: Plan, session: Session, stop: Stop, block: Block, placed: list[StageSteps], came_further: bool
+) -> LamplighterError:
+    """What is raised: in dynamics, once a restart file is written."""
     step = session.step
     inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
     if inside and placed[block.stage or 0].begin < step:
         session.command("write_restart restart.interrupted.bin")
-    name = signal.Signals(number).name
-    return Interrupted(f"{name} ended the run at step {step}; {how_to_resume(plan)}", number)
+        came_further = came_further or plan.restart is None or step > plan.restart.step
+    if stop.is_wall_time and not came_further:
+        return QueueProblem(
+            f"{stop.what} was up before the run had come any further than where it began (step {step}), and would be "
+            "so again: give it more time, or more ranks"
+        )
+    return Interrupted(f"{stop.what} ended the run at step {step}; {how_to_resume(plan)}", stop.status)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import models
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import end_at_once
+from lamplighter.driver.interruption import StopRequests, end_at_once
 from lamplighter.driver.lammps_scripts import included_files, scripts_folder
 from lamplighter.driver.resumed_outputs import clear_outputs, cut_outputs
 from lamplighter.driver.run_lock import RunLock
@@ -33,7 +33,7 @@ from lamplighter.structures import read_start_structure
 
 
 @contextlib.contextmanager
-def held(env: Environment, run_file: RunFile) -> Iterator[Callable[[], None]]:
+def held(env: Environment, run_file: RunFile, stops: StopRequests) -> Iterator[Callable[[], None]]:
     """The run folder is this run's alone, from now on where it exists, else from the first call of what is given on."""
     folder = run_file.output.folder
     locks: list[RunLock] = []
@@ -45,6 +45,7 @@ def held(env: Environment, run_file: RunFile) -> Iterator[Callable[[], None]]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             locks.append(RunLock(folder, lambda: _lost(env, folder)))
+            stops.at_a_hurried_end(locks[0].release)
         except OSError as problem:
             raise unwritable(folder, problem) from problem
 

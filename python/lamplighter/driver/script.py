@@ -204,7 +204,7 @@ def _output(run: RunFile) -> Block:
         equal("timestep", timestep),
         equal("thermo_every", interval_in_steps(run.output.thermo, timestep)),
         "include inputs/output.lmp",
-        "# `lamplighter run` sets this variable to end the run in good order (Ctrl-C, SIGTERM).",
+        "# `lamplighter run` sets this variable to end the run in good order (signals, wall time).",
         f"variable {STOP_VARIABLE} internal 0",
         f"fix {STOP_VARIABLE} all halt 1 v_{STOP_VARIABLE} > 0.5 error soft message no",
     )

@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -25,7 +22,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Interrupted, SignalWatch, end_at_once
+from lamplighter.driver.interruption import Interrupted, Stop, StopRequests
 from lamplighter.driver.member_evaluator import evaluator_of
 from lamplighter.driver.members import Member, members_alone
 from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
@@ -93,11 +90,12 @@ class VolumeScanOfRun:
         self._reference: CalculatorEvaluator | None = None
         self._members: dict[str, Member] = agree(env.comm, self._prepare)
 
-    def carry_out(self, leave: Callable[[VolumeScanOfModels, Path], None]) -> int:
+    def carry_out(self, leave: Callable[[VolumeScanOfModels, Path], None], stops: StopRequests) -> int:
         """Evaluate everything in the run folder, which is the current one.
 
         Args:
             leave: Writes the result into a folder; the first rank calls it.
+            stops: What may end it.
 
         Returns:
             The number of atoms.
@@ -105,18 +103,16 @@ class VolumeScanOfRun:
         Raises:
             StructureError: the configuration cannot be scanned.
             LamplighterError: a model or the reference refuses a frame, or the folder cannot be written.
-            Interrupted: SIGINT or SIGTERM came.
+            Interrupted: a signal came, or the wall time was up.
         """
         comm = self._env.comm
         frames: ScanFrames = agree(comm, self._made)
         kept: Kept = agree(comm, lambda: _read_kept(Path(SCAN_EVALUATED)))
-        with SignalWatch(lambda: None, lambda: end_at_once(comm)) as watch:
-            told = agree(comm, lambda: self._by_reference(frames, kept, watch))
-            models = {}
-            for name, member in self._members.items():
-                received = partial(_of_first, comm, watch)
-                known = _Known(f"model {name}", kept, received, self._env.is_first, self._progress)
-                models[name] = self._energies(frames, name, member, known)
+        told = agree(comm, lambda: self._by_reference(frames, kept, stops))
+        models = {}
+        for name, member in self._members.items():
+            known = _Known(f"model {name}", kept, stops.agreed, self._env.is_first, self._progress)
+            models[name] = self._energies(frames, name, member, known)
 
         def write() -> None:
             made = volume_scan(frames.source, frames.frames, frames.molecules, models, told, frames.notes)
@@ -168,11 +164,11 @@ class VolumeScanOfRun:
             return bonds_of_run(Path(), read_run_file(Path()))
         return rule_of_settings(self._run.bonds)
 
-    def _by_reference(self, frames: ScanFrames, kept: Kept, watch: SignalWatch) -> tuple[str, Energies] | None:
+    def _by_reference(self, frames: ScanFrames, kept: Kept, stops: StopRequests) -> tuple[str, Energies] | None:
         """On the first rank; the frames are written with what it says of them."""
         told = None
         if self._reference is not None:
-            known = _Known(REFERENCE, kept, lambda: watch.received, True, self._progress)
+            known = _Known(REFERENCE, kept, lambda: stops.first, True, self._progress)
             name = self._reference.name
             name += " (reference)" if name in self._members else ""
             told = frames.evaluated(self._reference.evaluate, name, known)
@@ -197,39 +193,32 @@ def _named() -> Iterator[None]:
         raise StructureError(f"workflow.volume_scan: {problem}") from problem
 
 
-def _of_first(comm: Any, watch: SignalWatch) -> int | None:
-    """The signal that the first rank received, if any. Collective."""
-    received: int | None = comm.bcast(watch.received, root=0)
-    return received
-
-
 def _never(atoms: Atoms) -> Labels:
     raise AssertionError("all of it is known")
 
 
 class _Known:
-    """What is known of one method; see `scan_frames.Known`. `received`: a signal that ends the scan, if one came."""
+    """What is known of one method; see `scan_frames.Known`. `asked`: what ends the scan, if anything does."""
 
     def __init__(
         self,
         key: str,
         kept: Kept,
-        received: Callable[[], int | None],
+        asked: Callable[[], Stop | None],
         writes: bool,
         shows_progress: bool,
     ) -> None:
         self.shows_progress = shows_progress
         self._labels = kept.get(key, {})
         self.number = len(self._labels)
-        self._key, self._received, self._writes = key, received, writes
+        self._key, self._asked, self._writes = key, asked, writes
 
     def get(self, place: int) -> Labels | None:
-        number = self._received()
-        if number is not None:
-            name = signal.Signals(number).name
+        stop = self._asked()
+        if stop is not None:
             run_file = shlex.quote(str(Path.cwd() / RUN_FILE))
             advice = f"go on with it: lamplighter run {run_file} --resume"
-            raise Interrupted(f"{name} ended the volume scan; {advice}", number)
+            raise Interrupted(f"{stop.what} ended the volume scan; {advice}", stop.status)
         return self._labels.get(place)
 
     def keep(self, place: int, labels: Labels) -> None:
