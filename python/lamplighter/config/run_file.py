@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from lamplighter.config.bonds import BondsSection
 from lamplighter.config.committee import CommitteeSection
+from lamplighter.config.domains import DomainsSection
 from lamplighter.config.guard import GuardSection
 from lamplighter.config.potential import PotentialSection, absolute
 from lamplighter.config.problems import describe
@@ -128,6 +129,7 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
     seed: int = Field(default=1, ge=1, le=99_999_999)
     velocities: VelocitiesSection = VelocitiesSection()
     neighbour: NeighbourSection = NeighbourSection()
+    domains: DomainsSection = DomainsSection()
     bonds: BondsSection = BondsSection()
     guard: GuardSection = GuardSection()
     stages: list[Stage] = Field(default_factory=list)

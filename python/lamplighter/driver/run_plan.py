@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamplighter.arrays import Floats
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver import preflight, script
+from lamplighter.driver.domains import Domains, domains_of
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.resume import Resumption, how_to_go_on, require_same_models
 from lamplighter.driver.script_block import Block
 from lamplighter.driver.stage_steps import Restart
 from lamplighter.driver.start_limits import require_within_limits
-from lamplighter.driver.start_of_run import StartOfRun, start_of_run
+from lamplighter.driver.start_of_run import StartOfRun, frame_of_start, start_of_run
 from lamplighter.run_folder import folder as run_folder
 from lamplighter.run_folder.names import BONDS, PROVENANCE, RESUMED_PROVENANCE, RESUMED_SCRIPT, SCRIPT
 from lamplighter.structures import read_start_structure
+from lamplighter.structures.frame import Frame
+from lamplighter.structures.start import StartStructure
 
 RunSource = str | os.PathLike[str] | RunFile | Mapping[str, Any]
 
@@ -57,6 +61,7 @@ class Plan:
         script_name: Of the script's file in the run folder.
         resumption: Of the run that is there already, if one goes on.
         notes: What is said of the run file and the structure at the start.
+        domains: What was decided on the domains of ranks, in words; empty: they are LAMMPS' own.
     """
 
     run: RunFile
@@ -66,6 +71,7 @@ class Plan:
     script_name: str
     resumption: Resumption | None = None
     notes: tuple[str, ...] = ()
+    domains: str = ""
 
     @property
     def restart(self) -> Restart | None:
@@ -115,13 +121,21 @@ def plan_of(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]
     structure, blocks, name = read_start_structure(run_file.structure), [], SCRIPT
     setup = script.pair_setup_of(run_file, checked, structure)
     restart = None if resumption is None else resumption.restart
+    domains = Domains()
     if run_file.stages and not (resumption and resumption.scan_alone):
-        blocks = script.compose(run_file, structure, setup, restart)
-    if blocks and (restart is None or not (folder / BONDS).exists()):
-        start.append(start_of_run(structure, run_file.structure.replicate, run_file.bonds))
+        if restart is None or not (folder / BONDS).exists():
+            start.append(start_of_run(structure, run_file.structure.replicate, run_file.bonds))
+        domains = domains_of(run_file, ranks, lambda: _frame_of(start, structure, run_file))
+        blocks = script.compose(run_file, structure, setup, restart, domains)
         if restart is None:
             require_within_limits(run_file, start[0])
     if restart is not None:
         name = RESUMED_SCRIPT.format(restart.step)
     notes = () if restart is not None or (resumption and resumption.scan_alone) else (*run_file.notes, *structure.notes)
-    return Plan(run_file, folder, setup, blocks, name, resumption, notes)
+    return Plan(run_file, folder, setup, blocks, name, resumption, notes, domains.in_words)
+
+
+def _frame_of(start: list[StartOfRun], structure: StartStructure, run_file: RunFile) -> tuple[Frame, Floats]:
+    if start:
+        return start[0].frame, start[0].corner
+    return frame_of_start(structure, run_file.structure.replicate)

@@ -57,7 +57,8 @@ def carry_out_stages(
         if plan.restart is not None:
             session.command(f"log {LOG} append")
         if plan.blocks:
-            _tell(env, session, progress, agree(env.comm, lambda: [*_molecules(), *filter(None, [str(clock)])]))
+            said = agree(env.comm, lambda: [*_molecules(), *filter(None, [plan.domains, str(clock)])])
+            _tell(env, session, progress, said)
         if env.is_first:
             provenance.write(plan.provenance_file, plan.run, env, session.lammps, command_line)
         stops.check(f"the run before its first step; {how_to_resume(plan)}")

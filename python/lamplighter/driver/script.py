@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt
 from lamplighter.driver import held_atoms
+from lamplighter.driver.domains import Domains
 from lamplighter.driver.pair_setup import PairSetup, pair_setup
 from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.driver.script_block import Block, equal, string
@@ -45,8 +46,14 @@ def pair_setup_of(run: RunFile, checked: CheckedPotential, structure: StartStruc
     return pair_setup(checked, structure.elements, committee)
 
 
-def compose(run: RunFile, structure: StartStructure, setup: PairSetup, restart: Restart | None = None) -> list[Block]:
-    """The blocks of the script for a resolved run file; with `restart`, from there on.
+def compose(
+    run: RunFile,
+    structure: StartStructure,
+    setup: PairSetup,
+    restart: Restart | None = None,
+    domains: Domains | None = None,
+) -> list[Block]:
+    """The blocks of the script for a resolved run file; with `restart`, from there on; `domains`: of its ranks.
 
     Raises:
         ConfigError: an NPT stage on a structure that is not periodic in all directions or holds atoms fixed, or
@@ -58,7 +65,10 @@ def compose(run: RunFile, structure: StartStructure, setup: PairSetup, restart: 
         )
     _refuse_npt_without_cell(run, structure)
     held_atoms.require_possible(run, structure)
-    blocks = [_setup(run, structure, setup, restart), _potential(run, structure, setup), _output(run)]
+    domains = domains or Domains()
+    blocks = [_setup(run, structure, setup, restart, domains), _potential(run, structure, setup), _output(run)]
+    if domains.block is not None:
+        blocks.append(domains.block)
     placed = steps_of_stages(run.stages)
     draw = not run.velocities.from_structure
     redraw = draw
@@ -101,10 +111,13 @@ def _refuse_npt_without_cell(run: RunFile, structure: StartStructure) -> None:
     )
 
 
-def _setup(run: RunFile, structure: StartStructure, setup: PairSetup, restart: Restart | None) -> Block:
+def _setup(
+    run: RunFile, structure: StartStructure, setup: PairSetup, restart: Restart | None, domains: Domains
+) -> Block:
     skin = equal("skin", run.neighbour.skin.metal)
     # the included script's own value is `on`
     newton = (string("newton", "off"),) if setup.newton == "off" else ()
+    newton = (*newton, *domains.before_the_box)
     holding: list[str] = []
     if structure.held is not None:
         newton = (*newton, *held_atoms.variables())

@@ -11,13 +11,14 @@ import numpy as np
 
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import Molecules, in_words, molecules
-from lamplighter.arrays import Integers
+from lamplighter.arrays import Floats, Integers
 from lamplighter.config.bonds import BondsSection
 from lamplighter.errors import ConfigError, StructureError, TrajectoryError
 from lamplighter.run_folder.bonds import rule_of_settings
 from lamplighter.run_folder.names import STRUCTURE
 from lamplighter.structures.bond_files import write_bonds
 from lamplighter.structures.frame import Frame, standard_masses
+from lamplighter.structures.lammps_data import corner_of_box
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.molecule_file import MoleculeFile
 from lamplighter.structures.start import StartStructure
@@ -30,6 +31,7 @@ class StartOfRun:
 
     Attributes:
         frame: Its atoms, numbered as LAMMPS numbers them after `replicate`.
+        corner: Of the box, Å, shape (3,).
         bonds: By IDs, shape (m, 2).
         molecules: That the bonds make.
         rule: How bonds were found.
@@ -37,6 +39,7 @@ class StartOfRun:
     """
 
     frame: Frame
+    corner: Floats
     bonds: Integers
     molecules: Molecules
     rule: BondRule
@@ -78,8 +81,22 @@ class StartOfRun:
         )
 
 
+def frame_of_start(structure: StartStructure, replicate: Sequence[int]) -> tuple[Frame, Floats]:
+    """The atoms that a run begins with, and the corner of its box (Å, shape (3,)); nothing is left behind.
+
+    They are read from the data file that LAMMPS will read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / STRUCTURE
+        structure.write(data)
+        frame = read_start(data, AtomTypes(dict(enumerate(structure.elements, start=1)), {}))
+        corner = corner_of_box(data)
+    periodic = np.array([sign == "p" for sign in structure.boundary])
+    return _replicated(replace(frame, periodic=periodic), replicate), corner
+
+
 def start_of_run(structure: StartStructure, replicate: Sequence[int], settings: BondsSection) -> StartOfRun:
-    """The start of a run, from the data file that LAMMPS will read; nothing is left behind.
+    """The start of a run, as LAMMPS will have it.
 
     Args:
         structure: The start structure.
@@ -89,12 +106,7 @@ def start_of_run(structure: StartStructure, replicate: Sequence[int], settings: 
     Raises:
         ConfigError: the bonds that the user names are not those of atoms of the structure, or cannot be read.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / STRUCTURE
-        structure.write(data)
-        frame = read_start(data, AtomTypes(dict(enumerate(structure.elements, start=1)), {}))
-    periodic = np.array([sign == "p" for sign in structure.boundary])
-    frame = _replicated(replace(frame, periodic=periodic), replicate)
+    frame, corner = frame_of_start(structure, replicate)
     try:
         rule = rule_of_settings(settings)
         pairs, _ = rule.find(frame.positions, frame.numbers, frame.cell, frame.periodic, frame.ids)
@@ -102,7 +114,7 @@ def start_of_run(structure: StartStructure, replicate: Sequence[int], settings: 
         raise ConfigError(f"bonds: {problem}") from None
     assert frame.masses is not None
     made = molecules(pairs, frame.numbers, frame.masses)
-    return StartOfRun(frame, np.unique(frame.ids[pairs], axis=0), made, rule, structure.source)
+    return StartOfRun(frame, corner, np.unique(frame.ids[pairs], axis=0), made, rule, structure.source)
 
 
 def _replicated(frame: Frame, replicate: Sequence[int]) -> Frame:

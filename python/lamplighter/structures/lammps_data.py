@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 from ase.data import chemical_symbols
 
+from lamplighter.arrays import Floats
 from lamplighter.errors import StructureError
 from lamplighter.structures.compressed import open_whole
 from lamplighter.structures.isotopes import (
@@ -63,6 +65,16 @@ class DataHeader:
     has_velocities: bool = False
     coefficients: list[str] = field(default_factory=list)
     atom_columns: list[list[str]] = field(default_factory=list)
+
+
+def corner_of_box(path: Path) -> Floats:
+    """The corner that a data file's box begins at, Å for `units metal`, shape (3,); zero where the file has no box."""
+    with open_text(path) as lines:
+        head = "".join(line for _, line in zip(range(_HEADER_LINES), lines, strict=False))
+    if whole := re.search(r"^\s*(\S+)\s+(\S+)\s+(\S+)\s+abc\s+origin\b", head, re.M):
+        return np.array([float(word) for word in whole.groups()])
+    found = (re.search(rf"^\s*(\S+)\s+\S+\s+{axis}lo\s+{axis}hi\b", head, re.M) for axis in "xyz")
+    return np.array([float(edge[1]) if edge else 0.0 for edge in found])
 
 
 def looks_like_data(path: Path) -> bool:
