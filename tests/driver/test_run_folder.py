@@ -27,8 +27,11 @@ FILES = [
     "thermo.csv",
     "trajectory.lammpstrj.gz",
     "restart.a.bin",
+    "restart.a.bin.sha256",
     "restart.b.bin",
+    "restart.b.bin.sha256",
     "restart.stage0.bin",
+    "restart.stage0.bin.sha256",
     "final.data",
     "summary.json",
     "thermo.png",
@@ -99,7 +102,7 @@ def test_a_run_that_lammps_ends_says_so_in_its_folder(write_run_file: Callable[.
     lines = ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40"]
     bomb = ["variable late equal step>55", "fix bomb all halt 1 v_late > 0.5 error hard"]
     path = write_run_file([NVT, NVT], potential={"lammps": lines + bomb})
-    with pytest.raises(LammpsError, match=r"command: include inputs/nvt_nose_hoover.lmp"):
+    with pytest.raises(LammpsError, match=r"command: include inputs/run_to_restart.lmp"):
         run(path)
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert status["status"] == "failed"

@@ -12,6 +12,7 @@ from lamplighter.errors import EnvironmentProblem
 
 _PACKAGE = Path(lamplighter.__file__).resolve().parent
 _INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
+_INCLUDED_IF = re.compile(r"\"include[ \t]+(inputs/[^\s\"$]+)\"")
 
 
 def scripts_folder() -> Path:
@@ -34,7 +35,8 @@ def included_files(blocks: Sequence[Block], scripts: Path) -> list[str]:
         name = waiting.pop(0).removeprefix("inputs/")
         if name not in found:
             found.append(name)
-            waiting += _INCLUDE.findall((scripts / name).read_text(encoding="utf-8"))
+            text = (scripts / name).read_text(encoding="utf-8")
+            waiting += _INCLUDE.findall(text) + _INCLUDED_IF.findall(text)
     return found
 
 

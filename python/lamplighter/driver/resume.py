@@ -14,6 +14,7 @@ from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import gaps, provenance
+from lamplighter.driver.restart_checksum import is_as_written
 from lamplighter.driver.restart_file import RestartFile, lammps_reads, read_head
 from lamplighter.driver.stage_steps import Restart, interval_in_steps, steps_of_stages
 from lamplighter.errors import LamplighterError, RunFolderError
@@ -118,7 +119,11 @@ def find_restart(folder: Path, run: RunFile, atoms: int = 0) -> tuple[Restart | 
     missing = gaps.first_gaps(folder, run) if placed else {}
     without_gap = [each for each in placed if not _gaps_before(each[0], missing)]
     for restart, path in without_gap + [each for each in placed if each not in without_gap]:
-        if not lammps_reads(path):
+        as_written = is_as_written(path)
+        if as_written is False:
+            notes.append(f"{path.name} (step {restart.step}) is not what its checksum says: damaged, and passed over")
+            continue
+        if as_written is None and not lammps_reads(path):
             notes.append(f"LAMMPS cannot read {path.name} (step {restart.step}): it is damaged, and passed over")
             continue
         for name, step in _gaps_before(restart, missing).items():

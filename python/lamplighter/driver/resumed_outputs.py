@@ -13,6 +13,7 @@ from lamplighter.driver import mend_trajectory as trajectory
 from lamplighter.driver.stage_steps import Restart, interval_in_steps, steps_of_stages
 from lamplighter.run_folder.names import (
     CENTRES,
+    CHECKSUM,
     COMMITTEE,
     EVENTS,
     FAILURE,
@@ -78,7 +79,7 @@ def clear_outputs(folder: Path, keep: bool) -> Path | None:
         RunFolderError: the folder cannot be written.
     """
     names = [*TABLES, EVENTS, *DUMPS, *_OTHERS]
-    names += [path.name for path in folder.glob(RESTART_FILES)]
+    names += [path.name for pattern in (RESTART_FILES, RESTART_FILES + CHECKSUM) for path in folder.glob(pattern)]
     try:
         kept = _keep(folder, names, move=True) if keep else None
         for name in names:

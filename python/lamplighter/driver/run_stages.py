@@ -14,10 +14,12 @@ from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import Interrupted, Stop, StopRequests
 from lamplighter.driver.open_lammps import open_session
 from lamplighter.driver.output_watch import OutputWatch
+from lamplighter.driver.restart_checksum import RestartSeals, forget_checksum
 from lamplighter.driver.run_end import ended_by_guard, how_to_resume, output_lost, record_failure
 from lamplighter.driver.run_plan import Plan
 from lamplighter.driver.script_block import Block
 from lamplighter.driver.session import LammpsError, Session
+from lamplighter.driver.stage_blocks import BEGIN_TABLE, RESTART_STEP, RUN_DYNAMICS, RUN_TO_RESTART
 from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.driver.start_limits import refused_at_the_first_step
 from lamplighter.driver.wall_clock import WallClock
@@ -26,6 +28,7 @@ from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin
 from lamplighter.run_folder.names import (
     BONDS,
+    INTERRUPTED,
     LOG,
     THERMO,
 )
@@ -102,15 +105,14 @@ def _run_blocks(
 ) -> None:
     came_further = False
     placed = steps_of_stages(plan.run.stages)
+    seals = RestartSeals(Path())
     for block in plan.blocks:
         if ended_by_guard(status) and block.stage is not None:
             continue  # the run is over
         began = time.perf_counter()
         before = 0.0 if block.stage is None else status.stages[block.stage].wall_s or 0.0
         try:
-            for line in block.lines:
-                if line.startswith("#"):
-                    continue
+            for line in _lines(block, session, status):
                 try:
                     with clock.measuring(lambda: session.step):
                         session.command(line)
@@ -124,8 +126,10 @@ def _run_blocks(
                 if against is not None:
                     raise output_lost(plan, against)
                 if stop is not None:
-                    raise _interrupted(plan, session, stop, block, placed, came_further)
+                    raise _interrupted(plan, env, session, stop, block, placed, came_further, seals)
                 if block.stage is not None:
+                    if env.is_first:
+                        seals.seal_new()
                     _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
             came_further = came_further or block.stage is not None
@@ -137,6 +141,20 @@ def _run_blocks(
             raise
         if env.is_first:
             status.write(Path())
+
+
+def _lines(block: Block, session: Session, status: RunStatus) -> Iterator[str]:
+    """The lines that LAMMPS carries out, one after the other; dynamics in parts, from restart file to restart file."""
+    for line in block.lines:
+        if line == RUN_DYNAMICS:
+            yield from BEGIN_TABLE
+            yield RUN_TO_RESTART
+            while session.step == session.variable(RESTART_STEP) < session.variable("step_end"):
+                if ended_by_guard(status):
+                    break
+                yield RUN_TO_RESTART
+        elif not line.startswith("#"):
+            yield line
 
 
 def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
@@ -155,13 +173,24 @@ def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageStep
 
 
 def _interrupted(
-    plan: Plan, session: Session, stop: Stop, block: Block, placed: list[StageSteps], came_further: bool
+    plan: Plan,
+    env: Environment,
+    session: Session,
+    stop: Stop,
+    block: Block,
+    placed: list[StageSteps],
+    came_further: bool,
+    seals: RestartSeals,
 ) -> LamplighterError:
-    """What is raised: in dynamics, once a restart file is written."""
+    """What is raised: in dynamics, once a restart file is written, while thermostat and barostat are still defined."""
     step = session.step
     inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
     if inside and placed[block.stage or 0].begin < step:
-        session.command("write_restart restart.interrupted.bin")
+        if env.is_first:
+            forget_checksum(Path(INTERRUPTED))
+        session.command(f"write_restart {INTERRUPTED}")
+        if env.is_first:
+            seals.seal_new()
         came_further = came_further or plan.restart is None or step > plan.restart.step
     if stop.is_wall_time and not came_further:
         return QueueProblem(

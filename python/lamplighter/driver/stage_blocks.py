@@ -11,6 +11,14 @@ from lamplighter.structures.start import StartStructure
 
 BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 
+RUN_DYNAMICS = "include inputs/run_dynamics.lmp"
+"""Carries out a stage whose ensemble is defined: its beginning, and `RUN_TO_RESTART` until its end."""
+
+BEGIN_TABLE = ("run 0 post no", "include inputs/thermo_table.lmp")
+RUN_TO_RESTART = "include inputs/run_to_restart.lmp"
+RESTART_STEP = "restart_step"
+"""The variable of LAMMPS that holds the step where `RUN_TO_RESTART` ends by itself."""
+
 
 def stage_block(
     run: RunFile,
@@ -56,9 +64,10 @@ def stage_block(
         equal("restart_every", interval_in_steps(run.output.restart, steps.timestep_ps)),
         equal("first_frame", first_frame),
         string("elements", " ".join(structure.elements)),
-        *_ensemble(stage, _seed(run.seed, index, resumed_at or 0)),
+        *_ensemble(stage, _seed(run.seed, index, (resumed_at or 0) if _keeps_its_noise(stage) else 0)),
         "include inputs/begin_dynamics.lmp",
         f"include inputs/{_stage_script(stage, structure.held is not None)}",
+        RUN_DYNAMICS,
         "include inputs/end_dynamics.lmp",
         "include inputs/end_stage.lmp",
     ]
@@ -119,6 +128,11 @@ def _stage_script(stage: Nve | Nvt | Npt, held: bool) -> str:
     if held and stage.thermostat.type == "langevin":
         return "held_nvt_langevin.lmp"
     return f"{stage.type}_{stage.thermostat.type.replace('-', '_')}.lmp"
+
+
+def _keeps_its_noise(stage: Nve | Nvt | Npt) -> bool:
+    """Whether restart files hold the state of the thermostat's noise; a seed is for other numbers of ranks then."""
+    return isinstance(stage, Nvt | Npt) and stage.thermostat.type == "svr"
 
 
 def _seed(seed: int, stage: int, resumed_at: int) -> int:

@@ -35,6 +35,12 @@ SCAN_RESULT = "volume_scan.json"
 RESTART_FILES = "restart.*.bin"
 """A pattern: two that are written in turn, one at the end of each stage, one on a signal."""
 
+INTERRUPTED = "restart.interrupted.bin"
+"""The one on a signal."""
+
+CHECKSUM = ".sha256"
+"""What follows the name of a restart file in that of its checksum."""
+
 RESUMED_SCRIPT = "in.resumed_at_{}.lammps"
 RESUMED_PROVENANCE = "provenance.resumed_at_{}.json"
 """Of a run that went on, by the step or, of a volume scan, its name."""

@@ -1,0 +1,76 @@
+"""A run that goes on is the run that was never interrupted, bit by bit; a restart file that has changed is not used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lamplighter
+from lamplighter.config.loading import load_run_file
+from lamplighter.driver.restart_checksum import checksum_of, is_as_written
+from lamplighter.driver.resume import how_to_go_on
+
+STAGE: dict[str, Any] = {"length": "50 steps", "temperature": ["80 K", "90 K"]}
+ENSEMBLES: dict[str, dict[str, Any]] = {
+    "constant energy": {"type": "nve", "length": "50 steps"},
+    "Nose-Hoover": {**STAGE, "type": "nvt"},
+    "rescaled": {**STAGE, "type": "nvt", "thermostat": "svr"},
+    "Langevin": {**STAGE, "type": "nvt", "thermostat": "langevin"},
+    "constant pressure": {**STAGE, "type": "npt", "pressure": ["1 bar", "500 bar"], "barostat": "anisotropic"},
+    "constant pressure, Langevin": {**STAGE, "type": "npt", "pressure": "1 bar", "thermostat": "langevin"},
+}
+
+
+def interrupted(folder: Path, name: str, *restarts: str) -> Path:
+    """A copy as a kill near its end would have left it, with these restart files alone."""
+    copy = folder.parent / name
+    shutil.copytree(folder, copy)
+    status = json.loads((copy / "status.json").read_text())
+    (copy / "status.json").write_text(json.dumps({**status, "status": "running"}))
+    for file in copy.glob("restart.*.bin*"):
+        if not file.name.startswith(restarts):
+            file.unlink()
+    return copy
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+def test_a_run_that_goes_on_is_bit_by_bit_the_one_without_a_break(
+    write_run_file: Callable[..., Path], ensemble: str
+) -> None:
+    output = {"thermo": "1 steps", "trajectory": "10 steps", "restart": "20 steps"}
+    path = write_run_file([ENSEMBLES[ensemble]], output=output, neighbour={"skin": "0.3 A"}, velocities="90 K")
+    whole = lamplighter.run(path, progress=False).folder
+    copy = interrupted(whole, "copy", "restart.a.bin")
+    lamplighter.run(copy / "run.yaml", resume=True, progress=False)
+    assert (copy / "in.resumed_at_20.lammps").exists()
+    assert (copy / "thermo.csv").read_text() == (whole / "thermo.csv").read_text()
+    assert (copy / "final.data").read_text() == (whole / "final.data").read_text()
+
+
+def test_a_restart_file_that_has_changed_is_passed_over(write_run_file: Callable[..., Path]) -> None:
+    """A flipped bit in a coordinate is no fault that LAMMPS could see."""
+    path = write_run_file([{**STAGE, "type": "nvt"}])
+    folder = interrupted(lamplighter.run(path, progress=False).folder, "copy", "restart.a.bin", "restart.b.bin")
+    run = load_run_file(folder / "run.yaml")
+    last, before = folder / "restart.b.bin", folder / "restart.a.bin"
+    assert is_as_written(last)
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(content)
+    found = how_to_go_on(folder, run)
+    assert found.restart is not None
+    assert (found.restart.file, found.restart.step) == ("restart.a.bin", 20)
+    assert "restart.b.bin (step 40) is not what its checksum says: damaged, and passed over" in found.notes
+    # without a checksum, as earlier versions left them, or with one that was cut off, it counts if LAMMPS reads it
+    checksum_of(last).write_text("12ab")
+    assert is_as_written(last) is None
+    found = how_to_go_on(folder, run)
+    assert found.restart is not None
+    assert found.restart.file == "restart.b.bin"
+    checksum_of(before).unlink()
+    assert is_as_written(before) is None
