@@ -44,7 +44,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "custom, binary": ("custom", "binary.lammpstrj.bin", "sort id flush yes"),
     "yaml": ("yaml", "plain.yaml", _TEXT),
     "dcd": ("dcd", "plain.dcd", "sort id flush yes unwrap yes"),
-    "xtc": ("xtc", "plain.xtc", "sort id flush yes unwrap yes precision 10000"),
+    "xtc": ("xtc", "plain.xtc", "sort id unwrap yes precision 10000"),
 }
 """Style, file and settings; xtc at 10000 keeps 0.001 Å, dcd single precision."""
 
@@ -83,7 +83,7 @@ def run(lines: list[str], folder: Path, ranks: int) -> str:
         RuntimeError: it ended with an error.
     """
     (folder / "in.dumps").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    peak = "import resource,subprocess,sys;done=subprocess.run(sys.argv[1:]);"
+    peak = "import resource,subprocess,sys;done=subprocess.run(sys.argv[1:],close_fds=False);"
     peak += (
         "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, flush=True);sys.exit(done.returncode)"
     )

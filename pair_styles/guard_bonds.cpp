@@ -6,6 +6,7 @@
 #include "elements.h"
 #include "gather_all.h"
 #include "metal_ions.h"
+#include "stop_all.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -27,6 +28,8 @@
 #include <sstream>
 
 using namespace LAMMPS_NS;
+
+static constexpr size_t BONDS_AT_ONCE = 4096;    // of a file, in one message
 
 GuardBonds::GuardBonds(LAMMPS *lmp, Fix *fix, const std::vector<int> &numbers) :
     Pointers(lmp), fix_(fix), numbers_(numbers), reference_(Reference::MEAN),
@@ -343,58 +346,95 @@ void GuardBonds::find_in_topology()
       ends.push_back(b);
     }
   // the atom of the lower ID may be on another rank
-  const std::vector<tagint> gathered = gather_all(ends, MPI_LMP_TAGINT, world);
-  for (size_t k = 0; k + 1 < gathered.size(); k += 2) {
-    const int i = atom->map(gathered[k]);
-    if (i < 0 || i >= atom->nlocal || !(atom->mask[i] & fix_->groupbit)) continue;
-    add_at_present_length(i, gathered[k + 1]);
-  }
+  for_each_rank(ends, MPI_LMP_TAGINT, world, [this](const std::vector<tagint> &theirs) {
+    for (size_t k = 0; k + 1 < theirs.size(); k += 2) {
+      const int i = atom->map(theirs[k]);
+      if (i < 0 || i >= atom->nlocal || !(atom->mask[i] & fix_->groupbit)) continue;
+      add_at_present_length(i, theirs[k + 1]);
+    }
+  });
 }
 
-/* Lines "ID1 ID2 [length]"; # begins a comment. Of a LAMMPS data file the Bonds section. */
+/* Lines "ID1 ID2 [length]"; # begins a comment. Of a LAMMPS data file the Bonds section. The first
+   rank reads, and all ranks get the bonds in parts, of which each keeps its own. */
 
 void GuardBonds::read_file()
 {
-  std::ifstream file(bonds_file_);
-  if (!file) error->all(FLERR, "fix guard: the list of bonds {} cannot be read", bonds_file_);
-  std::string line;
+  std::ifstream file;
+  std::string line, problem;
   bool is_data = false, in_section = false;
-  while (std::getline(file, line)) is_data = is_data || utils::strmatch(line, "^\\s*Bonds");
-  file.clear();
-  file.seekg(0);
-  for (int number = 1; std::getline(file, line); number++) {
-    std::istringstream words(line.substr(0, line.find('#')));
-    tagint a, b;
-    double r = 0.0;
-    if (is_data) {
-      std::string first;
-      if (!(std::istringstream(line) >> first)) continue;
-      if (std::isalpha((unsigned char) first[0])) in_section = first == "Bonds";
-      if (!in_section || first == "Bonds") continue;
-      words >> a >> b;    // number and type of the bond
+  int lines = 0;
+  if (comm->me == 0) {
+    file.open(bonds_file_);
+    if (!file) problem = fmt::format("the list of bonds {} cannot be read", bonds_file_);
+    while (std::getline(file, line)) is_data = is_data || utils::strmatch(line, "^\\s*Bonds");
+    file.clear();
+    file.seekg(0);
+  }
+  std::vector<double> part;    // of a bond: line, lower ID, higher ID, length or 0
+  int more = 1;
+  while (more) {
+    part.clear();
+    while (comm->me == 0 && problem.empty() && part.size() < 4 * BONDS_AT_ONCE &&
+           std::getline(file, line)) {
+      lines++;
+      std::istringstream words(line.substr(0, line.find('#')));
+      tagint a, b;
+      double r = 0.0;
+      if (is_data) {
+        std::string first;
+        if (!(std::istringstream(line) >> first)) continue;
+        if (std::isalpha((unsigned char) first[0])) in_section = first == "Bonds";
+        if (!in_section || first == "Bonds") continue;
+        words >> a >> b;    // number and type of the bond
+      }
+      if (!(words >> a)) continue;
+      if (!(words >> b)) {
+        problem = fmt::format("line {} of {} is not 'ID1 ID2 [length]'", lines, bonds_file_);
+        break;
+      }
+      if (!is_data) words >> r;
+      part.insert(part.end(),
+                  {(double) lines, (double) std::min(a, b), (double) std::max(a, b), r});
     }
-    if (!(words >> a)) continue;
-    if (!(words >> b))
-      error->all(FLERR, "fix guard: line {} of {} is not 'ID1 ID2 [length]'", number, bonds_file_);
-    if (!is_data) words >> r;
-    if (a > b) std::swap(a, b);
-    // an array of atoms by ID ends at the highest one
-    const auto find = [&](tagint tag) {
-      return tag < 1 || tag > atom->map_tag_max ? -1 : atom->map(tag);
-    };
-    const int i = find(a), j = find(b);
-    const int here = i >= 0 && i < atom->nlocal, there = j >= 0 && j < atom->nlocal;
-    int flags[2] = {here, there}, sums[2];
-    MPI_Allreduce(flags, sums, 2, MPI_INT, MPI_SUM, world);
-    if (!sums[0] || !sums[1])
+    stop_all_if(lmp, problem.empty() ? "" : "fix guard: " + problem);
+    more = (int) part.size();
+    MPI_Bcast(&more, 1, MPI_INT, 0, world);
+    part.resize(more);
+    MPI_Bcast(part.data(), more, MPI_DOUBLE, 0, world);
+    take_bonds(part);
+  }
+}
+
+/* The bonds of a part of the file whose first atoms are this rank's. Collective. */
+
+void GuardBonds::take_bonds(const std::vector<double> &part)
+{
+  // an array of atoms by ID ends at the highest one
+  const auto find = [this](double tag) {
+    return tag < 1.0 || tag > (double) atom->map_tag_max ? -1 : atom->map((tagint) tag);
+  };
+  const int count = (int) part.size() / 4;
+  std::vector<int> mine(2 * count), all(2 * count);
+  for (int k = 0; k < 2 * count; k++) {
+    const int i = find(part[4 * (k / 2) + 1 + k % 2]);
+    mine[k] = i >= 0 && i < atom->nlocal;
+  }
+  MPI_Allreduce(mine.data(), all.data(), 2 * count, MPI_INT, MPI_SUM, world);
+  for (int k = 0; k < count; k++) {
+    const double *bond = &part[4 * k];
+    const auto a = (tagint) bond[1], b = (tagint) bond[2];
+    const auto number = (bigint) bond[0];
+    if (!all[2 * k] || !all[2 * k + 1])
       error->all(FLERR,
                  "fix guard: line {} of {} names the atoms {} and {}, and there is no atom {}",
-                 number, bonds_file_, a, b, sums[0] ? b : a);
+                 number, bonds_file_, a, b, all[2 * k] ? b : a);
     if (a == b)
       error->all(FLERR, "fix guard: line {} of {} bonds atom {} to itself", number, bonds_file_, a);
-    if (!here) continue;
-    if (r > 0.0)
-      add(i, b, r);
+    if (!mine[2 * k]) continue;
+    const int i = atom->map(a);
+    if (bond[3] > 0.0)
+      add(i, b, bond[3]);
     else
       add_at_present_length(i, b);
   }
@@ -430,10 +470,12 @@ void GuardBonds::set_mean_lengths()
       else
         others.push_back(partner_[i][k]);
     }
-  for (const tagint tag : gather_all(others, MPI_LMP_TAGINT, world)) {
-    const int j = atom->map(tag);
-    if (j >= 0 && j < nlocal) counts[j] += 1.0;
-  }
+  for_each_rank(others, MPI_LMP_TAGINT, world, [&](const std::vector<tagint> &theirs) {
+    for (const tagint tag : theirs) {
+      const int j = atom->map(tag);
+      if (j >= 0 && j < nlocal) counts[j] += 1.0;
+    }
+  });
   comm->forward_comm(fix_);
 
   const auto class_of = [&](int i, int k) {
@@ -556,7 +598,7 @@ void GuardBonds::write_list() const
   for (int i = 0; i < atom->nlocal; i++)
     for (int k = 0; k < nbonds_[i]; k++)
       mine.insert(mine.end(), {(double) atom->tag[i], (double) partner_[i][k], length_[i][k]});
-  const std::vector<double> all = gather_all(mine, MPI_DOUBLE, world);
+  const std::vector<double> all = gather_on_first(mine, MPI_DOUBLE, world);
   if (comm->me != 0) return;
   std::vector<size_t> order(all.size() / 3);
   for (size_t k = 0; k < order.size(); k++) order[k] = 3 * k;

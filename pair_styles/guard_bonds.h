@@ -111,6 +111,7 @@ class GuardBonds : protected Pointers {
   void add_named_atoms();
   void find_in_topology();
   void read_file();
+  void take_bonds(const std::vector<double> &part);
 
   void set_mean_lengths();
   void set_lengths_from_file();

@@ -4,6 +4,7 @@
 
 #include "command_words.h"
 #include "elements.h"
+#include "gather_all.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -241,13 +242,7 @@ void GuardEvidence::write_snapshot(const std::vector<tagint> &marked)
 void GuardEvidence::write_frame(FILE *file, const Frame &frame, const std::vector<tagint> &marked,
                                 const char *note) const
 {
-  int count = (int) frame.atoms.size();
-  std::vector<int> counts(comm->nprocs), offsets(comm->nprocs, 0);
-  MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, world);
-  for (int p = 1; p < comm->nprocs; p++) offsets[p] = offsets[p - 1] + counts[p - 1];
-  std::vector<double> all(comm->me == 0 ? offsets.back() + counts.back() : 0);
-  MPI_Gatherv(frame.atoms.data(), count, MPI_DOUBLE, all.data(), counts.data(), offsets.data(),
-              MPI_DOUBLE, 0, world);
+  const std::vector<double> all = gather_on_first(frame.atoms, MPI_DOUBLE, world);
   if (!file) return;
 
   std::vector<size_t> order(all.size() / ATOM_NUMBERS);
