@@ -16,6 +16,7 @@ import numpy as np
 from lamplighter.analysis.domains import Grid, grids, imbalance, least_surface, surface
 from lamplighter.arrays import Floats
 from lamplighter.config.domains import ANY, AUTO
+from lamplighter.config.potential import EvaluatedBy
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver.script_block import Block
@@ -74,13 +75,16 @@ class Domains:
         return f'if "$(extract_setting(world_size)) == {self.ranks}" then "{line}"'
 
 
-def domains_of(run: RunFile, ranks: int, start: Callable[[], tuple[Frame, Floats]]) -> Domains:
+def domains_of(
+    run: RunFile, ranks: int, start: Callable[[], tuple[Frame, Floats]], evaluated_by: EvaluatedBy = "lamplighter"
+) -> Domains:
     """The domains of a run.
 
     Args:
         run: A resolved run file.
         ranks: Of the run.
         start: Called where it matters: the atoms that the run begins with, and the corner of the box (Å).
+        evaluated_by: Who evaluates the potential: pair styles of other packages may not know tiled domains.
 
     Raises:
         ConfigError: the grid that the run file gives does not make one domain for each rank.
@@ -109,7 +113,7 @@ def domains_of(run: RunFile, ranks: int, start: Callable[[], tuple[Frame, Floats
         text = f"{_told(grid)} over {ranks} ranks, in place of {_told(own)} that LAMMPS takes by itself"
         words = " ".join(str(n) for n in grid)
         return Domains(ranks, words, in_words=f"Domains: {text}: {_gain(before, after)}")
-    style = "rcb" if _tiles(run, frame) else "shift"
+    style = "rcb" if _tiles(run, frame, evaluated_by) else "shift"
     processors = "" if style == "rcb" else " ".join(str(n) for n in grid)
     after = math.ceil(len(frame) / ranks) * ranks / len(frame)
     text = f"{_kind(style, every)}, in place of the grid {_told(own)} that LAMMPS takes by itself"
@@ -142,10 +146,12 @@ def _fractions(frame: Frame, corner: Floats) -> Floats:
     return wrapped
 
 
-def _tiles(run: RunFile, frame: Frame) -> bool:
+def _tiles(run: RunFile, frame: Frame, evaluated_by: EvaluatedBy) -> bool:
     """Whether `comm_style tiled` can be: neighbours must not lie further away than the box repeats."""
+    if evaluated_by not in ("lamplighter", "lammps"):
+        return False
     potential = run.potential
-    reach = _REACH_OF_MODELS if potential.models and potential.via == "auto" else _REACH_OF_OTHERS
+    reach = _REACH_OF_MODELS if evaluated_by == "lamplighter" else _REACH_OF_OTHERS
     if potential.dispersion is not None:
         reach = max(reach, potential.dispersion.cutoff.metal)
     heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)

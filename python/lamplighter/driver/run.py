@@ -116,6 +116,7 @@ def _run(
     scan = _scan_of(plan.run, env, progress)
     stops.check("the run before its first step; the same command starts it")
     agree(env.comm, lambda: fill_folder(plan, start, hold))
+    start.clear()  # as large as the system, and in the folder from here on
     status = first_status(plan, env)
     if env.is_first:
         for note in plan.notes:
