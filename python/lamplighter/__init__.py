@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from lamplighter.api.calculator import Calculator
     from lamplighter.api.check import check
     from lamplighter.api.equation_of_state import compression, expansion
+    from lamplighter.api.extrapolation import extrapolation, extrapolation_fit
     from lamplighter.api.liquids import density, diffusivity, quality, stability, structure
+    from lamplighter.api.model_errors import decompose, model_errors
     from lamplighter.api.run import Run, open_run, run
+    from lamplighter.api.transfer import transfer
+    from lamplighter.api.volume_scan import volume_scan
     from lamplighter.config import RunFile, load_run_file
     from lamplighter.driver.run import script_of
     from lamplighter.driver.session import LammpsError
@@ -49,16 +53,22 @@ __all__ = [
     "UntrustedModelError",
     "check",
     "compression",
+    "decompose",
     "density",
     "diffusivity",
     "expansion",
+    "extrapolation",
+    "extrapolation_fit",
     "load_run_file",
+    "model_errors",
     "open_run",
     "quality",
     "run",
     "script_of",
     "stability",
     "structure",
+    "transfer",
+    "volume_scan",
 ]
 
 _ERRORS = "lamplighter.errors"
@@ -71,16 +81,22 @@ _HOME = {
     "RunFile": "lamplighter.config",
     "check": "lamplighter.api.check",
     "compression": "lamplighter.api.equation_of_state",
+    "decompose": "lamplighter.api.model_errors",
     "density": "lamplighter.api.liquids",
     "diffusivity": "lamplighter.api.liquids",
     "expansion": "lamplighter.api.equation_of_state",
+    "extrapolation": "lamplighter.api.extrapolation",
+    "extrapolation_fit": "lamplighter.api.extrapolation",
     "load_run_file": "lamplighter.config",
+    "model_errors": "lamplighter.api.model_errors",
     "open_run": "lamplighter.api.run",
     "quality": "lamplighter.api.liquids",
     "run": "lamplighter.api.run",
     "script_of": "lamplighter.driver.run",
     "stability": "lamplighter.api.liquids",
     "structure": "lamplighter.api.liquids",
+    "transfer": "lamplighter.api.transfer",
+    "volume_scan": "lamplighter.api.volume_scan",
 }
 
 

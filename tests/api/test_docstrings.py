@@ -21,10 +21,12 @@ EXAMPLES = {name: found[1] for name in ll.__all__ if (found := CODE.search(inspe
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of argon, `liquid`, and a compiled model, `model.lamp`."""
+    """A run of argon, `liquid`, a compiled model, `model.lamp`, and a labelled frame, `labelled.xyz`."""
     from lamplighter.potentials.native import compile_files
 
     made = tmp_path_factory.mktemp("examples")
+    lines = (EXAMPLE / "data" / "xtb_test.xyz").read_text().splitlines(keepends=True)
+    (made / "labelled.xyz").write_text("".join(lines[: int(lines[0]) + 2]))
     atoms = ase.build.bulk("Ar", "fcc", a=5.4, cubic=True).repeat(2)
     atoms.rattle(0.05, seed=1)
     conditions = {"temperature": "85 K", "length": "10 ps"}

@@ -209,7 +209,8 @@ def test_every_function_that_takes_runs_is_among_those_that_are_tested() -> None
         if inspect.isfunction(getattr(ll, name))
         and {"runs", "trajectories", "trajectory"} & set(inspect.signature(getattr(ll, name)).parameters)
     }
-    assert taking == {*OF_RUNS, *OF_TRAJECTORIES}
+    # that one takes what was learnt, too: tests/api/test_models_against_data.py
+    assert taking == {*OF_RUNS, *OF_TRAJECTORIES, "extrapolation"}
 
 
 @pytest.mark.parametrize("function", [*OF_RUNS, *OF_TRAJECTORIES, "open_run", "Run", "Calculator", "run"])
@@ -247,6 +248,9 @@ def test_a_wrong_argument_is_named_as_in_python(runs: Path) -> None:
         (lambda: ll.density(runs / "argon_1", discard="5 bar"), "^discard: '5 bar' is not a time"),
         (lambda: ll.structure(runs / "argon_1", bin_width=-1), "^bin_width must be > 0 Å"),
         (lambda: ll.stability(runs / "argon_1", confidence=2), "^confidence must lie between 0 and 1"),
+        (lambda: ll.structure(runs / "argon_1", pairs=[3]), r"^pairs: expected text, or a list of texts; got 3"),
+        (lambda: ll.structure(runs / "argon_1", pairs=["Ar-X"]), "^pairs: .* has no pair Ar-X; it has Ar–Ar"),
+        (lambda: ll.run(runs / "argon_1"), "it is a folder; the run file of a run folder is .*run.yaml"),
         (lambda: ll.check(runs / "argon_1", pressure=3), "pressure is no limit of `check`"),
         (lambda: ll.check(runs / "argon_1", density=3), "^density takes a lower and an upper bound"),
     ):

@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from lamplighter import cli
+from lamplighter.cli.completion import one_of
 
 PROGRAM = Path(sys.executable).parent / "lamplighter"
 FOLDER = Path(cli.__file__).parent
@@ -77,6 +78,25 @@ def test_the_shell_completes_commands_options_and_paths() -> None:
     assert completed(["lamplighter", "density", "--fig"]) == ["--figure"]
     assert completed(["lamplighter", "extrapolation", "check", "--ma"]) == ["--map"]
     assert completed(["lamplighter", "density", "runs/"]) == []  # then bash takes files
+    assert completed(["lamplighter", "check", "--preset", "st"]) == ["stability"]
     line = {"_TYPER_COMPLETE_ARGS": "lamplighter density --csv out", "_LAMPLIGHTER_COMPLETE": "complete_zsh"}
     done = subprocess.run([PROGRAM], capture_output=True, text=True, env={**os.environ, **line}, timeout=120)
     assert done.stdout.strip() == "_files"
+
+
+def test_words_that_an_option_takes_are_those_that_begin_alike() -> None:
+    assert one_of("auto", "native", "bridge")("") == ["auto", "native", "bridge"]
+    assert one_of("auto", "native", "bridge")("n") == ["native"]
+
+
+def test_a_terminal_breaks_the_lines_of_a_help_and_no_file_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.flowing("One sentence\nthat goes on.\n\nAnother.") == "One sentence that goes on.\n\nAnother."
+    monkeypatch.setattr(sys, "argv", ["lamplighter", "lmp", "--help"])  # which LAMMPS would take for a wrong switch
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "Usage: lamplighter lmp" in said
+    assert cli.flowing(cli.help_of("lmp")) in said

@@ -32,6 +32,9 @@ def test_failed_and_censored_runs_are_put_together(lamplighter: Lamplighter, tmp
     assert "stable at 1000 ps with probability 0.50" in out
     assert "failures       2 of 4: bond stretch 1, density 1" in out
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    beyond = lamplighter("stability", "a", "b", "c", "d", "--horizon", "2 ns")[1]
+    assert "stable at 2000 ps with probability at most 0.50" in beyond  # nobody looked so far
+    assert "at most" not in lamplighter("stability", "a", "b", "--horizon", "2 ns")[1]  # all have failed
     result = json.loads(lamplighter("stability", "a", "b", "c", "d", "--json")[1])
     assert result["curve"]["survival"] == [0.75, 0.5]
     assert result["curve"]["median_high"] is None

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.lj import LennardJones
 from ase.io import read, write
 
 import lamplighter
@@ -37,6 +38,16 @@ def _argon() -> Atoms:
 
 def _structure(path: Path) -> None:
     write(path, _argon())
+
+
+def _labelled(path: Path) -> None:
+    """Frames of argon with the labels of ASE's Lennard-Jones calculator."""
+    frames = [_argon() for _ in range(3)]
+    for seed, atoms in enumerate(frames):
+        atoms.rattle(0.1, seed=seed)
+        atoms.calc = LennardJones(sigma=3.4, epsilon=0.0104, rc=7.0)
+        atoms.get_forces()
+    write(path, frames)
 
 
 def _run_file(path: Path) -> None:
@@ -120,6 +131,7 @@ def _example_model(path: Path) -> None:
 
 SUPPLIES: dict[str, Callable[[Path], None]] = {
     "argon.xyz": _structure,
+    "labelled.xyz": _labelled,
     "md.xyz": _structure,
     "run.yaml": _run_file,
     "run": _run,

@@ -18,6 +18,7 @@ from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
+import lamplighter
 from lamplighter.driver import other_python
 from lamplighter.errors import EnvironmentProblem
 
@@ -120,8 +121,6 @@ def test_a_relative_path_is_the_run_files_own(written: Callable[[object], Path],
 
 
 def test_from_python_the_other_python_is_named(written: Callable[[object], Path], elsewhere: Path) -> None:
-    import lamplighter
-
     with pytest.raises(EnvironmentProblem, match="start it with `lamplighter run`"):
         lamplighter.run(written(elsewhere))
 
@@ -191,3 +190,20 @@ def test_what_the_other_python_refuses_is_said_here(
     assert done.stderr.startswith("Error: LAMMPS: ")
     assert "pair_coeff * * nonsense" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_committee_in_the_other_python_tells_how_far_it_disagrees_and_a_slab_its_stress(elsewhere: Path) -> None:
+    members = [["pair_style lj/cut 7.0", f"pair_coeff * * {epsilon} 3.40"] for epsilon in (0.0104, 0.0114)]
+    atoms = Atoms("Ar4", [[0, 0, 0], [3.7, 0, 0], [0, 3.9, 0], [0.2, 0.1, 4.1]], cell=[16.0] * 3, pbc=(1, 1, 0))
+    here, there = (lamplighter.Calculator({"members": members, **more}) for more in ({}, {"python": str(elsewhere)}))
+    assert there.is_committee
+    found = []
+    for calculator in (here, there):
+        with calculator:
+            atoms.calc = calculator
+            found.append((atoms.get_stress(), calculator.results))
+    assert np.allclose(found[0][0], found[1][0], rtol=1e-10)
+    assert {"member_energies", "energy_deviation", "forces_deviation"} <= set(found[1][1])
+    for key, value in found[0][1].items():
+        assert np.allclose(value, found[1][1][key], rtol=1e-9, atol=1e-12), key
+    assert found[1][1]["energy_deviation"] > 0.0

@@ -23,7 +23,7 @@ from tests.conftest import PROGRAMS, Run
 
 import lamplighter
 from lamplighter import exit_status
-from lamplighter.cli.scan_models import energies_of, members_of
+from lamplighter.api.scan_models import energies_of, members_of
 from lamplighter.errors import ConfigError, LamplighterError, RunFolderError, StructureError
 from lamplighter.observables.scan_frames import generated
 from lamplighter.observables.stored_scan import read_scan

@@ -7,7 +7,7 @@ import html
 import inspect
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -27,7 +27,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
-_NAMED_OTHERWISE = {"bin": "bin_width", "all": "every_violation", "help": "the description of the function"}
+_NAMED_OTHERWISE = {
+    "bin": "bin_width",
+    "all": "every_violation",
+    "constraint": "constraints",
+    "help": "the description of the function",
+    "model": "models",
+    "name": "names",
+    "option": "options",
+}
 
 
 class Answer(Generic[R]):
@@ -75,9 +83,33 @@ class Answer(Generic[R]):
         """
         return self.shown.figure(self.result, name)
 
-    def plot(self, name: str = "") -> list[Axes]:
-        """The axes of a new figure, to draw more into; `axes[0].figure` is the figure itself. Raises as `figure`."""
-        return list(self.figure(name).axes)
+    def plot(self, name: str = "", *, ax: Axes | Sequence[Axes] | None = None, panel: int = 0) -> list[Axes]:
+        """The axes of a new figure, to draw more into (`axes[0].figure` is the figure itself), or your own axes.
+
+        Args:
+            name: Which figure; the first, if it is empty.
+            ax: Axes of yours that are drawn into: one, which takes a single panel, or one for each panel.
+            panel: Which panel one `ax` takes, counted from 0.
+
+        Raises:
+            LamplighterError: there is no such figure or panel, or there are more axes than panels.
+        """
+        if ax is None:
+            return list(self.figure(name).axes)
+        from matplotlib.axes import Axes
+
+        from lamplighter.report.drawing import onto
+
+        given = [ax] if isinstance(ax, Axes) else list(getattr(ax, "flat", ax))
+        for each in given:
+            if not isinstance(each, Axes):
+                raise LamplighterError(f"ax: expected axes of matplotlib, got {each!r} ({type(each).__name__})")
+        if isinstance(panel, bool) or not isinstance(panel, int) or panel < 0:
+            raise LamplighterError(f"panel must be a whole number of 0 at least, got {panel!r}")
+        place = panel if isinstance(ax, Axes) else 0
+        with onto([None] * place + given):
+            self.figure(name)
+        return given
 
     def to_dict(self) -> Any:
         """Dicts, lists, words, numbers and None alone: what the command's `--json` prints."""

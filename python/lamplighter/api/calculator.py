@@ -15,6 +15,7 @@ from ase.data import atomic_numbers
 
 from lamplighter.api.potential_source import PotentialSource, Source, potential_of
 from lamplighter.config.committee import CommitteeSection
+from lamplighter.driver.elsewhere import EvaluatorElsewhere
 from lamplighter.driver.evaluation import OpenEvaluator, open_evaluator
 from lamplighter.driver.frame_evaluator import Evaluated, FrameEvaluator
 from lamplighter.driver.members import Member, count_members, speaks_of_types
@@ -174,7 +175,7 @@ class Calculator(AseCalculator):
                 raise StructureError(f"the atoms are periodic along {'abc'[axis]} but have no such cell vector")
         evaluator = self._opened(frozenset(atoms.get_chemical_symbols()))
         try:
-            if isinstance(evaluator, FrameEvaluator):
+            if isinstance(evaluator, FrameEvaluator | EvaluatorElsewhere):
                 return evaluator.compute(bare)
             labels = evaluator.evaluate(bare)
         except StructureError:

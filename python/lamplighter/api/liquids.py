@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
+from lamplighter.api.files import texts_of
 from lamplighter.api.quality_values import observables, stored_reference
 from lamplighter.api.reading import Watch, of_source, unwatched
 from lamplighter.api.runs import One, Runs, named, runs_of
@@ -217,7 +218,7 @@ def structure(
     *,
     reference: One | None = None,
     molecules: Literal["all", "inter", "intra"] = "inter",
-    pairs: str | None = None,
+    pairs: str | Iterable[str] | None = None,
     r_max: float | None = None,
     bin_width: float = 0.05,
     discard: Time = "auto",
@@ -242,7 +243,7 @@ def structure(
         trajectories: Run folders, LAMMPS dumps, or trajectories that ASE reads, of one system.
         reference: Run folder or trajectory that bond lengths are compared with.
         molecules: Pairs that the text and the figure show g(r) of: all, between molecules, or within.
-        pairs: Pairs of elements, such as "C-O O-H"; None: all.
+        pairs: Pairs of elements, such as "C-O O-H", or a list of them; None: all.
         r_max, bin_width: Å, how far g(r) goes (None: half of the cell, at most 10), and the width of its bins.
         discard: What is left out from the beginning: a time, or `auto`.
         stage: Of a run: name or index; None: the last of dynamics.
@@ -365,14 +366,15 @@ def _motion(given: Run | Path, motion: str) -> tuple[TrajectorySource, bool] | N
     return TrajectorySource(centres.path, centres, None, run), True
 
 
-def _pairs(molecules: str, pairs: str | None) -> list[str] | None:
+def _pairs(molecules: str, pairs: str | Iterable[str] | None) -> list[str] | None:
     from lamplighter.analysis.radial_distribution import KINDS
 
     if molecules not in KINDS:
         raise LamplighterError(f"--molecules must be one of {', '.join(KINDS)}, got {molecules!r}")
     if pairs is None:
         return None
-    names = pairs.replace(",", " ").replace("–", "-").split()
+    words = " ".join(texts_of(pairs, "--pairs"))
+    names = words.replace(",", " ").replace("–", "-").split()
     if not names or any(len(pair.split("-")) != 2 for pair in names):
         raise LamplighterError(f'--pairs: {pairs!r} are no pairs of elements; write e.g. --pairs "C-O O-H"')
     return names

@@ -15,6 +15,10 @@ def on_first_rank(action: Callable[[], T]) -> T:
     """Do something on rank 0 and give its result, or its error, to all ranks. Collective; alone it is done at once."""
     if "mpi4py.MPI" not in sys.modules and not any((each.size or 1) > 1 for each in launcher.announced()):
         return action()  # MPI need not be started
+    from lamplighter.driver import led_ranks
+
+    if led_ranks.team() is not None:
+        return action()  # the others wait for orders, and call nothing
     from lamplighter.driver.environment import prepare
     from lamplighter.driver.failure import agree
 

@@ -56,6 +56,9 @@ def _status(arguments: list[str]) -> int:
         # LAMMPS' switches (-in, -var x 1, -h) are not what a parser of options expects
         from lamplighter.cli.lmp import lmp
 
+        if "--help" in arguments[1:]:
+            print(f"Usage: lamplighter lmp [SWITCHES OF LAMMPS] -in SCRIPT\n\n{flowing(help_of('lmp'))}")
+            return 0
         return ending(lambda: lmp(arguments[1:]))
     if completion.is_asked_for():
         return ending(lambda: _app(completion.command())())
@@ -103,9 +106,9 @@ def _app(chosen: str | None) -> typer.Typer:
             if isinstance(command, typer.Typer):
                 for own in command.registered_commands:
                     own.callback = own.callback and _ending(own.callback)
-                app.add_typer(command, name=name, help=help_of(name), rich_help_panel=group)
+                app.add_typer(command, name=name, help=flowing(help_of(name)), rich_help_panel=group)
             else:
-                app.command(name, help=help_of(name), rich_help_panel=group)(_ending(command))
+                app.command(name, help=flowing(help_of(name)), rich_help_panel=group)(_ending(command))
 
     @app.callback(invoke_without_command=True)
     def options(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
@@ -122,6 +125,11 @@ def help_of(name: str) -> str:
     """The help of a command: the docstring of its file, which is not imported for it."""
     text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
     return text.split('"""', 2)[1].strip()
+
+
+def flowing(text: str) -> str:
+    """Text whose paragraphs have one line each: a terminal breaks lines where it ends, not where the file does."""
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in text.split("\n\n"))
 
 
 def first_line(name: str) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from lamplighter.cli.completion import one_of
+
 Bonds = Annotated[
     str | None,
     typer.Option(
@@ -21,7 +23,9 @@ Tolerance = Annotated[
 Ions = Annotated[
     str | None,
     typer.Option(
-        help="With auto metal ions are not bonded to molecules; with none radii alone decide.", metavar="auto|none"
+        help="With auto metal ions are not bonded to molecules; with none radii alone decide.",
+        metavar="auto|none",
+        autocompletion=one_of("auto", "none"),
     ),
 ]
 Bonded = Annotated[

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from lamplighter.cli import bond_options, options
+from lamplighter.cli.completion import one_of
 from lamplighter.cli.limit_options import with_limits
 from lamplighter.cli.output import show_answer
 from lamplighter.errors import LamplighterError
@@ -53,6 +54,7 @@ def check(
             help="Apply a preset, as in a run file. Both are for molecular liquids of about 1 g/cm³: their bounds "
             "of the density fit nothing else.",
             metavar="stability|active-learning",
+            autocompletion=one_of("stability", "active-learning"),
         ),
     ] = None,
     start: Annotated[

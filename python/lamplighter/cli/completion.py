@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 _SHELL = "_LAMPLIGHTER_COMPLETE"
 _LINES = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")  # of bash; of zsh, fish and PowerShell
@@ -20,3 +21,12 @@ def command() -> str | None:
     if words and not line[-1:].isspace() and "COMP_WORDS" not in os.environ:
         words.pop()  # it is being written
     return next((word for word in words if not word.startswith("-")), None)
+
+
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """The words that an option takes, for `autocompletion` of `typer.Option`: those that begin like what is written."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete

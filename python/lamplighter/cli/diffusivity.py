@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import bond_options, options
+from lamplighter.cli.completion import one_of
 from lamplighter.cli.output import show_answer
 
 
@@ -64,6 +65,7 @@ def diffusivity(
             help="Read the centres of mass that a run wrote (centres), or its trajectory; auto takes the first "
             "that there is.",
             metavar="auto|centres|trajectory",
+            autocompletion=one_of("auto", "centres", "trajectory"),
         ),
     ] = "auto",
     unwrap: Annotated[

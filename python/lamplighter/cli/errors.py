@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import model_options, options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def errors(
@@ -52,20 +52,26 @@ def errors(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.observables.model_errors import errors_of_models
-    from lamplighter.observables.predictions import save_predictions
-    from lamplighter.report.model_errors_text import FRAMES, SHOWN
-    from lamplighter.structures.labelled_frames import read_labelled
+    from lamplighter.api import model_errors
+    from lamplighter.api.answer import in_words_of_commands
 
-    choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
-    choice.all()  # a wrong name is told before anything is read
-    given = read_labelled(frames, energy, forces, stress)
-    predictions = model_options.predict(choice, given.frames, given.elements)
-    if save is not None:
-        save_predictions(save, predictions, given.frames)
-    result = errors_of_models(given, predictions, by, group, resamples)
+    answer = in_words_of_commands(model_errors.model_errors)(
+        frames,
+        model,
+        run_file=run_file,
+        kind=kind,
+        dtype=dtype,
+        device=device,
+        trust=trust,
+        energy=energy,
+        forces=forces,
+        stress=stress,
+        by=by,
+        group=group,
+        resamples=resamples,
+        frame_errors=frame_errors,
+        save=save,
+    )
     if along is not None:
-        SHOWN.draw(result, along, "along", option="--along")
-    if frame_errors is not None:
-        FRAMES.write_tables(result, frame_errors, option="--frame-errors")
-    show(result, SHOWN, figure, csv, as_json)
+        answer.shown.draw(answer.result, along, "along", option="--along")
+    show_answer(answer, figure, csv, as_json)

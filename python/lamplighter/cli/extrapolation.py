@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lamplighter.cli import options
-from lamplighter.cli.output import show
-from lamplighter.errors import LamplighterError
-
-if TYPE_CHECKING:
-    from lamplighter.observables.extrapolation import Extrapolation
+from lamplighter.cli.output import show_answer
 
 extrapolation = typer.Typer(no_args_is_help=True)
 
@@ -47,16 +43,13 @@ def fit(
     as_json: options.Json = False,
 ) -> None:
     """Learn a training set: a PCA of the SOAP descriptors of each element, and the threshold of its residuals."""
-    from lamplighter.observables.extrapolation import fit_training_set, save_extrapolation
-    from lamplighter.report.extrapolation_text import SHOWN_FIT
-    from lamplighter.structures.labelled_frames import read_frames
+    from lamplighter.api import extrapolation as of_training
+    from lamplighter.api.answer import in_words_of_commands
 
-    frames, dropped = read_frames(training)
-    fitted = fit_training_set(training, frames, components, most, seed)
-    if dropped:
-        fitted.notes.append(f"{training.name}: {dropped}")
-    save_extrapolation(output, fitted)
-    show(fitted, SHOWN_FIT, figure, csv, as_json)
+    answer = in_words_of_commands(of_training.extrapolation_fit)(
+        training, output=output, components=components, most=most, seed=seed
+    )
+    show_answer(answer, figure, csv, as_json)
 
 
 @extrapolation.command()
@@ -89,30 +82,20 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Hold a trajectory against a training set that was learnt: Q of each atom, and what is beyond the threshold."""
-    from lamplighter.api.trajectory_source import open_source
-    from lamplighter.observables.extrapolation import check_frames
-    from lamplighter.report.extrapolation_text import SHOWN, write_atoms
+    from lamplighter.api import extrapolation as of_training
+    from lamplighter.api.answer import in_words_of_commands
 
-    known = stored_fit(fitted)
-    source = open_source(trajectory, topology, elements, units, timestep, dt)
-    result = check_frames(trajectory, source, known, every)
-    if source.frames.dropped:
-        result.notes.append(f"{trajectory.name}: {source.frames.dropped}")
+    answer = in_words_of_commands(of_training.extrapolation)(
+        trajectory,
+        fitted,
+        every=every,
+        elements=elements,
+        topology=topology,
+        units=units,
+        timestep=timestep,
+        dt=dt,
+        atoms=atoms,
+    )
     if map_figure is not None:
-        SHOWN.draw(result, map_figure, "map", option="--map")
-    if atoms is not None:
-        write_atoms(result, iter(source), atoms)
-    show(result, SHOWN, figure, csv, as_json)
-
-
-def stored_fit(path: Path) -> Extrapolation:
-    """What `fit` wrote.
-
-    Raises:
-        LamplighterError: it does not exist, or is no such file.
-    """
-    from lamplighter.observables.extrapolation import load_extrapolation
-
-    if not path.is_file():
-        raise LamplighterError(f"{path} does not exist: make it with `lamplighter extrapolation fit TRAINING -o FILE`")
-    return load_extrapolation(path)
+        answer.shown.draw(answer.result, map_figure, "map", option="--map")
+    show_answer(answer, figure, csv, as_json)

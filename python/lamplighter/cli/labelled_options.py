@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lamplighter.cli.model_options import Chosen, ModelChoice, evaluator_of, labels_of
+from lamplighter.api.chosen_models import Chosen, ModelChoice, evaluator_of, labels_of
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def labelled(
             raise LamplighterError(f"{useless[0]} is of labelled frames: give them, too (--labelled FRAMES)")
         return None
     from lamplighter.analysis.isolated_molecules import BONDED
-    from lamplighter.cli.molecule_options import pair, training_compositions
+    from lamplighter.api.transfer import pair, training_compositions
     from lamplighter.report.page.labelled import Labelled
     from lamplighter.structures.labelled_frames import read_labelled
 
@@ -136,7 +136,7 @@ def _predict(given: LabelledFrames, stored_in: Sequence[Path]) -> Predict:
 
 
 def _lone_labels(source: str, given: LabelledFrames, found: IsolatedMolecules) -> LabelArrays:
-    from lamplighter.cli.decompose import reference_of_molecules
+    from lamplighter.api.model_errors import reference_of_molecules
 
     file = Path(source) if Path(source).is_file() else None
     made = reference_of_molecules(given, found, None if file else source, file)

@@ -1,7 +1,8 @@
 """Run a LAMMPS script with Lamplighter's styles and models, as `lmp` would.
 
-Switches are those of `lmp`; all but `-in` go to LAMMPS as they are. Exit status: 0, 1 after an error, or that of the
-script's `quit`.
+Switches are those of `lmp`, which `lamplighter lmp -help` lists; all but `-in` go to LAMMPS as they are.
+
+Exit status: 0, 1 after an error, or that of the script's `quit`.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ def report(
     extrapolation: labelled_options.ExtrapolationFit = None,
     as_json: options.Json = False,
 ) -> None:
+    from lamplighter.api.extrapolation import stored_fit
     from lamplighter.api.quality_values import observables, stored_reference
-    from lamplighter.cli.extrapolation import stored_fit
     from lamplighter.cli.run_folders import matching_runs
     from lamplighter.json_text import json_text
     from lamplighter.report.page.assemble import assemble

@@ -12,9 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lamplighter.api.bond_rule import bond_rule
 from lamplighter.cli import bond_options, model_options, options
-from lamplighter.cli.output import show
+from lamplighter.cli.output import show_answer
 
 
 def scan(
@@ -95,72 +94,36 @@ def scan(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.cli.scan_models import energies_of, members_of
-    from lamplighter.config.volume_scan import DENSITIES
+    from lamplighter.api import volume_scan
+    from lamplighter.api.answer import in_words_of_commands
     from lamplighter.driver import environment
-    from lamplighter.driver.reference_method import open_calculator
-    from lamplighter.errors import LamplighterError
-    from lamplighter.observables.scan_frames import ScanFrames, generated, labelled
-    from lamplighter.observables.stored_scan import read_scan
-    from lamplighter.observables.volume_scan import Energies, volume_scan
-    from lamplighter.report.volume_scan_text import SHOWN
 
-    evaluating = {"--density": density, "--model": model, "--reference": reference, "--write": write}
     environment.limit_openmp()
-    is_file = reference is not None and Path(reference).is_file()
-    if frame is not None and frame.is_dir():
-        if given := [name for name, value in evaluating.items() if value]:
-            raise LamplighterError(f"{frame} is a run folder, whose volume scan is shown: leave out {given[0]}")
-        show(read_scan(frame), SHOWN, figure, csv, as_json)
-        return
-    if not (model or reference or write):
-        raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
-
-    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
-
-    def frames_of_scan() -> ScanFrames:
-        if not is_file:
-            if select or energy:
-                raise LamplighterError("--select and --energy are for --reference FILE of labelled frames")
-            densities = _densities(density or DENSITIES)
-            return generated(frame, index, densities, rule, atomic)
-        if frame is not None or density is not None:
-            raise LamplighterError(
-                f"--reference {reference} is a file of labelled frames, which are the scan: leave out FRAME and "
-                "--density"
-            )
-        return labelled(Path(str(reference)), energy, select, rule, atomic)
-
-    chosen = members_of(model or [], kind=kind, dtype=dtype, device=device, engine=engine)
-    found = frames_of_scan()
-    told: tuple[str, Energies] | None = None
-    if is_file:
-        told = (Path(str(reference)).stem, found.labels)
-    elif reference is not None:
-        # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
-        words = dict(map(_option, option or ()))
-        told = found.evaluated(open_calculator(reference, words).evaluate, reference)
-    if write is not None:
-        found.write(write, told is not None)
-    models = {name: energies_of(found, member, name, threads, trust) for name, member in chosen.items()}
-    if models or told:
-        made = volume_scan(found.source, found.frames, found.molecules, models, told, found.notes)
-        show(made, SHOWN, figure, csv, as_json)
-
-
-def _densities(text: str) -> list[float]:
-    """`0.1:2.5:25` or `0.5,0.8,1.1`: ascending densities, g/cm³.
-
-    Raises:
-        LamplighterError: as `parse_densities`.
-    """
-    from lamplighter.config.volume_scan import parse_densities
-    from lamplighter.errors import LamplighterError
-
-    try:
-        return parse_densities(text)
-    except ValueError as problem:
-        raise LamplighterError(f"--density {problem}") from None
+    answer = in_words_of_commands(volume_scan.volume_scan)(
+        frame,
+        model,
+        density=density,
+        reference=reference,
+        options=dict(map(_option, option or ())),
+        energy=energy,
+        select=select,
+        index=index,
+        bonds=bonds,
+        tolerance=tolerance,
+        ions=ions,
+        bonded=bonded,
+        unbonded=unbonded,
+        atomic=atomic,
+        kind=kind,
+        dtype=dtype,
+        device=device,
+        engine=engine,
+        threads=threads,
+        trust=trust,
+        write=write,
+    )
+    if answer is not None:
+        show_answer(answer, figure, csv, as_json)
 
 
 def _option(text: str) -> tuple[str, Any]:

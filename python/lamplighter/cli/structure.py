@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from lamplighter.cli import bond_options, options
+from lamplighter.cli.completion import one_of
 from lamplighter.cli.output import show_answer
 
 
@@ -34,6 +35,7 @@ def structure(
             help="Show g(r) of all pairs of atoms (all), of those between molecules (inter), or of those within "
             "(intra).",
             metavar="KIND",
+            autocompletion=one_of("all", "inter", "intra"),
         ),
     ] = "inter",
     pairs: Annotated[

@@ -12,11 +12,9 @@ from typing import Annotated
 
 import typer
 
-from lamplighter.api.bond_rule import bond_rule
 from lamplighter.cli import bond_options, model_options, options
-from lamplighter.cli.molecule_options import pair, training_compositions
-from lamplighter.cli.output import show
-from lamplighter.errors import LamplighterError
+from lamplighter.cli.completion import one_of
+from lamplighter.cli.output import show_answer
 
 
 def transfer(
@@ -38,7 +36,12 @@ def transfer(
         ),
     ] = None,
     species: Annotated[
-        str, typer.Option(help="Count compositions in molecules or in elements.", metavar="molecules|elements")
+        str,
+        typer.Option(
+            help="Count compositions in molecules or in elements.",
+            metavar="molecules|elements",
+            autocompletion=one_of("molecules", "elements"),
+        ),
     ] = "molecules",
     name: model_options.MoleculeNames = None,
     constraint: Annotated[
@@ -62,46 +65,28 @@ def transfer(
     csv: options.Csv = None,
     as_json: options.Json = False,
 ) -> None:
-    from lamplighter.analysis.isolated_molecules import BONDED
-    from lamplighter.observables.predictions import committees
-    from lamplighter.observables.transfer import compositions_of, only_named, rows_of, transfer_of_models
-    from lamplighter.report.transfer_text import SHOWN
-    from lamplighter.structures.labelled_frames import read_labelled
+    from lamplighter.api import transfer as of_compositions
+    from lamplighter.api.answer import in_words_of_commands
 
-    if species not in ("molecules", "elements"):
-        raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
-    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
-    called = dict(pair("--name", text)[::-1] for text in name or [])
-    choice = model_options.chosen_models(model, run_file, kind, dtype, device, trust)
-    choice.all()
-    sets = [read_labelled(path, energy, forces) for path in frames]
-    together = [atoms for each in sets for atoms in each.frames]
-    labels = [label for each in sets for label in each.labels]
-    elements = list(dict.fromkeys(symbol for each in sets for symbol in each.elements))
-    made_of = compositions_of(together, species, called, rule)
-    notes = [note for each in sets for note in each.notes]
-    if called:
-        kept, made_of, left_out = only_named(made_of, list(called.values()))
-        notes += left_out
-        together, labels = [together[k] for k in kept], [labels[k] for k in kept]
-    known = training_compositions(trained or [], species, called, rule)
-    constraints = [_coefficients(text, made_of.species) for text in constraint or []]
-    predictions = model_options.predict(choice, together, elements)
-    rows = rows_of(committees(predictions))
-    result = transfer_of_models(labels, made_of, rows, known, most, constraints)
-    result.notes.extend(notes)
-    show(result, SHOWN, figure, csv, as_json)
-
-
-def _coefficients(text: str, species: list[str]) -> list[int]:
-    """`Li=1 F6P=-1` as one number for each species."""
-    found = dict.fromkeys(species, 0)
-    for word in text.replace(",", " ").split():
-        name, value = pair("--constraint", word)
-        if name not in found:
-            raise LamplighterError(f"--constraint {text}: no {name!r} among the species {', '.join(species)}")
-        try:
-            found[name] = int(value)
-        except ValueError:
-            raise LamplighterError(f"--constraint {text}: {value!r} is no whole number") from None
-    return list(found.values())
+    answer = in_words_of_commands(of_compositions.transfer)(
+        frames,
+        model,
+        run_file=run_file,
+        kind=kind,
+        dtype=dtype,
+        device=device,
+        trust=trust,
+        trained=trained,
+        species=species,  # type: ignore[arg-type]  # it says what is wrong
+        names=name or (),
+        constraints=constraint or (),
+        most=most,
+        bonds=bonds,
+        tolerance=tolerance,
+        ions=ions,
+        bonded=bonded,
+        unbonded=unbonded,
+        energy=energy,
+        forces=forces,
+    )
+    show_answer(answer, figure, csv, as_json)

@@ -26,7 +26,7 @@ def load_run_file(path: str | Path) -> RunFile:
     except FileNotFoundError:
         raise ConfigError(f"run file {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"run file {path} cannot be read: {problem}") from problem
+        raise ConfigError(f"run file {path} cannot be read: {_why(path, problem)}") from problem
     try:
         given = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as problem:
@@ -45,6 +45,15 @@ def parse_run_file(given: Mapping[str, Any], source: str = "run file") -> RunFil
         ConfigError: as `load_run_file`; `source` names the run file in the message.
     """
     return section_of(RunFile, given, source)
+
+
+def _why(path: Path, problem: Exception) -> str:
+    if isinstance(problem, IsADirectoryError):
+        stored = path / "run.yaml"
+        return "it is a folder" + (f"; the run file of a run folder is {stored}" if stored.is_file() else "")
+    if isinstance(problem, OSError):
+        return problem.strerror or str(problem)
+    return f"it is no UTF-8 text ({problem})"
 
 
 class _StrictLoader(yaml.SafeLoader):

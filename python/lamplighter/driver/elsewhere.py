@@ -25,6 +25,7 @@ from lamplighter import errors, launcher
 from lamplighter.config.potential import PotentialSection
 from lamplighter.driver import other_python
 from lamplighter.driver.failure import agree
+from lamplighter.driver.frame_evaluator import Evaluated, Spread
 from lamplighter.driver.members import Member
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.structures.labels import Labels
@@ -52,8 +53,12 @@ class EvaluatorElsewhere:
         self._together(lambda: self._start(member, list(elements), threads, trust))
 
     def evaluate(self, atoms: Atoms) -> Labels:
-        """As `evaluation.FrameEvaluator.evaluate`."""
-        found: Labels = self._together(lambda: _labels(self._asked(_frame(atoms))))
+        """As `FrameEvaluator.evaluate`."""
+        return self.compute(atoms).labels(atoms)
+
+    def compute(self, atoms: Atoms) -> Evaluated:
+        """As `FrameEvaluator.compute`: of a committee with how far it disagrees."""
+        found: Evaluated = self._together(lambda: _evaluated(self._asked(_frame(atoms))))
         return found
 
     def close(self) -> None:
@@ -94,6 +99,7 @@ class EvaluatorElsewhere:
             "potential": alone.model_dump(mode="json"),
             "committee": member.committee,
             "types": list(member.types),
+            "spread": member.spread,
             "elements": elements,
             "threads": threads,
             "trust": trust,
@@ -165,17 +171,13 @@ def answer(asked: int, told: int) -> None:
                         PotentialSection.model_validate(question["potential"]),
                         question["committee"],
                         tuple(question["types"]),
+                        question["spread"],
                     )
                     env = prepare(question["threads"])
                     evaluator = evaluator_of(env, member, question["elements"], question["trust"])
                     said: dict[str, Any] = {}
                 else:
-                    labels = evaluator.evaluate(_atoms(question))
-                    said = {
-                        "energy": labels.energy,
-                        "forces": np.asarray(labels.forces).tolist(),
-                        "stress": np.asarray(labels.stress).tolist(),
-                    }
+                    said = _said(evaluator.compute(_atoms(question)))
             except LamplighterError as problem:
                 said = {"error": [type(problem).__name__, str(problem)]}
             answers.write(json.dumps(said) + "\n")
@@ -202,6 +204,21 @@ def _atoms(frame: dict[str, Any]) -> Atoms:
     )
 
 
-def _labels(answer: dict[str, Any]) -> Labels:
+def _said(found: Evaluated) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "energy": found.energy,
+        "forces": np.asarray(found.forces).tolist(),
+        "virial": np.asarray(found.virial).tolist(),
+    }
+    if found.spread is not None:
+        said["energies"] = np.asarray(found.spread.energies).tolist()
+        said["variances"] = np.asarray(found.spread.variances).tolist()
+    return said
+
+
+def _evaluated(answer: dict[str, Any]) -> Evaluated:
+    spread = None
+    if "energies" in answer:
+        spread = Spread(np.array(answer["energies"], dtype=float), np.array(answer["variances"], dtype=float))
     forces = np.array(answer["forces"], dtype=float).reshape(-1, 3)
-    return Labels(float(answer["energy"]), forces, np.array(answer["stress"], dtype=float))
+    return Evaluated(float(answer["energy"]), forces, np.array(answer["virial"], dtype=float), spread)

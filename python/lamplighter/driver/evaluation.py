@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from lamplighter.driver import elsewhere, led_ranks, other_python, preflight
 from lamplighter.driver.environment import prepare
 from lamplighter.driver.member_evaluator import evaluator_of
 from lamplighter.driver.members import Member
-from lamplighter.errors import StructureError
+from lamplighter.errors import LamplighterError, StructureError
 from lamplighter.structures.labels import Labels
 
 
@@ -84,6 +84,30 @@ def require_possible(chosen: PotentialSection | Member) -> None:
         return
     team = led_ranks.team()
     preflight.checked(potential, 1 if team is None else team.comm.Get_size())
+
+
+def require_all_possible(chosen: Mapping[str, PotentialSection | Member]) -> None:
+    """Refuse what `require_possible` refuses of any of several, and say so of all of them at once.
+
+    Args:
+        chosen: Potentials by their names.
+
+    Raises:
+        As `require_possible`, of a single one; LamplighterError: of several, of which each is named.
+    """
+    problems: dict[str, LamplighterError] = {}
+    for name, one in chosen.items():
+        try:
+            require_possible(one)
+        except LamplighterError as problem:
+            problems[name] = problem
+    if len(problems) == 1:
+        raise next(iter(problems.values()))
+    if problems:
+        kinds = {type(problem) for problem in problems.values()}
+        kind = kinds.pop() if len(kinds) == 1 else LamplighterError
+        lines = "".join(f"\n  {name}: {problem}" for name, problem in problems.items())
+        raise kind(f"{len(problems)} of {len(chosen)} models cannot be used:{lines}")
 
 
 def evaluate_frames(evaluator: Evaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:

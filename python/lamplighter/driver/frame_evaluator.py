@@ -67,6 +67,11 @@ class Evaluated:
     virial: Floats
     spread: Spread | None = None
 
+    def labels(self, atoms: Atoms) -> Labels:
+        """The same as labels of the frame: of one that is periodic in all directions with its stress."""
+        stress = -self.virial / atoms.get_volume() if all(atoms.pbc) else unknown_stress()
+        return Labels(self.energy, self.forces, stress)
+
 
 @dataclass
 class _Held:
@@ -174,9 +179,7 @@ class FrameEvaluator:
                 LAMMPS cannot hold.
             LammpsError, ModelError: LAMMPS or the model refuses the frame, e.g. because atoms overlap.
         """
-        found = self.compute(atoms)
-        stress = -found.virial / atoms.get_volume() if all(atoms.pbc) else unknown_stress()
-        return Labels(found.energy, found.forces, stress)
+        return self.compute(atoms).labels(atoms)
 
     def compute(self, atoms: Atoms) -> Evaluated:
         """Energy, forces and virial of a frame, and how far a committee disagrees. Raises as `evaluate`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lamplighter.config.potential import PotentialSection
@@ -35,6 +35,19 @@ def require_trusted(
 
     trusted.allow(agree(env.comm, asked))
     trusted.ask_at_terminal(env.ranks == 1)
+
+
+def asked_about(potentials: Sequence[PotentialSection], trust: bool) -> list[str]:
+    """The same of several potentials, in one question. One rank calls it.
+
+    Returns:
+        The hashes of what is trusted, for `model_files.trust.allow` on all ranks.
+
+    Raises:
+        As `require_trusted`.
+    """
+    programs = {each.sha256: each for potential in potentials for each in _programs(potential, None)}
+    return trusted.require([*programs.values()], trust=trust, ask=True)
 
 
 def _programs(potential: PotentialSection, scan: VolumeScanSection | None) -> Iterator[Program]:

@@ -39,6 +39,12 @@ class StabilityOfRuns:
     n_undecided: int
     notes: list[str]
 
+    @property
+    def is_known_at_horizon(self) -> bool:
+        """Whether a run was watched as far as the horizon, or all failed before; else the probability is a bound."""
+        watched = any(run.time_ps >= self.horizon_ps * (1.0 - 1e-9) for run in self.runs)
+        return watched or not self.n_undecided
+
 
 def stability_of_runs(
     runs: Sequence[Run], horizon_ps: float = 1000.0, confidence_level: float = 0.95

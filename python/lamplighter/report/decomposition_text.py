@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lamplighter.analysis.model_errors import Errors
 from lamplighter.observables.decomposition import FORCE_PARTS, Decomposition, PartErrors
 from lamplighter.report import table_text
-from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.drawing import PALETTE, legend_above, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
@@ -88,7 +88,7 @@ def decomposition_figure(result: Decomposition) -> Figure:
         draw_parts(axis, result.results, kind, value, factor)
         axis.set(ylabel=label, ylim=(0.0, None))
     handles, names = axes[1].get_legend_handles_labels()
-    figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center", ncols=3)
+    legend_above(figure, axes[0], handles, names)
     return figure
 
 

@@ -7,7 +7,9 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -26,18 +28,64 @@ ONE_PANEL = (4.4, 3.0)
 """Size of a figure of one panel, inches. A phone of 375 pixels shows it 323 pixels wide: its text keeps its size."""
 
 
-def new_figure(rows: int = 1, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
-    """A figure without a display, and its axes, row by row."""
-    size = ONE_PANEL if rows == columns == 1 else (4.6 * columns + 0.8, 3.2 * rows)
+_given: ContextVar[Sequence[Axes | None]] = ContextVar("given axes", default=())
+
+
+@contextlib.contextmanager
+def onto(axes: Sequence[Axes | None]) -> Iterator[None]:
+    """Until the end of the `with` statement, a figure draws its panels into these axes; None: the panel is not wanted.
+
+    Args:
+        axes: One for each panel, in order; of fewer, the other panels are not wanted.
+    """
+    before = _given.set(axes)
+    try:
+        yield
+    finally:
+        _given.reset(before)
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None, sharex: bool = False
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure without a display, and its axes, row by row; those of `onto` in their place.
+
+    Args:
+        rows, columns: Of panels.
+        size: Inches; None: as panels need it.
+        sharex: Panels share their x axis.
+
+    Raises:
+        LamplighterError: `onto` gives more axes than there are panels.
+    """
+    if size is None:
+        size = ONE_PANEL if rows == columns == 1 else (4.6 * columns + 0.8, 3.2 * rows)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    axes = list(figure.subplots(rows, columns, sharex=sharex, squeeze=False).ravel())
     for axis in axes:
         axis.locator_params(axis="x", nbins=6)  # labels such as 0.025 need room
         axis.grid(color="0.9", linewidth=0.6)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
+    given = _given.get()
+    if len(given) > len(axes):
+        raise LamplighterError(
+            f"ax: {len(given)} axes are given, and this figure has {len(axes)} panel{'s' if len(axes) > 1 else ''} "
+            f"({rows} × {columns}): give one for each, e.g. plt.subplots({rows}, {columns})[1]"
+        )
+    for place, axis in enumerate(given):
+        if axis is not None:
+            axes[place] = axis
     return figure, axes
+
+
+def legend_above(figure: Figure, axis: Axes, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """One legend of all panels, above them; within the first panel, where it lies in somebody else's figure."""
+    if axis.get_figure() is figure:
+        figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center", ncols=3)
+    else:
+        axis.legend(handles, names, fontsize="small", frameon=False)
 
 
 def own_settings() -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from lamplighter.analysis.model_errors import STRESS_COLUMNS, STRESS_ROWS, Error
 from lamplighter.analysis.series import Estimate
 from lamplighter.observables.model_errors import ErrorTable, ModelErrors, ModelResult
 from lamplighter.report import table_text
-from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.drawing import PALETTE, legend_above, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
 from lamplighter.report.text import format_with_error
@@ -180,9 +180,7 @@ def along_figure(result: ModelErrors) -> Figure:
     energy.axhline(0.0, color="0.5", linewidth=0.8)
     energy.set(ylabel="energy error / (meV/atom)")
     force.set(xlabel=label, ylabel="force RMSE / (eV/Å)", ylim=(0.0, None))
-    figure.legend(
-        *energy.get_legend_handles_labels(), fontsize="small", frameon=False, loc="outside upper center", ncols=3
-    )
+    legend_above(figure, energy, *energy.get_legend_handles_labels())
     return figure
 
 

@@ -30,7 +30,8 @@ def format_stability(result: StabilityOfRuns) -> str:
     at, low, high = result.stable_at_horizon
     percent = f"{100.0 * result.curve.confidence_level:g} %"
     band = f" ({percent}: {low:.2f} to {high:.2f})" if failures else " (no failure was seen: no band)"
-    lines.append(f"stable at {result.horizon_ps:g} ps with probability {at:.2f}{band}")
+    bounded = "" if result.is_known_at_horizon else "at most "
+    lines.append(f"stable at {result.horizon_ps:g} ps with probability {bounded}{at:.2f}{band}")
     causes = ", ".join(f"{cause} {count}" for cause, count in result.causes.items()) or "none"
     lines.append(f"failures       {failures} of {n}: {causes}")
     lines += [f"Note: {run.folder.name}: {note}" for run in result.runs for note in run.notes]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -109,16 +108,14 @@ def transfer_figure(result: Transfer) -> Figure:
     """Heat maps of energy and force MAE, each cell with its number; a frame marks compositions of the training data."""
     rows, columns = len(result.models), len(result.compositions)
     labels = max(len(name) for name in result.models)
-    figure = Figure(
-        figsize=(max(5.0, 0.62 * columns + 0.09 * labels + 1.2), 2 * (0.42 * rows + 0.7) + 1.3), layout="constrained"
-    )
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True)
+    size = max(5.0, 0.62 * columns + 0.09 * labels + 1.2), 2 * (0.42 * rows + 0.7) + 1.3
+    figure, (upper, lower) = new_figure(2, 1, size, sharex=True)
     for axis, matrix, title in (
         (upper, result.energy_mae, "energy MAE / (meV/atom)"),
         (lower, result.force_mae, "force MAE / (meV/Å)"),
     ):
-        figure.colorbar(_map(axis, matrix, result.trained), ax=axis, pad=0.01)
+        axis.grid(visible=False)
+        (axis.get_figure() or figure).colorbar(_map(axis, matrix, result.trained), ax=axis, pad=0.01)
         axis.set_yticks(range(rows), result.models, fontsize="small")
         mark = "; framed: in the training data" if result.trained_known else ""
         axis.set_title(title + mark, fontsize="medium", loc="left")
