@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from ase.stress import full_3x3_to_voigt_6_stress
@@ -128,6 +129,18 @@ def test_several_energies_must_be_told_apart(tmp_path: Path) -> None:
     with pytest.raises(TrajectoryError, match="several energies: energy_ref, energy_dft"):
         read_labelled(tmp_path / "a.xyz")
     assert read_labelled(tmp_path / "a.xyz", "energy_dft", "forces_ref").labels[0].energy == -0.7
+
+
+def test_what_a_calculator_of_ase_wrote_is_read_with_its_total_energy(tmp_path: Path) -> None:
+    """Many of them tell energies of atoms, too."""
+    atoms = argon()
+    del atoms.info["energy_ref"], atoms.arrays["forces_ref"]
+    atoms.calc = LennardJones(sigma=3.4, epsilon=0.0104, rc=5.0)
+    energy = atoms.get_potential_energy()
+    write(tmp_path / "lj.xyz", [atoms])
+    given = read_labelled(tmp_path / "lj.xyz")
+    assert given.keys.energy == "energy"
+    assert given.labels[0].energy == pytest.approx(energy, rel=1e-6)
 
 
 def test_labels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

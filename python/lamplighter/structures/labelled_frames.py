@@ -192,8 +192,9 @@ def _results(atoms: Atoms) -> dict[str, object]:
 def _energies(atoms: Atoms) -> list[str]:
     names = [str(key) for key in (*_results(atoms), *atoms.info)]
     given = [name for name in names if _WORD.search(name) and not any(word in name.lower() for word in _NOT_TOTAL)]
-    # ASE repeats a total energy as the free energy
-    return [name for name in dict.fromkeys(given) if not (name == "free_energy" and "energy" in given)]
+    # ASE repeats a total energy as the free energy, and calculators that know energies of atoms add these
+    repeats = ("free_energy", "energies") if "energy" in given else ()
+    return [name for name in dict.fromkeys(given) if name not in repeats]
 
 
 def _as(energy: str, word: str) -> str:
