@@ -102,7 +102,7 @@ def turn(folder: Path, model: Path, ranks: int, domains: dict[str, str], structu
         "velocities": "300 K",
         "domains": domains,
         "stages": [{"type": "nve", "length": f"{STEPS} steps"}],
-        "output": {"folder": str(output), "thermo": "20 steps", "trajectory": "never", "restart": "20 steps"},
+        "output": {"folder": str(output), "thermo": "20 steps", "trajectory": "never", "restart": "never"},
     }
     run_file = folder / "run.yaml"
     run_file.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -20,9 +20,13 @@ from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
+from lamplighter.analysis.large_cells import is_wide, pairs_in_wide_cell
 from lamplighter.arrays import Floats, Integers
 
 Booleans = NDArray[np.bool_]
+
+_LARGE = 2000
+"""Atoms from which on ASE's neighbour search takes too much memory."""
 
 # CODATA 2018 (the SI of 2019)
 _ATOMIC_MASS_KG = 1.66053906660e-27
@@ -48,9 +52,15 @@ def bonds_by_distance(
         Pairs (lower place first), shape (m, 2), in ascending order; their lengths, Å, shape (m,). A pair that is bonded
         through two images is there twice; bonds of an atom to its own image are left out.
     """
-    atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=periodic & cell.any(axis=1))
-    first, second, length = neighbor_list("ijd", atoms, tolerance * covalent_radii[numbers])
-    once = first < second
+    repeats, radii = periodic & cell.any(axis=1), tolerance * covalent_radii[numbers]
+    longest = 2.0 * float(radii.max(initial=0.0))
+    if len(numbers) >= _LARGE and is_wide(cell, repeats, longest):
+        first, second, length = pairs_in_wide_cell(positions, cell, repeats, longest)
+        once = length < radii[first] + radii[second]
+    else:
+        atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=repeats)
+        first, second, length = neighbor_list("ijd", atoms, radii)
+        once = first < second
     first, second, length = first[once], second[once], length[once]
     order = np.lexsort((length, second, first))
     pairs = np.stack([first, second], axis=1).astype(np.int64)
