@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lamplighter.errors import (
         ConfigError,
         EnvironmentProblem,
+        Interrupted,
         LamplighterError,
         ModelError,
         PluginError,
@@ -41,6 +42,7 @@ __all__ = [
     "ConfigError",
     "EnvironmentProblem",
     "Estimate",
+    "Interrupted",
     "LammpsError",
     "LamplighterError",
     "ModelError",

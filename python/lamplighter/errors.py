@@ -73,5 +73,20 @@ class QueueProblem(LamplighterError):
     """A batch queue rejects a job, or something that is said of a job is none that a queue takes."""
 
 
+class Interrupted(LamplighterError):
+    """A run was ended before it was done.
+
+    Attributes:
+        status: The exit status of a program that it ends.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Interrupted, (str(self), self.status))
+
+
 class NoDynamics(RunFolderError):
     """Dynamics are asked for of a run that was meant to have none."""

@@ -79,3 +79,36 @@ def test_a_run_that_is_preempted_twice_has_the_tables_of_one_that_is_not(
     other_table = tmp_path / "whole" / "thermo.csv"
     assert steps_of(table) == steps_of(other_table)
     assert json.loads((tmp_path / "argon" / "status.json").read_text())["status"] == "completed"
+
+
+def test_what_cannot_run_is_refused_here_or_by_the_queue_in_its_own_words(
+    slurm: OneNodeSlurm, tmp_path: Path, run: Run
+) -> None:
+    write_run(tmp_path)
+
+    def submit(*words: str) -> str:
+        done = run([PROGRAM, "submit", "argon.yaml", *words], env=slurm.environment)
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+    too_many = str(slurm.cores + 1)
+    assert f"which has {slurm.cores} cores" in submit("--time", "1h", "--ranks-per-node", too_many)
+    assert "partition short ends jobs after 00:01:00" in submit("--time", "2min", "-p", "short")
+    assert "2 nodes are asked for, and partition low has 1" in submit("--time", "1h", "-N", "2")
+    assert not (tmp_path / "argon.job.sh").exists()
+    rejected = submit("--time", "1h", "-p", "nowhere", "--submit")
+    assert "Slurm rejects argon.job.sh" in rejected
+    assert "Invalid partition name specified" in rejected
+    assert "--overwrite replaces it" in submit("--time", "2h")
+
+
+def test_more_ranks_than_the_job_has_cores_end_at_once(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    write_run(tmp_path)
+    start = f"{PROGRAM.with_name('mpirun')} -n 2 {PROGRAM} run argon.yaml"
+    job = slurm.asked(
+        "sbatch", "--parsable", "-n1", "--hint=nomultithread", "-o", "out.log", "--wrap", start, cwd=tmp_path
+    )
+    assert slurm.wait_for(job, "COMPLETED", "FAILED", timeout=120) == "FAILED"
+    said = (tmp_path / "out.log").read_text()
+    assert "2 ranks run on this node, and the job has 1 core there" in said
+    assert not (tmp_path / "argon").exists()

@@ -175,6 +175,7 @@ def test_commands_that_prose_names_have_the_options_it_names(page: str) -> None:
 
 
 SBATCH = {"job-name", "ntasks", "cpus-per-task", "time", "signal", "open-mode", "output", "nodes", "gpus-per-node"}
+SBATCH |= {"ntasks-per-node", "mail-type", "requeue"}
 
 
 def test_job_scripts_are_shell_with_options_of_slurm() -> None:

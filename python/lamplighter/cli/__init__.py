@@ -35,6 +35,10 @@ COLLECTIVE = ("run", "lmp")
 
 def main() -> None:
     """The console script. Ends the process with the command's exit status."""
+    if sys.argv[1:2] == ["run"]:
+        from lamplighter.driver.interruption import mind_early_signals
+
+        mind_early_signals()  # before what takes longer to import
     from lamplighter.cli import streams
     from lamplighter.silence import silence_other_ranks
 

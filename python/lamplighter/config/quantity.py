@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-# Factors to LAMMPS `units metal`: ps, K, bar, Å, eV/Å. 1 atm = 1.01325 bar exactly (10th CGPM, 1954).
+# Factors to LAMMPS `units metal`: ps, K, bar, Å, eV/Å; wall times are in s.
+# 1 atm = 1.01325 bar exactly (10th CGPM, 1954).
 UNITS: dict[str, dict[str, float]] = {
     "time": {"fs": 1e-3, "ps": 1.0, "ns": 1e3},
     "temperature": {"K": 1.0},
@@ -30,6 +31,7 @@ UNITS: dict[str, dict[str, float]] = {
     "length": {"A": 1.0, "Å": 1.0, "nm": 10.0},
     "force": {"eV/A": 1.0, "eV/Å": 1.0, "meV/A": 1e-3, "meV/Å": 1e-3},
     "steps": {"steps": 1.0, "step": 1.0},
+    "wall time": {"s": 1.0, "min": 60.0, "h": 3600.0},
 }
 
 EXAMPLES = {
@@ -39,6 +41,7 @@ EXAMPLES = {
     "length": "'2 A'",
     "force": "'0.05 eV/A'",
     "duration": "'20 ps' or '200 steps'",
+    "wall time": "'30 min'",
 }
 
 _PATTERN = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d].*?)\s*$")
@@ -49,7 +52,7 @@ class Quantity:
     """A value with its unit.
 
     `value` is in `unit`; `metal` is the same quantity in the LAMMPS metal unit of its kind (ps, K, bar, Å,
-    eV/Å, or a count of steps).
+    eV/Å), a count of steps, or s of wall time.
     """
 
     value: float

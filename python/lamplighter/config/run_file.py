@@ -90,6 +90,18 @@ OptionalInterval = Annotated[
 """A time, a number of steps, or `never`."""
 
 
+def _wall_time(given: Any) -> Quantity | None:
+    return None if given is None or given == "never" else parse_quantity(given, "wall time", "positive")
+
+
+OptionalWallTime = Annotated[
+    Quantity | None,
+    PlainValidator(_wall_time),
+    PlainSerializer(lambda interval: "never" if interval is None else str(interval)),
+]
+"""Time on the clock, or `never`."""
+
+
 class OutputSection(ConfigSection):
     """What the run writes, how often, and where."""
 
@@ -98,6 +110,7 @@ class OutputSection(ConfigSection):
     trajectory: OptionalInterval = Quantity(0.1, "ps")
     centres_of_mass: OptionalInterval = None
     restart: OptionalInterval = Quantity(1.0, "ps")
+    restart_wall: OptionalWallTime = None
 
 
 class _SaysWhatIsWrong(type(ConfigSection)):  # type: ignore[misc]

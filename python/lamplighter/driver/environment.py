@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter import launcher
+from lamplighter.cluster.allocation import require_ranks_fit
 from lamplighter.driver import other_plugins
 from lamplighter.errors import EnvironmentProblem, LauncherProblem
 
@@ -56,12 +57,14 @@ def prepare(threads: int | None = None) -> Environment:
     Raises:
         EnvironmentProblem: MPI cannot be loaded, or `threads` is not positive.
         LauncherProblem: a launcher that our MPI does not know started several of us.
+        QueueProblem: a node has more ranks than cores that the job has there.
     """
     limit_openmp()
     mpi = import_mpi()
     comm = mpi.COMM_WORLD
     refuse_lonely_processes(comm.Get_size())
     node = comm.Split_type(mpi.COMM_TYPE_SHARED)
+    require_ranks_fit(comm.allreduce(node.Get_size(), op=mpi.MAX))
     cores = node.allgather(available_cores())
     chosen = threads_per_rank(_requested(threads), cores)
     set_tensorflow_threads(chosen)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamplighter import exit_status
-from lamplighter.driver.interruption import Interrupted
-from lamplighter.errors import LamplighterError, LauncherProblem, OutputLost, RunFolderBusy
+from lamplighter.errors import Interrupted, LamplighterError, LauncherProblem, OutputLost, RunFolderBusy
 from lamplighter.silence import last_words
 
 AGREEMENT_S = 2.0

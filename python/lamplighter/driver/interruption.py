@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from lamplighter import exit_status, launcher
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import Interrupted, LamplighterError, QueueProblem
 
 OF_BATCH_SYSTEMS = (signal.SIGTERM, signal.SIGUSR1)
 SIGNALS = (signal.SIGINT, *OF_BATCH_SYSTEMS)
@@ -44,21 +44,6 @@ class Stop:
 
 
 WALL_TIME = Stop("the wall time", exit_status.LATER, is_wall_time=True)
-
-
-class Interrupted(LamplighterError):
-    """A run was ended before it was done.
-
-    Attributes:
-        status: The exit status of a program that it ends.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Interrupted, (str(self), self.status))
 
 
 def stop_by(number: int) -> Stop:
@@ -91,10 +76,12 @@ class StopRequests:
 
     Attributes:
         first: What came first; None: nothing yet. Rank 0's counts for all ranks (`agreed`).
+        came_further: Something was kept with which a run that goes on does not begin where this one did.
     """
 
     def __init__(self, comm: Any) -> None:
         self.first: Stop | None = None
+        self.came_further = False
         self._comm = comm
         self._action: Callable[[], None] | None = None
         self._last_words: list[Callable[[], None]] = []
@@ -102,7 +89,7 @@ class StopRequests:
         self._hears = threading.current_thread() is threading.main_thread()
         self._old_handlers: dict[int, Any] = {}
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._noticed = threading.Event()
 
     def __enter__(self) -> StopRequests:
         if not self._hears:
@@ -118,7 +105,7 @@ class StopRequests:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ended.set()
+        self._noticed.set()
         if not self._hears:
             return
         signal.set_wakeup_fd(self._old_descriptor)
@@ -151,10 +138,20 @@ class StopRequests:
             doing: What is ended, for the message.
 
         Raises:
-            Interrupted: on all ranks.
+            Interrupted, QueueProblem: on all ranks.
         """
         if (stop := self.agreed()) is not None:
-            raise Interrupted(f"{stop.what} ended {doing}", stop.status)
+            raise self.ending(stop, doing)
+
+    def ending(self, stop: Stop, doing: str) -> LamplighterError:
+        """What is raised for `stop`; of the wall time no word to try again, where that would end at the same place."""
+        self._noticed.set()
+        if stop.is_wall_time and not self.came_further:
+            return QueueProblem(
+                f"{stop.what} was up before the run had come any further than where it began, and would be so again: "
+                f"give it more time, or more ranks (it ended {doing})"
+            )
+        return Interrupted(f"{stop.what} ended {doing}", stop.status)
 
     @contextlib.contextmanager
     def passed_to(self, action: Callable[[], None]) -> Iterator[None]:
@@ -188,13 +185,14 @@ class StopRequests:
         """End all ranks where the main thread does not notice, and has nothing to save."""
         if stop.status != exit_status.LATER or self._comm.Get_rank() != 0:
             return
-        while not self._ended.wait(PATIENCE_S):
+        while not self._noticed.wait(PATIENCE_S):
             if not self._patient:
                 for action in self._last_words:
                     with contextlib.suppress(Exception):
                         action()
-                print(f"Error: {stop.what} ended the run between two steps of its work", file=sys.stderr, flush=True)
-                end_at_once(self._comm, stop.status)
+                problem = self.ending(stop, "the run, which was busy with something that it will begin anew")
+                print(f"Error: {problem}", file=sys.stderr, flush=True)
+                end_at_once(self._comm, stop.status if isinstance(problem, Interrupted) else exit_status.ERROR)
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:

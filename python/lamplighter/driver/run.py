@@ -15,7 +15,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import model_trust, preflight, provenance, script
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Interrupted, StopRequests
+from lamplighter.driver.interruption import StopRequests
 from lamplighter.driver.lammps_scripts import expanded, scripts_folder
 from lamplighter.driver.resumed_outputs import drop_lines_between
 from lamplighter.driver.run_end import ended_by_guard, record_failure, require_whole
@@ -26,6 +26,7 @@ from lamplighter.driver.script_block import text_of
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.driver.wall_clock import FROM_QUEUE, WallClock
+from lamplighter.errors import Interrupted
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.status import RunStatus
 from lamplighter.structures import read_start_structure

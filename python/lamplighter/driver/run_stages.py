@@ -11,7 +11,7 @@ from lamplighter.config.stages import Minimise
 from lamplighter.driver import provenance, script
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Interrupted, Stop, StopRequests
+from lamplighter.driver.interruption import Stop, StopRequests
 from lamplighter.driver.open_lammps import open_session
 from lamplighter.driver.output_watch import OutputWatch
 from lamplighter.driver.restart_checksum import RestartSeals, forget_checksum
@@ -22,8 +22,9 @@ from lamplighter.driver.session import LammpsError, Session
 from lamplighter.driver.stage_blocks import BEGIN_TABLE, RESTART_STEP, RUN_DYNAMICS, RUN_TO_RESTART
 from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.driver.start_limits import refused_at_the_first_step
+from lamplighter.driver.wall_checkpoints import WallCheckpoints
 from lamplighter.driver.wall_clock import WallClock
-from lamplighter.errors import LamplighterError, QueueProblem
+from lamplighter.errors import LamplighterError
 from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin
 from lamplighter.run_folder.names import (
@@ -55,7 +56,9 @@ def carry_out_stages(
     log = ["-log", LOG] if plan.blocks and not plan.restart else ["-log", "none"]
     session = open_session(env, plan.setup, ["-screen", "none", "-nocite", *log])
     try:
-        if plan.setup.evaluated_by == "own lammps" and (plan.run.guard.criteria or plan.run.committee is not None):
+        run = plan.run
+        own_styles = run.guard.criteria or run.committee is not None or run.output.restart_wall is not None
+        if plan.setup.evaluated_by == "own lammps" and own_styles:
             load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {LOG} append")
@@ -67,8 +70,15 @@ def carry_out_stages(
         stops.check(f"the run before its first step; {how_to_resume(plan)}")
         output = OutputWatch(plan.folder, lambda: _request_stop(session, env), env.is_first)
         asking = stops.passed_to(lambda: _request_stop(session, env))
-        with asking, _progress(plan, env, status, progress), output:
-            _run_blocks(plan, env, status, session, stops, clock, output)
+        every = run.output.restart_wall
+        checkpoints = WallCheckpoints(
+            None if every is None else every.metal,
+            lambda: _request_stop(session, env),
+            env.is_first,
+            plan.restart.file if plan.restart is not None else "",
+        )
+        with asking, _progress(plan, env, status, progress), output, checkpoints:
+            _run_blocks(plan, env, status, session, stops, clock, output, checkpoints)
     except LammpsError as problem:
         if env.ranks == 1 or problem.on_all_ranks:
             session.close()
@@ -102,8 +112,8 @@ def _run_blocks(
     stops: StopRequests,
     clock: WallClock,
     output: OutputWatch,
+    checkpoints: WallCheckpoints,
 ) -> None:
-    came_further = False
     placed = steps_of_stages(plan.run.stages)
     seals = RestartSeals(Path())
     for block in plan.blocks:
@@ -112,9 +122,9 @@ def _run_blocks(
         began = time.perf_counter()
         before = 0.0 if block.stage is None else status.stages[block.stage].wall_s or 0.0
         try:
-            for line in _lines(block, session, status):
+            for line in _lines(block, session, status, checkpoints):
                 try:
-                    with clock.measuring(lambda: session.step):
+                    with clock.measuring(lambda: session.step), checkpoints.within_dynamics(line == RUN_TO_RESTART):
                         session.command(line)
                 except LammpsError as problem:
                     if (against := output.look()) is not None:
@@ -122,17 +132,19 @@ def _run_blocks(
                     raise
                 if block.stage is not None:
                     status.stages[block.stage].wall_s = before + time.perf_counter() - began
-                stop, against = env.comm.bcast((stops.first, output.problem), root=0)
+                stop, against, due = env.comm.bcast((stops.first, output.problem, checkpoints.due), root=0)
                 if against is not None:
                     raise output_lost(plan, against)
                 if stop is not None:
-                    raise _interrupted(plan, env, session, stop, block, placed, came_further, seals)
+                    raise _interrupted(plan, env, session, stops, stop, block, placed, seals)
+                if due:
+                    _write_by_the_clock(plan, session, checkpoints, block, placed)
                 if block.stage is not None:
                     if env.is_first:
                         seals.seal_new()
                     _ask_guard(plan, session, status, placed[block.stage])
             status.natoms = session.n_atoms
-            came_further = came_further or block.stage is not None
+            stops.came_further = stops.came_further or block.stage is not None
             if env.is_first and block.title == script.POTENTIAL_TITLE:
                 provenance.add_loaders(plan.provenance_file, plan.run, plan.setup)
         except BaseException as problem:
@@ -143,18 +155,36 @@ def _run_blocks(
             status.write(Path())
 
 
-def _lines(block: Block, session: Session, status: RunStatus) -> Iterator[str]:
+def _lines(block: Block, session: Session, status: RunStatus, checkpoints: WallCheckpoints) -> Iterator[str]:
     """The lines that LAMMPS carries out, one after the other; dynamics in parts, from restart file to restart file."""
     for line in block.lines:
         if line == RUN_DYNAMICS:
             yield from BEGIN_TABLE
             yield RUN_TO_RESTART
-            while session.step == session.variable(RESTART_STEP) < session.variable("step_end"):
+            while session.step < session.variable("step_end") and session.step in (
+                session.variable(RESTART_STEP),
+                checkpoints.written_at,
+            ):
                 if ended_by_guard(status):
                     break
                 yield RUN_TO_RESTART
         elif not line.startswith("#"):
             yield line
+
+
+def _write_by_the_clock(
+    plan: Plan, session: Session, checkpoints: WallCheckpoints, block: Block, placed: list[StageSteps]
+) -> None:
+    """A restart file, where there is a step of dynamics to keep; LAMMPS then goes on. Collective."""
+
+    def release() -> None:
+        session.lammps.set_internal_variable(script.STOP_VARIABLE, 0.0)
+
+    inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
+    if inside and placed[block.stage or 0].begin < session.step:
+        checkpoints.write(session, release)
+    else:
+        checkpoints.later(session, release)
 
 
 def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
@@ -176,10 +206,10 @@ def _interrupted(
     plan: Plan,
     env: Environment,
     session: Session,
+    stops: StopRequests,
     stop: Stop,
     block: Block,
     placed: list[StageSteps],
-    came_further: bool,
     seals: RestartSeals,
 ) -> LamplighterError:
     """What is raised: in dynamics, once a restart file is written, while thermostat and barostat are still defined."""
@@ -191,13 +221,9 @@ def _interrupted(
         session.command(f"write_restart {INTERRUPTED}")
         if env.is_first:
             seals.seal_new()
-        came_further = came_further or plan.restart is None or step > plan.restart.step
-    if stop.is_wall_time and not came_further:
-        return QueueProblem(
-            f"{stop.what} was up before the run had come any further than where it began (step {step}), and would be "
-            "so again: give it more time, or more ranks"
-        )
-    return Interrupted(f"{stop.what} ended the run at step {step}; {how_to_resume(plan)}", stop.status)
+        if plan.restart is None or step > plan.restart.step:
+            stops.came_further = True
+    return stops.ending(stop, f"the run at step {step}; {how_to_resume(plan)}")
 
 
 @contextlib.contextmanager

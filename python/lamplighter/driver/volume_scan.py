@@ -22,7 +22,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Interrupted, Stop, StopRequests
+from lamplighter.driver.interruption import Stop, StopRequests
 from lamplighter.driver.member_evaluator import evaluator_of
 from lamplighter.driver.members import Member, members_alone
 from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
@@ -111,7 +111,7 @@ class VolumeScanOfRun:
         told = agree(comm, lambda: self._by_reference(frames, kept, stops))
         models = {}
         for name, member in self._members.items():
-            known = _Known(f"model {name}", kept, stops.agreed, self._env.is_first, self._progress)
+            known = _Known(f"model {name}", kept, stops, stops.agreed, self._env.is_first, self._progress)
             models[name] = self._energies(frames, name, member, known)
 
         def write() -> None:
@@ -168,7 +168,7 @@ class VolumeScanOfRun:
         """On the first rank; the frames are written with what it says of them."""
         told = None
         if self._reference is not None:
-            known = _Known(REFERENCE, kept, lambda: stops.first, True, self._progress)
+            known = _Known(REFERENCE, kept, stops, lambda: stops.first, True, self._progress)
             name = self._reference.name
             name += " (reference)" if name in self._members else ""
             told = frames.evaluated(self._reference.evaluate, name, known)
@@ -204,6 +204,7 @@ class _Known:
         self,
         key: str,
         kept: Kept,
+        stops: StopRequests,
         asked: Callable[[], Stop | None],
         writes: bool,
         shows_progress: bool,
@@ -211,17 +212,18 @@ class _Known:
         self.shows_progress = shows_progress
         self._labels = kept.get(key, {})
         self.number = len(self._labels)
-        self._key, self._asked, self._writes = key, asked, writes
+        self._key, self._stops, self._asked, self._writes = key, stops, asked, writes
 
     def get(self, place: int) -> Labels | None:
         stop = self._asked()
         if stop is not None:
             run_file = shlex.quote(str(Path.cwd() / RUN_FILE))
             advice = f"go on with it: lamplighter run {run_file} --resume"
-            raise Interrupted(f"{stop.what} ended the volume scan; {advice}", stop.status)
+            raise self._stops.ending(stop, f"the volume scan; {advice}")
         return self._labels.get(place)
 
     def keep(self, place: int, labels: Labels) -> None:
+        self._stops.came_further = True
         if not self._writes:
             return
         content = {"of": self._key, "place": place, "energy": labels.energy}

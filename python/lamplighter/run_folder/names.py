@@ -32,6 +32,9 @@ SCAN_TABLE = "volume_scan.csv"
 SCAN_FIGURE = "volume_scan.png"
 SCAN_RESULT = "volume_scan.json"
 
+BY_THE_CLOCK = "restart.clock_{}.bin"
+"""Two in turn, with `output.restart_wall`."""
+
 RESTART_FILES = "restart.*.bin"
 """A pattern: two that are written in turn, one at the end of each stage, one on a signal."""
 
