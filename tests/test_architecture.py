@@ -39,7 +39,8 @@ ARROWS: dict[str, set[str]] = {
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"}
     | {"cluster"},
     "conformance": {"potentials", "driver", "config"},
-    "cli": {"api", "report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
+    "scaling": {"driver", "observables", "run_folder", "model_files", "analysis", "structures", "config", DOOR},
+    "cli": {"api", "scaling", "report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
     | {"analysis", "structures", "config", "cluster", DOOR},
 }
 """Which rooms each room may import, besides the ground and the version."""

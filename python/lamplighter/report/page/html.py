@@ -33,14 +33,8 @@ _SYMBOLS = {
 
 def page(report: Report, title: str) -> str:
     """The report as HTML. Its own security policy forbids it to fetch anything, and to run any script but its own."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    environment.filters["kind"] = lambda block: type(block).__name__
-    environment.filters["anchor"] = anchor
+    environment = _environment()
     environment.filters["symbol"] = lambda state: _SYMBOLS[state]
-    environment.filters["batches"] = _batches
     environment.filters["cell"] = _cell
     environment.filters["mean_cell"] = lambda spread: "–" if spread is None else _mean(spread)
     environment.filters["spread_cell"] = lambda spread: "–" if spread is None else f"{spread.spread:.2g}"
@@ -48,7 +42,6 @@ def page(report: Report, title: str) -> str:
     environment.filters["definition_of"] = lambda found, name: next(
         numbers[name].definition for numbers in found if name in numbers
     )
-    environment.globals["svg"] = _Pictures()
     script = _template("viewer.js") + _template("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     text = environment.get_template("report.html.j2").render(
@@ -61,6 +54,28 @@ def page(report: Report, title: str) -> str:
         version=lamplighter.__version__,
     )
     return text.lstrip() + "\n"
+
+
+def page_of_cards(title: str, brand: str, cards: Sequence[tuple[str, Content]]) -> str:
+    """A page of titled cards as HTML, in the look of the report; it runs no script at all."""
+    template = _environment().get_template("cards.html.j2")
+    text = template.render(
+        title=title, brand=brand, cards=cards, style=Markup(_template("report.css")), version=lamplighter.__version__
+    )
+    return text.lstrip() + "\n"
+
+
+def _environment() -> jinja2.Environment:
+    """What the templates of all pages share."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["anchor"] = anchor
+    environment.filters["batches"] = _batches
+    environment.globals["svg"] = _Pictures()
+    return environment
 
 
 def anchor(text: str) -> str:

@@ -1,0 +1,391 @@
+"""What limits dynamics on a machine, and what to choose there: asked of the times that `lamplighter bench` measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamplighter.analysis import step_cost
+from lamplighter.analysis.step_cost import Network, Projected, StepCost
+from lamplighter.arrays import Floats
+
+PARTS = {
+    "Pair": "model",
+    "Comm": "exchange and waiting",
+    "Neigh": "neighbour lists",
+    "Modify": "integration",
+    "Output": "output",
+    "Other": "other",
+}
+"""LAMMPS' sections as they are named here; `Pair` holds what the model exchanges of its own."""
+
+OUTPUT_EVERY = 5
+"""Steps between two lines, frames or restart files while their cost is measured."""
+
+ON_PAPER_RANKS = (1, 10, 20, 50, 100, 200, 500, 1000)
+ON_PAPER_ATOMS = (100_000, 1_000_000)
+
+COMMITTEE_SHARE = 0.10
+"""What a committee may cost of a step, where an interval is advised."""
+
+TOO_UNCERTAIN = 0.5
+"""Relative error of a step of 10⁵ atoms on one rank beyond which nothing is said on paper."""
+
+DECIDED = 2.0
+"""Differences below so many standard errors are called noise."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A time with its standard error, both in seconds a step."""
+
+    seconds: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One start of LAMMPS.
+
+    Attributes:
+        variant, model, dtype, engine: The potential.
+        atoms, ranks, threads: N, P, and threads of the model on each rank.
+        steps, rounds: Steps of a block, and blocks of each side that count.
+        step: The plain step.
+        parts: Of it, by LAMMPS' timers, named as `PARTS`, s.
+        waiting: For other ranks, s a step, by a timer that synchronises; None: not measured, or one rank.
+        added: What a side takes more than the plain step, s a step: `guard`, `committee 20`, `skin 1.5`, `thermo`, …
+        ghosts: Of a rank, mean.
+        messages: Of a rank, each time that something travels.
+        cutoff_A, density: Of ghosts, and atoms/Å³.
+        rebuilt_every: Steps between two builds of neighbour lists; inf: there was none.
+        memory_MB: Of the largest rank.
+        forces: Name of the file of the start's forces; empty: none.
+        reference: Whether sides were measured.
+    """
+
+    variant: str
+    model: str
+    dtype: str
+    engine: str
+    atoms: int
+    ranks: int
+    threads: int
+    steps: int
+    rounds: int
+    step: Timed
+    parts: dict[str, float]
+    waiting: float | None
+    added: dict[str, Timed]
+    ghosts: float
+    messages: int
+    cutoff_A: float  # noqa: N815
+    density: float
+    rebuilt_every: float
+    memory_MB: float  # noqa: N815
+    forces: str
+    reference: bool
+
+    @property
+    def predictors(self) -> Floats:
+        """N/P, G, M and 1."""
+        return np.array([self.atoms / self.ranks, self.ghosts, self.messages, 1.0])
+
+
+@dataclass(frozen=True)
+class VariantScaling:
+    """What the times of one potential say together.
+
+    Attributes:
+        variant: The potential.
+        cost: The four terms.
+        limits: What takes the most of a step besides the atoms' own work, at the reference size on the most ranks, and
+            its share.
+        reference: The measurement that `limits` is of.
+        on_paper: Steps of 10⁵ and 10⁶ atoms on up to 1000 ranks; empty: the terms are not known well enough.
+        stops: Of each number of atoms the most ranks at an efficiency of a half.
+    """
+
+    variant: str
+    cost: StepCost
+    limits: tuple[str, float]
+    reference: Measurement
+    on_paper: tuple[Projected, ...]
+    stops: dict[int, int | None]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to choose.
+
+    Attributes:
+        what: `ranks`, `dtype`, `engine`, `skin`, `committee interval`.
+        choice: In words.
+        why: The times behind it.
+        decided: Whether the difference to the next best is more than noise.
+    """
+
+    what: str
+    choice: str
+    why: str
+    decided: bool
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The answer of `lamplighter bench`.
+
+    Attributes:
+        source: The run file.
+        machine: Processor and cores.
+        timestep_ps: Of a step.
+        measurements: In ascending order of size and ranks, variant by variant.
+        variants: Fits of each.
+        atoms: That advice is for.
+        advice: What to choose.
+        network: Taken on paper.
+        intervals: Steps between outputs of the run file: `thermo`, `trajectory`, `restart`, and `committee`.
+        left_out: What was not measured, and why.
+        notes: What limits the numbers.
+    """
+
+    source: str
+    machine: dict[str, Any]
+    timestep_ps: float
+    measurements: tuple[Measurement, ...]
+    variants: tuple[VariantScaling, ...]
+    atoms: int
+    advice: tuple[Advice, ...]
+    network: Network
+    intervals: dict[str, int]
+    left_out: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    def ns_per_day(self, seconds: float) -> float:
+        """Of a step that takes so long."""
+        return 86_400.0 / seconds * self.timestep_ps * 1e-3
+
+
+def measurement_of(line: Mapping[str, Any]) -> Measurement:
+    """A line of `measurements.jsonl`. Raises KeyError, TypeError, ValueError: it is none."""
+    blocks = line["blocks"]
+    plain = blocks["plain"]
+    rounds, steps = len(plain), int(line["steps"])
+    times = np.array([each["seconds"] for each in plain])
+    names = {name for each in plain for name in each["parts"]}
+    parts = {PARTS.get(n, n): float(np.median([each["parts"].get(n, 0.0) for each in plain])) for n in names}
+    builds = sum(each["builds"] for each in plain)
+    added = {
+        name: _median(np.array([each["seconds"] for each in side]) - times)
+        for name, side in blocks.items()
+        if name not in ("plain", "synchronised")
+    }
+    waiting = None
+    if "synchronised" in blocks and line["ranks"] > 1:
+        waiting = float(np.median([each["parts"].get("Sync", 0.0) for each in blocks["synchronised"]]))
+    return Measurement(
+        variant=line["variant"], model=line["model"], dtype=line["dtype"], engine=line["engine"],
+        atoms=int(line["atoms"]), ranks=int(line["ranks"]), threads=int(line["threads"]), steps=steps, rounds=rounds,
+        step=_median(times), parts=parts, waiting=waiting, added=added, ghosts=float(line["ghosts"]),
+        messages=step_cost.messages(line["grid"], line["box_A"], line["cutoff_A"]), cutoff_A=float(line["cutoff_A"]),
+        density=float(line["atoms"]) / math.prod(line["box_A"]),
+        rebuilt_every=steps * rounds / builds if builds else math.inf,
+        memory_MB=float(line["memory_MB"]), forces=line.get("forces", ""), reference=len(blocks) > 1,
+    )  # fmt: skip
+
+
+def _median(values: Floats) -> Timed:
+    """Median over blocks; its error that of a normal sample's, sqrt(π/2) s/√n."""
+    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return Timed(float(np.median(values)), math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(values)))
+
+
+def scaling_of(
+    measurements: Sequence[Measurement],
+    *,
+    source: str,
+    machine: dict[str, Any],
+    timestep_ps: float,
+    atoms: int,
+    network: Network,
+    intervals: dict[str, int],
+    skin: float,
+    forces: Mapping[str, Floats],
+    left_out: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+) -> Scaling:
+    """What the measurements say together.
+
+    Args:
+        measurements: One or more.
+        source: The run file.
+        machine: That they were made on.
+        timestep_ps: Of the run file.
+        atoms: That advice is for.
+        network: For what is said on paper.
+        intervals: Steps between outputs, and between evaluations of a committee, in the run file.
+        skin: Of the run file, Å.
+        forces: Of the start structure, by the names of their files.
+        left_out: What was not measured, and why.
+        notes: To be said.
+    """
+    names = list(dict.fromkeys(each.variant for each in measurements))
+    ordered = sorted(measurements, key=lambda each: (names.index(each.variant), each.atoms, each.ranks))
+    found = [_variant(name, [each for each in ordered if each.variant == name], network) for name in names]
+    said = [*notes, *(f"{each.variant}: {note}" for each in found for note in each.cost.notes)]
+    if len({each.threads for each in ordered}) > 1:
+        said.append("threads of the model differ between numbers of ranks: cores / ranks, as in a run")
+    return Scaling(
+        source, machine, timestep_ps, tuple(ordered), tuple(found), atoms,
+        tuple(_advice(ordered, found, atoms, skin, intervals, forces)), network, intervals, tuple(left_out),
+        tuple(said),
+    )  # fmt: skip
+
+
+def _variant(name: str, made: Sequence[Measurement], network: Network) -> VariantScaling:
+    predictors = np.array([each.predictors for each in made])
+    seconds = np.array([each.step.seconds for each in made])
+    cost = step_cost.fit(predictors, seconds, np.array([each.step.error for each in made]))
+    last = max((each for each in made if each.reference), key=lambda each: each.ranks, default=made[-1])
+    shares = cost.shares(last.predictors)
+    largest = 1 + int(np.argmax(shares[1:]))
+    on_paper: tuple[Projected, ...] = ()
+    if _can_be_projected(cost, last):
+        on_paper = tuple(
+            step_cost.projected(cost, atoms, ranks, last.density, last.cutoff_A, network)
+            for atoms in ON_PAPER_ATOMS
+            for ranks in ON_PAPER_RANKS
+        )
+    stops = {n: step_cost.stops_at([each for each in on_paper if each.atoms == n]) for n in ON_PAPER_ATOMS if on_paper}
+    total = float(shares.sum())
+    limit = (step_cost.TERMS[largest], float(shares[largest]) / total)
+    return VariantScaling(name, cost, limit, last, on_paper, stops)
+
+
+def _can_be_projected(cost: StepCost, reference: Measurement) -> bool:
+    """Whether the terms are known well enough for something to be said on paper."""
+    predictors = step_cost.cubic_predictors(min(ON_PAPER_ATOMS), 1, reference.density, reference.cutoff_A)
+    seconds, error = cost.seconds(predictors)
+    return cost.told_apart and cost.values[0] > 0.0 and error <= TOO_UNCERTAIN * seconds
+
+
+def _advice(
+    made: Sequence[Measurement],
+    fits: Sequence[VariantScaling],
+    atoms: int,
+    skin: float,
+    intervals: dict[str, int],
+    forces: Mapping[str, Floats],
+) -> list[Advice]:
+    nearest = min({each.atoms for each in made}, key=lambda size: abs(math.log(size / atoms)))
+    at_size = [each for each in made if each.atoms == nearest]
+    best = min(at_size, key=lambda each: each.step.seconds)
+    found = [_ranks(at_size, best, atoms)]
+    for what in ("dtype", "engine", "model"):
+        found += _between(what, at_size, best, forces)
+    whole = [each for each in made if each.reference and each.variant == best.variant]
+    if whole:
+        reference = min(whole, key=lambda each: (abs(each.ranks - int(found[0].choice)), -each.ranks))
+        found += _skin(reference, skin)
+        found += _interval(reference, intervals)
+    return found
+
+
+def _ranks(at_size: Sequence[Measurement], best: Measurement, atoms: int) -> Advice:
+    same = sorted((each for each in at_size if each.variant == best.variant), key=lambda each: each.ranks)
+    known = [each for each in same if each is best or math.isfinite(each.step.error + best.step.error)]
+    chosen = next(each for each in known if not differs(each.step, best.step))
+    times = ", ".join(f"{each.ranks}: {1e3 * each.step.seconds:.3g} ms" for each in same)
+    size = "" if best.atoms == atoms else f" (measured at {best.atoms} atoms, the size nearest to {atoms})"
+    if len(same) == 1:
+        return Advice("ranks", str(chosen.ranks), f"no other number was measured{size}", False)
+    why = f"a step of {best.variant} on {times}{size}"
+    if chosen is not best:
+        why += f"; {best.ranks} ranks are faster by no more than noise"
+    decided = all(differs(each.step, best.step) for each in same if each is not best)
+    return Advice("ranks", str(chosen.ranks), why, decided)
+
+
+def _between(
+    what: str, at_size: Sequence[Measurement], best: Measurement, forces: Mapping[str, Floats]
+) -> list[Advice]:
+    """The choice of a precision, an engine or a model, all else equal."""
+    rest = [name for name in ("model", "dtype", "engine") if name != what]
+    same = [
+        each
+        for each in at_size
+        if each.ranks == best.ranks and all(getattr(each, name) == getattr(best, name) for name in rest)
+    ]
+    if len({getattr(each, what) for each in same}) < 2:
+        return []
+    others = sorted((each for each in same if each is not best), key=lambda each: each.step.seconds)
+    times = ", ".join(f"{getattr(each, what)}: {1e3 * each.step.seconds:.3g} ms" for each in [best, *others])
+    decided = differs(others[0].step, best.step)
+    choice = getattr(best, what) if decided else f"either, {getattr(best, what)} and {getattr(others[0], what)}"
+    why = f"a step takes {times}" + ("" if decided else ", which is no more than noise")
+    if what == "model":
+        return [Advice(what, choice, f"{why}; accuracy is another question", decided)]
+    for other in others:
+        pair = [forces.get(each.forces) for each in (best, other)]
+        if pair[0] is not None and pair[1] is not None and pair[0].shape == pair[1].shape:
+            difference = pair[0] - pair[1]
+            rms = float(np.sqrt(np.mean(difference**2)))
+            largest = float(np.abs(difference).max())
+            why += (
+                f"; forces of the start differ between {getattr(best, what)} and {getattr(other, what)} by {rms:.2g} "
+                f"(rms) and {largest:.2g} eV/Å (largest)"
+            )
+    if what == "dtype" and best.dtype == "float32":
+        why += "; energies lose digits too, so look at the drift of an NVE run before long float32 runs"
+    return [Advice(what, choice, why, decided)]
+
+
+def _skin(reference: Measurement, own: float) -> list[Advice]:
+    tried = {own: Timed(0.0, 0.0)} | {
+        float(name.split()[1]): time for name, time in reference.added.items() if name.startswith("skin ")
+    }
+    if len(tried) < 2:
+        return []
+    best = min(tried, key=lambda skin: tried[skin].seconds)
+    decided = best != own and differs(tried[best], tried[own])
+    times = ", ".join(
+        f"{skin:g} Å: {1e3 * (reference.step.seconds + time.seconds):.4g} ms" for skin, time in sorted(tried.items())
+    )
+    why = f"a step takes {times} ({reference.ranks} rank{'s' if reference.ranks > 1 else ''})"
+    if not decided:
+        why += "; the differences to that of the run file are no more than noise" if best != own else ""
+        return [Advice("skin", f"{own:g} Å", why, best == own)]
+    return [Advice("skin", f"{best:g} Å", why, True)]
+
+
+def _interval(reference: Measurement, intervals: dict[str, int]) -> list[Advice]:
+    tried = {int(name.split()[1]): time for name, time in reference.added.items() if name.startswith("committee ")}
+    if not tried:
+        return []
+    # all tell the same number, what one evaluation of the others costs: their mean, weighted by their errors
+    each = np.array([every * time.seconds for every, time in tried.items()])
+    errors = np.array([max(every * time.error, 1e-12) for every, time in tried.items()])
+    weights = 1.0 / errors**2 if np.all(np.isfinite(errors)) else np.ones(len(each))
+    evaluation = max(float(weights @ each / weights.sum()), 0.0)
+    error = float(1.0 / math.sqrt(weights.sum())) if np.all(np.isfinite(errors)) else math.nan
+    advised = max(1, math.ceil(evaluation / (COMMITTEE_SHARE * reference.step.seconds)))
+    costs = ", ".join(
+        f"every {every}: {100 * time.seconds / reference.step.seconds:+.1f} %" for every, time in sorted(tried.items())
+    )
+    why = (
+        f"evaluating the other members takes {1e3 * evaluation:.3g} ± {1e3 * error:.1g} ms; of a step ({costs}); "
+        f"{advised} is the shortest interval that costs at most {100 * COMMITTEE_SHARE:.0f} %"
+    )
+    own = intervals.get("committee")
+    if own is not None:
+        why += f"; the run file has {own}"
+    return [Advice("committee interval", str(advised), why, evaluation > DECIDED * error)]
+
+
+def differs(one: Timed, other: Timed) -> bool:
+    """Whether two times differ by more than noise; not, where an error is not known."""
+    return abs(one.seconds - other.seconds) > DECIDED * math.hypot(one.error, other.error)
