@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,11 @@ import pytest
 import yaml
 from ase.build import bulk
 from ase.io import write
+
+from lamplighter import cli
+from lamplighter.config.loading import load_run_file
+from lamplighter.scaling.bench import _Course, _too_thin
+from lamplighter.scaling.cases import Case, Variant
 
 PROGRAM = Path(sys.executable).parent / "lamplighter"
 RUN: dict[str, Any] = {
@@ -31,8 +38,6 @@ WORDS = ["run.yaml", "--skin", "1", "--committee", "5", "--sizes", "256,512"]
 
 
 def bench(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    import os
-
     command = [PROGRAM, "bench", *words]
     env = {**os.environ, **settings}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False, env=env)
@@ -47,7 +52,7 @@ def system(folder: Path) -> None:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
     system(folder)
-    done = bench(folder, *WORDS, "--ranks", "1", "--budget", "60s", "--json")
+    done = bench(folder, *WORDS, "--ranks", "1", "--budget", "20s", "--json")
     assert done.returncode == 0, done.stderr
     (folder / "said.json").write_text(done.stdout)
     return folder
@@ -81,15 +86,14 @@ def test_the_same_command_goes_on_and_what_changed_is_named(measured: Path) -> N
     lines = measured / "bench" / "measurements.jsonl"
     before = lines.read_text()
     lines.write_text(before + '{"key": "torn')
-    done = bench(measured, *WORDS, "--ranks", "1,2", "--budget", "60s", LAMPLIGHTER_THREADS="1")
+    done = bench(measured, *WORDS, "--ranks", "1,2", "--budget", "40s", "--sizes", "256", LAMPLIGHTER_THREADS="1")
     assert done.returncode == 0, done.stderr
-    assert "2 of 4 measurements are there already" in done.stderr
+    assert "1 of 2 measurements are there already" in done.stderr
     assert "ranks was [1] and is [1, 2]; what was measured before is kept" in done.stderr
     assert lines.read_text().startswith(before)
     made = [json.loads(line) for line in lines.read_text().splitlines()]
-    assert [(each["atoms"], each["ranks"]) for each in made] == [(256, 1), (512, 1), (256, 2), (512, 2)]
+    assert [(each["atoms"], each["ranks"]) for each in made] == [(256, 1), (512, 1), (256, 2)]
     assert made[2]["grid"].count(2) == 1
-    assert "The same number of atoms on each rank" in done.stdout
 
     edited = {**RUN, "stages": [{"type": "nve", "length": "1 ps", "timestep": "1 fs"}]}
     (measured / "other.yaml").write_text(yaml.safe_dump(edited))
@@ -125,30 +129,23 @@ def test_the_same_command_goes_on_and_what_changed_is_named(measured: Path) -> N
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(
-    tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import contextlib
-    import os
-
-    from lamplighter import cli
-
     system(tmp_path)
-    here = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        with contextlib.suppress(SystemExit):
-            cli._status(["bench", "run.yaml", *words])
-    finally:
-        os.chdir(here)
+    monkeypatch.chdir(tmp_path)
+    words = ["bench", "run.yaml", *words]
+    monkeypatch.setattr(sys, "argv", ["lamplighter", *words])
+    with contextlib.suppress(SystemExit):
+        cli._status(words)
     assert message in capsys.readouterr().err
     assert not (tmp_path / "bench").exists()
 
 
 def test_a_budget_that_is_too_short_says_so_and_domains_may_be_too_thin(tmp_path: Path) -> None:
-    from lamplighter.config.loading import load_run_file
-    from lamplighter.scaling.bench import _Course, _too_thin
-    from lamplighter.scaling.cases import Case, Variant
-
     system(tmp_path)
     slow = {**RUN, "structure": {"file": "argon.xyz", "replicate": [8, 8, 8]}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(slow))

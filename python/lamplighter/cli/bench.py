@@ -153,7 +153,7 @@ def _numbers(text: str | None, option: str) -> list[float] | None:
         found = [float(word) for word in text.split(",")]
     except ValueError:
         raise LamplighterError(f"{option} {text!r} must be numbers with commas, such as 1,2") from None
-    if not all(0.0 < each < 1e6 for each in found):
+    if not all(0.0 < each < 1e12 for each in found):
         raise LamplighterError(f"{option} {text!r}: numbers must be positive")
     return found
 

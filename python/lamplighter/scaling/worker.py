@@ -40,8 +40,8 @@ from lamplighter.structures import read_start_structure
 WARM_STEPS = 5
 """Untimed: frameworks optimise in their first evaluations."""
 
-FEWEST_STEPS, MOST_STEPS = 5, 1000
-FEWEST_ROUNDS, MOST_ROUNDS = 4, 12
+FEWEST_STEPS, MOST_STEPS = 5, 500
+FEWEST_ROUNDS, MOST_ROUNDS = 4, 8
 """The first round is dropped."""
 
 MOST_FORCES = 20_000
