@@ -34,7 +34,7 @@ RUN: dict[str, Any] = {
     "guard": {"temperature": "2000 K", "variance": 10},
     "stages": [{"type": "nve", "length": "1 ps", "timestep": "2 fs"}],
 }
-WORDS = ["run.yaml", "--skin", "1", "--committee", "5", "--sizes", "256,512"]
+WORDS = ["run.yaml", "--skin", "1", "--committee", "5", "--sizes", "256,512", "--each", "2s"]
 
 
 def bench(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def system(folder: Path) -> None:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
     system(folder)
-    done = bench(folder, *WORDS, "--ranks", "1", "--budget", "20s", "--json")
+    done = bench(folder, *WORDS, "--ranks", "1", "--budget", "4min", "--json")
     assert done.returncode == 0, done.stderr
     (folder / "said.json").write_text(done.stdout)
     return folder
@@ -86,7 +86,7 @@ def test_the_same_command_goes_on_and_what_changed_is_named(measured: Path) -> N
     lines = measured / "bench" / "measurements.jsonl"
     before = lines.read_text()
     lines.write_text(before + '{"key": "torn')
-    done = bench(measured, *WORDS, "--ranks", "1,2", "--budget", "40s", "--sizes", "256", LAMPLIGHTER_THREADS="1")
+    done = bench(measured, *WORDS, "--ranks", "1,2", "--budget", "4min", "--sizes", "256", LAMPLIGHTER_THREADS="1")
     assert done.returncode == 0, done.stderr
     assert "1 of 2 measurements are there already" in done.stderr
     assert "ranks was [1] and is [1, 2]; what was measured before is kept" in done.stderr

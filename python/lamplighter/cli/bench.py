@@ -24,6 +24,9 @@ def bench(
     budget: Annotated[
         str, typer.Option(help="Stop after this wall-clock time, such as 10min, 90s or 1h30m.", metavar="TIME")
     ] = "10min",
+    each: Annotated[
+        str, typer.Option(help="Spend at most this time on one measurement, where that is enough.", metavar="TIME")
+    ] = "2min",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Keep measurements and results in this folder.", metavar="FOLDER")
     ] = Path("bench"),
@@ -116,7 +119,7 @@ def bench(
     from lamplighter.scaling.ending import ending_on_sigterm
     from lamplighter.scaling.launch import cores
 
-    if any(each.at_least > 1 for each in launchers.announced()):
+    if any(one.at_least > 1 for one in launchers.announced()):
         raise LamplighterError("lamplighter bench starts its own ranks: start it without mpirun or srun")
     environment.limit_openmp()
     wishes = Wishes(
@@ -133,6 +136,7 @@ def bench(
         threads=threads,
         atoms=atoms,
         launcher=launcher,
+        each_s=seconds_of(each, "--each"),
     )
 
     def say(line: str) -> None:

@@ -56,6 +56,7 @@ class Wishes:
         atoms: That advice is for; None: those of the run file.
         launcher: Of ranks, in the user's words; None: mpirun, or srun in an allocation of several nodes.
         network: Taken on paper.
+        each_s: The most that is spent on one measurement, unless it takes more to measure at all.
     """
 
     run_file: Path
@@ -71,6 +72,7 @@ class Wishes:
     threads: int | None = None
     atoms: int | None = None
     launcher: str | None = None
+    each_s: float = budget.LONGEST_S
 
 
 @dataclass
@@ -255,7 +257,7 @@ def _measure_all(
     broken: dict[str, str] = {}
     for place, case in enumerate(waiting):
         left = course.deadline - time.monotonic()
-        chance = budget.share(case, course.known, left, len(waiting) - place)
+        chance = budget.share(case, course.known, left, len(waiting) - place, wishes.each_s)
         thin = _too_thin(case, course, lengths)
         if thin or case.variant.name in broken:
             course.left_out.append((case.name, thin or broken[case.variant.name]))

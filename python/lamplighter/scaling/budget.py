@@ -41,7 +41,7 @@ class Share:
     least: float
 
 
-def share(case: Case, known: Sequence[Cost], left_s: float, waiting: int) -> Share:
+def share(case: Case, known: Sequence[Cost], left_s: float, waiting: int, longest_s: float = LONGEST_S) -> Share:
     """The share of the next measurement in what is left of a budget.
 
     Args:
@@ -49,6 +49,7 @@ def share(case: Case, known: Sequence[Cost], left_s: float, waiting: int) -> Sha
         known: What those before took.
         left_s: Of the budget.
         waiting: How many measurements are left, with this one.
+        longest_s: More is not spent, unless it takes more to measure at all.
     """
     least = 0.0
     if known:
@@ -57,5 +58,5 @@ def share(case: Case, known: Sequence[Cost], left_s: float, waiting: int) -> Sha
         # atoms' own work alone: ghosts and messages make small domains slower than that
         step = nearest.step_s * (case.atoms / case.ranks) / (nearest.atoms / nearest.ranks)
         least = nearest.startup_s + _STEPS_AT_LEAST * (1 + len(case.sides)) * step
-    fair = min(LONGEST_S, left_s / max(waiting, 1))
+    fair = min(longest_s, left_s / max(waiting, 1))
     return Share(max(fair, min(least, left_s)), least)
