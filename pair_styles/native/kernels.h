@@ -14,18 +14,21 @@ constexpr int ALIGNMENT = 64;    // bytes
 /* Channels that are treated together; rows are padded to a multiple of it. */
 constexpr int GROUP = 16;
 
-/* What an edge needs to know, in rows of its own: weights of the spline's coefficients for value
-   and slope of the radial functions, 1 / r, spherical harmonics (component normalised). */
+/* What follows from the geometry of an edge, its factors: weights of the spline's coefficients for
+   value and slope of the radial functions, 1 / r, spherical harmonics (component normalised). They
+   are made for FEW edges at a time and stay as they are made: the same factor of FEW edges side by
+   side, so that the next factor of an edge is FEW numbers further on. */
 constexpr int WEIGHTS = 0, SLOPES = 6, INVERSE_R = 12, HARMONICS = 13;
+constexpr int FEW = 16;
 
 /* The neighbours of one atom. Arrays have room for `capacity` edges (a multiple of 16). */
 template <class T> struct Edges {
   int count, capacity;
   double *dx, *dy, *dz;    // x_j - x_i, Angstrom
-  T *ux, *uy, *uz, *inverse_r;
+  T *ux, *uy, *uz;
   int *interval;    // of the radial tables
-  int stride;       // numbers in a row of factors
-  T *factors;       // [edge][stride]
+  int nfactors;     // of an edge
+  T *factors;       // [edge / FEW][factor][edge % FEW]
   T *gradient;      // [edge][16] out of the backward pass: dE/dr, and dE/dY_lm from lm = 1 on
   // Where the edge finds its own in the arrays below: its species' table at its interval, for paths
   // from scalars ([group][coefficient][l][GROUP]) and from vectors ([coefficient][paths *

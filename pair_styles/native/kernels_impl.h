@@ -110,6 +110,47 @@ template <class T> INLINE typename Vector<T>::V sums_of_lanes(typename Vector<T>
   return total;
 }
 
+#ifdef LAMPLIGHTER_SHUFFLE
+template <int... K> struct Indices {};
+template <int N, int... K> struct IndicesUpTo : IndicesUpTo<N - 1, N - 1, K...> {};
+template <int... K> struct IndicesUpTo<0, K...> {
+  typedef Indices<K...> All;
+};
+
+/* Of two vectors, trades the lanes of the first whose number has the bit S for those of the second
+   that have it not. */
+template <int S, class V, int... K> INLINE void trade_lanes(V &a, V &b, Indices<K...>)
+{
+  constexpr int W = sizeof...(K);
+  const V x = a, y = b;
+  a = __builtin_shufflevector(x, y, (K & S ? W + K - S : K)...);
+  b = __builtin_shufflevector(x, y, (K & S ? W + K : K + S)...);
+}
+
+template <int S, int W, class V> INLINE void transpose_bits(V *v)
+{
+  for (int k = 0; k < W; k++)
+    if (!(k & S)) trade_lanes<S>(v[k], v[k + S], typename IndicesUpTo<W>::All());
+  if constexpr (S > 1) transpose_bits<S / 2, W>(v);
+}
+#endif
+
+/* to[k][e] = from[e][k] for as many e and k as a vector has lanes; rows of either are `in` and
+   `out` numbers long. */
+template <class T> INLINE void transpose(const T *from, long in, T *to, long out)
+{
+  constexpr int W = Vector<T>::lanes;
+#ifdef LAMPLIGHTER_SHUFFLE
+  typename Vector<T>::V v[W];
+  for (int e = 0; e < W; e++) v[e] = load(from + e * in);
+  transpose_bits<W / 2, W>(v);
+  for (int k = 0; k < W; k++) store(to + k * out, v[k]);
+#else
+  for (int e = 0; e < W; e++)
+    for (int k = 0; k < W; k++) to[k * out + e] = from[e * in + k];
+#endif
+}
+
 /* ---------------------------------------------------------------------- */
 
 /* Real spherical harmonics of the unit vector (x, y, z), normalised to a mean square of 1 per
@@ -154,63 +195,67 @@ INLINE void harmonics_up_to(int l_max, int n, int stride, const T *__restrict ux
   }
 }
 
-/* Loops over FEW edges at a time keep one quantity of several edges side by side; the kernels want
-   all quantities of one edge side by side. */
-constexpr int FEW = 16;
+template <class T> INLINE T *factors_of(const Edges<T> &edges, int e)
+{
+  return edges.factors + (long) (e / FEW) * FEW * edges.nfactors + e % FEW;
+}
+
+/* The factors of the next edge. */
+template <class T> INLINE const T *after(const T *factors, const Edges<T> &edges, int e)
+{
+  return factors + (e % FEW == FEW - 1 ? (long) FEW * edges.nfactors - (FEW - 1) : 1);
+}
 
 template <class T>
 void geometry(Edges<T> &edges, int l_max, double start, double spacing, int intervals)
 {
   const double per_spacing = 1.0 / spacing;
-  const int nlm = (l_max + 1) * (l_max + 1);
-  alignas(64) T rows[HARMONICS + 16][FEW], in_interval[FEW], x[FEW], y[FEW], z[FEW];
+  alignas(64) double position[FEW];
+  alignas(64) T t_of[FEW], x[FEW], y[FEW], z[FEW];
   for (int begin = 0; begin < edges.count; begin += FEW) {
     const double *dx = edges.dx + begin, *dy = edges.dy + begin, *dz = edges.dz + begin;
-    alignas(64) double position[FEW];
+    T *factors = factors_of(edges, begin);
     for (int k = 0; k < FEW; k++) {
       const double r = __builtin_sqrt(dx[k] * dx[k] + dy[k] * dy[k] + dz[k] * dz[k]);
       const double inverse = 1.0 / r;
       x[k] = (T) (dx[k] * inverse);
       y[k] = (T) (dy[k] * inverse);
       z[k] = (T) (dz[k] * inverse);
-      rows[INVERSE_R][k] = (T) inverse;
+      factors[INVERSE_R * FEW + k] = (T) inverse;
       position[k] = (r - start) * per_spacing;
     }
     int *interval = edges.interval + begin;
     for (int k = 0; k < FEW; k++) {
-      const int here = (int) position[k];
-      interval[k] = here < 0 ? 0 : here > intervals - 1 ? intervals - 1 : here;
-      in_interval[k] = (T) (position[k] - interval[k]);
+      int here = (int) position[k];
+      here = here < 0 ? 0 : here;
+      here = here > intervals - 1 ? intervals - 1 : here;
+      interval[k] = here;
+      t_of[k] = (T) (position[k] - here);
     }
     for (int k = 0; k < FEW; k++) {
       edges.ux[begin + k] = x[k];
       edges.uy[begin + k] = y[k];
       edges.uz[begin + k] = z[k];
-      edges.inverse_r[begin + k] = rows[INVERSE_R][k];
     }
+    T *weights = factors + WEIGHTS * FEW, *slopes = factors + SLOPES * FEW;
     for (int k = 0; k < FEW; k++) {
-      const T t = in_interval[k];
+      const T t = t_of[k];
       const T u = 1 - t, t2 = t * t, t3 = t2 * t, t4 = t2 * t2, u2 = u * u, u4 = u2 * u2;
       const T c = (T) (1.0 / 120.0), s = (T) (per_spacing / 24.0);
-      rows[WEIGHTS][k] = c * u4 * u;
-      rows[WEIGHTS + 1][k] = c * (26 - 50 * t + 20 * (t2 + t3) - 20 * t4 + 5 * t4 * t);
-      rows[WEIGHTS + 2][k] = c * (66 - 60 * t2 + 30 * t4 - 10 * t4 * t);
-      rows[WEIGHTS + 3][k] = c * (26 + 50 * t + 20 * (t2 - t3) - 20 * t4 + 10 * t4 * t);
-      rows[WEIGHTS + 4][k] = c * (1 + 5 * (t + t4) + 10 * (t2 + t3) - 5 * t4 * t);
-      rows[WEIGHTS + 5][k] = c * t4 * t;
-      rows[SLOPES][k] = -s * u4;
-      rows[SLOPES + 1][k] = s * (-10 + 8 * t + 12 * t2 - 16 * t3 + 5 * t4);
-      rows[SLOPES + 2][k] = s * (-24 * t + 24 * t3 - 10 * t4);
-      rows[SLOPES + 3][k] = s * (10 + 8 * t - 12 * t2 - 16 * t3 + 10 * t4);
-      rows[SLOPES + 4][k] = s * (1 + 4 * (t + t3) + 6 * t2 - 5 * t4);
-      rows[SLOPES + 5][k] = s * t4;
+      weights[k] = c * u4 * u;
+      weights[FEW + k] = c * (26 - 50 * t + 20 * (t2 + t3) - 20 * t4 + 5 * t4 * t);
+      weights[2 * FEW + k] = c * (66 - 60 * t2 + 30 * t4 - 10 * t4 * t);
+      weights[3 * FEW + k] = c * (26 + 50 * t + 20 * (t2 - t3) - 20 * t4 + 10 * t4 * t);
+      weights[4 * FEW + k] = c * (1 + 5 * (t + t4) + 10 * (t2 + t3) - 5 * t4 * t);
+      weights[5 * FEW + k] = c * t4 * t;
+      slopes[k] = -s * u4;
+      slopes[FEW + k] = s * (-10 + 8 * t + 12 * t2 - 16 * t3 + 5 * t4);
+      slopes[2 * FEW + k] = s * (-24 * t + 24 * t3 - 10 * t4);
+      slopes[3 * FEW + k] = s * (10 + 8 * t - 12 * t2 - 16 * t3 + 10 * t4);
+      slopes[4 * FEW + k] = s * (1 + 4 * (t + t3) + 6 * t2 - 5 * t4);
+      slopes[5 * FEW + k] = s * t4;
     }
-    harmonics_up_to(l_max, FEW, FEW, x, y, z, &rows[HARMONICS][0]);
-    const int n = edges.count - begin < FEW ? edges.count - begin : FEW;
-    for (int k = 0; k < n; k++) {
-      T *to = edges.factors + (long) (begin + k) * edges.stride;
-      for (int q = 0; q < HARMONICS + nlm; q++) to[q] = rows[q][k];
-    }
+    harmonics_up_to(l_max, FEW, FEW, x, y, z, factors + HARMONICS * FEW);
   }
 }
 
@@ -220,15 +265,15 @@ template <class T, bool SLOPES_TOO> INLINE void radial_rows(Edges<T> &edges, int
   typedef typename Vector<T>::V V;
   constexpr int W = Vector<T>::lanes;
   for (int e = 0; e < edges.count; e++) {
-    const T *w = edges.factors + (long) e * edges.stride + WEIGHTS, *d = w + SLOPES - WEIGHTS;
+    const T *w = factors_of(edges, e) + WEIGHTS * FEW, *d = factors_of(edges, e) + SLOPES * FEW;
     T *value = edges.radial + (long) e * width, *slope = edges.radial_slope + (long) e * width;
     const T *a = edges.tables + edges.vector_table_at[e];
     for (int c = 0; c < width; c += W, a += W) {
       V v{}, s{};
       for (int q = 0; q < 6; q++) {
         const V x = load(a + (long) q * width);
-        v += w[q] * x;
-        if (SLOPES_TOO) s += d[q] * x;
+        v += w[q * FEW] * x;
+        if (SLOPES_TOO) s += d[q * FEW] * x;
       }
       store(value + c, v);
       if (SLOPES_TOO) store(slope + c, s);
@@ -256,16 +301,17 @@ INLINE void sum_vectors(const Edges<T> &edges, int first, long table_offset, int
   for (int m = 0; m < M; m++)
     for (int u = 0; u < U; u++) sum[m][u] = V{};
   const T *factors = edges.factors;
-  for (int e = 0; e < edges.count; e++, factors += edges.stride) {
+  for (int e = 0; e < edges.count; factors = after(factors, edges, e++)) {
     const T *table = edges.tables + edges.table_at[e] + table_offset + L * GROUP,
             *sent = edges.sent + edges.sent_at[e] + first;
     V x[U];
-    for (int u = 0; u < U; u++) x[u] = factors[WEIGHTS] * load(table + u * W);
+    for (int u = 0; u < U; u++) x[u] = factors[WEIGHTS * FEW] * load(table + u * W);
     for (int q = 1; q < 6; q++)
-      for (int u = 0; u < U; u++) x[u] += factors[WEIGHTS + q] * load(table + q * ROW + u * W);
+      for (int u = 0; u < U; u++)
+        x[u] += factors[(WEIGHTS + q) * FEW] * load(table + q * ROW + u * W);
     for (int u = 0; u < U; u++) x[u] *= load(sent + u * W);
     for (int m = 0; m < M; m++)
-      for (int u = 0; u < U; u++) sum[m][u] += x[u] * factors[HARMONICS + L * L + m];
+      for (int u = 0; u < U; u++) sum[m][u] += x[u] * factors[(HARMONICS + L * L + m) * FEW];
   }
   for (int m = 0; m < M; m++)
     for (int u = 0; u < U; u++) store(sums + (long) m * step + u * W, sum[m][u]);
@@ -322,17 +368,17 @@ INLINE void degree_backward(const T *factors, const T *table, const T *sent, T *
   for (int q = 0; q < 6; q++)
     for (int u = 0; u < U; u++) {
       const V a = load(table + q * ROW + L * GROUP + u * W);
-      r[u] += factors[WEIGHTS + q] * a;
-      s[u] += factors[SLOPES + q] * a;
+      r[u] += factors[(WEIGHTS + q) * FEW] * a;
+      s[u] += factors[(SLOPES + q) * FEW] * a;
     }
   for (int u = 0; u < U; u++) {
     f[u] = load(sent + u * W);
     x[u] = r[u] * f[u];
     s[u] *= f[u];
-    if (L > 0) s[u] -= (L * factors[INVERSE_R]) * x[u];
+    if (L > 0) s[u] -= (L * factors[INVERSE_R * FEW]) * x[u];
   }
   for (int m = 0; m < M; m++) {
-    const T y = factors[HARMONICS + L * L + m];
+    const T y = factors[(HARMONICS + L * L + m) * FEW];
     V across{};
     for (int u = 0; u < U; u++) {
       const V a = load(sums_gradient + m * step + u * W);
@@ -363,7 +409,7 @@ void degrees_backward(Edges<T> &edges, const int *row, const int *step, int firs
   }
   const T *factors = edges.factors;
   T *gradient = edges.gradient;
-  for (int e = 0; e < edges.count; e++, factors += edges.stride, gradient += 16) {
+  for (int e = 0; e < edges.count; factors = after(factors, edges, e++), gradient += 16) {
     const T *table = edges.tables + edges.table_at[e] + group,
             *h = edges.sent + edges.sent_at[e] + first;
     T *dh = SENT ? edges.sent_gradient + edges.sent_at[e] + first : nullptr;
@@ -421,10 +467,11 @@ template <class T>
 void couplings(Edges<T> &edges, const CouplingTerm *terms, int nterms, int ncouplings)
 {
   for (int e = 0; e < edges.count; e++) {
-    const T *Y = edges.factors + (long) e * edges.stride + HARMONICS;
+    const T *Y = factors_of(edges, e) + HARMONICS * FEW;
     T *P = edges.coupling + (long) e * ncouplings;
     for (int k = 0; k < ncouplings; k++) P[k] = 0;
-    for (int k = 0; k < nterms; k++) P[terms[k].target] += (T) terms[k].value * Y[terms[k].lm];
+    for (int k = 0; k < nterms; k++)
+      P[terms[k].target] += (T) terms[k].value * Y[terms[k].lm * FEW];
   }
 }
 
@@ -494,7 +541,7 @@ void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
       }
     }
     T *gradient = edges.gradient + (long) e * 16;
-    const T *factors = edges.factors + (long) e * edges.stride;
+    const T *factors = factors_of(edges, e);
     T radial = sum_of_lanes<T>(along);
     for (int k = 0; k < nterms; k++) {
       const int lm = terms[k].lm;
@@ -502,7 +549,7 @@ void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
       const T a = (T) terms[k].value * dP[terms[k].target];
       const int l = lm < 4 ? 1 : lm < 9 ? 2 : 3;
       gradient[lm] += a;
-      radial -= l * factors[INVERSE_R] * a * factors[HARMONICS + lm];
+      radial -= l * factors[INVERSE_R * FEW] * a * factors[(HARMONICS + lm) * FEW];
     }
     gradient[0] += radial;
   }
@@ -518,12 +565,13 @@ template <class T> void forces(Edges<T> &edges, int l_max)
   const T s3 = (T) 1.7320508075688772, s5 = (T) 2.23606797749979, s15 = (T) 3.872983346207417;
   const T s7 = (T) 2.6457513110645907, s21_8 = (T) 1.620185174601965, s35_8 = (T) 2.091650066335189,
           s105 = (T) 10.246950765959598;
+  constexpr int W = Vector<T>::lanes;
   const int nlm = (l_max + 1) * (l_max + 1);
   alignas(64) T d[16][FEW], gx[FEW], gy[FEW], gz[FEW];
   for (int begin = 0; begin < edges.count; begin += FEW) {
-    const int n = edges.count - begin < FEW ? edges.count - begin : FEW;
-    for (int k = 0; k < n; k++)
-      for (int lm = 0; lm < nlm; lm++) d[lm][k] = edges.gradient[(long) (begin + k) * 16 + lm];
+    for (int k = 0; k < FEW; k += W)
+      for (int lm = 0; lm < nlm; lm += W)
+        transpose(edges.gradient + (long) (begin + k) * 16 + lm, 16, &d[lm][k], FEW);
     const T *ux = edges.ux + begin, *uy = edges.uy + begin, *uz = edges.uz + begin;
     for (int k = 0; k < FEW; k++) {
       gx[k] = l_max > 0 ? s3 * d[1][k] : 0;
@@ -553,12 +601,12 @@ template <class T> void forces(Edges<T> &edges, int l_max)
         gz[k] += a0 * 6 * x * z + a1 * x * y - a2 * 2 * x * z - a3 * 6 * y * z + a4 * (q - 2 * z2) +
             a5 * 2 * y * z + a6 * 3 * (z2 - x2);
       }
+    const T *inverse_r = factors_of(edges, begin) + INVERSE_R * FEW;
     for (int k = 0; k < FEW; k++) {
-      const int e = begin + k;
-      const T along = d[0][k], inverse = edges.inverse_r[e];
-      edges.fx[e] = (double) (along * ux[k] + inverse * gx[k]);
-      edges.fy[e] = (double) (along * uy[k] + inverse * gy[k]);
-      edges.fz[e] = (double) (along * uz[k] + inverse * gz[k]);
+      const T along = d[0][k], inverse = inverse_r[k];
+      edges.fx[begin + k] = (double) (along * ux[k] + inverse * gx[k]);
+      edges.fy[begin + k] = (double) (along * uy[k] + inverse * gy[k]);
+      edges.fz[begin + k] = (double) (along * uz[k] + inverse * gz[k]);
     }
   }
 }

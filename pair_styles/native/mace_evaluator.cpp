@@ -41,6 +41,11 @@ template <class T> struct Neighbourhood {
   std::vector<int> interval, neighbour, species;
   std::vector<long> table_at, vector_table_at, sent_at;
   Edges<T> edges;
+
+  const T *factors_of(int e) const
+  {
+    return edges.factors + (size_t) (e / FEW) * FEW * edges.nfactors + e % FEW;
+  }
 };
 
 /* Atoms are treated this many at a time: enough to use a part of a table or matrix many times while
@@ -74,6 +79,11 @@ template <class T> class Evaluator : public MaceEvaluator {
   std::vector<double> radii_, repulsion_;
   std::vector<Member<T>> members_;
 
+  // neighbours within the cutoff of all atoms of the list, one after the other, and where each
+  // atom's begin
+  std::vector<int> within_;
+  std::vector<size_t> within_from_;
+
   // of the atoms at hand
   Neighbourhood<T> near_[BLOCK];
 
@@ -91,8 +101,9 @@ template <class T> class Evaluator : public MaceEvaluator {
 
   void reserve_atoms(Member<T> &, const Atoms &);
   void reserve_edges(Neighbourhood<T> &, int wanted);
-  Block take_block(const Atoms &, int begin);
-  void find_edges(const Atoms &, int i, Neighbourhood<T> &);
+  Block take_block(const Atoms &, int begin, bool first_pass);
+  void find_neighbours(const Atoms &, int i, Neighbourhood<T> &);
+  void describe_neighbours(const Atoms &, int i, const int *within, int count, Neighbourhood<T> &);
   void describe_edges(const PreparedLayer<T> &, int t, const Atoms &, const Block &);
   void use_arrays(Member<T> &, int t, const Block &);
   void describe_vectors(const PreparedLayer<T> &, Edges<T> &, bool gradients);
@@ -159,9 +170,9 @@ template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int 
 
   Edges<T> &edges = near.edges;
   edges.capacity = n;
-  edges.stride = (HARMONICS + nlm_ + 7) / 8 * 8;
+  edges.nfactors = HARMONICS + nlm_;
   near.vectors.resize(6 * (size_t) n);
-  near.geometry.resize((size_t) (4 + edges.stride + 16) * n);
+  near.geometry.resize((size_t) (3 + edges.nfactors + 16) * n);
   near.interval.resize(n);
   near.neighbour.resize(n);
   near.species.resize(n);
@@ -173,20 +184,22 @@ template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int 
     *p = near.vectors.data() + (size_t) n * row++;
   T *next = near.geometry.data();
   edges.factors = next;
-  edges.gradient = next += (size_t) edges.stride * n;
+  edges.gradient = next += (size_t) edges.nfactors * n;
   edges.ux = next += (size_t) 16 * n;
   edges.uy = next += n;
   edges.uz = next += n;
-  edges.inverse_r = next += n;
   edges.interval = near.interval.data();
   edges.table_at = near.table_at.data();
   edges.vector_table_at = near.vector_table_at.data();
   edges.sent_at = near.sent_at.data();
 }
 
-/* The neighbours of local atom i that are within the cutoff. */
+/* The neighbours of local atom i that are within the cutoff, of those that are listed, in `near`
+   and at the end of within_. Where the next one goes depends on the distance, and nothing else
+   does: a branch for two neighbours out of three, in no order, costs more than all else here. */
 
-template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i, Neighbourhood<T> &near)
+template <class T>
+void Evaluator<T>::find_neighbours(const Atoms &atoms, int i, Neighbourhood<T> &near)
 {
   const int most = atoms.nneighbours[i];
   const int *neighbours = atoms.neighbours[i];
@@ -194,37 +207,67 @@ template <class T> void Evaluator<T>::find_edges(const Atoms &atoms, int i, Neig
   const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
   const double cutsq = cutoff_ * cutoff_;
   reserve_edges(near, most);
-  Edges<T> &edges = near.edges;
+  int *within = near.neighbour.data();
+  double shortest = cutsq;
   int n = 0;
   for (int k = 0; k < most; k++) {
     const int j = neighbours[k] & atoms.neighbour_mask;
     const double dx = x[3 * (size_t) j] - xi, dy = x[3 * (size_t) j + 1] - yi,
                  dz = x[3 * (size_t) j + 2] - zi;
     const double rsq = dx * dx + dy * dy + dz * dz;
-    if (rsq >= cutsq) continue;
-    if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
-      overlap_ = {true, i, j, std::sqrt(rsq)};
-    edges.dx[n] = dx;
-    edges.dy[n] = dy;
-    edges.dz[n] = dz;
-    near.species[n] = species_of_type_[atoms.type[j]];
-    near.neighbour[n++] = j;
+    within[n] = j;
+    n += !(rsq >= cutsq);
+    shortest = std::min(shortest, rsq);
   }
-  edges.count = n;
+  within_.insert(within_.end(), within, within + n);
+  if (shortest < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
+    for (int e = 0; e < n; e++) {
+      const double *xj = x + 3 * (size_t) within[e];
+      const double dx = xj[0] - xi, dy = xj[1] - yi, dz = xj[2] - zi;
+      const double rsq = dx * dx + dy * dy + dz * dz;
+      if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
+        overlap_ = {true, i, within[e], std::sqrt(rsq)};
+    }
+}
+
+/* Edge by edge what the positions say of the neighbours `within` of local atom i. */
+
+template <class T>
+void Evaluator<T>::describe_neighbours(const Atoms &atoms, int i, const int *within, int count,
+                                       Neighbourhood<T> &near)
+{
+  const double *x = atoms.x;
+  const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
+  reserve_edges(near, count);
+  Edges<T> &edges = near.edges;
+  edges.count = count;
+  for (int e = 0; e < count; e++) {
+    const int j = near.neighbour[e] = within[e];
+    edges.dx[e] = x[3 * (size_t) j] - xi;
+    edges.dy[e] = x[3 * (size_t) j + 1] - yi;
+    edges.dz[e] = x[3 * (size_t) j + 2] - zi;
+    near.species[e] = species_of_type_[atoms.type[j]];
+  }
   kernels_.geometry(edges, l_max_, SHORTEST_DISTANCE, (cutoff_ - SHORTEST_DISTANCE) / intervals_,
                     intervals_);
 }
 
-/* The next atoms of the list and their neighbours. */
+/* The next atoms of the list and their neighbours, which the first pass finds for all. */
 
-template <class T> Block Evaluator<T>::take_block(const Atoms &atoms, int begin)
+template <class T> Block Evaluator<T>::take_block(const Atoms &atoms, int begin, bool first_pass)
 {
   Block block;
   block.count = std::min(BLOCK, atoms.nlist - begin);
   for (int a = 0; a < block.count; a++) {
-    block.i[a] = atoms.list[begin + a];
-    block.species[a] = species_of_type_[atoms.type[block.i[a]]];
-    find_edges(atoms, block.i[a], near_[a]);
+    const int i = block.i[a] = atoms.list[begin + a];
+    block.species[a] = species_of_type_[atoms.type[i]];
+    if (first_pass) {
+      find_neighbours(atoms, i, near_[a]);
+      within_from_.push_back(within_.size());
+    }
+    const size_t from = within_from_[begin + a];
+    describe_neighbours(atoms, i, within_.data() + from, (int) (within_from_[begin + a + 1] - from),
+                        near_[a]);
   }
   return block;
 }
@@ -354,8 +397,8 @@ double Evaluator<T>::density(const PreparedLayer<T> &layer, int species,
   for (int e = 0; e < near.edges.count; e++) {
     const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
         near.interval[e];
-    const T *w = near.edges.factors + (size_t) e * near.edges.stride + WEIGHTS;
-    for (int q = 0; q < 6; q++) sum += a[q] * w[q];
+    const T *w = near.factors_of(e) + WEIGHTS * FEW;
+    for (int q = 0; q < 6; q++) sum += a[q] * w[q * FEW];
   }
   return sum;
 }
@@ -368,9 +411,9 @@ void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
   for (int e = 0; e < near.edges.count; e++) {
     const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
         near.interval[e];
-    const T *d = near.edges.factors + (size_t) e * near.edges.stride + SLOPES;
+    const T *d = near.factors_of(e) + SLOPES * FEW;
     double slope = 0.0;
-    for (int q = 0; q < 6; q++) slope += a[q] * d[q];
+    for (int q = 0; q < 6; q++) slope += a[q] * d[q * FEW];
     near.edges.gradient[(size_t) e * 16] += (T) (seed * slope);
   }
 }
@@ -767,12 +810,14 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
                               int nmembers, int first)
 {
   overlap_.found = false;
+  within_.clear();
+  within_from_.assign(1, 0);
   for (int k = 0; k < nmembers; k++) reserve_atoms(members_[first + k], atoms);
 
   for (int t = 0; t < nlayers_; t++) {
     const bool last = t == nlayers_ - 1;
     for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
-      const Block block = take_block(atoms, begin);
+      const Block block = take_block(atoms, begin, t == 0);
       describe_edges(members_[first].layers[t], t, atoms, block);
       for (int k = 0; k < nmembers; k++) {
         Member<T> &member = members_[first + k];
@@ -804,7 +849,7 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
                        next.sent_rows * next.sent_channels, sizeof(T));
     }
     for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
-      const Block block = take_block(atoms, begin);
+      const Block block = take_block(atoms, begin, false);
       describe_edges(members_[first].layers[t], t, atoms, block);
       for (int k = 0; k < nmembers; k++) return_through(members_[first + k], t, block, results[k]);
     }
@@ -834,7 +879,8 @@ template <class T> double Evaluator<T>::memory() const
           kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
     for (const auto &layer : member.layers) numbers += layer.tables.size();
   }
-  return (double) numbers * sizeof(T);
+  return (double) numbers * sizeof(T) + (double) within_.capacity() * sizeof(int) +
+      (double) within_from_.capacity() * sizeof(size_t);
 }
 
 template <class T>
