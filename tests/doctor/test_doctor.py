@@ -27,7 +27,14 @@ LAMMPS = {
     "accelerators": {"KOKKOS": ["cuda", "openmp"]},
 }
 HEALTHY = {
-    probe.MPI: Answer({"library": "MPICH Version:      5.0.2\nMPICH Device: x", "standard": [5, 0]}),
+    probe.MPI: Answer(
+        {
+            "library": "MPICH Version:      5.0.2\nMPICH Device: x",
+            "standard": [5, 0],
+            "file": "/opt/site/libmpi.so.12",
+            "prefix": "/opt/venv",
+        }
+    ),
     probe.LAMMPS: Answer(LAMMPS),
     probe.TORCH: Answer({"version": "2.13.0", "cuda": None, "gpus": []}),
 }
@@ -69,7 +76,12 @@ def test_a_healthy_machine_has_nothing_wrong(machine: dict[str, Answer]) -> None
     ("question", "answer", "problem", "remedy"),
     [
         (probe.MPI, Answer({}, "no libmpi.so.12"), "MPI cannot be loaded (no libmpi.so.12)", "pip install mpich"),
-        (probe.MPI, Answer({"library": "Open MPI v5", "standard": [3, 1]}), "MPICH's ABI", "pip install mpich"),
+        (
+            probe.MPI,
+            Answer({"library": "Open MPI v5", "standard": [3, 1], "file": "", "prefix": "/opt/venv"}),
+            "MPICH's ABI",
+            "pip install mpich",
+        ),
         (probe.LAMMPS, Answer({}, "crashed with SIGSEGV: bang"), "crashed with SIGSEGV: bang", "pip install"),
         (
             probe.LAMMPS,
@@ -206,6 +218,8 @@ def test_the_real_machine_is_diagnosed() -> None:
     findings = {(finding.group, finding.name): finding for finding in diagnosis.diagnose()}
     assert findings["versions", "python"].value == sys.version.split()[0]
     assert findings["MPI", "library"].state == "ok"
+    assert findings["MPI", "file"].value.endswith("(of the mpich wheel)")
+    assert findings["MPI", "start with"].value == "mpirun of this environment, or srun --mpi=pmi2"
     assert "PLUGIN" in findings["LAMMPS", "packages"].value
     assert findings["LAMMPS", "pair_style lamplighter"].value == "known"
     assert findings["LAMMPS", "via: own"].value.startswith("none (without mliap unified, ")

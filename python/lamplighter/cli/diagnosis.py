@@ -130,13 +130,10 @@ def _mpi() -> Iterator[Finding]:
         remedy = "pip install mpich, and start with its mpirun"
         yield Finding("MPI", "library", library.version, "problem", problem, remedy)
     if library.file:
-        yield Finding(
-            "MPI", "file", f"{library.file} ({'of the mpich wheel' if library.from_wheel else 'not a wheel'})"
-        )
-    start = (
-        "mpirun of this environment" if library.from_wheel else f"srun --mpi={library.mpi_of_srun}, or its own mpiexec"
-    )
-    yield Finding("MPI", "start with", start)
+        origin = "of the mpich wheel" if library.from_wheel else "of this machine"
+        yield Finding("MPI", "file", f"{library.file} ({origin})")
+    mpirun = "mpirun of this environment" if library.from_wheel else "its own mpiexec"
+    yield Finding("MPI", "start with", f"{mpirun}, or srun --mpi={library.mpi_of_srun}")
     yield from _launcher()
     yield from _job()
 
