@@ -106,6 +106,7 @@ def run(
     trust: bool = False,
     walltime: str = "auto",
     margin: str | None = None,
+    stall: str = "auto",
     progress: bool = True,
     command_line: list[str] | None = None,
 ) -> Run:
@@ -123,6 +124,8 @@ def run(
         walltime: How long the run may take, such as `23h30m` or `1-12:00:00`: it then ends with a restart file.
             `auto`: as long as the batch job has left, where it runs in one; `none`: as long as it takes.
         margin: How long before it stops; None: measured.
+        stall: All ranks are ended if no step ends for so long, such as `30min`. `auto`: 20 times the longest step so
+            far, and at least 10 minutes (an hour before the first step has ended); `none`: never.
         progress: Show the progress and the summary (rank 0).
         command_line: What `provenance.json` records; None: that of this process.
 
@@ -131,7 +134,7 @@ def run(
             the first step; raised on all ranks.
         LammpsError: LAMMPS ended the run.
         RunFolderBusy: another process works in the run folder.
-        QueueProblem: `walltime` or `margin` is no time, or too short.
+        QueueProblem: `walltime`, `margin` or `stall` is no time, or too short.
         Interrupted: a signal or the wall time did; its `status` is 75 where the same call goes on later.
 
     Example:
@@ -164,6 +167,7 @@ def run(
         trust=trust,
         walltime=walltime,
         margin=margin,
+        stall=stall,
         progress=progress,
         command_line=command_line,
     )

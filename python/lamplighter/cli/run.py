@@ -47,6 +47,14 @@ def run(
             help="Stop this long before the wall time is up, e.g. 2min; the default is measured.", metavar="TIME"
         ),
     ] = None,
+    stall: Annotated[
+        str,
+        typer.Option(
+            help="End all ranks with a message if no step ends for so long, e.g. 30min; auto is 20 times the longest "
+            "step and at least 10 minutes, and none waits for ever.",
+            metavar="TIME",
+        ),
+    ] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor summary.")] = False,
 ) -> None:
     from lamplighter.driver import environment, interruption
@@ -72,6 +80,7 @@ def run(
                 trust=trust,
                 walltime=walltime,
                 margin=margin,
+                stall=stall,
             )
         return 0
 

@@ -23,6 +23,7 @@ from lamplighter.driver.run_plan import Plan, RunSource, plan_of, resolved
 from lamplighter.driver.run_stages import carry_out_stages
 from lamplighter.driver.run_start import fill_folder, first_status, held
 from lamplighter.driver.script_block import text_of
+from lamplighter.driver.stall_watch import stall_limit
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
 from lamplighter.driver.wall_clock import FROM_QUEUE, WallClock
@@ -59,6 +60,7 @@ def carry_out(
     trust: bool = False,
     walltime: str = FROM_QUEUE,
     margin: str | None = None,
+    stall: str = "auto",
     progress: bool = True,
     command_line: list[str] | None = None,
 ) -> Run:
@@ -74,6 +76,7 @@ def carry_out(
         threads: Threads of the model on each rank; None: the node's cores divided by its ranks.
         trust: Put the model files on the user's list of trusted files.
         walltime, margin: When it has to end, and how long before it stops; as `wall_clock.WallClock`.
+        stall: How long no step may end before all ranks are ended; as `stall_watch.stall_limit`.
         progress: Show the progress (rank 0).
         command_line: What `provenance.json` records; None: that of this process.
 
@@ -85,15 +88,18 @@ def carry_out(
             on all ranks.
         LammpsError: LAMMPS ended the run.
         RunFolderBusy: another process works in the run folder.
-        QueueProblem: `walltime` or `margin` is no time.
+        QueueProblem: `walltime`, `margin` or `stall` is no time.
         Interrupted: a signal or the wall time did.
     """
     env = prepare(threads)
+    stall_s: float | None = agree(env.comm, lambda: stall_limit(stall))
     run_file: RunFile = agree(env.comm, lambda: resolved(source, output))
     with StopRequests(env.comm) as stops:
         clock = _clock(env, stops, walltime, margin)
         with clock, held(env, run_file, stops) as hold:
-            return _run(run_file, at_end, env, hold, stops, clock, resume, trust, progress, command_line or sys.argv)
+            return _run(
+                run_file, at_end, env, hold, stops, clock, stall_s, resume, trust, progress, command_line or sys.argv
+            )
 
 
 def _run(
@@ -103,6 +109,7 @@ def _run(
     hold: Callable[[], None],
     stops: StopRequests,
     clock: WallClock,
+    stall_s: float | None,
     resume: bool,
     trust: bool,
     progress: bool,
@@ -125,7 +132,7 @@ def _run(
         status.write(plan.folder)
     with _inside(plan.folder):
         try:
-            carry_out_stages(plan, env, status, stops, clock, progress, command_line)
+            carry_out_stages(plan, env, status, stops, clock, stall_s, progress, command_line)
             if plan.blocks and not ended_by_guard(status):
                 agree(env.comm, lambda: require_whole(plan))
                 agree(env.comm, lambda: drop_lines_between(plan.folder, plan.run))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from lamplighter.config.stages import Minimise
@@ -21,6 +22,7 @@ from lamplighter.driver.script_block import Block
 from lamplighter.driver.session import LammpsError, Session
 from lamplighter.driver.stage_blocks import BEGIN_TABLE, RESTART_STEP, RUN_DYNAMICS, RUN_TO_RESTART
 from lamplighter.driver.stage_steps import steps_of_stages
+from lamplighter.driver.stall_watch import StallWatch
 from lamplighter.driver.start_limits import refused_at_the_first_step
 from lamplighter.driver.wall_checkpoints import WallCheckpoints
 from lamplighter.driver.wall_clock import WallClock
@@ -43,6 +45,7 @@ def carry_out_stages(
     status: RunStatus,
     stops: StopRequests,
     clock: WallClock,
+    stall_s: float | None,
     progress: bool,
     command_line: list[str],
 ) -> None:
@@ -77,8 +80,11 @@ def carry_out_stages(
             env.is_first,
             plan.restart.file if plan.restart is not None else "",
         )
-        with asking, _progress(plan, env, status, progress), output, checkpoints:
-            _run_blocks(plan, env, status, session, stops, clock, output, checkpoints)
+        last_words = partial(_record_stall, plan, status)
+        began = 0 if plan.restart is None else plan.restart.step
+        watch = StallWatch(env.comm, stall_s, began, last_words)
+        with asking, _progress(plan, env, status, progress), output, checkpoints, watch as stall:
+            _run_blocks(plan, env, status, session, stops, clock, stall, output, checkpoints)
     except LammpsError as problem:
         if env.ranks == 1 or problem.on_all_ranks:
             session.close()
@@ -111,6 +117,7 @@ def _run_blocks(
     session: Session,
     stops: StopRequests,
     clock: WallClock,
+    stall: StallWatch,
     output: OutputWatch,
     checkpoints: WallCheckpoints,
 ) -> None:
@@ -123,8 +130,9 @@ def _run_blocks(
         before = 0.0 if block.stage is None else status.stages[block.stage].wall_s or 0.0
         try:
             for line in _lines(block, session, status, checkpoints):
+                pausing = checkpoints.within_dynamics(line == RUN_TO_RESTART)
                 try:
-                    with clock.measuring(lambda: session.step), checkpoints.within_dynamics(line == RUN_TO_RESTART):
+                    with clock.measuring(lambda: session.step), stall.watching(lambda: session.step), pausing:
                         session.command(line)
                 except LammpsError as problem:
                     if (against := output.look()) is not None:
@@ -185,6 +193,11 @@ def _write_by_the_clock(
         checkpoints.write(session, release)
     else:
         checkpoints.later(session, release)
+
+
+def _record_stall(plan: Plan, status: RunStatus, message: str) -> None:
+    stage = next((each.index for each in reversed(status.stages) if each.wall_s is not None), None)
+    record_failure(plan, status, LamplighterError(message), stage)
 
 
 def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageSteps) -> None:
