@@ -77,6 +77,10 @@ def test_a_run_that_comes_no_further_does_not_ask_to_be_tried_again() -> None:
     by_signal = stops.ending(stop_by(signal.SIGUSR1), "the run")
     assert isinstance(by_signal, Interrupted)
     assert status_of(by_signal) == exit_status.LATER
+    stops.time_left = lambda: 90.0
+    stops.ask(stop_by(signal.SIGUSR1))
+    assert stops.first is not None
+    assert isinstance(stops.ending(stops.first, "the run"), QueueProblem)
     stops.came_further = True
     assert isinstance(stops.ending(WALL_TIME, "the run"), Interrupted)
     assert stop_by(signal.SIGINT).status == exit_status.INTERRUPTED

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -23,6 +23,9 @@ from lamplighter.errors import Interrupted, LamplighterError, QueueProblem
 
 OF_BATCH_SYSTEMS = (signal.SIGTERM, signal.SIGUSR1)
 SIGNALS = (signal.SIGINT, *OF_BATCH_SYSTEMS)
+
+SHORT_S = 180.0
+"""SIGUSR1 with less than this left says that time is up: Slurm sends it up to a minute before what was asked for."""
 
 PATIENCE_S = 10.0
 """How long a run may take to notice that it is to end, where nothing would be saved by waiting any longer."""
@@ -76,12 +79,14 @@ class StopRequests:
 
     Attributes:
         first: What came first; None: nothing yet. Rank 0's counts for all ranks (`agreed`).
+        time_left: Says how many seconds a run has left; None: nobody knows.
         came_further: Something was kept with which a run that goes on does not begin where this one did.
     """
 
     def __init__(self, comm: Any) -> None:
         self.first: Stop | None = None
         self.came_further = False
+        self.time_left: Callable[[], float] | None = None
         self._comm = comm
         self._action: Callable[[], None] | None = None
         self._last_words: list[Callable[[], None]] = []
@@ -117,6 +122,8 @@ class StopRequests:
 
     def ask(self, stop: Stop) -> None:
         """Ask the run to end; from any thread."""
+        if stop.what == "SIGUSR1" and self.time_left is not None and self.time_left() < SHORT_S:
+            stop = replace(stop, is_wall_time=True)
         with self._lock:
             if self.first is not None:
                 return

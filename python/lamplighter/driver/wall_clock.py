@@ -64,6 +64,8 @@ class WallClock:
             self._take(time_left())
         else:
             self._take(TimeLeft(seconds_of(walltime, "--walltime"), "--walltime"))
+        if self._end is not None:
+            stops.time_left = self._left
         if self._end is not None and self._left() <= self.margin_s:
             raise QueueProblem(
                 f"{slurm_words(max(0.0, self._left()))} are left by {self._source}, and the run would end "
