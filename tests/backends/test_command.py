@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from tests.conftest import Run
 
+from lamplighter.conformance import Subject
+from lamplighter.errors import LamplighterError
+
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "reference" / "potentials.md"
 
 
@@ -53,3 +56,8 @@ def test_without_a_function_it_says_how_it_is_called(run: Run, python: Path) -> 
     done = run([python, "-m", "lamplighter.conformance"])
     assert done.returncode == 2
     assert "MODULE:FUNCTION" in done.stderr
+
+
+def test_a_subject_of_one_element_is_refused_as_atom_types_could_not_be_told_apart() -> None:
+    with pytest.raises(LamplighterError, match="has the elements Ar: name two or more"):
+        Subject("toy", Path("a"), Path("b"), ("Ar",), reference=lambda _: None)

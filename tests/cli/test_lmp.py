@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from lamplighter.cli.lmp import LmpUsageError, split_arguments
+from lamplighter.driver.script_models import require_possible
+from lamplighter.errors import LamplighterError
 
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
 Run = Callable[..., Any]
@@ -184,3 +186,30 @@ def test_an_error_ends_both_ranks(mpirun: Run, tmp_path: Path) -> None:
     done = mpirun(2, [PROGRAM, "lmp", "-in", "in.bad"], timeout=60)
     assert done.returncode == 1
     assert done.stderr.count("script: in.bad") == 1
+
+
+def test_a_model_that_cannot_run_is_refused_before_lammps_starts(tmp_path: Path) -> None:
+    script = tmp_path / "in.liquid"
+    calculator = tmp_path / "emt.calculator.yaml"
+    calculator.write_text("calculator: ase.calculators.emt:EMT\n")
+    (tmp_path / "there.xml").write_text("<any/>")
+    style = "pair_style lamplighter dtype float64"
+
+    def refused(ranks: int, *lines: str) -> str:
+        script.write_text("\n".join(["units metal", *lines]))
+        try:
+            require_possible(script, ranks)
+        except LamplighterError as problem:
+            return str(problem)
+        return ""
+
+    lacking = refused(1, style, f"pair_coeff * * {tmp_path}/nowhere.model H C  # the model")
+    assert lacking.startswith("in.liquid, line 3: ")
+    assert lacking.endswith("nowhere.model does not exist")
+    assert "nowhere.model" in refused(1, style, f"pair_coeff * * {tmp_path}/there.xml {tmp_path}/nowhere.model H")
+    assert refused(1, style, f"pair_coeff * * {tmp_path}/there.xml H") == ""
+    assert "on one rank, and there are 2" in refused(2, "pair_style lamplighter kind ase", f"pair_coeff * * {calculator} Cu")
+    assert refused(1, "pair_style lamplighter kind ase", f"pair_coeff * * {calculator} Cu") == ""
+    for decides_later in ("shell cp a nowhere.model", "include more", "if 1 then quit", "variable a string ${b}"):
+        assert refused(1, decides_later, style, f"pair_coeff * * {tmp_path}/nowhere.model H C") == ""
+    assert refused(1, "pair_style lj/cut 7", "pair_coeff * * 1.0 3.4") == ""

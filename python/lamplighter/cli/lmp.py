@@ -126,11 +126,14 @@ def _run(arguments: list[str]) -> int:
 def _carry_out(
     env: Environment, known: Path | None, without_script: bool, switches: list[str], partitioned: bool
 ) -> int:
-    from lamplighter.driver import other_plugins
+    from lamplighter.driver import other_plugins, script_models
+    from lamplighter.driver.failure import agree
     from lamplighter.driver.session import LammpsError, Session
     from lamplighter.driver.torch_need import script_needs_torch
     from lamplighter.model_files import trust
 
+    if known is not None and not partitioned:
+        agree(env.comm, lambda: script_models.require_possible(known, env.ranks))
     trust.ask_at_terminal(env.ranks == 1)
     wants_help = any(each in _HELP for each in switches)
     plugins = other_plugins.wanted_by(known, switches)

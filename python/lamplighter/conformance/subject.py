@@ -69,6 +69,11 @@ class Subject:
     fails: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if len(set(self.elements)) < 2:
+            raise LamplighterError(
+                f"the subject {self.name} has the elements {' '.join(self.elements) or 'none'}: name two or more that "
+                "both models know, as the checks tell atom types apart (of a model of one element, make one of two)"
+            )
         if 2 not in self.ranks and RANKS_CHECK not in self.without:
             raise LamplighterError(
                 f"the subject {self.name} has no 2 in `ranks`: say why in `without[{RANKS_CHECK!r}]`"

@@ -74,6 +74,11 @@ def framework_of(path: Path) -> Framework | None:
     return None
 
 
+def is_text(path: Path) -> bool:
+    """Whether a file looks like a model that is a text, and so is no torch file."""
+    return any(looks_like(path) for looks_like in _TEXTS.values())
+
+
 def is_mace(path: Path) -> bool:
     """A MACE model or its ML-IAP object."""
     return any(name.startswith("mace.") for name in pickled_names(path))
@@ -213,4 +218,5 @@ def _operations(file: IO[bytes]) -> _Pickle:
     return _Pickle(names, strings)
 
 
-_TESTS = {"gap": is_gap, "ase": is_calculator_file, "mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}
+_TEXTS = {"gap": is_gap, "ase": is_calculator_file}
+_TESTS = {**_TEXTS, "mace": is_mace, "nequip": is_nequip, "sevennet": is_sevennet}

@@ -8,10 +8,8 @@ from typing import Literal
 
 from lamplighter.errors import ModelError
 from lamplighter.frameworks import FRAMEWORKS
-from lamplighter.model_files import training_files
-from lamplighter.model_files.calculator_file import is_calculator_file
+from lamplighter.model_files import recognition, training_files
 from lamplighter.model_files.deepmd_graph import looks_like_graph
-from lamplighter.model_files.gap_file import is_gap
 
 _ZIP_START = b"PK\x03\x04"
 _LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # torch.save before torch 1.6
@@ -39,7 +37,7 @@ def require_model_file(path: Path, kind: str = "auto") -> None:
     training_files.refuse(path)
     if kind != "auto" and kind not in FRAMEWORKS:
         return
-    if not is_gap(path) and not is_calculator_file(path):
+    if not recognition.is_text(path):
         kind_of(path, start)
 
 
