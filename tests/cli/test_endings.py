@@ -96,6 +96,7 @@ ANSWERS: dict[str, Inputs] = {
 OTHERS = {
     "run": "prints the course of a run",
     "lmp": "is LAMMPS",
+    "submit": "writes a job script: tests/cluster",
     "bench": "takes minutes, and writes files of its own: tests/scaling",
     "events": "prints lines of which each is JSON: tests/cli/test_events.py",
     "compile": "writes a file",

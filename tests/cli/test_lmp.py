@@ -208,7 +208,9 @@ def test_a_model_that_cannot_run_is_refused_before_lammps_starts(tmp_path: Path)
     assert lacking.endswith("nowhere.model does not exist")
     assert "nowhere.model" in refused(1, style, f"pair_coeff * * {tmp_path}/there.xml {tmp_path}/nowhere.model H")
     assert refused(1, style, f"pair_coeff * * {tmp_path}/there.xml H") == ""
-    assert "on one rank, and there are 2" in refused(2, "pair_style lamplighter kind ase", f"pair_coeff * * {calculator} Cu")
+    assert "on one rank, and there are 2" in refused(
+        2, "pair_style lamplighter kind ase", f"pair_coeff * * {calculator} Cu"
+    )
     assert refused(1, "pair_style lamplighter kind ase", f"pair_coeff * * {calculator} Cu") == ""
     for decides_later in ("shell cp a nowhere.model", "include more", "if 1 then quit", "variable a string ${b}"):
         assert refused(1, decides_later, style, f"pair_coeff * * {tmp_path}/nowhere.model H C") == ""

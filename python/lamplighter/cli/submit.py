@@ -1,7 +1,7 @@
-"""Write a job script for Slurm that carries out a run until it is done, and hand it in where asked.
+"""Write a job script for Slurm that carries out a run until it is done.
 
-The run file is checked first, as `lamplighter run --dry-run` does. The job ends in time with a restart file, and puts
-itself back into the queue until the run is completed.
+The script is handed in where that is asked. The run file is checked first, as `lamplighter run --dry-run` does. The job
+ends in time with a restart file, and puts itself back into the queue until the run is completed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def submit(
     threads: Annotated[int, typer.Option(help="Give each rank this number of cores.")] = 1,
     gpus_per_node: Annotated[int, typer.Option(help="Ask for this number of GPUs on each node.")] = 0,
     partition: Annotated[str, typer.Option("--partition", "-p", help="Submit to this partition.")] = "",
-    account: Annotated[str, typer.Option("--account", "-A", help="Charge this account.")] = "",
+    account: Annotated[str, typer.Option("--account", "-A", help="Charge this account for the job.")] = "",
     qos: Annotated[str, typer.Option(help="Ask for this quality of service.")] = "",
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Share the nodes with no other job.")] = False,
     no_binding: Annotated[bool, typer.Option("--no-binding", help="Do not keep ranks on their cores.")] = False,
