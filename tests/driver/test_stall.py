@@ -83,7 +83,7 @@ def test_time_in_which_the_watch_itself_stands_still_does_not_count(monkeypatch:
 @pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_a_rank_that_is_stopped_ends_all(write_run_file: Callable[..., Path], tmp_path: Path, rank: int) -> None:
     path = write_run_file([ENDLESS], velocities="80 K")
-    command = [BIN / "mpirun", "-n", "2", BIN / "lamplighter", "run", "-q", path, "--stall", "5s"]
+    command = [BIN / "mpirun", "-n", "2", BIN / "lamplighter", "run", "-q", path, "--stall", "15s"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     table = tmp_path / "run" / "thermo.csv"
     deadline = time.monotonic() + 120
@@ -94,7 +94,7 @@ def test_a_rank_that_is_stopped_ends_all(write_run_file: Callable[..., Path], tm
     stopped = process_of_rank(rank, tmp_path / "run")
     os.kill(stopped, signal.SIGSTOP)
     try:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=120)
     finally:
         if Path(f"/proc/{stopped}").exists():
             os.kill(stopped, signal.SIGKILL)

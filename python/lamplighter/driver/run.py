@@ -23,6 +23,7 @@ from lamplighter.driver.run_plan import Plan, RunSource, plan_of, resolved
 from lamplighter.driver.run_stages import carry_out_stages
 from lamplighter.driver.run_start import fill_folder, first_status, held
 from lamplighter.driver.script_block import text_of
+from lamplighter.driver.shared_folder import require_shared
 from lamplighter.driver.stall_watch import stall_limit
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
@@ -124,6 +125,7 @@ def _run(
     scan = _scan_of(plan.run, env, progress)
     stops.check("the run before its first step; the same command starts it")
     agree(env.comm, lambda: fill_folder(plan, start, hold))
+    require_shared(env.comm, plan.folder)
     start.clear()  # as large as the system, and in the folder from here on
     status = first_status(plan, env)
     if env.is_first:
