@@ -25,7 +25,17 @@ DOOR = "door"
 ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
-    "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"},
+    "api": {
+        "campaign",
+        "driver",
+        "report",
+        "observables",
+        "run_folder",
+        "model_files",
+        "analysis",
+        "structures",
+        "config",
+    },
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),
@@ -38,9 +48,21 @@ ARROWS: dict[str, set[str]] = {
     "report": {"observables", "run_folder", "analysis", "structures", "config"},
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"}
     | {"cluster"},
+    "campaign": {"driver", "run_folder", "cluster", "config"},
     "conformance": {"potentials", "driver", "config"},
     "scaling": {"driver", "observables", "run_folder", "model_files", "analysis", "structures", "config", DOOR},
-    "cli": {"api", "scaling", "report", "observables", "driver", "run_folder", "potentials", "model_files", "plugin"}
+    "cli": {
+        "api",
+        "campaign",
+        "scaling",
+        "report",
+        "observables",
+        "driver",
+        "run_folder",
+        "potentials",
+        "model_files",
+        "plugin",
+    }
     | {"analysis", "structures", "config", "cluster", DOOR},
 }
 """Which rooms each room may import, besides the ground and the version."""

@@ -23,6 +23,7 @@ WORDS = {
     "run": "run run.yaml --dry-run",
     "submit": "submit wrong.yaml --time 5",
     "lmp": "lmp -screen none -log none -in in.wrong",
+    "campaign": "campaign list run.yaml",
     "bench": "bench --help",
     "events": "events done",
     "check": "check done --density 0.1 9",

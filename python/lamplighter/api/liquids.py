@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
+from lamplighter.api.campaign_groups import over_campaigns
 from lamplighter.api.files import texts_of
 from lamplighter.api.quality_values import observables, stored_reference
 from lamplighter.api.reading import Watch, of_source, unwatched
@@ -31,6 +32,7 @@ StrPath = str | os.PathLike[str]
 
 
 @in_words_of_python
+@over_campaigns
 def density(
     runs: Runs,
     *,
@@ -78,6 +80,7 @@ def density(
 
 
 @in_words_of_python
+@over_campaigns
 def stability(runs: Runs, *, horizon: Time = "1 ns", confidence: float = 0.95) -> Answer[StabilityOfRuns]:
     """How long runs are stable: t_stab of each, mean, median, survival curve, failures by cause.
 
@@ -108,6 +111,7 @@ def stability(runs: Runs, *, horizon: Time = "1 ns", confidence: float = 0.95) -
 
 
 @in_words_of_python
+@over_campaigns
 def diffusivity(
     trajectories: Runs,
     *,
@@ -213,6 +217,7 @@ def diffusivity(
 
 
 @in_words_of_python
+@over_campaigns
 def structure(
     trajectories: Runs,
     *,
@@ -307,6 +312,7 @@ def structure(
 
 
 @in_words_of_python
+@over_campaigns
 def quality(
     runs: Runs,
     *,

@@ -17,7 +17,9 @@ from lamplighter.cli import labelled_options, model_options, options, quality_op
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders that the page is about.", metavar="RUN…")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders that the page is about, or a campaign.", metavar="RUN…")
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -58,6 +60,7 @@ def report(
     extrapolation: labelled_options.ExtrapolationFit = None,
     as_json: options.Json = False,
 ) -> None:
+    from lamplighter.api.campaign_groups import every_folder
     from lamplighter.api.extrapolation import stored_fit
     from lamplighter.api.quality_values import observables, stored_reference
     from lamplighter.cli.run_folders import matching_runs
@@ -79,10 +82,14 @@ def report(
         ),
         None if extrapolation is None else stored_fit(extrapolation),
     )
+    named = runs
+    runs, notes = every_folder(named)
     made = assemble(runs, SECTIONS, wishes)
     heading = title or (made.runs[0].run.label if len(runs) == 1 else f"{len(runs)} runs")
     path = output or (runs[0] if len(runs) == 1 else Path()) / PAGE
     write_page(page(made, heading), path)
+    for note in notes:
+        print(f"Note: {note}", file=sys.stderr)
     if files is not None:
         write_files(made, files)
     if as_json:

@@ -21,21 +21,33 @@ def load_run_file(path: str | Path) -> RunFile:
             line for each problem, with the path of the key, the value and the remedy.
     """
     path = Path(path)
+    given = read_mapping(path, "run file", "structure, potential and stages (or workflow)")
+    return parse_run_file(given, source=str(path)).resolved(path.parent, default_output=path.stem)
+
+
+def read_mapping(path: Path, called: str, keys: str) -> Mapping[str, Any]:
+    """What a YAML file holds.
+
+    Args:
+        path: The file.
+        called, keys: What it is, and what it should hold, for messages.
+
+    Raises:
+        ConfigError: it cannot be read, or holds no mapping.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"run file {path} does not exist") from None
+        raise ConfigError(f"{called} {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"run file {path} cannot be read: {_why(path, problem)}") from problem
+        raise ConfigError(f"{called} {path} cannot be read: {_why(path, problem)}") from problem
     try:
         given = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as problem:
-        raise ConfigError(f"run file {path} is not valid YAML: {problem}") from problem
+        raise ConfigError(f"{called} {path} is not valid YAML: {problem}") from problem
     if not isinstance(given, Mapping):
-        raise ConfigError(
-            f"run file {path} must be a mapping with the keys structure, potential and stages (or workflow)"
-        )
-    return parse_run_file(given, source=str(path)).resolved(path.parent, default_output=path.stem)
+        raise ConfigError(f"{called} {path} must be a mapping with the keys {keys}")
+    return given
 
 
 def parse_run_file(given: Mapping[str, Any], source: str = "run file") -> RunFile:

@@ -186,6 +186,20 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _refuse_other_run_file(folder: Path, run: RunFile) -> None:
+    difference = difference_from(folder, run)
+    if difference:
+        raise RunFolderError(
+            f"--resume: the run in {folder} was started from another run file: {difference}; resume it with its own "
+            f"({folder / RUN_FILE}), or start a new run in another folder"
+        )
+
+
+def difference_from(folder: Path, run: RunFile) -> str:
+    """The first key in which a run file differs from that of the run in a folder, with both values; empty: none.
+
+    Raises:
+        RunFolderError: the folder's run file cannot be read.
+    """
     path = folder / RUN_FILE
     try:
         held = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -196,12 +210,7 @@ def _refuse_other_run_file(folder: Path, run: RunFile) -> None:
     given = yaml.safe_load(run_file_text(run))
     if isinstance(held, dict) and isinstance(held.get("output"), dict):
         held["output"]["folder"] = given["output"]["folder"]  # where the folder lies now is no part of the run
-    difference = _first_difference(held, given, _hashes(folder))
-    if difference:
-        raise RunFolderError(
-            f"--resume: the run in {folder} was started from another run file: {difference}; resume it with its own "
-            f"({path}), or start a new run in another folder"
-        )
+    return _first_difference(held, given, _hashes(folder))
 
 
 def _first_difference(held: Any, given: Any, hashes: dict[str, str], path: str = "") -> str:

@@ -128,6 +128,18 @@ class RunLock:
                 os.utime(self._path)
 
 
+def living_holder(folder: Path) -> Holder | None:
+    """Who works in a run folder now; None: nobody. Of another machine by how old its lock is, without watching it."""
+    path = folder / LOCK
+    holder = _holder(path)
+    if holder is None:
+        return None
+    if holder.machine and holder.machine == _machine():
+        return holder if _started(holder.pid) == holder.began else None
+    seen = _renewed(path)
+    return holder if seen is not None and time.time() - seen < SILENT_S else None
+
+
 def _require_dead(path: Path, holder: Holder, own: Path) -> None:
     if holder.machine and holder.machine == _machine():
         if _started(holder.pid) == holder.began:

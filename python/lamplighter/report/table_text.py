@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,3 +68,19 @@ def _cell(value: object) -> object:
     if not isinstance(value, float):  # NumPy's float64 is one
         return "" if value is None else value
     return f"{value:.10g}" if math.isfinite(value) else ""
+
+
+def joined(column: str, tables: Mapping[str, Table]) -> Table:
+    """Tables below each other, with their names in a first column; columns that one lacks stay empty there.
+
+    Args:
+        column: Header of the first column.
+        tables: By name.
+    """
+    header = list(dict.fromkeys(name for table in tables.values() for name in table.header))
+    body = []
+    for name, table in tables.items():
+        for row in table.rows:
+            known = dict(zip(table.header, row, strict=True))
+            body.append([name, *(known.get(each) for each in header)])
+    return Table([column, *header], body)

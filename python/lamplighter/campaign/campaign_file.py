@@ -1,0 +1,258 @@
+"""The campaign file: a base run and axes, expanded into run files that are checked before anything runs."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from lamplighter.campaign.dotted_path import set_key
+from lamplighter.config.loading import parse_run_file, read_mapping
+from lamplighter.config.problems import section_of
+from lamplighter.config.run_file import RunFile
+from lamplighter.config.section import ConfigSection
+from lamplighter.errors import ConfigError
+
+FILE = "campaign.yaml"
+"""The campaign file of a folder that is named in its place."""
+
+_MARKS = ("base", "axes", "runs")
+
+
+class AxisSection(ConfigSection):
+    """One axis: the keys of the run file that it sets, and its values by their labels."""
+
+    keys: list[str] = Field(min_length=1)
+    values: dict[str, Any] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_of_values(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        given = dict(given)
+        if "key" in given and "keys" not in given:
+            given["keys"] = [given.pop("key")]
+        values = given.get("values")
+        if isinstance(values, list):
+            labels = [label_of(value) for value in values]
+            twice = sorted({label for label in labels if labels.count(label) > 1})
+            if twice:
+                raise ValueError(
+                    f"{', '.join(twice)} is the name of two values; name them yourself, as in values: {{a: …, b: …}}"
+                )
+            given["values"] = dict(zip(labels, values, strict=True))
+        elif isinstance(values, dict):
+            given["values"] = {str(label): value for label, value in values.items()}
+        return given
+
+
+class CampaignSection(ConfigSection):
+    """A campaign file."""
+
+    base: Path | dict[str, Any]
+    axes: dict[str, AxisSection] = Field(default_factory=dict)
+    zip: list[list[str]] = Field(default_factory=list)
+    exclude: list[dict[str, str]] = Field(default_factory=list)
+    runs: list[dict[str, str]] = Field(default_factory=list)
+    repeats: list[str] = Field(default_factory=lambda: ["seed", "member"])
+    ranks: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        given = dict(given)
+        axes = given.get("axes")
+        if isinstance(axes, dict):
+            given["axes"] = {
+                str(name): {"keys": [str(name)], "values": axis} if isinstance(axis, list) else axis
+                for name, axis in axes.items()
+            }
+        for part in ("exclude", "runs"):
+            if isinstance(given.get(part), list):
+                given[part] = [
+                    {str(name): label_of(label) for name, label in each.items()} if isinstance(each, dict) else each
+                    for each in given[part]
+                ]
+        return given
+
+
+@dataclass(frozen=True)
+class CampaignRun:
+    """One run of a campaign.
+
+    Attributes:
+        name: Unique and readable: the labels of its axes, joined by `_`.
+        point: Label on each axis.
+        run_file: Resolved; its folder is `folder`.
+        folder: Of the run.
+    """
+
+    name: str
+    point: dict[str, str]
+    run_file: RunFile
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign file that was read, with all its runs.
+
+    Attributes:
+        path: The campaign file.
+        folder: Where its run folders are: beside the file, named as it is.
+        runs: In the order of the axes.
+        axes: Names of the axes.
+        repeats: Those that results are averaged over.
+        ranks: MPI ranks of each run.
+    """
+
+    path: Path
+    folder: Path
+    runs: tuple[CampaignRun, ...]
+    axes: tuple[str, ...]
+    repeats: tuple[str, ...]
+    ranks: int
+
+
+def label_of(value: Any) -> str:
+    """The label of a value: the stems of files, else the text without blanks."""
+    if isinstance(value, list | tuple):
+        return "-".join(label_of(each) for each in value)
+    if isinstance(value, Mapping):
+        return "-".join(label_of(each) for each in value.values())
+    text = str(value)
+    if re.search(r"\.[A-Za-z]\w*$", text):
+        text = Path(text).stem
+    return re.sub(r"[^\w.+-]+", "", text) or "none"
+
+
+def is_campaign(path: Path) -> bool:
+    """Whether a path is a campaign file, the folder of one, or the folder of its runs."""
+    return campaign_path(path) is not None
+
+
+def campaign_path(path: Path) -> Path | None:
+    """The campaign file that a path means; None: it means none."""
+    if path.is_dir():
+        beside = path.resolve()
+        return next((each for each in (path / FILE, beside.parent / f"{beside.name}.yaml") if _has_marks(each)), None)
+    return path if path.suffix in (".yaml", ".yml") and _has_marks(path) else None
+
+
+def load_campaign(path: Path) -> Campaign:
+    """Read a campaign file, expand it and check each of its run files. Nothing is written.
+
+    Args:
+        path: The file, the folder that holds it as `campaign.yaml`, or the folder of its runs.
+
+    Raises:
+        ConfigError: the file, one of its axes or one of its runs is not valid, or two runs have the same name.
+    """
+    if path.is_dir():
+        found = campaign_path(path)
+        if found is None:
+            raise ConfigError(f"{path} holds no {FILE}, and there is no {path.name}.yaml beside it: name the file")
+        path = found
+    path = path.resolve()
+    section = section_of(CampaignSection, read_mapping(path, "campaign file", "base and axes"), f"campaign file {path}")
+    base, where = _base(section, path)
+    axes = section.axes
+    if not axes:
+        raise ConfigError(f"campaign file {path}: axes: is required: at least one axis with its values")
+    _require_known(section, path)
+    folder, runs = path.with_suffix(""), []
+    for point in _points(section, path):
+        content = copy.deepcopy(base)
+        name = "_".join(_in_name(axis, label) for axis, label in point.items())
+        for axis, label in point.items():
+            for key in axes[axis].keys:
+                try:
+                    set_key(content, key, copy.deepcopy(axes[axis].values[label]))
+                except ConfigError as problem:
+                    raise ConfigError(f"campaign file {path}: axes.{axis}: {problem}") from None
+        run_file = parse_run_file(content, f"campaign file {path}: run {name}").resolved(where, name)
+        own = folder / name
+        run_file = run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": own})})
+        runs.append(CampaignRun(name, point, run_file, own))
+    names = [run.name for run in runs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"campaign file {path}: two runs have the name {', '.join(twice)}: each needs one of its own")
+    return Campaign(path, folder, tuple(runs), tuple(axes), tuple(section.repeats), section.ranks)
+
+
+def _has_marks(path: Path) -> bool:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return {mark for mark in _MARKS if any(line.startswith(f"{mark}:") for line in lines)} >= {"base", "axes"}
+
+
+def _base(section: CampaignSection, path: Path) -> tuple[dict[str, Any], Path]:
+    """The content of the base run, and the folder that its paths are relative to."""
+    if isinstance(section.base, dict):
+        return section.base, path.parent
+    file = path.parent / section.base
+    content = dict(read_mapping(file, "run file", "structure, potential and stages (or workflow)"))
+    return content, file.parent
+
+
+def _require_known(section: CampaignSection, path: Path) -> None:
+    axes = section.axes
+    for part, names in (
+        ("zip", [name for group in section.zip for name in group]),
+        *(("exclude", list(each)) for each in section.exclude),
+        *(("runs", list(each)) for each in section.runs),
+    ):
+        for name in names:
+            if name not in axes:
+                close = difflib.get_close_matches(name, axes, n=1)
+                hint = f" (did you mean {close[0]!r}?)" if close else ""
+                raise ConfigError(f"campaign file {path}: {part}: there is no axis {name!r}{hint}: {', '.join(axes)}")
+    for part, each in [("exclude", e) for e in section.exclude] + [("runs", e) for e in section.runs]:
+        for name, label in each.items():
+            if label not in axes[name].values:
+                raise ConfigError(
+                    f"campaign file {path}: {part}: axis {name} has no value {label!r}; it has "
+                    f"{', '.join(axes[name].values)}"
+                )
+    for each in section.runs:
+        if lacking := [name for name in axes if name not in each]:
+            raise ConfigError(f"campaign file {path}: runs: {each} lacks the axis {', '.join(lacking)}")
+
+
+def _points(section: CampaignSection, path: Path) -> Iterator[dict[str, str]]:
+    """The points that are listed; else the product of the axes, of which zipped ones go together, less what is excluded."""
+    if section.runs:
+        yield from ({name: each[name] for name in section.axes} for each in section.runs)
+        return
+    in_groups = {name for group in section.zip for name in group}
+    groups = [*section.zip, *([name] for name in section.axes if name not in in_groups)]
+    columns = []
+    for group in groups:
+        lengths = {name: len(section.axes[name].values) for name in group}
+        if len(set(lengths.values())) > 1:
+            said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            raise ConfigError(f"campaign file {path}: zip: axes that go together need as many values each; {said}")
+        labels = zip(*(section.axes[name].values for name in group), strict=True)
+        columns.append([dict(zip(group, each, strict=True)) for each in labels])
+    for parts in itertools.product(*columns):
+        merged = {name: label for part in parts for name, label in part.items()}
+        point = {name: merged[name] for name in section.axes}
+        if not any(all(point[name] == label for name, label in each.items()) for each in section.exclude):
+            yield point
+
+
+def _in_name(axis: str, label: str) -> str:
+    """A bare number says too little by itself."""
+    return f"{axis}{label}" if re.fullmatch(r"[\d.+-]+", label) else label

@@ -1,0 +1,64 @@
+"""Which runs of a campaign can be used now, and what is said of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamplighter.campaign.campaign_file import Campaign, load_campaign
+from lamplighter.campaign.state import STALE, RunState, left_over, states_of
+from lamplighter.errors import RunFolderError
+from lamplighter.run_folder.names import THERMO
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Runs of a campaign that have written something.
+
+    Attributes:
+        campaign: The campaign.
+        states: Of those runs, in order.
+        notes: What is missing, still goes on, or is left out.
+    """
+
+    campaign: Campaign
+    states: tuple[RunState, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def folders(self) -> list[Path]:
+        """Their folders."""
+        return [each.run.folder for each in self.states]
+
+    def groups(self) -> dict[str, list[RunState]]:
+        """The runs by their point on the axes that are no repeats, in order: `model=pbe, temperature=300K`."""
+        found: dict[str, list[RunState]] = {}
+        for each in self.states:
+            axes = [f"{axis}={label}" for axis, label in each.run.point.items() if axis not in self.campaign.repeats]
+            found.setdefault(", ".join(axes) or "all", []).append(each)
+        return found
+
+
+def usable(path: Path) -> Usable:
+    """The runs of a campaign that can be used.
+
+    Raises:
+        ConfigError: its file is not valid.
+        RunFolderError: none of its runs has written anything.
+    """
+    campaign = load_campaign(path)
+    states = states_of(campaign)
+    there = [each for each in states if each.state != STALE and (each.run.folder / THERMO).exists()]
+    notes = []
+    if missing := [each.run.name for each in states if each not in there and each.state != STALE]:
+        notes.append(f"{campaign.folder.name}: nothing yet of {', '.join(missing)}")
+    if partial := [f"{each.run.name} ({100 * each.share:.0f} %)" for each in there if 0.0 < each.share < 1.0]:
+        notes.append(f"{campaign.folder.name}: not finished: {', '.join(partial)}")
+    if stale := [each.run.name for each in states if each.state == STALE]:
+        notes.append(f"{campaign.folder.name}: left out, as the campaign file has changed: {', '.join(stale)}")
+    if unknown := left_over(campaign):
+        names = ", ".join(folder.name for folder in unknown)
+        notes.append(f"{campaign.folder.name}: left out, as they are not in the campaign file: {names}")
+    if not there:
+        raise RunFolderError(f"campaign {campaign.path}: no run has written anything yet; {'; '.join(notes)}")
+    return Usable(campaign, tuple(there), tuple(notes))

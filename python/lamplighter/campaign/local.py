@@ -1,0 +1,239 @@
+"""A bounded number of a campaign's runs at once on this machine, until each is done or has failed.
+
+Each is a program of its own, in a session of its own: when this process is killed, they go on. Whoever starts it again
+sees by their `run.lock` that they are alive, counts them, and starts nothing twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from lamplighter import exit_status, launcher
+from lamplighter.campaign.campaign_file import Campaign, CampaignRun
+from lamplighter.campaign.state import BROKEN_OFF, FAILED, RUNNING, STALE, STARTED, WAITING, log_of, state_of
+from lamplighter.driver import preflight
+from lamplighter.driver.run_lock import RunLock
+from lamplighter.errors import EnvironmentProblem, RunFolderBusy, RunFolderError
+from lamplighter.run_folder.folder import run_file_text
+from lamplighter.run_folder.writing import unwritable, write_whole
+
+POLL_S = 0.2
+RUN_FILES = "run_files"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a campaign is carried out on one machine.
+
+    Attributes:
+        ranks: MPI ranks of each run.
+        at_once: Runs at once.
+        threads: Threads of each rank.
+        tries: Starts of a run that ends for a cause that may pass (a signal, a crash, a busy folder).
+        again: Start runs that have failed once more.
+    """
+
+    ranks: int
+    at_once: int
+    threads: int
+    tries: int = 3
+    again: bool = False
+
+
+def plan_of(campaign: Campaign, at_once: int | None, ranks: int | None, cores: int | None = None) -> Plan:
+    """As many runs at once as fit: ranks × runs ≤ cores.
+
+    Raises:
+        EnvironmentProblem: a run has more ranks than there are cores, or the runs together have.
+    """
+    cores = len(os.sched_getaffinity(0)) if cores is None else cores
+    ranks = campaign.ranks if ranks is None else ranks
+    if ranks > cores:
+        raise EnvironmentProblem(
+            f"each run has {ranks} ranks, and there are {cores} cores here: give fewer (ranks in the campaign file, or "
+            "--ranks), or a larger machine"
+        )
+    if at_once is not None and at_once * ranks > cores:
+        raise EnvironmentProblem(
+            f"--at-once {at_once} runs of {ranks} ranks need {at_once * ranks} cores, and there are {cores}: at most "
+            f"{cores // ranks} fit"
+        )
+    number = at_once or max(1, cores // ranks)
+    return Plan(ranks, number, max(1, cores // (number * ranks)))
+
+
+def require_files(campaign: Campaign) -> None:
+    """Refuse a campaign of which a structure or model file is missing, before any of its runs starts.
+
+    Raises:
+        RunFolderError, ModelError: a file does not exist; the message names the run.
+    """
+    seen: set[str] = set()
+    for run in campaign.runs:
+        structure = run.run_file.structure.file
+        if not structure.exists():
+            raise RunFolderError(f"run {run.name}: structure {structure} does not exist")
+        key = str(run.run_file.potential)
+        if key not in seen:
+            preflight.require_files(run.run_file.potential)
+            seen.add(key)
+
+
+def write_run_file(campaign: Campaign, run: CampaignRun) -> Path:
+    """The run file of a run, as `lamplighter run` is given it; its folder exists from here on.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    path = campaign.folder / RUN_FILES / f"{run.name}.yaml"
+    try:
+        for folder in (path.parent, run.folder, log_of(run).parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, run_file_text(run.run_file))
+    except OSError as problem:
+        raise unwritable(campaign.folder, problem) from problem
+    return path
+
+
+def command_of(campaign: Campaign, run: CampaignRun, ranks: int = 1) -> list[str]:
+    """What starts a run, or goes on with it."""
+    programs = Path(sys.prefix) / "bin"
+    start = []
+    if ranks > 1:
+        mpirun = programs / "mpirun"
+        start = [str(mpirun) if mpirun.exists() else shutil.which("mpirun") or "mpirun", "-n", str(ranks)]
+        if "SLURM_JOB_ID" in os.environ:
+            start += ["-launcher", "fork", "-rmk", "user"]  # on this node, and without a step of the job
+    file = campaign.folder / RUN_FILES / f"{run.name}.yaml"
+    lamplighter = [sys.executable, "-c", "from lamplighter.cli import main; main()"]
+    return [*start, *lamplighter, "run", str(file), "--output", str(run.folder), "--resume", "--quiet"]
+
+
+class _Started:
+    """A run that this process started."""
+
+    def __init__(self, campaign: Campaign, run: CampaignRun, plan: Plan) -> None:
+        write_run_file(campaign, run)
+        command = [*command_of(campaign, run, plan.ranks), "--threads", str(plan.threads)]
+        now = datetime.datetime.now().isoformat(timespec="seconds")
+        self.run = run
+        with log_of(run).open("a", encoding="utf-8") as log:
+            log.write(f"{STARTED}{now}: {shlex.join(command)}\n")
+            log.flush()
+            environment = {**launcher.without_launcher(), "OMP_NUM_THREADS": str(plan.threads)}
+            try:
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+                )
+            except FileNotFoundError:
+                raise EnvironmentProblem(f"{command[0]} is not found: `pip install mpich` brings it") from None
+
+
+def carry_out(campaign: Campaign, plan: Plan, say: Callable[[str], None]) -> int:
+    """Start what waits or was broken off, a number at once, until nothing is left to start.
+
+    SIGINT, SIGTERM and SIGUSR1 go on to the runs, which end in good order.
+
+    Returns:
+        Exit status: 0, or 1 where a run has failed or is stale, or 75 where the campaign is to go on later.
+
+    Raises:
+        RunFolderBusy: another process carries this campaign out.
+        RunFolderError: its folder cannot be written.
+    """
+    try:
+        campaign.folder.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(campaign.folder, lambda: None)
+    except RunFolderBusy as problem:
+        raise RunFolderBusy(f"the campaign is being carried out already: {problem}") from None
+    except OSError as problem:
+        raise unwritable(campaign.folder, problem) from problem
+    asked: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        return _Round(campaign, plan, say, asked).carry_out()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        lock.release()
+
+
+class _Round:
+    def __init__(self, campaign: Campaign, plan: Plan, say: Callable[[str], None], asked: list[int]) -> None:
+        self.campaign, self.plan, self.say, self.asked = campaign, plan, say, asked
+        self.starts: dict[str, int] = {}
+        self.own: list[_Started] = []
+        self.others: list[CampaignRun] = []
+        self.failed: list[str] = []
+        self.later = False
+
+    def carry_out(self) -> int:
+        states = {run.name: state_of(run) for run in self.campaign.runs}
+        startable = (WAITING, BROKEN_OFF, *([FAILED] if self.plan.again else []))
+        queue = [run for run in self.campaign.runs if states[run.name].state in startable]
+        others = self.others = [run for run in self.campaign.runs if states[run.name].state == RUNNING]
+        left = (STALE,) if self.plan.again else (STALE, FAILED)
+        self.failed = [name for name, each in states.items() if each.state in left]
+        for run in others:
+            self.say(f"{run.name}: goes on already, and is waited for")
+        ended = False
+        while queue or self.own or others:
+            if self.asked and not ended:
+                ended, queue = True, []
+                self.later = True
+                self.say("ends the runs that go on, which can be gone on with")
+                for each in self.own:
+                    each.process.send_signal(signal.SIGTERM)
+                others.clear()
+            for each in [each for each in self.own if each.process.poll() is not None]:
+                self.own.remove(each)
+                if self._is_to_go_on(each) and not ended:
+                    queue.append(each.run)
+            for run in [run for run in others if state_of(run).state != RUNNING]:
+                others.remove(run)
+                if state_of(run).state in (WAITING, BROKEN_OFF) and not ended:
+                    queue.append(run)
+            while queue and len(self.own) + len(others) < self.plan.at_once:
+                run = queue.pop(0)
+                self.starts[run.name] = self.starts.get(run.name, 0) + 1
+                self.own.append(_Started(self.campaign, run, self.plan))
+                self.say(f"{run.name}: started")
+            time.sleep(POLL_S)
+        return exit_status.LATER if self.later else exit_status.ERROR if self.failed else exit_status.GOOD
+
+    def _is_to_go_on(self, each: _Started) -> bool:
+        """What a run's end means; whether it is started again."""
+        status, name = each.process.returncode, each.run.name
+        state = state_of(each.run)
+        if status == 0:
+            self.say(f"{name}: {state.state}" + (f" ({state.words})" if state.words else ""))
+            return False
+        if status == exit_status.LATER and state.state == RUNNING:  # started just before this process was
+            self.others.append(each.run)
+            return False
+        passing = status < 0 or status == exit_status.LATER or status > 128
+        if passing and self.starts[name] < self.plan.tries:
+            if not self.asked:
+                self.say(f"{name}: ended with status {status}, and is started again")
+            return True
+        if status == exit_status.LATER:
+            self.later = True
+            return False
+        self.failed.append(name)
+        self.say(f"{name}: failed (status {status}): {state.words or f'see {log_of(each.run)}'}")
+        return False

@@ -1,0 +1,157 @@
+"""How far each run of a campaign is, as its folder says: nothing else is asked, so that nothing can disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamplighter.campaign.campaign_file import Campaign, CampaignRun
+from lamplighter.driver.resume import difference_from
+from lamplighter.driver.run_lock import living_holder
+from lamplighter.errors import LamplighterError
+from lamplighter.run_folder.names import MARKS, RUN_FILE, THERMO
+from lamplighter.run_folder.status import RunStatus
+
+WAITING, RUNNING, BROKEN_OFF, COMPLETED, STOPPED, FAILED, STALE = (
+    "waiting", "running", "broken off", "completed", "stopped", "failed", "stale",
+)  # fmt: skip
+
+STATES = (RUNNING, WAITING, BROKEN_OFF, COMPLETED, STOPPED, FAILED, STALE)
+"""`broken off` goes on by itself; `failed` does not; `stale` is the run of an earlier campaign file."""
+
+LOGS = "logs"
+"""Folder, beside the run folders, of what each run printed."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One run, now.
+
+    Attributes:
+        run: The run.
+        state: One of `STATES`.
+        share: Of its steps of dynamics, done, from 0 to 1.
+        step: Of dynamics, that was written last.
+        ns_per_day: Simulated, over the wall time of the stages; None: not known.
+        words: The criterion of the guard, the cause of a failure, or the key that makes the run stale.
+    """
+
+    run: CampaignRun
+    state: str
+    share: float = 0.0
+    step: int = 0
+    ns_per_day: float | None = None
+    words: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "name": self.run.name,
+            "axes": self.run.point,
+            "state": self.state,
+            "step": self.step,
+            "share": round(self.share, 4),
+            "ns_per_day": None if self.ns_per_day is None else round(self.ns_per_day, 4),
+            "words": self.words,
+            "folder": str(self.run.folder),
+        }
+
+
+def states_of(campaign: Campaign) -> list[RunState]:
+    """The state of each run, in order."""
+    return [state_of(run) for run in campaign.runs]
+
+
+def state_of(run: CampaignRun) -> RunState:
+    """The state of a run from its folder."""
+    folder = run.folder
+    alive = living_holder(folder) is not None
+    if not any((folder / mark).exists() for mark in MARKS):
+        cause = "" if alive else refusal(log_of(run))
+        return RunState(run, RUNNING if alive else FAILED if cause else WAITING, words=cause)
+    if (folder / RUN_FILE).exists():
+        try:
+            difference = difference_from(folder, run.run_file)
+        except LamplighterError as problem:
+            return RunState(run, FAILED, words=str(problem))
+        if difference:
+            return RunState(run, STALE, words=difference)
+    try:
+        status = RunStatus.read(folder)
+    except LamplighterError:
+        return RunState(run, RUNNING if alive else BROKEN_OFF)
+    share, step, speed = _progress(folder, status, alive)
+    if status.status == "completed":
+        return RunState(run, COMPLETED, 1.0, step, speed)
+    if status.status == "stopped":
+        guard = status.guard
+        words = "" if guard is None else f"{guard.criterion} at {guard.time_ps:g} ps" if guard.time_ps else ""
+        return RunState(run, STOPPED, share, step, speed, words)
+    if alive:
+        return RunState(run, RUNNING, share, step, speed)
+    if status.status == "failed" and "--resume" not in (status.error or ""):
+        return RunState(run, FAILED, share, step, speed, (status.error or "").partition("\n")[0])
+    return RunState(run, BROKEN_OFF, share, step, speed)
+
+
+def left_over(campaign: Campaign) -> list[Path]:
+    """Run folders of which the campaign file says nothing (any more)."""
+    known = {run.name for run in campaign.runs}
+    if not campaign.folder.is_dir():
+        return []
+    return sorted(
+        folder
+        for folder in campaign.folder.iterdir()
+        if folder.is_dir() and folder.name not in known and any((folder / mark).exists() for mark in MARKS)
+    )
+
+
+def log_of(run: CampaignRun) -> Path:
+    """What a run printed."""
+    return run.folder.parent / LOGS / f"{run.name}.log"
+
+
+def refusal(log: Path) -> str:
+    """Why the last start of a run ended before it had a folder; empty: it did not say."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line.removeprefix("Error: ") for line in _since_last_start(lines) if line.startswith("Error: ")]
+    return said[0] if said else ""
+
+
+def _since_last_start(lines: list[str]) -> Iterable[str]:
+    starts = [place for place, line in enumerate(lines) if line.startswith(STARTED)]
+    return lines[starts[-1] :] if starts else lines
+
+
+STARTED = "==== started "
+"""Begins the line in a log that says that the run was started."""
+
+
+def _progress(folder: Path, status: RunStatus, alive: bool) -> tuple[float, int, float | None]:
+    total = sum(stage.steps or 0 for stage in status.stages if not stage.is_minimisation)
+    step, time_ps = _last_line(folder / THERMO)
+    wall = sum(stage.wall_s or 0.0 for stage in status.stages if not stage.is_minimisation)
+    if alive or wall == 0.0:
+        try:
+            wall += max(0.0, (folder / THERMO).stat().st_mtime - (folder / "status.json").stat().st_mtime)
+        except OSError:
+            wall = 0.0
+    speed = time_ps * 1e-3 / wall * 86400.0 if wall > 0.0 and time_ps > 0.0 else None
+    return (min(1.0, step / total) if total else 0.0), step, speed
+
+
+def _last_line(table: Path) -> tuple[int, float]:
+    """Step and time (ps) of the last whole line of a thermo table."""
+    try:
+        with table.open("rb") as file:
+            file.seek(max(0, table.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", errors="replace").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        words = whole[-1].split(",")
+        return int(words[1]), float(words[2])
+    except (OSError, IndexError, ValueError):
+        return 0, 0.0

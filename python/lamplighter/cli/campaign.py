@@ -1,0 +1,146 @@
+"""Carry out many runs from one file: models, temperatures, compositions, seeds.
+
+`campaign list` shows the runs that a campaign file means. `campaign run` carries them out on this machine, a number at
+once; `campaign submit` hands each to Slurm. `campaign status` shows how far each is. Each of them can be repeated at
+any time: run folders are the only record, and nothing is started twice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lamplighter.cli import options
+
+campaign = typer.Typer(no_args_is_help=True)
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="Campaign file (YAML), the folder that holds it as campaign.yaml, or the folder of its runs.",
+        metavar="CAMPAIGN.yaml",
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Start runs that have failed once more.")]
+
+
+@campaign.command(name="list")
+def list_runs(file: File, as_json: options.Json = False) -> None:
+    """Check a campaign file, and show the runs that it means."""
+    from lamplighter.campaign.campaign_file import load_campaign
+    from lamplighter.campaign.local import require_files
+    from lamplighter.json_text import json_text
+
+    found = load_campaign(file)
+    require_files(found)
+    if as_json:
+        print(json_text([{"name": run.name, "axes": run.point, "folder": str(run.folder)} for run in found.runs]))
+        return
+    for run in found.runs:
+        print(run.name)
+    print(f"{len(found.runs)} runs of {found.ranks} {'rank' if found.ranks == 1 else 'ranks'}, in {found.folder}")
+
+
+@campaign.command()
+def status(file: File, as_json: options.Json = False) -> None:
+    """Show how far each run is: waiting, running, completed, stopped by its guard, failed with its cause."""
+    from lamplighter.campaign import table
+    from lamplighter.campaign.campaign_file import load_campaign
+    from lamplighter.campaign.state import left_over, states_of
+    from lamplighter.json_text import json_text
+
+    found = load_campaign(file)
+    given = found, states_of(found), left_over(found)
+    print(json_text(table.as_dict(*given)) if as_json else table.as_text(*given))
+
+
+@campaign.command()
+def run(
+    file: File,
+    at_once: Annotated[
+        int | None,
+        typer.Option(help="Carry out this number of runs at once; the default fills the cores.", metavar="N", min=1),
+    ] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(help="Give each run this number of MPI ranks, in place of the file's.", metavar="R", min=1),
+    ] = None,
+    tries: Annotated[
+        int,
+        typer.Option(help="Start a run that a signal or a crash has ended up to this number of times.", min=1),
+    ] = 3,
+    again: Again = False,
+) -> None:
+    """Carry out the runs on this machine, a number at once; go on with those that were broken off.
+
+    The status is 0 where all is well, 1 where a run has failed or is stale, and 75 where the campaign is to go on later.
+    """
+    from dataclasses import replace
+
+    from lamplighter.campaign import local, table
+    from lamplighter.campaign.campaign_file import load_campaign
+    from lamplighter.campaign.state import left_over, states_of
+
+    found = load_campaign(file)
+    plan = replace(local.plan_of(found, at_once, ranks), tries=tries, again=again)
+    local.require_files(found)
+    cores = f"{plan.at_once} at once, {plan.ranks} {'rank' if plan.ranks == 1 else 'ranks'} each"
+    print(f"{len(found.runs)} runs, {cores}, in {found.folder}", flush=True)
+    status = local.carry_out(found, plan, lambda text: print(text, flush=True))
+    print(f"\n{table.as_text(found, states_of(found), left_over(found))}")
+    raise typer.Exit(status)
+
+
+@campaign.command()
+def submit(
+    file: File,
+    time: Annotated[str, typer.Option(help="Ask for this wall time a job, e.g. 24h or 1-12:00:00.", metavar="TIME")],
+    nodes: Annotated[int, typer.Option("--nodes", "-N", help="Give each run this number of nodes.")] = 1,
+    ranks_per_node: Annotated[
+        int | None, typer.Option(help="Start this number of ranks on each node; the default is the file's ranks.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Give each rank this number of cores.")] = 1,
+    gpus_per_node: Annotated[int, typer.Option(help="Ask for this number of GPUs on each node.")] = 0,
+    partition: Annotated[str, typer.Option("--partition", "-p", help="Submit to this partition.")] = "",
+    account: Annotated[str, typer.Option("--account", "-A", help="Charge this account.")] = "",
+    qos: Annotated[str, typer.Option(help="Ask for this quality of service.")] = "",
+    word: Annotated[
+        list[str] | None,
+        typer.Option("--sbatch", help="Add a word for #SBATCH, e.g. constraint=milan.", metavar="WORD"),
+    ] = None,
+    setup: Annotated[
+        list[str] | None, typer.Option(help="Add a line of shell before the start of each run.", metavar="LINE")
+    ] = None,
+    launcher: Annotated[Literal["mpirun", "srun"], typer.Option(help="Start the ranks with this program.")] = "mpirun",
+    mpi: Annotated[str, typer.Option(help="Give srun this --mpi.")] = "pmi2",
+    again: Again = False,
+) -> None:
+    """Hand in a Slurm job for each run that is not done and has none; each is put back into the queue until it is."""
+    from lamplighter.campaign import slurm_jobs
+    from lamplighter.campaign.campaign_file import load_campaign
+    from lamplighter.campaign.local import require_files
+    from lamplighter.cluster.job import Job
+    from lamplighter.cluster.wall_time import seconds_of
+
+    found = load_campaign(file)
+    require_files(found)
+    slurm_jobs.require_slurm()
+    job = Job(
+        name=found.folder.name,
+        time_s=seconds_of(time, "--time"),
+        nodes=nodes,
+        ranks_per_node=max(1, found.ranks // nodes) if ranks_per_node is None else ranks_per_node,
+        threads=threads,
+        gpus_per_node=gpus_per_node,
+        partition=partition,
+        account=account,
+        qos=qos,
+        launcher=launcher,
+        mpi=mpi if launcher == "srun" else "",
+        words=tuple(word or ()),
+        setup=tuple(setup or ()),
+    )
+    number = slurm_jobs.submit(found, job, again, print)
+    print(f"{number} jobs handed in; how far they are: lamplighter campaign status {file}")

@@ -1,0 +1,189 @@
+"""A campaign: its file becomes named runs; they are carried out, killed, gone on with, and asked about."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ase.build
+import ase.io
+import pytest
+import yaml
+
+import lamplighter as ll
+from lamplighter.campaign import local
+from lamplighter.campaign.campaign_file import load_campaign
+from lamplighter.campaign.dotted_path import set_key
+from lamplighter.campaign.state import states_of
+from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError
+
+PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
+
+BASE: dict[str, Any] = {
+    "structure": "argon.xyz",
+    "potential": {"lammps": ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40"]},
+    "timestep": "4 fs",
+    "velocities": "90 K",
+    "stages": [{"type": "npt", "temperature": "90 K", "pressure": "1 bar", "length": "4000 steps"}],
+    "output": {"thermo": "10 steps", "trajectory": "never", "restart": "200 steps"},
+}
+AXES: dict[str, Any] = {
+    "temperature": {"keys": ["velocities", "stages.*.temperature"], "values": ["90 K", "95 K"]},
+    "seed": [1, 2],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    atoms = ase.build.bulk("Ar", "fcc", a=5.4, cubic=True).repeat(3)
+    ase.io.write(tmp_path / "argon.xyz", atoms)
+    return tmp_path
+
+
+def write(folder: Path, length: str = "4000 steps", **keys: Any) -> Path:
+    base = {**BASE, "stages": [{**BASE["stages"][0], "length": length}]}
+    path = folder / "liquid.yaml"
+    path.write_text(yaml.safe_dump({"base": base, "axes": AXES, **keys}, sort_keys=False))
+    return path
+
+
+def command(path: Path, *words: str) -> list[str]:
+    return [str(PROGRAM), "campaign", words[0], str(path), *words[1:]]
+
+
+def carry_out(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(path, "run", *words), capture_output=True, text=True, timeout=200, check=False)
+
+
+def names(path: Path) -> list[str]:
+    return [run.name for run in load_campaign(path).runs]
+
+
+def test_axes_are_crossed_zipped_excluded_and_listed(folder: Path) -> None:
+    assert names(write(folder)) == ["90K_seed1", "90K_seed2", "95K_seed1", "95K_seed2"]
+    assert names(write(folder, zip=[["temperature", "seed"]])) == ["90K_seed1", "95K_seed2"]
+    excluded = [{"temperature": "90 K", "seed": 2}]
+    assert names(write(folder, exclude=excluded)) == ["90K_seed1", "95K_seed1", "95K_seed2"]
+    assert names(write(folder, runs=excluded)) == ["90K_seed2"]
+    first, *_, last = load_campaign(write(folder)).runs
+    assert (first.run_file.seed, last.run_file.seed) == (1, 2)
+    assert str(last.run_file.stages[0].temperature) == "95.0 K" == str(last.run_file.velocities.temperature)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"axes": {"neighbor.skin": [1, 2]}}, "neighbor: unknown key (did you mean 'neighbour'?)"),
+        ({"axes": {"a": {"key": "stages[3].length", "values": ["1 ps"]}}}, "axes.a: stages[3].length: stages has 1"),
+        ({"axes": {"a": {"key": "stages.nve.length", "values": ["1 ps"]}}}, "has the name or type 'nve'"),
+        ({"axes": {"a": {"key": "structure.replicate", "values": [[2, 2, 2]]}}}, "structure is 'argon.xyz'"),
+        ({"axes": {"seed": [1, 1]}}, "1 is the name of two values"),
+        ({"axes": {"seed": {"keys": ["seed"], "values": []}}}, "axes.seed.values"),
+        ({"axis": {}}, "axis: unknown key (did you mean 'axes'?)"),
+        ({"exclude": [{"sead": 1}]}, "there is no axis 'sead' (did you mean 'seed'?)"),
+        ({"exclude": [{"seed": 7}]}, "axis seed has no value '7'; it has 1, 2"),
+        ({"runs": [{"seed": 1, "temperature": "90 K"}] * 2}, "two runs have the name 90K_seed1"),
+        ({"runs": [{"seed": 1}]}, "lacks the axis temperature"),
+        ({"axes": {**AXES, "seed": [1, 2, 3]}, "zip": [["temperature", "seed"]]}, "temperature has 2, seed has 3"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_what_is_wrong(folder: Path, keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as problem:
+        load_campaign(write(folder, **keys))
+    assert said in str(problem.value)
+
+
+def test_a_path_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is no dotted path"):
+        set_key({}, "stages..length", 1)
+
+
+def test_runs_together_have_no_more_ranks_than_there_are_cores(folder: Path) -> None:
+    campaign = load_campaign(write(folder, ranks=2))
+    plan = local.plan_of(campaign, None, None, cores=9)
+    assert (plan.at_once, plan.ranks, plan.threads) == (4, 2, 1)
+    with pytest.raises(EnvironmentProblem, match="each run has 16 ranks, and there are 9 cores"):
+        local.plan_of(campaign, None, 16, cores=9)
+    with pytest.raises(EnvironmentProblem, match="need 10 cores, and there are 9: at most 4 fit"):
+        local.plan_of(campaign, 5, None, cores=9)
+
+
+def test_without_slurm_the_message_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lamplighter.campaign.slurm_jobs import require_slurm
+
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EnvironmentProblem, match="sbatch is not found.*lamplighter campaign run"):
+        require_slurm()
+
+
+def test_a_campaign_whose_controller_is_killed_goes_on_and_starts_nothing_twice(folder: Path) -> None:
+    path = write(folder, "20000 steps")
+    first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.DEVNULL)
+    table = folder / "liquid" / "90K_seed1" / "thermo.csv"
+    _wait(lambda: table.exists() and table.read_text().count("\n") > 5)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert [each.state for each in states_of(load_campaign(path))] == ["running", *["waiting"] * 3]
+    write(folder, "20000 steps", exclude=[{"seed": 2}])
+    done = carry_out(path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "90K_seed1: goes on already, and is waited for" in done.stdout
+    steps = [int(line.split(",")[1]) for line in table.read_text().splitlines()[1:]]
+    assert steps == list(range(0, 20001, 10))
+    assert (folder / "liquid" / "logs" / "90K_seed1.log").read_text().count("==== started") == 1
+    # results: a part is there, the rest is named
+    write(folder, "20000 steps")
+    answer = ll.density(path)
+    assert list(answer.groups) == ["temperature=90K", "temperature=95K"]
+    assert 1.0 < answer.groups["temperature=90K"].mean.value < 1.6
+    assert any("nothing yet of 90K_seed2, 95K_seed2" in note for note in answer.notes)
+    # a changed value is stale, what was taken out is named, and neither is used
+    write(folder, "5000 steps", exclude=[{"temperature": "95 K"}])
+    said = subprocess.run(command(path, "status"), capture_output=True, text=True, check=True).stdout
+    assert "stale" in said
+    assert "stages[0].length was '20000 steps' and is now '5000 steps'" in said
+    assert "not in the campaign file (any more), and not used: 95K_seed1" in said
+    with pytest.raises(LamplighterError, match="no run has written anything yet.*left out, as the campaign file has"):
+        ll.density(folder / "liquid")
+
+
+def test_a_run_that_fails_is_named_and_the_others_go_on(folder: Path) -> None:
+    axes = {"epsilon": {"key": "potential.lammps", "values": {}}, "seed": [1]}
+    good, wrong = BASE["potential"]["lammps"], ["pair_style lj/cut 7.0", "pair_coeff * * nonsense"]
+    axes["epsilon"]["values"] = {"wrong": wrong, "good": good}
+    path = write(folder, "200 steps", axes=axes)
+    done = carry_out(path, "--at-once", "1")
+    assert done.returncode == 1
+    assert "wrong_seed1: failed (status 1)" in done.stdout
+    said = subprocess.run(command(path, "status", "--json"), capture_output=True, text=True, check=True).stdout
+    wrong_one, good_one = json.loads(said)["runs"]
+    assert (wrong_one["state"], good_one["state"]) == ("failed", "completed")
+    assert "nonsense" in wrong_one["words"]
+    assert carry_out(path).stdout.count("started") == 0
+
+
+def test_sigterm_ends_the_runs_in_good_order_and_a_second_campaign_is_refused(folder: Path) -> None:
+    path = write(folder, "200000 steps", exclude=[{"seed": 2}])
+    first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.DEVNULL)
+    table = folder / "liquid" / "90K_seed1" / "thermo.csv"
+    _wait(lambda: table.exists() and table.read_text().count("\n") > 30)
+    second = carry_out(path)
+    assert second.returncode == 75
+    assert "the campaign is being carried out already" in second.stderr
+    first.terminate()
+    assert first.wait(60) == 75
+    state = states_of(load_campaign(path))[0]
+    assert (state.state, state.step > 0) == ("broken off", True)
+
+
+def _wait(condition: Any, timeout: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
