@@ -50,7 +50,7 @@ def over_campaigns(function: F) -> F:
 
     del asked.__wrapped__  # type: ignore[attr-defined]
     asked.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return asked  # type: ignore[return-value]
+    return asked
 
 
 def campaign_of(runs: Any) -> Path | None:

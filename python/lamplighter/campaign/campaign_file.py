@@ -232,7 +232,7 @@ def _require_known(section: CampaignSection, path: Path) -> None:
 
 
 def _points(section: CampaignSection, path: Path) -> Iterator[dict[str, str]]:
-    """The points that are listed; else the product of the axes, of which zipped ones go together, less what is excluded."""
+    """The points that are listed; else the product of the axes (zipped ones go together), less what is excluded."""
     if section.runs:
         yield from ({name: each[name] for name in section.axes} for each in section.runs)
         return

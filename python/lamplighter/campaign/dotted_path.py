@@ -21,7 +21,7 @@ def set_key(content: dict[str, Any], path: str, value: Any) -> None:
         ConfigError: the path leads nowhere. Whether the last key is one that a run file has, is for the run file's own
             check to say.
     """
-    words = [word for word in re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")]
+    words = re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")
     if not path or not all(words):
         raise ConfigError(f"{path!r} is no dotted path of a run file; write one such as stages[0].temperature")
     _set(content, words, value, path, [])

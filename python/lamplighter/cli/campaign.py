@@ -75,7 +75,7 @@ def run(
 ) -> None:
     """Carry out the runs on this machine, a number at once; go on with those that were broken off.
 
-    The status is 0 where all is well, 1 where a run has failed or is stale, and 75 where the campaign is to go on later.
+    The status is 0 where all is well, 1 where a run has failed or is stale, and 75 where it is to go on later.
     """
     from dataclasses import replace
 
