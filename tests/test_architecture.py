@@ -25,17 +25,8 @@ DOOR = "door"
 ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
-    "api": {
-        "campaign",
-        "driver",
-        "report",
-        "observables",
-        "run_folder",
-        "model_files",
-        "analysis",
-        "structures",
-        "config",
-    },
+    "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
+    | {"campaign"},
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),

@@ -48,9 +48,9 @@ def over_campaigns(function: F) -> F:
             return function(runs, *others, **options)
         return _answers(usable(path), lambda folders: function(folders, *others, **options))
 
-    del asked.__wrapped__  # type: ignore[attr-defined]
+    del asked.__wrapped__
     asked.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return asked
+    return asked  # type: ignore[return-value]
 
 
 def campaign_of(runs: Any) -> Path | None:
