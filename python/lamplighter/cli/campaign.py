@@ -103,8 +103,8 @@ def submit(
     ] = None,
     threads: Annotated[int, typer.Option(help="Give each rank this number of cores.")] = 1,
     gpus_per_node: Annotated[int, typer.Option(help="Ask for this number of GPUs on each node.")] = 0,
-    partition: Annotated[str, typer.Option("--partition", "-p", help="Submit to this partition.")] = "",
-    account: Annotated[str, typer.Option("--account", "-A", help="Charge this account.")] = "",
+    partition: Annotated[str, typer.Option("--partition", "-p", help="Submit the jobs to this partition.")] = "",
+    account: Annotated[str, typer.Option("--account", "-A", help="Charge the jobs to this account.")] = "",
     qos: Annotated[str, typer.Option(help="Ask for this quality of service.")] = "",
     word: Annotated[
         list[str] | None,
@@ -114,7 +114,7 @@ def submit(
         list[str] | None, typer.Option(help="Add a line of shell before the start of each run.", metavar="LINE")
     ] = None,
     launcher: Annotated[Literal["mpirun", "srun"], typer.Option(help="Start the ranks with this program.")] = "mpirun",
-    mpi: Annotated[str, typer.Option(help="Give srun this --mpi.")] = "pmi2",
+    mpi: Annotated[str, typer.Option(help="Give srun this word as its --mpi.")] = "pmi2",
     again: Again = False,
 ) -> None:
     """Hand in a Slurm job for each run that is not done and has none; each is put back into the queue until it is."""
