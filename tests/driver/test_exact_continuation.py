@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import lamplighter
 from lamplighter.config.loading import load_run_file
 from lamplighter.driver.restart_checksum import checksum_of, is_as_written
+from lamplighter.driver.restart_file import read_head
 from lamplighter.driver.resume import how_to_go_on
 
 STAGE: dict[str, Any] = {"length": "50 steps", "temperature": ["80 K", "90 K"]}
@@ -52,6 +54,26 @@ def test_a_run_that_goes_on_is_bit_by_bit_the_one_without_a_break(
     of_the_file = 1 + 20  # forces of this step were summed in another order: the line is the same within rounding
     assert again.pop(of_the_file)[:30] == rows.pop(of_the_file)[:30]
     assert again == rows
+    assert (copy / "final.data").read_text() == (whole / "final.data").read_text()
+
+
+@pytest.mark.mpi
+def test_ranks_keep_their_domains_though_the_box_has_changed_its_shape(
+    write_run_file: Callable[..., Path], mpirun: Callable[..., Any]
+) -> None:
+    """LAMMPS would divide the box of the restart file along its longest edge; noise is drawn by rank."""
+    output = {"thermo": "1 steps", "trajectory": "10 steps", "restart": "20 steps"}
+    stage = {**STAGE, "type": "npt", "pressure": "100 bar", "barostat": "anisotropic", "thermostat": "langevin"}
+    path = write_run_file([stage], output=output)
+    program = Path(sys.executable).with_name("lamplighter")
+    assert mpirun(2, [program, "run", "-q", path, "-o", "whole"]).returncode == 0
+    whole = path.parent / "whole"
+    copy = interrupted(whole, "copy", "restart.a.bin")
+    grids = [found.grid for file in whole.glob("restart.*.bin") if (found := read_head(file)) is not None]
+    assert grids == [(1, 1, 2)] * 3
+    done = mpirun(2, [program, "run", copy / "run.yaml", "--resume"])
+    assert done.returncode == 0, done.stderr
+    assert "processors 1 1 2" in (copy / "in.resumed_at_20.lammps").read_text()
     assert (copy / "final.data").read_text() == (whole / "final.data").read_text()
 
 

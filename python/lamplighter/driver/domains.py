@@ -59,7 +59,23 @@ class Domains:
         """Lines that come before the box is made."""
         if not self.processors:
             return ()
-        return (f"# {self.in_words}", self._for_these_ranks(f"processors {self.processors}"))
+        return (
+            f"# {self.in_words or 'the domains that the run had so far'}",
+            self._for_these_ranks(f"processors {self.processors}"),
+        )
+
+    def going_on(self, ranks: int, grid: Grid | None) -> Domains:
+        """Those of a run that goes on: where LAMMPS chooses, it takes the grid that the run had so far.
+
+        A box that has changed its shape would be divided otherwise, with other sums and other random numbers.
+
+        Args:
+            ranks: Of the run from here on.
+            grid: Of its restart file.
+        """
+        if self.processors or self.balance or grid is None or ranks == 1 or math.prod(grid) != ranks:
+            return self
+        return Domains(ranks, " ".join(str(n) for n in grid))
 
     @property
     def block(self) -> Block | None:

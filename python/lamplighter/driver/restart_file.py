@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamplighter.analysis.domains import Grid
+
 READING_S = 300.0
 """What LAMMPS gets to read a restart file whose wholeness is in question."""
 
@@ -35,6 +37,8 @@ _MAGIC = b"LammpS RestartT\0"
 _BEFORE_STEP = struct.pack("=i", 6) + b"metal\0" + struct.pack("=i", 5)
 # the number of atoms between its own flag and that of the number of types, and the next flag after that
 _ATOMS = re.compile(rb"\x10\0\0\0(.{8})\x11\0\0\0.{4}\x12\0\0\0", re.S)
+# the number of ranks and the grid of their domains, each behind its flag, and the next flag (newton)
+_DOMAINS = re.compile(rb"\x07\0\0\0(.{4})\x08\0\0\0\x03\0\0\0(.{12})\x09\0\0\0", re.S)
 _HEADER_BYTES = 4096
 
 
@@ -46,11 +50,13 @@ class RestartFile:
         path: Where it lies.
         step: Step it was written at.
         atoms: How many it holds; None where its head does not say.
+        grid: Of the domains of the ranks that wrote it: domains along x, y and z; None where its head does not say.
     """
 
     path: Path
     step: int
     atoms: int | None
+    grid: Grid | None = None
 
 
 def read_head(path: Path) -> RestartFile | None:
@@ -73,7 +79,16 @@ def read_head(path: Path) -> RestartFile | None:
         return None
     found = _ATOMS.search(head)
     atoms = None if found is None else int(struct.unpack("=q", found.group(1))[0])
-    return RestartFile(path, int(struct.unpack_from("=q", head, place + len(_BEFORE_STEP))[0]), atoms)
+    step = int(struct.unpack_from("=q", head, place + len(_BEFORE_STEP))[0])
+    return RestartFile(path, step, atoms, _grid(head))
+
+
+def _grid(head: bytes) -> Grid | None:
+    found = _DOMAINS.search(head)
+    if found is None:
+        return None
+    (ranks,), (x, y, z) = struct.unpack("=i", found.group(1)), struct.unpack("=3i", found.group(2))
+    return (x, y, z) if x * y * z == ranks else None
 
 
 def step_of_restart(path: Path) -> int | None:

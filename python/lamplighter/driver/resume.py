@@ -153,10 +153,10 @@ def _placed(found: RestartFile, run: RunFile) -> Restart | None:
         number = name.removeprefix("restart.stage").removesuffix(".bin")
         if not number.isdigit() or int(number) >= len(placed) or placed[int(number)].end != step:
             return None
-        return Restart(name, int(number), step, True)
+        return Restart(name, int(number), step, True, found.grid)
     for index, (stage, steps) in enumerate(zip(run.stages, placed, strict=True)):
         if not isinstance(stage, Minimise) and steps.begin < step <= steps.end:
-            return Restart(name, index, step, False)
+            return Restart(name, index, step, False, found.grid)
     return None
 
 

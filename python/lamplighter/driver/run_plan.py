@@ -126,6 +126,8 @@ def plan_of(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]
         if restart is None or not (folder / BONDS).exists():
             start.append(start_of_run(structure, run_file.structure.replicate, run_file.bonds))
         domains = domains_of(run_file, ranks, lambda: _frame_of(start, structure, run_file), setup.evaluated_by)
+        if restart is not None:
+            domains = domains.going_on(ranks, restart.grid)
         blocks = script.compose(run_file, structure, setup, restart, domains)
         if restart is None:
             require_within_limits(run_file, start[0])

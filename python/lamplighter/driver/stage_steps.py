@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lamplighter.analysis.domains import Grid
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Stage, steps_of
@@ -20,12 +21,14 @@ class Restart:
         stage: Index of the stage it lies in.
         step: Step it was written at.
         stage_is_over: Whether that stage has ended there.
+        grid: Of the domains of the ranks that wrote it; None: not known.
     """
 
     file: str
     stage: int
     step: int
     stage_is_over: bool
+    grid: Grid | None = None
 
 
 def steps_of_stages(stages: Sequence[Stage]) -> list[StageSteps]:
