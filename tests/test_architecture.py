@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
     "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
-    | {"campaign"},
+    | {"campaign", "exporting"},
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),
@@ -40,21 +40,11 @@ ARROWS: dict[str, set[str]] = {
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"}
     | {"cluster"},
     "campaign": {"driver", "run_folder", "cluster", "config"},
+    "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
     "conformance": {"potentials", "driver", "config"},
     "scaling": {"driver", "observables", "run_folder", "model_files", "analysis", "structures", "config", DOOR},
-    "cli": {
-        "api",
-        "campaign",
-        "scaling",
-        "report",
-        "observables",
-        "driver",
-        "run_folder",
-        "potentials",
-        "model_files",
-        "plugin",
-    }
-    | {"analysis", "structures", "config", "cluster", DOOR},
+    "cli": {"api", "campaign", "scaling", "exporting", "report", "observables", "driver", "run_folder", "potentials"}
+    | {"model_files", "plugin", "analysis", "structures", "config", "cluster", DOOR},
 }
 """Which rooms each room may import, besides the ground and the version."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lamplighter.api.calculator import Calculator
     from lamplighter.api.check import check
     from lamplighter.api.equation_of_state import compression, expansion
+    from lamplighter.api.export import export
     from lamplighter.api.extrapolation import extrapolation, extrapolation_fit
     from lamplighter.api.liquids import density, diffusivity, quality, stability, structure
     from lamplighter.api.model_errors import decompose, model_errors
@@ -59,6 +60,7 @@ __all__ = [
     "density",
     "diffusivity",
     "expansion",
+    "export",
     "extrapolation",
     "extrapolation_fit",
     "load_run_file",
@@ -87,6 +89,7 @@ _HOME = {
     "density": "lamplighter.api.liquids",
     "diffusivity": "lamplighter.api.liquids",
     "expansion": "lamplighter.api.equation_of_state",
+    "export": "lamplighter.api.export",
     "extrapolation": "lamplighter.api.extrapolation",
     "extrapolation_fit": "lamplighter.api.extrapolation",
     "load_run_file": "lamplighter.config",

@@ -25,6 +25,7 @@ WORDS = {
     "lmp": "lmp -screen none -log none -in in.wrong",
     "campaign": "campaign list run.yaml",
     "bench": "bench --help",
+    "export": "export done --for mliap",
     "events": "events done",
     "check": "check done --density 0.1 9",
     "stability": "stability done",

@@ -65,6 +65,14 @@ def require_elements(model: Path, elements: Sequence[str], key: str) -> None:
         )
 
 
+def lines_of(word: str, elements: Sequence[str]) -> PairStyle:
+    """The pair style of a frozen model that LAMMPS' input names by `word`.
+
+    Source: DeePMD-kit's documentation, "LAMMPS commands", `pair_style deepmd`.
+    """
+    return PairStyle(KIND, word, (("* *", " ".join(elements)),))
+
+
 def evaluation(request: Request) -> Evaluation:
     """How frozen models are evaluated.
 
@@ -74,7 +82,7 @@ def evaluation(request: Request) -> Evaluation:
     models, elements = request.potential.models, request.elements
     for index, model in enumerate(models):
         require_elements(model, elements, f"potential.models[{index}]")
-    members = [PairStyle(KIND, str(plain_path(model)), (("* *", " ".join(elements)),)) for model in models]
+    members = [lines_of(str(plain_path(model)), elements) for model in models]
     return Evaluation(
         committee_of(request.committee, members, request.corrected),
         plugins=frozenset({other_plugins.DEEPMD}),

@@ -124,7 +124,7 @@ def evaluation(request: Request) -> Evaluation:
     return Evaluation(
         committee_of(request.committee, members, request.corrected),
         torch_first=any(style.name == UNIFIED for style in styles),  # LAMMPS unpickles a Python model
-        newton=_newton_of(styles, request.corrected),
+        newton=newton_of(styles, request.corrected),
         prepare=partial(_make_ready, needed, potential.kokkos is not None),
     )
 
@@ -136,10 +136,44 @@ def _pair_style(style: OwnStyle, model: Path, key: str, request: Request) -> Pai
             f"them between ranks, and the run has {request.ranks}: {_ON_SEVERAL_RANKS[style.name]}, or leave out "
             "`via: own`"
         )
-    return _LINES[style.name](style, model, " ".join(request.elements), request.ranks)
+    # the sparse points of a GAP are asked for only where they move with it: QUIP itself says what is wrong with a file
+    beside = companions(model) if style.name == "quip" and not is_plain(model) else ()
+    return lines_of(style, model, str(plain_path(model, beside)), request.elements, request.ranks)
 
 
-def _newton_of(styles: Sequence[OwnStyle], corrected: bool) -> Literal["on", "off"]:
+def lines_of(style: OwnStyle, model: Path, word: str, elements: Sequence[str], ranks: int) -> PairStyle:
+    """What each project documents for its pair style.
+
+    Args:
+        style: One of `STYLES`.
+        model: The file or folder that it reads; what the lines must say of it is looked up there.
+        word: How LAMMPS' input names that file.
+        elements: Of each atom type.
+        ranks: Of the run.
+
+    Raises:
+        ModelError: a file for QUIP is none.
+    """
+    return _LINES[style.name](_Named(style, model, word, " ".join(elements), ranks))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A model file, how LAMMPS' input names it, and for which elements on how many ranks."""
+
+    style: OwnStyle
+    model: Path
+    word: str
+    elements: str
+    ranks: int
+
+
+def newton_of(styles: Sequence[OwnStyle], corrected: bool) -> Literal["on", "off"]:
+    """What `newton` must be for pair styles together, and with dispersion or repulsion.
+
+    Raises:
+        ModelError: there is no such value.
+    """
     needed = {style.newton for style in styles}
     if needed == {"off"} and corrected:
         raise ModelError(
@@ -194,29 +228,28 @@ def _activate_unified(lammps: Any, kokkos: bool) -> None:
     activate(lammps)
 
 
-def _one_file(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    return PairStyle(style.name, "", (("* *", f"{plain_path(model)} {elements}"),))
+def _one_file(given: _Named) -> PairStyle:
+    return PairStyle(given.style.name, "", (("* *", f"{given.word} {given.elements}"),))
 
 
-def _mace(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    words = "no_domain_decomposition" if ranks == 1 else ""
-    return PairStyle(style.name, words, (("* *", f"{plain_path(model)} {elements}"),))
+def _mace(given: _Named) -> PairStyle:
+    words = "no_domain_decomposition" if given.ranks == 1 else ""
+    return PairStyle(given.style.name, words, (("* *", f"{given.word} {given.elements}"),))
 
 
-def _unified(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    return PairStyle("mliap", f"unified {plain_path(model)} 0", (("* *", elements),))
+def _unified(given: _Named) -> PairStyle:
+    return PairStyle("mliap", f"unified {given.word} 0", (("* *", given.elements),))
 
 
-def _e3gnn_parallel(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    layers = len(list(model.glob("*.pt")))
-    return PairStyle(style.name, "", (("* *", f"{layers} {plain_path(model)} {elements}"),))
+def _e3gnn_parallel(given: _Named) -> PairStyle:
+    layers = len(list(given.model.glob("*.pt")))
+    return PairStyle(given.style.name, "", (("* *", f"{layers} {given.word} {given.elements}"),))
 
 
-def _quip(style: OwnStyle, model: Path, elements: str, ranks: int) -> PairStyle:
-    numbers = " ".join(str(atomic_numbers[element]) for element in elements.split())
-    # its sparse points are asked for only where they move with it: QUIP itself says what is wrong with a file
-    file = model if is_plain(model) else plain_path(model, companions(model))
-    return PairStyle(style.name, "", (("* *", f'{file} "Potential xml_label={_xml_label(model)}" {numbers}'),))
+def _quip(given: _Named) -> PairStyle:
+    numbers = " ".join(str(atomic_numbers[element]) for element in given.elements.split())
+    label = _xml_label(given.model)
+    return PairStyle(given.style.name, "", (("* *", f'{given.word} "Potential xml_label={label}" {numbers}'),))
 
 
 def _xml_label(model: Path) -> str:
@@ -231,7 +264,7 @@ def _xml_label(model: Path) -> str:
     raise ModelError(f"{model} has no element <Potential label=…>, by which pair_style quip finds the potential in it")
 
 
-_LINES: dict[str, Callable[[OwnStyle, Path, str, int], PairStyle]] = {
+_LINES: dict[str, Callable[[_Named], PairStyle]] = {
     UNIFIED: _unified,
     "mace": _mace,
     "symmetrix/mace": _one_file,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lamplighter.config.potential import EvaluatedBy
+from lamplighter.config.potential import EvaluatedBy, PotentialSection
 from lamplighter.driver import corrections, deepmd, elements_of_lines, lammps_lines, models, own_lammps
 from lamplighter.driver.pair_evaluation import Evaluation, Request
-from lamplighter.driver.pair_style import lines_of_sum
+from lamplighter.driver.pair_style import PairStyle, lines_of_sum
 from lamplighter.driver.preflight import CheckedPotential
 
 _WAYS: dict[EvaluatedBy, Callable[[Request], Evaluation]] = {
@@ -73,14 +73,7 @@ def pair_setup(
     found = _WAYS[potential.evaluated_by](request)
     lines = list(found.lines)
     if found.style is not None:
-        parts = [found.style]
-        if potential.dispersion is not None:
-            parts.append(corrections.dispersion(potential.dispersion, elements))
-        if potential.zbl is not None:
-            parts.append(corrections.zbl(potential.zbl, elements))
-        lines = lines_of_sum(parts)
-        if potential.dispersion is not None:
-            lines.append(corrections.room_for_neighbours(potential.dispersion))
+        lines = lines_with_corrections(found.style, potential, elements)
     elements_of_lines.require_same_elements(lines, elements)
     return PairSetup(
         evaluated_by=potential.evaluated_by,
@@ -95,3 +88,20 @@ def pair_setup(
         kokkos=potential.kokkos,
         calculator=models.calculator_file(potential),
     )
+
+
+def lines_with_corrections(style: PairStyle, potential: PotentialSection, elements: Sequence[str]) -> list[str]:
+    """The lines of a pair style, with dispersion and repulsion where the run file adds them.
+
+    Raises:
+        ConfigError: an element that a correction does not know.
+    """
+    parts = [style]
+    if potential.dispersion is not None:
+        parts.append(corrections.dispersion(potential.dispersion, elements))
+    if potential.zbl is not None:
+        parts.append(corrections.zbl(potential.zbl, elements))
+    lines = lines_of_sum(parts)
+    if potential.dispersion is not None:
+        lines.append(corrections.room_for_neighbours(potential.dispersion))
+    return lines

@@ -38,6 +38,7 @@ COMMITTEE_COMPUTE = "committee"
 STOP_VARIABLE = "stop_requested"
 GUARD = "guard"  # ID of the fix
 POTENTIAL_TITLE = "the potential"
+STOP_TITLE = "`lamplighter run` sets this variable to end the run in good order (signals, wall time)"
 
 
 def pair_setup_of(run: RunFile, checked: CheckedPotential, structure: StartStructure) -> PairSetup:
@@ -67,6 +68,7 @@ def compose(
     held_atoms.require_possible(run, structure)
     domains = domains or Domains()
     blocks = [_setup(run, structure, setup, restart, domains), _potential(run, structure, setup), _output(run)]
+    blocks.append(_stop_on_request())
     if domains.block is not None:
         blocks.append(domains.block)
     placed = steps_of_stages(run.stages)
@@ -217,8 +219,13 @@ def _output(run: RunFile) -> Block:
         equal("timestep", timestep),
         equal("thermo_every", interval_in_steps(run.output.thermo, timestep)),
         "include inputs/output.lmp",
-        "# `lamplighter run` sets this variable to end the run in good order (signals, wall time).",
+    )
+    return Block("the thermo table", lines)
+
+
+def _stop_on_request() -> Block:
+    lines = (
         f"variable {STOP_VARIABLE} internal 0",
         f"fix {STOP_VARIABLE} all halt 1 v_{STOP_VARIABLE} > 0.5 error soft message no",
     )
-    return Block("the thermo table", lines)
+    return Block(STOP_TITLE, lines)

@@ -1,0 +1,77 @@
+"""One script of plain LAMMPS with every stage, from the blocks of the script that a run carries out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lamplighter.config.guard import GuardSection
+from lamplighter.config.run_file import RunFile
+from lamplighter.config.stages import Minimise
+from lamplighter.driver.lammps_scripts import expanded, scripts_folder
+from lamplighter.driver.pair_setup import PairSetup
+from lamplighter.driver.script import STOP_TITLE, compose
+from lamplighter.driver.script_block import Block, string, text_of
+from lamplighter.driver.stage_steps import Restart
+from lamplighter.structures.start import BOND_STYLES, StartStructure
+
+GUARD_TITLE = "what ends the run: the limits of its guard that plain LAMMPS can watch"
+_INCLUDED = re.compile(r"^# >>> .*\n(?:#.*\n|\s*\n)*|^# <<< .*\n?", re.M)
+
+
+def script_text(
+    run: RunFile,
+    structure: StartStructure,
+    setup: PairSetup,
+    restart: Restart | None,
+    guard: Sequence[str],
+    comment: str,
+) -> str:
+    """The script.
+
+    Args:
+        run: A resolved run file; its guard and committee are left out, unless `guard` is empty and its own stays.
+        structure: The start structure.
+        setup: The potential in the words of this LAMMPS.
+        restart: Where the export begins; the state there is in the data file.
+        guard: Lines that end the run, of plain LAMMPS.
+        comment: What the first line says.
+
+    Raises:
+        ConfigError: as `compose`.
+    """
+    blocks = [block for block in compose(run, structure, setup, restart) if block.title != STOP_TITLE]
+    if restart is not None:
+        blocks[0] = _from_data(compose(run, structure, setup)[0], restart.step)
+    if guard:
+        first = next((place for place, block in enumerate(blocks) if _is_dynamics(run, block)), len(blocks) - 1)
+        blocks.insert(first, Block(GUARD_TITLE, tuple(guard)))
+    text = expanded(text_of(blocks, comment), scripts_folder())
+    # what included files say of their variables belongs to them; packages for compressed files are not in every build
+    text = _INCLUDED.sub("", _INCLUDED.sub("", text))
+    return text.replace("custom/gz", "custom").replace(".lammpstrj.gz", ".lammpstrj")
+
+
+def without_guard_and_committee(run: RunFile) -> RunFile:
+    """A run file without what needs Lamplighter's plugin."""
+    return run.model_copy(update={"guard": GuardSection(), "committee": None})
+
+
+def _is_dynamics(run: RunFile, block: Block) -> bool:
+    return block.stage is not None and not isinstance(run.stages[block.stage], Minimise)
+
+
+def _from_data(setup: Block, step: int) -> Block:
+    """The system of the start, with the atoms of a later step in its data file: copies were made already."""
+    lines = [string("replicate", "1 1 1") if line.startswith("variable replicate ") else line for line in setup.lines]
+    return Block(setup.title, (*lines, f"reset_timestep {step}"))
+
+
+PACKAGES = {"temp/csvr": "EXTRA-FIX", "dispersion/d3": "EXTRA-PAIR"}
+"""Packages that LAMMPS must have for words of a script, besides those of its potential."""
+
+
+def packages_of(text: str, structure: StartStructure) -> list[str]:
+    """Packages of LAMMPS that a script needs, besides those of its potential."""
+    found = [package for word, package in PACKAGES.items() if word in text]
+    return [*found, *(["MOLECULE"] if structure.atom_style in BOND_STYLES else [])]
