@@ -25,10 +25,10 @@ from lamplighter.exporting.model_forms import FOLDER, MadeModel, copied, form_fo
 from lamplighter.exporting.plain_guard import PlainGuard, plain_guard
 from lamplighter.exporting.read_me import Note
 from lamplighter.exporting.source import Source, last_restart, source_of, write_restart_as_data
-from lamplighter.exporting.stand_alone import packages_of, script_text, without_guard_and_committee
+from lamplighter.exporting.stand_alone import packages_of, scripts_of, without_guard_and_committee
 from lamplighter.exporting.targets import LAMPLIGHTER, PLAIN, TARGETS, Target, that_take
 from lamplighter.plain_names import file_word
-from lamplighter.run_folder.names import BONDS, CALCULATOR, MOLECULES, SCRIPT, STRUCTURE
+from lamplighter.run_folder.names import BONDS, CALCULATOR, INPUTS, MOLECULES, STRUCTURE
 from lamplighter.structures.start import StartStructure
 
 README = "README.md"
@@ -110,8 +110,10 @@ def export(
             run = without_guard_and_committee(run)
             guard = plain_guard(source.run.guard, _density(start))
         comment = f"{source.name}, for LAMMPS with pair_style {written.style}: {README} says how to start it"
-        text = script_text(run, source.structure, written.setup, restart, guard.lines, comment)
-        (made / SCRIPT).write_text(text, encoding="utf-8")
+        scripts = scripts_of(run, source.structure, written.setup, restart, guard.lines, comment)
+        (made / INPUTS).mkdir()
+        for name, text in scripts.items():
+            (made / name).write_text(text, encoding="utf-8")
         if restart is not None:
             assert source.folder is not None, "it has a restart file"
             write_restart_as_data(source.folder / restart.file, made / STRUCTURE)
@@ -125,7 +127,10 @@ def export(
             name=source.name,
             target=chosen,
             style=written.style,
-            build=[*written.build, *(f"The package {each}." for each in packages_of(text, source.structure))],
+            build=[
+                *written.build,
+                *(f"The package {each}." for each in packages_of("".join(scripts.values()), source.structure)),
+            ],
             ranks=ranks,
             models=written.models,
             left_out=[*_left_out(source.run, chosen), *written.left_out, *guard.left_out],

@@ -1,33 +1,32 @@
-"""One script of plain LAMMPS with every stage, from the blocks of the script that a run carries out."""
+"""A script of plain LAMMPS with every stage, and what it includes, from the blocks of the script of a run."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from lamplighter.config.guard import GuardSection
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
-from lamplighter.driver.lammps_scripts import expanded, scripts_folder
+from lamplighter.driver.lammps_scripts import included_files, scripts_folder
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.script import STOP_TITLE, compose
 from lamplighter.driver.script_block import Block, string, text_of
 from lamplighter.driver.stage_steps import Restart
+from lamplighter.run_folder.names import INPUTS, SCRIPT
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
 GUARD_TITLE = "what ends the run: the limits of its guard that plain LAMMPS can watch"
-_INCLUDED = re.compile(r"^# >>> .*\n(?:#.*\n|\s*\n)*|^# <<< .*\n?", re.M)
 
 
-def script_text(
+def scripts_of(
     run: RunFile,
     structure: StartStructure,
     setup: PairSetup,
     restart: Restart | None,
     guard: Sequence[str],
     comment: str,
-) -> str:
-    """The script.
+) -> dict[str, str]:
+    """The script, and the files that it includes, by their names in the folder of the export.
 
     Args:
         run: A resolved run file; its guard and committee are left out, unless `guard` is empty and its own stays.
@@ -46,10 +45,15 @@ def script_text(
     if guard:
         first = next((place for place, block in enumerate(blocks) if _is_dynamics(run, block)), len(blocks) - 1)
         blocks.insert(first, Block(GUARD_TITLE, tuple(guard)))
-    text = expanded(text_of(blocks, comment), scripts_folder())
-    # what included files say of their variables belongs to them; packages for compressed files are not in every build
-    text = _INCLUDED.sub("", _INCLUDED.sub("", text))
-    return text.replace("custom/gz", "custom").replace(".lammpstrj.gz", ".lammpstrj")
+    scripts = scripts_folder()
+    files = {SCRIPT: text_of(blocks, comment)}
+    for name in included_files(blocks, scripts):
+        files[f"{INPUTS}/{name}"] = (scripts / name).read_text(encoding="utf-8")
+    # the package for compressed files is not in every build
+    return {
+        name: text.replace("custom/gz", "custom").replace(".lammpstrj.gz", ".lammpstrj").replace(", gzipped", "")
+        for name, text in files.items()
+    }
 
 
 def without_guard_and_committee(run: RunFile) -> RunFile:
