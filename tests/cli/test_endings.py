@@ -98,6 +98,8 @@ OTHERS = {
     "lmp": "is LAMMPS",
     "submit": "writes a job script: tests/cluster",
     "bench": "takes minutes, and writes files of its own: tests/scaling",
+    "campaign": "has commands of its own: tests/campaign",
+    "export": "writes a folder: tests/exporting",
     "events": "prints lines of which each is JSON: tests/cli/test_events.py",
     "compile": "writes a file",
     "trust": "writes a list",

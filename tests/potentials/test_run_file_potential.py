@@ -213,7 +213,7 @@ EVALUATE: dict[str, Callable[[Place], float]] = {
 EVALUATE_NOTHING_OF_A_RUN_FILE = {
     "lmp", "events", "check", "stability", "density", "compression", "expansion", "diffusivity", "structure",
     "quality", "extrapolation", "compile", "models", "doctor", "trust",
-    "submit",
+    "submit", "campaign", "export",
     "bench",  # times the potential, whatever it says
 }  # fmt: skip
 
