@@ -107,7 +107,7 @@ def turn(folder: Path, model: Path, ranks: int, domains: dict[str, str], structu
     run_file = folder / "run.yaml"
     run_file.write_text(yaml.safe_dump(content), encoding="utf-8")
     program = Path(sys.executable).with_name
-    words = [program("mpirun"), "-n", str(ranks), program("lamplighter"), "run", "-q", run_file]
+    words: list[str | Path] = [program("mpirun"), "-n", str(ranks), program("lamplighter"), "run", "-q", run_file]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
     if done.returncode:

@@ -62,7 +62,7 @@ def measured(folder: Path, model: Path, turns: int) -> dict[str, list[tuple[floa
                 times.append(first_values([PROGRAMS / "lmp", "-in", "in.lammps", "-screen", "none"], plain, plain))
             else:
                 shutil.rmtree(folder / "again", ignore_errors=True)
-                command = [PROGRAMS / "lamplighter", "run", run_file, "-o", folder / "again", "-q"]
+                command: list[str | Path] = [PROGRAMS / "lamplighter", "run", run_file, "-o", folder / "again", "-q"]
                 times.append(first_values(command, folder, folder / "again"))
     return found
 

@@ -111,7 +111,7 @@ def measure_engines(given: argparse.Namespace, folder: Path, say: Callable[[str]
             steps = {native: 40, bridge: 5, ase: 5 if name == "small" else 2}
             spreads, turns, difference = take_turns(
                 [ase, bridge, native],
-                Task(structure, model, dtype, "cpu"),
+                Task(structure, "mace", model, dtype, "cpu"),
                 folder / f"{name}-{dtype}",
                 steps,
                 given,

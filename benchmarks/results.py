@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,7 +200,7 @@ def in_short(all_measured: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def ratios(measurements: dict[str, Sequence[Measured]]) -> str:
+def ratios(measurements: Mapping[str, Sequence[Measured]]) -> str:
     """The markdown table of all backends: milliseconds of a step, and how much longer ASE and `lmp` take."""
     rows = [
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,7 +53,7 @@ def take_turn(session: Session, steps: int, evaluates: bool) -> dict[str, Any]:
 
     `evaluates`: whether Lamplighter does, and so knows the seconds in the model.
     """
-    timing = no_timing
+    timing: Callable[[], Any] = no_timing
     if evaluates:
         from lamplighter.potentials.bridge import callbacks as bridge
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import functools
 import json
 import os
 import signal
@@ -266,6 +267,9 @@ def main() -> int:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:6.0f} s] {line}", file=sys.stderr, flush=True)
 
+    def say_of(name: str, line: str) -> None:
+        say(f"{name}: {line}")
+
     measured: dict[str, list[Measured]] = {}
     code = 0
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
@@ -273,7 +277,7 @@ def main() -> int:
             for name in given.models:
                 for size in given.sizes:
                     where = Path(folder) / name / str(size)
-                    found = measure(name, size, given, where, lambda line, name=name: say(f"{name}: {line}"))
+                    found = measure(name, size, given, where, functools.partial(say_of, name))
                     measured.setdefault(name, []).extend(found)
         except SideFailed as problem:
             say(str(problem))
