@@ -57,6 +57,25 @@ def test_a_run_that_goes_on_is_bit_by_bit_the_one_without_a_break(
     assert (copy / "final.data").read_text() == (whole / "final.data").read_text()
 
 
+def test_a_committee_takes_nothing_from_thermostat_and_guard(write_run_file: Callable[..., Path]) -> None:
+    """Its table asks for a first run, at which LAMMPS forgets what the restart file holds of other fixes."""
+    path = write_run_file(
+        [{**STAGE, "type": "npt", "pressure": "100 bar"}],
+        potential={"members": [["pair_style lj/cut 7.0", f"pair_coeff * * {e} 3.40"] for e in (0.0104, 0.0105)]},
+        committee={"every": 5},
+        guard={"force": "100 eV/A", "energy": 10.0},
+        output={"thermo": "1 steps", "trajectory": "10 steps", "restart": "20 steps"},
+    )
+    whole = lamplighter.run(path, progress=False).folder
+    copy = interrupted(whole, "copy", "restart.a.bin")
+    lamplighter.run(copy / "run.yaml", resume=True, progress=False)
+    for name in ("thermo.csv", "committee.csv", "final.data"):
+        rows, again = ((each / name).read_text().splitlines() for each in (whole, copy))
+        if name == "thermo.csv":
+            assert again.pop(21)[:30] == rows.pop(21)[:30]
+        assert again == rows, name
+
+
 @pytest.mark.mpi
 def test_ranks_keep_their_domains_though_the_box_has_changed_its_shape(
     write_run_file: Callable[..., Path], mpirun: Callable[..., Any]

@@ -81,15 +81,24 @@ def compose(
         done = restart is not None and (index < restart.stage or (index == restart.stage and restart.stage_is_over))
         inside = restart is not None and index == restart.stage and not restart.stage_is_over
         if not done:
+            table: Block | None = None
             if not watched and not isinstance(stage, Minimise):
                 if run.output.centres_of_mass is not None:
                     blocks.append(_centres())
                 if run.committee is not None:
-                    blocks.append(_committee_table(run, structure, setup, restart, index, placed[index]))
+                    table = _committee_table(run, structure, setup, restart, index, placed[index])
+                # The table begins with a run of no steps. LAMMPS forgets what a restart file holds of fixes at the
+                # first run, so that the guard and the ensemble that go on come before it.
+                if table is not None and restart is None:
+                    blocks.append(table)
+                    table = None
                 if run.guard.criteria:
                     blocks.append(_guard(run, structure))
+                if table is not None and not inside:
+                    blocks.append(table)
+                    table = None
                 watched = True
-            blocks.append(stage_block(run, structure, index, placed, restart, redraw and not inside))
+            blocks.append(stage_block(run, structure, index, placed, restart, redraw and not inside, table))
         if not isinstance(stage, Minimise):
             redraw = False
     blocks.append(Block("the end", ("include inputs/finish.lmp",)))

@@ -27,6 +27,7 @@ def stage_block(
     placed: list[StageSteps],
     restart: Restart | None,
     redraw: bool,
+    before_run: Block | None = None,
 ) -> Block:
     """The lines of a stage.
 
@@ -37,6 +38,7 @@ def stage_block(
         placed: Where each stage lies in the run.
         restart: Where a resumed run goes on; within this stage, or before it.
         redraw: Draw velocities first.
+        before_run: What comes between the definition of the ensemble and its first run.
     """
     stage, steps = run.stages[index], placed[index]
     lines = place_lines(run, index, steps)
@@ -67,6 +69,7 @@ def stage_block(
         *_ensemble(stage, _seed(run.seed, index, (resumed_at or 0) if _keeps_its_noise(stage) else 0)),
         "include inputs/begin_dynamics.lmp",
         f"include inputs/{_stage_script(stage, structure.held is not None)}",
+        *(() if before_run is None else (f"# {before_run.title}", *before_run.lines)),
         RUN_DYNAMICS,
         "include inputs/end_dynamics.lmp",
         "include inputs/end_stage.lmp",
