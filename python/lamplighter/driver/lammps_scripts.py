@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lamplighter
@@ -12,6 +13,8 @@ from lamplighter.errors import EnvironmentProblem
 
 _PACKAGE = Path(lamplighter.__file__).resolve().parent
 _INCLUDE = re.compile(r"^include[ \t]+(inputs/\S+)[ \t]*$", re.M)
+_IF_INCLUDE = re.compile(r'^if[ \t]+"([^"]+)"[ \t]+then[ \t]+"include[ \t]+(inputs/[^\s"$]+)"[ \t]*$', re.M)
+_LABEL = re.compile(r"^label[ \t]+(\w+)", re.M)
 _INCLUDED_IF = re.compile(r"\"include[ \t]+(inputs/[^\s\"$]+)\"")
 
 
@@ -41,11 +44,28 @@ def included_files(blocks: Sequence[Block], scripts: Path) -> list[str]:
 
 
 def expanded(script: str, scripts: Path) -> str:
-    """A script with the text of the files that it includes, between marks that name them."""
+    """A script with the text of the files that it includes, between marks that name them.
+
+    As all is one file then, a label has the number of its insertion, and a file that is included on a condition is
+    jumped over where it does not hold.
+    """
+    return _expanded(script, scripts, itertools.count(1))
+
+
+def _expanded(script: str, scripts: Path, numbers: Iterator[int]) -> str:
+    def text_of(name: str) -> str:
+        text, number = (scripts / name.removeprefix("inputs/")).read_text(encoding="utf-8"), next(numbers)
+        for label in _LABEL.findall(text):
+            text = re.sub(rf"\b{re.escape(label)}\b", f"{label}_{number}", text)
+        return f"# >>> {name}\n{_expanded(text, scripts, numbers).rstrip()}\n# <<< {name}"
 
     def insert(match: re.Match[str]) -> str:
-        name = match.group(1)
-        text = (scripts / name.removeprefix("inputs/")).read_text(encoding="utf-8")
-        return f"# >>> {name}\n{expanded(text, scripts).rstrip()}\n# <<< {name}"
+        return text_of(match.group(1))
 
-    return _INCLUDE.sub(insert, script)
+    def insert_if(match: re.Match[str]) -> str:
+        over = f"over_{next(numbers)}"
+        # `label` does nothing but name a place
+        begin = f'if "{match.group(1)}" then "label {over}_begin" else "jump SELF {over}"'
+        return f"{begin}\n{text_of(match.group(2))}\nlabel {over}"
+
+    return _INCLUDE.sub(insert, _IF_INCLUDE.sub(insert_if, script))
