@@ -10,7 +10,7 @@ from lamplighter.campaign.campaign_file import Campaign, CampaignRun
 from lamplighter.driver.resume import difference_from
 from lamplighter.driver.run_lock import living_holder
 from lamplighter.errors import LamplighterError
-from lamplighter.run_folder.names import MARKS, RUN_FILE, THERMO
+from lamplighter.run_folder.names import MARKS, RUN_FILE, STATUS, THERMO
 from lamplighter.run_folder.status import RunStatus
 
 WAITING, RUNNING, BROKEN_OFF, COMPLETED, STOPPED, FAILED, STALE = (
@@ -137,7 +137,7 @@ def _progress(folder: Path, status: RunStatus, alive: bool) -> tuple[float, int,
     wall = sum(stage.wall_s or 0.0 for stage in status.stages if not stage.is_minimisation)
     if alive or wall == 0.0:
         try:
-            wall += max(0.0, (folder / THERMO).stat().st_mtime - (folder / "status.json").stat().st_mtime)
+            wall += max(0.0, (folder / THERMO).stat().st_mtime - (folder / STATUS).stat().st_mtime)
         except OSError:
             wall = 0.0
     speed = time_ps * 1e-3 / wall * 86400.0 if wall > 0.0 and time_ps > 0.0 else None

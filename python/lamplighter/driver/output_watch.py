@@ -34,6 +34,7 @@ class OutputWatch:
     def __init__(self, folder: Path, request_stop: Callable[[], None], active: bool) -> None:
         self.problem: OSError | None = None
         self._folder, self._request_stop, self._active = folder, request_stop, active
+        self._one_at_a_time = threading.Lock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._try, name="lamplighter-output", daemon=True)
 
@@ -56,8 +57,10 @@ class OutputWatch:
 
     def look(self) -> OSError | None:
         """Try it now; what stands against it, now or before."""
-        if self._active and self.problem is None:
-            self.problem = trial(self._folder)
+        if self._active:
+            with self._one_at_a_time:
+                if self.problem is None:
+                    self.problem = trial(self._folder)
         return self.problem
 
     def _try(self) -> None:

@@ -140,6 +140,9 @@ def _run_blocks(
                     raise
                 if block.stage is not None:
                     status.stages[block.stage].wall_s = before + time.perf_counter() - began
+                if line == RUN_TO_RESTART:
+                    # at each restart file: so at most one of the two is newer than what a full disk did not take
+                    output.look()
                 stop, against, due = env.comm.bcast((stops.first, output.problem, checkpoints.due), root=0)
                 if against is not None:
                     raise output_lost(plan, against)

@@ -27,6 +27,7 @@ from lamplighter.driver.start_of_run import start_of_run
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.observables.scaling import Scaling, measurement_of, scaling_of
+from lamplighter.run_folder.names import RUN_FILE
 from lamplighter.run_folder.writing import write_json
 from lamplighter.scaling import budget, launch
 from lamplighter.scaling.cases import Case, Variant, in_order, rank_counts, replicates
@@ -280,7 +281,7 @@ def _measure(case: Case, store: Store, course: _Course, wishes: Wishes, chance: 
     python = case.variant.run.potential.python
     with tempfile.TemporaryDirectory(prefix="lamplighter-bench-") as name:
         folder = Path(name)
-        (folder / "run.yaml").write_text(case.run_file, encoding="utf-8")
+        (folder / RUN_FILE).write_text(case.run_file, encoding="utf-8")
         write_json(folder / "sides.json", case.sides)
         program = [
             str(python or sys.executable), "-m", "lamplighter.scaling.worker", f"{chance.seconds:.3f}",

@@ -31,7 +31,7 @@ from lamplighter.driver.script_block import equal
 from lamplighter.driver.session import Session
 from lamplighter.driver.stage_steps import first_timestep
 from lamplighter.driver.start_of_run import start_of_run
-from lamplighter.run_folder.names import BONDS, STRUCTURE
+from lamplighter.run_folder.names import BONDS, INPUTS, RUN_FILE, STRUCTURE
 from lamplighter.run_folder.writing import write_json
 from lamplighter.scaling.breakdown import grid_and_cutoff, timed_runs
 from lamplighter.scaling.sides import PLAIN, Side, alone, side
@@ -59,13 +59,13 @@ def main() -> int:
 
 
 def _measure(env: Environment, began: float, seconds: float) -> int:
-    run, wanted = agree(env.comm, lambda: (load_run_file("run.yaml"), json.loads(Path("sides.json").read_text())))
+    run, wanted = agree(env.comm, lambda: (load_run_file(RUN_FILE), json.loads(Path("sides.json").read_text())))
     structure = read_start_structure(run.structure)
     checked = agree(env.comm, lambda: preflight.checked(run.potential, env.ranks))
     model_trust.require_trusted(env, run.potential, False)
     setup = pair_setup(checked, structure.elements)
     if env.is_first:
-        shutil.copytree(scripts_folder(), "inputs", dirs_exist_ok=True)
+        shutil.copytree(scripts_folder(), INPUTS, dirs_exist_ok=True)
         structure.write(Path(STRUCTURE))
         if run.guard.watches_bonds:
             start_of_run(structure, run.structure.replicate, run.bonds).write_bonds(Path(BONDS))
