@@ -85,7 +85,9 @@ def require_usable(chosen: Sequence[Chosen], trust: bool) -> None:
 
     members = {each.name: each.member for each in chosen if each.member is not None}
     evaluation.require_all_possible(members)
-    here = [member.potential for member in members.values() if member.potential.python is None]
+    potentials = [member.potential for member in members.values()]
+    # whether there is a pair style for others is known when the elements are, and comes before a question
+    here = [each for each in potentials if each.python is None and each.evaluated_by == "lamplighter"]
     allow(on_first_rank(lambda: model_trust.asked_about(here, trust)))
 
 
