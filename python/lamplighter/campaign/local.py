@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,8 @@ from lamplighter import exit_status, launcher
 from lamplighter.campaign.campaign_file import Campaign, CampaignRun
 from lamplighter.campaign.state import BROKEN_OFF, FAILED, RUNNING, STALE, STARTED, WAITING, log_of, state_of
 from lamplighter.driver import preflight
-from lamplighter.driver.run_lock import RunLock
+from lamplighter.driver.environment import available_cores
+from lamplighter.driver.run_lock import RunLock, living_holder
 from lamplighter.errors import EnvironmentProblem, RunFolderBusy, RunFolderError
 from lamplighter.run_folder.folder import run_file_text
 from lamplighter.run_folder.writing import unwritable, write_whole
@@ -57,7 +57,7 @@ def plan_of(campaign: Campaign, at_once: int | None, ranks: int | None, cores: i
     Raises:
         EnvironmentProblem: a run has more ranks than there are cores, or the runs together have.
     """
-    cores = len(os.sched_getaffinity(0)) if cores is None else cores
+    cores = len(available_cores()) if cores is None else cores
     ranks = campaign.ranks if ranks is None else ranks
     if ranks > cores:
         raise EnvironmentProblem(
@@ -108,11 +108,9 @@ def write_run_file(campaign: Campaign, run: CampaignRun) -> Path:
 
 def command_of(campaign: Campaign, run: CampaignRun, ranks: int = 1) -> list[str]:
     """What starts a run, or goes on with it."""
-    programs = Path(sys.prefix) / "bin"
     start = []
     if ranks > 1:
-        mpirun = programs / "mpirun"
-        start = [str(mpirun) if mpirun.exists() else shutil.which("mpirun") or "mpirun", "-n", str(ranks)]
+        start = [launcher.mpirun(), "-n", str(ranks)]
         if "SLURM_JOB_ID" in os.environ:
             start += ["-launcher", "fork", "-rmk", "user"]  # on this node, and without a step of the job
     file = campaign.folder / RUN_FILES / f"{run.name}.yaml"
@@ -132,12 +130,9 @@ class _Started:
             log.write(f"{STARTED}{now}: {shlex.join(command)}\n")
             log.flush()
             environment = {**launcher.without_launcher(), "OMP_NUM_THREADS": str(plan.threads)}
-            try:
-                self.process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-                )
-            except FileNotFoundError:
-                raise EnvironmentProblem(f"{command[0]} is not found: `pip install mpich` brings it") from None
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
 
 
 def carry_out(campaign: Campaign, plan: Plan, say: Callable[[str], None]) -> int:
@@ -204,7 +199,7 @@ class _Round:
                 self.own.remove(each)
                 if self._is_to_go_on(each) and not ended:
                     queue.append(each.run)
-            for run in [run for run in others if state_of(run).state != RUNNING]:
+            for run in [run for run in others if living_holder(run.folder) is None]:
                 others.remove(run)
                 if state_of(run).state in (WAITING, BROKEN_OFF) and not ended:
                     queue.append(run)

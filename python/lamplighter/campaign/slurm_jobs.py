@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from lamplighter.campaign.state import BROKEN_OFF, FAILED, WAITING, log_of, stat
 from lamplighter.cluster import slurm
 from lamplighter.cluster.job import Job
 from lamplighter.cluster.slurm_script import slurm_script
-from lamplighter.errors import EnvironmentProblem, QueueProblem
+from lamplighter.errors import EnvironmentProblem
 from lamplighter.run_folder.writing import unwritable, write_whole
 
 JOBS = "jobs"
@@ -44,17 +42,8 @@ def in_queue(campaign: Campaign) -> set[str]:
     Raises:
         QueueProblem: the queue does not answer.
     """
-    user = ["-u", str(os.getuid())]
-    try:
-        words = ["squeue", "-h", *user, "-o", "%j|%o"]
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        raise QueueProblem(f"squeue gives no answer: {problem}") from problem
-    if done.returncode != 0:
-        raise QueueProblem(f"squeue gives no answer: {done.stderr.strip()}")
     folder = str(campaign.folder / JOBS)
-    jobs = [line.partition("|") for line in done.stdout.splitlines()]
-    here = {name for name, _, script in jobs if script.startswith(folder)}
+    here = {name for name, script in slurm.own_jobs() if script.startswith(folder)}
     return {run.name for run in campaign.runs if job_name(campaign, run) in here}
 
 

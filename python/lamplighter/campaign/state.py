@@ -12,6 +12,7 @@ from lamplighter.driver.run_lock import living_holder
 from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.names import MARKS, RUN_FILE, STATUS, THERMO
 from lamplighter.run_folder.status import RunStatus
+from lamplighter.run_folder.thermo_table import last_place
 
 WAITING, RUNNING, BROKEN_OFF, COMPLETED, STOPPED, FAILED, STALE = (
     "waiting", "running", "broken off", "completed", "stopped", "failed", "stale",
@@ -133,7 +134,7 @@ STARTED = "==== started "
 
 def _progress(folder: Path, status: RunStatus, alive: bool) -> tuple[float, int, float | None]:
     total = sum(stage.steps or 0 for stage in status.stages if not stage.is_minimisation)
-    step, time_ps = _last_line(folder / THERMO)
+    step, time_ps = last_place(folder / THERMO)
     wall = sum(stage.wall_s or 0.0 for stage in status.stages if not stage.is_minimisation)
     if alive or wall == 0.0:
         try:
@@ -142,16 +143,3 @@ def _progress(folder: Path, status: RunStatus, alive: bool) -> tuple[float, int,
             wall = 0.0
     speed = time_ps * 1e-3 / wall * 86400.0 if wall > 0.0 and time_ps > 0.0 else None
     return (min(1.0, step / total) if total else 0.0), step, speed
-
-
-def _last_line(table: Path) -> tuple[int, float]:
-    """Step and time (ps) of the last whole line of a thermo table."""
-    try:
-        with table.open("rb") as file:
-            file.seek(max(0, table.stat().st_size - 4096))
-            lines = file.read().decode("utf-8", errors="replace").splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("\n")]
-        words = whole[-1].split(",")
-        return int(words[1]), float(words[2])
-    except (OSError, IndexError, ValueError):
-        return 0, 0.0

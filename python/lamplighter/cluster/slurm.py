@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,6 +67,17 @@ def partitions(name: str = "") -> list[Partition]:
             None if limit in ("infinite", "n/a") else seconds_of(limit if ":" in limit else f"{limit}:00"),
         )
     return list(found.values())
+
+
+def own_jobs() -> list[tuple[str, str]]:
+    """Name and script of each of the user's jobs that wait or run.
+
+    Raises:
+        QueueProblem: the queue does not answer.
+    """
+    words = ["squeue", "-h", "-u", str(os.getuid()), "-o", "%j|%o"]
+    jobs = [line.partition("|") for line in _run(words, "squeue gives no answer").splitlines()]
+    return [(name, script) for name, _, script in jobs]
 
 
 def require_fit(job: Job) -> None:

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamplighter import launcher
 from lamplighter.analysis.domains import Grid
 
 READING_S = 300.0
@@ -30,7 +31,6 @@ except Exception:
     os._exit(0)
 reader.close()
 """
-_OF_LAUNCHERS = ("PMI", "PMIX", "MPI", "HYDRA", "HYDI")
 
 # A restart file begins and ends with this text; its step follows the units (LAMMPS write_restart.cpp, `header`).
 _MAGIC = b"LammpS RestartT\0"
@@ -105,13 +105,12 @@ def lammps_reads(path: Path) -> bool:
     """
     program = [sys.executable, "-c", _READING, str(path.resolve().parent), path.name]
     try:
-        done = subprocess.run(program, env=_one_process(), capture_output=True, timeout=READING_S, check=False)
+        done = subprocess.run(program, env=by_itself(), capture_output=True, timeout=READING_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return True
     return done.returncode >= 0 and _REFUSED not in done.stdout
 
 
-def _one_process() -> dict[str, str]:
-    """The environment without what a launcher of MPI says of this rank: the process is one of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_LAUNCHERS)}
-    return {**kept, "LAMPLIGHTER_SEPARATE_RUNS": "1"}
+def by_itself() -> dict[str, str]:
+    """The environment of a process that opens LAMMPS by itself, whatever launcher started this one."""
+    return {**launcher.without_launcher(), launcher.SEPARATE: "1"}

@@ -137,7 +137,8 @@ def _run(
             carry_out_stages(plan, env, status, stops, clock, stall_s, progress, command_line)
             if plan.blocks and not ended_by_guard(status):
                 agree(env.comm, lambda: require_whole(plan))
-                agree(env.comm, lambda: drop_lines_between(plan.folder, plan.run))
+                if plan.restart is not None:
+                    agree(env.comm, lambda: drop_lines_between(plan.folder, plan.run))
             if scan is not None:
                 _carry_out_scan(plan, env, status, scan, stops, at_end)
             status.status = "stopped" if ended_by_guard(status) else "completed"

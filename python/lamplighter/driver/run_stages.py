@@ -60,8 +60,7 @@ def carry_out_stages(
     session = open_session(env, plan.setup, ["-screen", "none", "-nocite", *log])
     try:
         run = plan.run
-        own_styles = run.guard.criteria or run.committee is not None or run.output.restart_wall is not None
-        if plan.setup.evaluated_by == "own lammps" and own_styles:
+        if plan.setup.evaluated_by == "own lammps" and (run.guard.criteria or run.committee is not None):
             load_plugin(session.lammps)
         if plan.restart is not None:
             session.command(f"log {LOG} append")

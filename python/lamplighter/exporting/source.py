@@ -9,11 +9,10 @@ from pathlib import Path
 
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver.restart_file import READING_S
+from lamplighter.driver.restart_file import READING_S, by_itself
 from lamplighter.driver.resume import find_restart
 from lamplighter.driver.stage_steps import Restart
 from lamplighter.errors import ConfigError, LamplighterError, RunFolderError, StructureError
-from lamplighter.launcher import SEPARATE, without_launcher
 from lamplighter.run_folder.folder import own_folder
 from lamplighter.run_folder.names import FINAL, RUN_FILE, SCRIPT, STATUS, STRUCTURE
 from lamplighter.run_folder.status import RunStatus
@@ -126,10 +125,9 @@ def write_restart_as_data(restart: Path, data: Path) -> None:
         LamplighterError: LAMMPS cannot read it.
     """
     program = [sys.executable, "-c", _TO_DATA, str(restart.resolve()), str(data.resolve())]
-    env = {**without_launcher(), SEPARATE: "1"}
     try:
         done = subprocess.run(
-            program, env=env, capture_output=True, text=True, errors="replace", timeout=READING_S, check=False
+            program, env=by_itself(), capture_output=True, text=True, errors="replace", timeout=READING_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise LamplighterError(f"{restart} could not be written as LAMMPS data: {problem}") from problem

@@ -24,6 +24,7 @@ COMMITTEE_COLUMNS = (
 )
 """The header of `committee.csv`, before the columns of each element."""
 
+_END_BYTES = 4096
 _KNOWN = frozenset((THERMO_COLUMNS + "," + COMMITTEE_COLUMNS).split(","))
 
 
@@ -90,6 +91,19 @@ def read_thermo(path: Path) -> ThermoTable:
     rows = _rows(given, len(header))
     rows = rows[np.isfinite(rows[:, :2]).all(axis=1)]
     return ThermoTable({name: rows[:, place] for place, name in enumerate(header)}, len(given) - len(rows))
+
+
+def last_place(path: Path) -> tuple[int, float]:
+    """Step and time (ps) of the last whole row of a table, from its end alone; zeros where there is none."""
+    places = [THERMO_COLUMNS.split(",").index(name) for name in ("step", "time_ps")]
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _END_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").splitlines(keepends=True)
+        words = [line for line in lines if line.endswith("\n")][-1].split(",")
+        return int(words[places[0]]), float(words[places[1]])
+    except (OSError, IndexError, ValueError):
+        return 0, 0.0
 
 
 def _rows(lines: list[str], n_columns: int) -> NDArray[np.float64]:

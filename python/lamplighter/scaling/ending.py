@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from lamplighter import exit_status
-from lamplighter.driver.interruption import Interrupted
+from lamplighter.errors import Interrupted
 
 
 @contextlib.contextmanager

