@@ -10,9 +10,6 @@ Example:  python benchmarks/domains.py                          # about ten minu
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import json
 import os
 import re
 import subprocess
@@ -25,6 +22,7 @@ from typing import Any
 import ase.io
 import liquid
 import numpy as np
+import results
 import yaml
 from ase import Atoms
 from native import table
@@ -34,7 +32,6 @@ from guard import compiled_example, quartiles
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.molecules import molecules
 from lamplighter.analysis.whole_molecules import whole_molecules
-from lamplighter.driver import provenance
 
 STEPS = 40
 OWN = "LAMMPS' grid"
@@ -188,19 +185,13 @@ def main() -> None:
         print(line, file=sys.stderr, flush=True)
 
     found: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": provenance.machine([]),
+        **results.conditions("lammps", "lamplighter"),
         "cores": os.cpu_count(),
-        "versions": {name: importlib.metadata.version(name) for name in ("lammps", "lamplighter")},
         "turns": given.turns,
     }
     with tempfile.TemporaryDirectory(prefix="domains-") as scratch:
         found["rows"] = measure(given, Path(scratch), say)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "domains.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    text = report(found)
-    (given.out / "domains.md").write_text(text, encoding="utf-8")
-    print(text)
+    results.leave(found, report(found), given.out, "domains")
 
 
 if __name__ == "__main__":

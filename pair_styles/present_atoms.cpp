@@ -2,8 +2,9 @@
 
 #include "present_atoms.h"
 
+#include "gather_all.h"
+
 #include "atom.h"
-#include "comm.h"
 #include "group.h"
 #include "neighbor.h"
 
@@ -79,15 +80,9 @@ std::vector<PresentAtoms::Sort> PresentAtoms::sorts_of_all_ranks(int groups) con
     mine.push_back(type);
     mine.push_back(bits);
   }
-  const int size = (int) mine.size();
-  std::vector<int> sizes(comm->nprocs), begins(comm->nprocs, 0);
-  MPI_Allgather(&size, 1, MPI_INT, sizes.data(), 1, MPI_INT, world);
-  for (int rank = 1; rank < comm->nprocs; rank++) begins[rank] = begins[rank - 1] + sizes[rank - 1];
-  std::vector<int> everyones(begins.back() + sizes.back() + 1);
-  MPI_Allgatherv(mine.data(), size, MPI_INT, everyones.data(), sizes.data(), begins.data(), MPI_INT,
-                 world);
+  const std::vector<int> everyones = gather_all(mine, MPI_INT, world);
   here.clear();
-  for (size_t k = 0; k + 2 < everyones.size(); k += 2)
+  for (size_t k = 0; k + 1 < everyones.size(); k += 2)
     here.insert({everyones[k], everyones[k + 1]});
   std::vector<Sort> sorts;
   for (const auto &[type, bits] : here) sorts.push_back({type, bits});

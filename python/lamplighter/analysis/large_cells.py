@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from lamplighter.analysis.cell_heights import heights
 from lamplighter.arrays import Floats, Integers
 
 _WIDTHS = 3.0
@@ -19,7 +20,7 @@ def is_wide(cell: Floats, repeats: NDArray[np.bool_], r_max: float) -> bool:
     """Whether `pairs_in_wide_cell` serves; cell vectors as rows, Å, those that do not repeat may be zero."""
     if not repeats.any():
         return True
-    return bool(repeats.all() and np.all(_heights(cell) > _WIDTHS * r_max))
+    return bool(repeats.all() and np.all(heights(cell) > _WIDTHS * r_max))
 
 
 def pairs_in_wide_cell(
@@ -41,7 +42,7 @@ def pairs_in_wide_cell(
     if repeats.any():
         fractions = positions @ np.linalg.inv(cell)
         fractions -= np.floor(fractions)
-        margins = r_max / _heights(cell)
+        margins = r_max / heights(cell)
         for axis in range(3):
             along = fractions[:, axis]
             low, high = np.flatnonzero(along < margins[axis]), np.flatnonzero(along > 1.0 - margins[axis])
@@ -58,9 +59,3 @@ def pairs_in_wide_cell(
     pairs, first, second = pairs[once], first[once], second[once]
     distances: Floats = np.linalg.norm(places[pairs[:, 1]] - places[pairs[:, 0]], axis=1)
     return np.minimum(first, second), np.maximum(first, second), distances
-
-
-def _heights(cell: Floats) -> Floats:
-    """Distances between opposite faces, Å, shape (3,)."""
-    heights: Floats = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    return heights

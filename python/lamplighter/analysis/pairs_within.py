@@ -6,6 +6,7 @@ import numpy as np
 from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import NDArray
 
+from lamplighter.analysis.cell_heights import heights
 from lamplighter.analysis.stability import Booleans
 from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError
@@ -70,8 +71,7 @@ def half_width(cell: Floats, periodic: NDArray[np.bool_]) -> float:
     if not repeats.any():
         return float("inf")
     whole = _with_normals(cell, repeats)
-    widths = 1.0 / np.linalg.norm(np.linalg.inv(whole), axis=0)
-    return 0.5 * float(widths[repeats].min())
+    return 0.5 * float(heights(whole)[repeats].min())
 
 
 def _closed(positions: Floats, cell: Floats, repeats: Booleans, r_max: float) -> Floats:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
+from lamplighter.api.files import StrPath
 from lamplighter.api.runs import One, named
 from lamplighter.api.trajectory_source import Time, TrajectorySource, open_source
 from lamplighter.errors import LamplighterError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from lamplighter.analysis.stability_check import Limits
     from lamplighter.structures.frame import Frame
 
-StrPath = str | os.PathLike[str]
 
 _SEEN = tuple(criterion for criterion in CRITERIA if criterion.is_seen_in_trajectories)
 

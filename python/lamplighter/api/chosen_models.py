@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lamplighter.api.files import StrPath, file_of, wrong
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
     from lamplighter.observables.predictions import Prediction
     from lamplighter.structures.labels import Labels
 
-StrPath = str | os.PathLike[str]
 ModelFiles = StrPath | Sequence[StrPath] | Mapping[str, "StrPath | Sequence[StrPath]"]
 """Model files, patterns of them, or files of predictions: one, several, or committees by their names."""
 
 PREDICTIONS = ".npz"
+_EXPECTED = "a model file, a pattern, a list of these, or committees by their names"
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,13 @@ def words_of_models(given: ModelFiles | None) -> list[str]:
         return [f"{name}={each}" for name, files in given.items() for each in words_of_models(files)]
     several = [given] if isinstance(given, str | os.PathLike) else given
     if not isinstance(several, Iterable) or isinstance(several, bytes):
-        raise _wrong(given)
+        raise wrong(given, "--model", _EXPECTED)
     found = []
     for each in several:
         if not isinstance(each, str | os.PathLike) or isinstance(os.fspath(each), bytes):
-            raise _wrong(each)
+            raise wrong(each, "--model", _EXPECTED)
         found.append(str(Path(each).expanduser()))
     return found
-
-
-def _wrong(given: object) -> LamplighterError:
-    return LamplighterError(
-        f"--model: expected a model file, a pattern, a list of these, or committees by their names; got {given!r} "
-        f"({type(given).__name__})"
-    )
 
 
 def require_usable(chosen: Sequence[Chosen], trust: bool) -> None:
@@ -93,15 +88,16 @@ def require_usable(chosen: Sequence[Chosen], trust: bool) -> None:
 
 @dataclass
 class ModelChoice:
-    """What the options say; see `chosen_models`."""
+    """What the options say; made by `usable_models`."""
 
     models: Sequence[str]
     run_file: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     trust: bool = False
 
+    @functools.cached_property
     def all(self) -> list[Chosen]:
-        """The models, in the order given.
+        """The models, in the order given; files and run files are looked at once.
 
         Raises:
             LamplighterError: there are none, a pattern matches nothing, or a run file cannot be read.
@@ -138,21 +134,27 @@ class ModelChoice:
         return [Chosen(name, "", member) for name, member in found.items()]
 
 
-def chosen_models(
-    models: Sequence[str] | None,
-    run_file: Path | None,
+def usable_models(
+    models: ModelFiles | None,
+    run_file: StrPath | None,
     kind: str | None,
     dtype: str | None,
     device: str | None,
     trust: bool,
 ) -> ModelChoice:
-    """The choice that a command's options make.
+    """The choice that the arguments make, of which `require_usable` has nothing to say.
 
     Raises:
-        LamplighterError: an option of model files without any, beside a run file that says the same in its own words.
+        LamplighterError: an option of model files without any, beside a run file that says the same in its own words;
+            no model, or one that cannot be used; as `require_usable`.
     """
-    settings = settings_of_files(bool(models), run_file, kind=kind, dtype=dtype, device=device)
-    return ModelChoice(models or [], run_file, settings, trust)
+    words = words_of_models(models)
+    path = None if run_file is None else file_of(run_file, "--run-file")
+    choice = ModelChoice(
+        words, path, settings_of_files(bool(words), path, kind=kind, dtype=dtype, device=device), trust
+    )
+    require_usable(choice.all, trust)
+    return choice
 
 
 def settings_of_files(files: bool, run_file: Path | None, **given: str | None) -> dict[str, Any]:
@@ -229,7 +231,7 @@ def predict(choice: ModelChoice, frames: Sequence[Atoms], elements: Sequence[str
     from lamplighter.observables.predictions import load_predictions, prediction
 
     made: list[Prediction] = []
-    for each in choice.all():
+    for each in choice.all:
         if each.predictions is not None:
             stored = load_predictions(each.predictions, frames)
             made += [replace(found, committee=each.committee or found.committee) for found in stored]

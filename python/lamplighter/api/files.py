@@ -20,7 +20,7 @@ def file_of(given: StrPath, name: str) -> Path:
         LamplighterError: it is none.
     """
     if not isinstance(given, str | os.PathLike) or isinstance(os.fspath(given), bytes):
-        raise _wrong(given, name, "the path of a file")
+        raise wrong(given, name, "the path of a file")
     return Path(given).expanduser()
 
 
@@ -32,7 +32,7 @@ def files_of(given: StrPath | Iterable[StrPath], name: str) -> list[Path]:
     """
     several = [given] if isinstance(given, str | os.PathLike) else given
     if not isinstance(several, Iterable) or isinstance(several, Mapping | bytes):
-        raise _wrong(given, name, "the path of a file, a pattern, or a list of these")
+        raise wrong(given, name, "the path of a file, a pattern, or a list of these")
     paths = [file_of(each, name) for each in several]
     if not paths:
         raise LamplighterError(f"{name}: none is given; name a file at least")
@@ -47,13 +47,14 @@ def texts_of(given: str | Iterable[str], name: str) -> list[str]:
     """
     several = [given] if isinstance(given, str) else given
     if not isinstance(several, Iterable):
-        raise _wrong(given, name, "text, or a list of texts")
+        raise wrong(given, name, "text, or a list of texts")
     found = list(several)
     for each in found:
         if not isinstance(each, str):
-            raise _wrong(each, name, "text, or a list of texts")
+            raise wrong(each, name, "text, or a list of texts")
     return found
 
 
-def _wrong(given: object, name: str, expected: str) -> LamplighterError:
+def wrong(given: object, name: str, expected: str) -> LamplighterError:
+    """The error about something of another kind than `expected`."""
     return LamplighterError(f"{name}: expected {expected}; got {given!r} ({type(given).__name__})")

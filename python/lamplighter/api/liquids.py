@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.campaign_groups import over_campaigns
-from lamplighter.api.files import texts_of
+from lamplighter.api.files import StrPath, texts_of
 from lamplighter.api.quality_values import observables, stored_reference
 from lamplighter.api.reading import Watch, of_source, unwatched
 from lamplighter.api.runs import One, Runs, named, runs_of
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from lamplighter.observables.quality import QualityOfRuns
     from lamplighter.observables.stability import StabilityOfRuns
     from lamplighter.observables.structure import StructureOfTrajectories
-
-StrPath = str | os.PathLike[str]
 
 
 @in_words_of_python

@@ -10,12 +10,10 @@ from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.chosen_models import (
     ModelChoice,
     ModelFiles,
-    chosen_models,
     evaluator_of,
     labels_of,
     predict,
-    require_usable,
-    words_of_models,
+    usable_models,
 )
 from lamplighter.api.files import StrPath, file_of
 from lamplighter.api.ranks import on_first_rank
@@ -87,8 +85,7 @@ def model_errors(
     from lamplighter.structures.labelled_frames import read_labelled
 
     _require_resamples(resamples)
-    choice = _choice(models, run_file, kind, dtype, device, trust)
-    require_usable(choice.all(), trust)  # a wrong name is told before anything is read
+    choice = usable_models(models, run_file, kind, dtype, device, trust)  # a wrong name is told before anything is read
     given = read_labelled(file_of(frames, "frames"), energy, forces, stress)
     predictions = predict(choice, given.frames, given.elements)
     if save is not None:
@@ -151,8 +148,7 @@ def decompose(
     rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
     if reference is not None and molecule_labels is not None:
         raise LamplighterError("give --reference or --molecule-labels, not both")
-    choice = _choice(models, run_file, kind, dtype, device, trust)
-    require_usable(choice.all(), trust)
+    choice = usable_models(models, run_file, kind, dtype, device, trust)
     stored = None if molecule_labels is None else file_of(molecule_labels, "--molecule-labels")
     given = read_labelled(file_of(frames, "frames"), energy, forces)
     found = isolated_molecules(given.frames, rule)
@@ -196,18 +192,6 @@ def reference_of_molecules(
     return label_arrays(labels_of(calculator, found.molecules, calculator.name))
 
 
-def _choice(
-    models: ModelFiles | None,
-    run_file: StrPath | None,
-    kind: str | None,
-    dtype: str | None,
-    device: str | None,
-    trust: bool,
-) -> ModelChoice:
-    path = None if run_file is None else file_of(run_file, "--run-file")
-    return chosen_models(words_of_models(models), path, kind, dtype, device, trust)
-
-
 def _require_resamples(number: int) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < FEWEST_RESAMPLES:
         raise LamplighterError(f"--resamples must be a whole number of {FEWEST_RESAMPLES} at least, got {number!r}")
@@ -234,7 +218,7 @@ def _predictions(
 
     together: list[Prediction] = []
     of_molecules: dict[str, LabelArrays] = {}
-    for each in choice.all():
+    for each in choice.all:
         with evaluator_of(each, given.elements, choice.trust) as evaluator:
             labels = labels_of(evaluator, given.frames, each.name)
             together.append(prediction(each.name, each.committee, labels))

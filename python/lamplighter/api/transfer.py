@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
-from lamplighter.api.chosen_models import ModelFiles, chosen_models, predict, require_usable, words_of_models
-from lamplighter.api.files import StrPath, file_of, files_of, texts_of
+from lamplighter.api.chosen_models import ModelFiles, predict, usable_models, words_of_models
+from lamplighter.api.files import StrPath, files_of, texts_of
 from lamplighter.errors import LamplighterError
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def transfer(
     if isinstance(names, Mapping):
         names = [f"{name}={formula}" for name, formula in names.items()]
     called = dict(pair("--name", text)[::-1] for text in texts_of(names, "--name"))
-    path = None if run_file is None else file_of(run_file, "--run-file")
-    choice = chosen_models(words_of_models(models), path, kind, dtype, device, trust)
-    require_usable(choice.all(), trust)
+    choice = usable_models(models, run_file, kind, dtype, device, trust)
     sets = [read_labelled(each, energy, forces) for each in files_of(frames, "frames")]
     together = [atoms for each in sets for atoms in each.frames]
     labels = [label for each in sets for label in each.labels]

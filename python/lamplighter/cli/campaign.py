@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lamplighter.cli import options
+from lamplighter.cli import job_options, options
 
 campaign = typer.Typer(no_args_is_help=True)
 
@@ -96,23 +96,18 @@ def run(
 @campaign.command()
 def submit(
     file: File,
-    time: Annotated[str, typer.Option(help="Ask for this wall time a job, e.g. 24h or 1-12:00:00.", metavar="TIME")],
-    nodes: Annotated[int, typer.Option("--nodes", "-N", help="Give each run this number of nodes.")] = 1,
+    time: job_options.Time,
+    nodes: job_options.Nodes = 1,
     ranks_per_node: Annotated[
         int | None, typer.Option(help="Start this number of ranks on each node; the default is the file's ranks.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Give each rank this number of cores.")] = 1,
-    gpus_per_node: Annotated[int, typer.Option(help="Ask for this number of GPUs on each node.")] = 0,
-    partition: Annotated[str, typer.Option("--partition", "-p", help="Submit the jobs to this partition.")] = "",
-    account: Annotated[str, typer.Option("--account", "-A", help="Charge the jobs to this account.")] = "",
-    qos: Annotated[str, typer.Option(help="Ask for this quality of service.")] = "",
-    word: Annotated[
-        list[str] | None,
-        typer.Option("--sbatch", help="Add a word for #SBATCH, e.g. constraint=milan.", metavar="WORD"),
-    ] = None,
-    setup: Annotated[
-        list[str] | None, typer.Option(help="Add a line of shell before the start of each run.", metavar="LINE")
-    ] = None,
+    threads: job_options.Threads = 1,
+    gpus_per_node: job_options.GpusPerNode = 0,
+    partition: job_options.Partition = "",
+    account: job_options.Account = "",
+    qos: job_options.Qos = "",
+    word: job_options.Sbatch = None,
+    setup: job_options.Setup = None,
     launcher: Annotated[Literal["mpirun", "srun"], typer.Option(help="Start the ranks with this program.")] = "mpirun",
     mpi: Annotated[str, typer.Option(help="Give srun this word as its --mpi.")] = "pmi2",
     again: Again = False,

@@ -124,7 +124,7 @@ def _predict(given: LabelledFrames, stored_in: Sequence[Path]) -> Predict:
         return evaluated[key]
 
     def predict(run: Path, structures: Sequence[Atoms]) -> list[Prediction]:
-        models = ModelChoice([], run / RUN_FILE).all()
+        models = ModelChoice([], run / RUN_FILE).all
         if stored and not any(each.name in stored for each in models):
             raise LamplighterError(
                 f"the predictions are of {', '.join(stored)}, and the models of the run are "

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lamplighter.cli import job_options
 from lamplighter.errors import QueueProblem
 
 SUFFIX = ".job.sh"
@@ -18,26 +19,20 @@ SUFFIX = ".job.sh"
 
 def submit(
     run_file: Annotated[Path, typer.Argument(help="Run file (YAML) that the job carries out.", metavar="RUN.yaml")],
-    time: Annotated[str, typer.Option(help="Ask for this wall time, e.g. 24h, 90min or 1-12:00:00.", metavar="TIME")],
-    nodes: Annotated[int, typer.Option("--nodes", "-N", help="Ask for this number of nodes.")] = 1,
+    time: job_options.Time,
+    nodes: job_options.Nodes = 1,
     ranks_per_node: Annotated[
         int | None, typer.Option(help="Start this number of MPI ranks on each node; the default is one a GPU, else 1.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Give each rank this number of cores.")] = 1,
-    gpus_per_node: Annotated[int, typer.Option(help="Ask for this number of GPUs on each node.")] = 0,
-    partition: Annotated[str, typer.Option("--partition", "-p", help="Submit to this partition.")] = "",
-    account: Annotated[str, typer.Option("--account", "-A", help="Charge this account for the job.")] = "",
-    qos: Annotated[str, typer.Option(help="Ask for this quality of service.")] = "",
+    threads: job_options.Threads = 1,
+    gpus_per_node: job_options.GpusPerNode = 0,
+    partition: job_options.Partition = "",
+    account: job_options.Account = "",
+    qos: job_options.Qos = "",
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Share the nodes with no other job.")] = False,
     no_binding: Annotated[bool, typer.Option("--no-binding", help="Do not keep ranks on their cores.")] = False,
-    word: Annotated[
-        list[str] | None,
-        typer.Option("--sbatch", help="Add a word for #SBATCH, e.g. constraint=milan.", metavar="WORD"),
-    ] = None,
-    setup: Annotated[
-        list[str] | None,
-        typer.Option(help="Add a line of shell before the start, e.g. 'module load cray-mpich-abi'.", metavar="LINE"),
-    ] = None,
+    word: job_options.Sbatch = None,
+    setup: job_options.Setup = None,
     launcher: Annotated[
         Literal["auto", "mpirun", "srun"],
         typer.Option(help="Start the ranks with this program; auto looks at the MPI library that is loaded."),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamplighter.analysis.cell_heights import heights
 from lamplighter.analysis.domains import Grid, grids, imbalance, least_surface, surface
 from lamplighter.arrays import Floats
 from lamplighter.config.domains import ANY, AUTO
@@ -170,8 +171,7 @@ def _tiles(run: RunFile, frame: Frame, evaluated_by: EvaluatedBy) -> bool:
     reach = _REACH_OF_MODELS if evaluated_by == "lamplighter" else _REACH_OF_OTHERS
     if potential.dispersion is not None:
         reach = max(reach, potential.dispersion.cutoff.metal)
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
-    return bool(np.all(heights[frame.periodic] > reach + run.neighbour.skin.metal))
+    return bool(np.all(heights(frame.cell)[frame.periodic] > reach + run.neighbour.skin.metal))
 
 
 def _balance(run: RunFile, style: str) -> str:
