@@ -49,7 +49,9 @@ def test_ranks_that_hang_are_ended_at_the_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ranks_end_with_their_starter(tmp_path: Path, number: signal.Signals) -> None:
     program = (
-        "import sys; from pathlib import Path; from lamplighter.scaling import launch, ending\n"
+        "import signal, sys; from pathlib import Path; from lamplighter.scaling import launch, ending\n"
+        # as a terminal starts it: what a script starts in the background hears no SIGINT
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with ending.ending_on_sigterm():\n"
         f"    launch.run(launch.command_for(2, [sys.executable, '-c', {CHILD!r}]), Path('.'), 600.0)\n"
     )
