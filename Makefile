@@ -45,12 +45,12 @@ test:
 	  $(MAKE) --no-print-directory --keep-going lint test-main; main=$$?; \
 	  wait $$frameworks; others=$$?; cat $(FRAMEWORKS_VENV)/tests.log; exit $$((main | others))
 
-# Style and types are checked on the core that most tests leave idle.
+# Style and types are checked beside the tests.
 quick: install
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going lint test-quick
 
 test-quick: install
-	$(BIN)/python -m pytest -m quick
+	$(BIN)/python -m pytest -m quick --numprocesses=2 --dist=worksteal
 
 test-main: install
 	$(BIN)/python -m pytest --durations=25

@@ -21,6 +21,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 from .lennard_jones import Table, constant_energy, constant_pressure
 from .quick import (  # noqa: F401 (hooks of pytest)
     pytest_collection_modifyitems,
+    pytest_runtest_logreport,
+    pytest_runtest_makereport,
     pytest_runtest_protocol,
     pytest_sessionfinish,
     pytest_terminal_summary,

@@ -162,7 +162,7 @@ def test_wrong_options_are_refused(
     [
         ("gone.xyz", None, "gone.xyz does not exist"),
         ("empty.xyz", b"", "empty.xyz is empty"),
-        ("empty.xyz.gz", gzip.compress(b""), "empty.xyz.gz holds no whole frame"),
+        ("empty.xyz.gz", gzip.compress(b"", mtime=0), "empty.xyz.gz holds no whole frame"),
         ("text.txt", b"no trajectory at all\n", "ASE cannot read text.txt"),
         ("a.xyz", b"no trajectory at all\n", "a.xyz, frame 0 is damaged: expected its number of atoms, got 'no traj"),
         ("a.xyz", b"1\n\nXx 0 0 0\n", "a.xyz, frame 0 has names in place of symbols: 'Xx' (1 atom)"),
