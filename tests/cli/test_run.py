@@ -44,6 +44,13 @@ def test_a_dry_run_prints_the_script_and_touches_nothing(run: Run, run_file: Pat
     assert "# >>> inputs/nvt_nose_hoover.lmp" in done.stdout
     assert "pair_coeff * * 0.0104 3.40" in done.stdout
     assert sorted(tmp_path.rglob("*")) == before
+    content = yaml.safe_load(run_file.read_text())
+    run_file.write_text(yaml.safe_dump({**content, "domains": {"processors": "1 2 1"}}))
+    done = run([PROGRAM, "run", run_file, "--dry-run", "--ranks", "2"])
+    assert 'then "processors 1 2 1"' in done.stdout
+    done = run([PROGRAM, "run", run_file, "--ranks", "2"])
+    assert done.returncode == 1
+    assert "--ranks 2 goes with --dry-run; a run is started by mpirun -n 2" in done.stderr
 
 
 def test_the_printed_script_runs_by_itself(run: Run, lmp: Path, run_file: Path, tmp_path: Path) -> None:

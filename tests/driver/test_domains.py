@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+import lamplighter
 from lamplighter.config.loading import parse_run_file
 from lamplighter.driver.domains import Domains, domains_of
 from lamplighter.driver.start_of_run import frame_of_start
@@ -70,6 +71,15 @@ def test_a_slab_is_cut_across_its_plane(tmp_path: Path) -> None:
         assert not found.balance
     assert "not 2.00" in decided(slab(), tmp_path, 2).in_words
     assert decided(slab(), tmp_path, 1) == Domains()
+    content = {
+        "structure": str(tmp_path / "structure.xyz"),
+        "potential": POTENTIAL,
+        "timestep": "2 fs",
+        "stages": [NVT],
+    }
+    line = f'if "$(extract_setting(world_size)) == 2" then "processors {decided(slab(), tmp_path, 2).processors}"'
+    assert line in lamplighter.script_of(content, ranks=2).splitlines()
+    assert "processors" not in lamplighter.script_of(content)
     assert decided(slab(), tmp_path, 2, processors="* * *", balance="never").block is None
 
 

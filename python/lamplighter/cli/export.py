@@ -29,15 +29,20 @@ def export(
     ] = None,
     begin: Annotated[
         Literal["start", "last"],
-        typer.Option("--from", help="Begin as the run did, or with its last restart file."),
+        typer.Option("--from", help="Begin as the run did, or with the newest state that an interrupted run has left."),
     ] = "start",
     member: Annotated[
         int | None,
         typer.Option(help="Take this model of several, counted from 1; the default drives the run.", metavar="K"),
     ] = None,
     ranks: Annotated[
-        int, typer.Option(min=1, help="Write for this number of MPI ranks; some pair styles differ on one and several.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Write for this number of MPI ranks, on which domains and some pair styles depend; the default is "
+            "that of the grid in the run file, else 1.",
+        ),
+    ] = None,
     convert: Annotated[
         bool,
         typer.Option(
@@ -56,6 +61,7 @@ def export(
         run, target, output, begin=begin, member=member, ranks=ranks, convert=convert, trust=trust
     )  # fmt: skip
     print(f"Wrote {made.folder}, for LAMMPS with pair_style {made.pair_style} (--for {made.target}).")
+    print(made.state)
     if made.make_models:
         print("The model file must be made first, in the folder `models` (sh make_models.sh):")
         for command in made.make_models:

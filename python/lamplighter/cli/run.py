@@ -23,6 +23,15 @@ def run(
         typer.Option("--output", "-o", help="Write this run folder, in place of output.folder of the run file."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the LAMMPS script, and run nothing.")] = False,
+    ranks: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="With --dry-run: print the script of a run on this number of MPI ranks; the default is those that are "
+            "started.",
+            metavar="N",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Start the run, or go on with it where it was interrupted.")
     ] = False,
@@ -67,8 +76,10 @@ def run(
     comm = environment.import_mpi().COMM_WORLD
 
     def program() -> int:
+        if ranks is not None and not dry_run:
+            raise LamplighterError(f"--ranks {ranks} goes with --dry-run; a run is started by mpirun -n {ranks}")
         if dry_run:
-            _print_script(comm, run_file, output)
+            _print_script(comm, run_file, output, ranks or comm.Get_size())
         else:
             _run(
                 comm,
@@ -99,11 +110,11 @@ def _continue_elsewhere(run_file: Path) -> None:
         raise typer.Exit(1) from problem
 
 
-def _print_script(comm: Any, run_file: Path, output: Path | None) -> None:
+def _print_script(comm: Any, run_file: Path, output: Path | None, ranks: int) -> None:
     from lamplighter.driver.failure import agree
     from lamplighter.driver.run import script_of
 
-    text = agree(comm, lambda: script_of(run_file, output))
+    text = agree(comm, lambda: script_of(run_file, output, ranks))
     if comm.Get_rank() == 0:
         print(text, end="")
 

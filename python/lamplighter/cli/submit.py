@@ -69,7 +69,7 @@ def submit(
         words=tuple(word or ()),
         setup=tuple(setup or ()),
     )
-    script_of(run_file)
+    script_of(run_file, ranks=job.ranks)
     slurm.require_fit(job)
     path = output if output is not None else Path(f"{run_file.stem}{SUFFIX}")
     command = ["lamplighter", "run", str(run_file), "--resume"]

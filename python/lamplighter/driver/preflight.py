@@ -44,9 +44,10 @@ def checked(potential: PotentialSection, ranks: int, *, evaluates: bool = True) 
     """
     if evaluates:
         other_python.require_this(potential.python)
-        if potential.evaluated_by == "lamplighter":
-            models.require_possible(potential, ranks)
-        elif potential.evaluated_by == "deepmd":
+    if potential.evaluated_by == "lamplighter":
+        models.require_possible(potential, ranks)
+    if evaluates:
+        if potential.evaluated_by == "deepmd":
             deepmd.require_installed()
         elif potential.evaluated_by == "lammps":
             lammps_lines.require_installed(potential)

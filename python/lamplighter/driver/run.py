@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver import model_trust, preflight, provenance, script
+from lamplighter.driver.domains import domains_of
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import StopRequests
@@ -163,17 +164,26 @@ def _clock(env: Environment, stops: StopRequests, walltime: str, margin: str | N
     return made[0] if made else WallClock(stops, walltime, None, active=False)
 
 
-def script_of(source: RunSource, output: str | os.PathLike[str] | None = None) -> str:
+def script_of(source: RunSource, output: str | os.PathLike[str] | None = None, ranks: int = 1) -> str:
     """The LAMMPS script that a run would carry out, with the scripts that it includes in their places.
 
     Writes nothing and loads no model. Raises as `run`.
+
+    Args:
+        source: As `run`.
+        output: The run folder, in place of `output.folder`.
+        ranks: MPI ranks of the run, on which domains and the choice of some pair styles depend.
     """
     run_file = resolved(source, output)
-    checked = preflight.checked(run_file.potential, ranks=1, evaluates=False)
+    checked = preflight.checked(run_file.potential, ranks, evaluates=False)
     structure = read_start_structure(run_file.structure)
     setup = script.pair_setup_of(run_file, checked, structure)
-    require_within_limits(run_file, start_of_run(structure, run_file.structure.replicate, run_file.bonds))
-    text = text_of(script.compose(run_file, structure, setup)) if run_file.stages else ""
+    start = start_of_run(structure, run_file.structure.replicate, run_file.bonds)
+    require_within_limits(run_file, start)
+    text = ""
+    if run_file.stages:
+        domains = domains_of(run_file, ranks, lambda: (start.frame, start.corner), setup.evaluated_by)
+        text = text_of(script.compose(run_file, structure, setup, None, domains))
     text = expanded(text, scripts_folder())
     if run_file.volume_scan is not None:
         from lamplighter.driver import volume_scan

@@ -96,9 +96,14 @@ def _velocities(run: RunFile, index: int, stage: Nve | Nvt | Npt, held: bool) ->
     if temperature is None:
         temperature = own
     assert temperature is not None, "the run file was checked"
+    return new_velocities(run.seed, index, temperature.metal, held)
+
+
+def new_velocities(seed: int, stage: int, temperature: float, held: bool, step: int = 0) -> list[str]:
+    """Velocities that are drawn at a temperature (K), for a stage, or from one of its steps on."""
     return [
-        equal("velocity_temperature", temperature.metal),
-        equal("velocity_seed", _seed(run.seed, index, 0)),
+        equal("velocity_temperature", temperature),
+        equal("velocity_seed", _seed(seed, stage, step)),
         f"include inputs/{'held_velocities' if held else 'velocities'}.lmp",
     ]
 

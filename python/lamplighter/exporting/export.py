@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import re
+import math
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from lamplighter.analysis.stability import density
-from lamplighter.config.committee import CommitteeSection
+from lamplighter.config.domains import AUTO
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import deepmd, own_lammps, preflight
-from lamplighter.driver.pair_setup import PairSetup, lines_with_corrections, pair_setup
-from lamplighter.driver.preflight import CheckedPotential
-from lamplighter.driver.script import pair_setup_of
+from lamplighter.driver import preflight
+from lamplighter.driver.domains import Domains, domains_of
 from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, start_of_run
-from lamplighter.errors import ConfigError, LamplighterError, ModelError, RunFolderError
+from lamplighter.errors import LamplighterError, ModelError, RunFolderError
 from lamplighter.exporting import read_me
-from lamplighter.exporting.model_forms import FOLDER, MadeModel, copied, form_for, kind_of, make
+from lamplighter.exporting.later_state import LaterState, last_state, write_as_data
+from lamplighter.exporting.model_forms import form_for, kind_of
 from lamplighter.exporting.plain_guard import PlainGuard, plain_guard
 from lamplighter.exporting.read_me import Note
-from lamplighter.exporting.source import Source, last_restart, source_of, write_restart_as_data
+from lamplighter.exporting.source import Source, source_of
 from lamplighter.exporting.stand_alone import packages_of, scripts_of, without_guard_and_committee
 from lamplighter.exporting.targets import LAMPLIGHTER, PLAIN, TARGETS, Target, that_take
-from lamplighter.plain_names import file_word
-from lamplighter.run_folder.names import BONDS, CALCULATOR, INPUTS, MOLECULES, STRUCTURE
-from lamplighter.structures.start import StartStructure
+from lamplighter.exporting.written_potential import WrittenPotential, as_in_the_run, of_given_lines, of_models
+from lamplighter.run_folder.names import BONDS, INPUTS, MOLECULES, STRUCTURE
 
 README = "README.md"
 
@@ -43,6 +40,7 @@ class Export:
         target: What it is for, as in `targets.TARGETS`.
         pair_style: Name of the style.
         start: Command lines that start it, in the folder.
+        state: What it begins with, in words.
         make_models: Command lines that must be carried out first, in the folder `models`.
         left_out: A sentence for everything of the run that is not in it.
     """
@@ -51,6 +49,7 @@ class Export:
     target: str
     pair_style: str
     start: tuple[str, ...]
+    state: str
     make_models: tuple[tuple[str, ...], ...]
     left_out: tuple[str, ...]
 
@@ -62,7 +61,7 @@ def export(
     *,
     begin: Literal["start", "last"] = "start",
     member: int | None = None,
-    ranks: int = 1,
+    ranks: int | None = None,
     convert: bool = True,
     trust: bool = False,
 ) -> Export:
@@ -72,9 +71,10 @@ def export(
         path: A run folder, or a run file that has not run.
         target: One of `targets.TARGETS`; None: the one that fits the models.
         output: A folder that is not there yet, or empty; None: `NAME_for_TARGET` in the current folder.
-        begin: `start`, or `last`: with the last restart file.
+        begin: `start`, or `last`: with the newest restart file that is whole, else the last frame of the trajectory.
         member: Which model of several, from 1; None: the one that drives the run, or the first.
-        ranks: MPI ranks that it is written for; styles of message passing differ on one and on several.
+        ranks: MPI ranks that it is written for: styles of message passing differ on one and on several, and domains are
+            those of so many; None: those of the grid that the run file gives, else one.
         convert: Convert models by the tools of their frameworks where they are installed.
         trust: Put models that are converted on the user's list of trusted files.
 
@@ -91,32 +91,33 @@ def export(
     preflight.require_files(potential.model_copy(update=own))
     chosen = _target(target, source.run)
     folder = _unused(output, source, chosen)
-    restart = last_restart(source) if begin == "last" else None
+    ranks = _ranks(source.run) if ranks is None else ranks
+    later = last_state(source) if begin == "last" else None
     start = start_of_run(source.structure, source.run.structure.replicate, source.run.bonds)
-    if restart is None:
+    if later is None:
         require_within_limits(source.run, start)
     # nothing half-made is left behind
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".export_"))
     try:
         if chosen.name == LAMPLIGHTER:
-            written = _ours(source.run, source.structure, made, ranks)
+            written = as_in_the_run(source.run, source.structure, made, ranks)
         elif chosen.name == PLAIN:
-            written = _given_lines(source.run, source.structure, made, member)
+            written = of_given_lines(source.run, source.structure, made, member)
         else:
-            written = _of_models(source, chosen, made, member, ranks, convert=convert, trust=trust)
+            written = of_models(source, chosen, made, member, ranks, convert=convert, trust=trust)
         run, guard = source.run, PlainGuard()
         if chosen.name != LAMPLIGHTER:
             run = without_guard_and_committee(run)
             guard = plain_guard(source.run.guard, _density(start))
+        domains = _domains(run, ranks, start, written, later)
         comment = f"{source.name}, for LAMMPS with pair_style {written.style}: {README} says how to start it"
-        scripts = scripts_of(run, source.structure, written.setup, restart, guard.lines, comment)
+        scripts = scripts_of(run, source.structure, written.setup, later, domains, guard.lines, comment)
         (made / INPUTS).mkdir()
         for name, text in scripts.items():
             (made / name).write_text(text, encoding="utf-8")
-        if restart is not None:
-            assert source.folder is not None, "it has a restart file"
-            write_restart_as_data(source.folder / restart.file, made / STRUCTURE)
+        if later is not None:
+            write_as_data(source, later, made / STRUCTURE)
         else:
             source.structure.write(made / STRUCTURE)
         if run.output.centres_of_mass is not None:
@@ -134,10 +135,8 @@ def export(
             ranks=ranks,
             models=written.models,
             left_out=[*_left_out(source.run, chosen), *written.left_out, *guard.left_out],
-            differs=[*written.differs, *_differs(chosen, restart is not None)],
-            state="It begins as the run did."
-            if restart is None
-            else f"It begins at step {restart.step}, with positions and velocities of {restart.file}.",
+            differs=[*written.differs, *_differs(chosen, domains, later)],
+            state="It begins as the run did." if later is None else " ".join([later.in_words, *later.notes]),
         )
         (made / README).write_text(read_me.text(note), encoding="utf-8")
         if note.to_make:
@@ -155,29 +154,10 @@ def export(
         chosen.name,
         written.style,
         tuple(note.starts),
+        note.state,
         tuple(each.command for each in note.to_make),
         tuple(note.left_out),
     )
-
-
-@dataclass(frozen=True)
-class _Written:
-    """The potential of an export.
-
-    Attributes:
-        setup: Its lines.
-        style: Name of the pair style.
-        models: Its files.
-        build: What LAMMPS must have.
-        left_out, differs: For the note.
-    """
-
-    setup: PairSetup
-    style: str
-    models: Sequence[MadeModel] = ()
-    build: Sequence[str] = ()
-    left_out: Sequence[str] = ()
-    differs: Sequence[str] = ()
 
 
 def _target(name: str | None, run: RunFile) -> Target:
@@ -224,126 +204,18 @@ def _unused(output: Path | None, source: Source, target: Target) -> Path:
     return folder.resolve()
 
 
-def _index(run: RunFile, member: int | None) -> tuple[int, list[str]]:
-    """Which model of several, from 0, and what is to be said of it.
-
-    Raises:
-        ConfigError: there are fewer.
-    """
-    number = len(run.potential.models) or len(run.potential.members)
-    committee = run.committee or CommitteeSection()
-    drive = committee.drive if isinstance(committee.drive, int) else 1
-    if member is not None and not 1 <= member <= number:
-        raise ConfigError(f"--member {member}: the run has {number}")
-    index = (member or drive) - 1
-    if number == 1:
-        return index, []
-    said = [
-        f"The committee: model {index + 1} of {number} moves the atoms, and nobody says how far the others disagree."
-    ]
-    if committee.drive in ("mean", "hal"):
-        said.append(f"committee.drive {committee.drive}: the atoms of the run were moved by all models, not by one.")
-    return index, said
+def _ranks(run: RunFile) -> int:
+    """Those that the grid of the run file is for: without, one."""
+    given = run.domains.processors
+    return 1 if given == AUTO else math.prod(int(word) for word in given.split() if word != "*")
 
 
-def _of_models(
-    source: Source, target: Target, made: Path, member: int | None, ranks: int, *, convert: bool, trust: bool
-) -> _Written:
-    """Models by a pair style of their framework."""
-    run, structure = source.run, source.structure
-    index, said = _index(run, member)
-    potential, elements = run.potential, structure.elements
-    wanted = form_for(potential.models[index], potential, target, ranks)
-    corrected = potential.dispersion is not None or potential.zbl is not None
-    newton: Literal["on", "off"] = "on"
-    build = []
-    if wanted.style == deepmd.KIND:
-        deepmd.require_elements(wanted.model, elements, f"potential.models[{index}]")
-        build.append("DeePMD-kit: its plugin for LAMMPS, or LAMMPS built with it.")
-    else:
-        style = own_lammps.STYLES[wanted.style]
-        newton = own_lammps.newton_of([style], corrected)
-        build.append(f"`pair_style {style.name}`: build LAMMPS with {style.build}.")
-    model = make(wanted, potential, elements, made / FOLDER, convert=convert, trust=trust)
-    word = f"{FOLDER}/{model.path.name}"
-    if wanted.style == deepmd.KIND:
-        pair = deepmd.lines_of(word, elements)
-    else:
-        pair = own_lammps.lines_of(own_lammps.STYLES[wanted.style], model.path, word, elements, ranks)
-    setup = _plain_setup(elements, tuple(lines_with_corrections(pair, potential, elements)), newton)
-    differs = list(target.notes)
-    if wanted.form is None and potential.dtype != "auto":
-        differs.append(f"potential.dtype {potential.dtype}: the file has the precision that it was made in.")
-    elif wanted.form is not None and wanted.form.takes_dtype:
-        precision = "float32" if potential.dtype == "float32" else "float64"
-        differs.append(
-            f"The model is converted in {precision}; energies of float32 are good to about 1e-6 of their size."
-        )
-    elif potential.dtype != "auto":
-        differs.append(f"potential.dtype {potential.dtype} cannot be told to the conversion; the model's own counts.")
-    if corrected and target.kokkos:
-        differs.append("`dispersion/d3` has no KOKKOS form: with it, forces go between GPU and CPU at every step.")
-    if potential.evaluated_by == "lamplighter":
-        differs.append(
-            "Lamplighter evaluated the run; the framework's own code rounds differently, in the last digits."
-        )
-    return _Written(setup, wanted.style, [model], build, said, differs)
-
-
-def _given_lines(run: RunFile, structure: StartStructure, made: Path, member: int | None) -> _Written:
-    """Lines of LAMMPS in the words of the run file, with the files that they name beside them."""
-    index, said = _index(run, member) if run.potential.members else (0, [])
-    potential = run.potential
-    if potential.members:
-        potential = potential.model_copy(update={"members": [potential.members[index]]})
-    setup = pair_setup(CheckedPotential(potential, 1), structure.elements)
-    if setup.bridge:
-        raise ModelError(
-            f"--for {PLAIN}: the lines of the run file name pair_style lamplighter, which plain LAMMPS has not: give "
-            f"the models as `potential.models`, or export --for {LAMPLIGHTER}"
-        )
-    lines, models = _with_copies(setup.lines, made)
-    styles = [line.split()[1] for line in lines if line.split()[:1] == ["pair_style"]]
-    style = styles[-1] if styles else "none"
-    build = [f"`pair_style {style}`."]
-    if deepmd.KIND in setup.plugins:
-        build.append("DeePMD-kit: its plugin for LAMMPS, or LAMMPS built with it.")
-    return _Written(_plain_setup(structure.elements, lines, setup.newton), style, models, build, said)
-
-
-def _ours(run: RunFile, structure: StartStructure, made: Path, ranks: int) -> _Written:
-    """As the run has it, with its models beside it."""
-    checked = preflight.checked(run.potential, ranks, evaluates=False)
-    setup = pair_setup_of(run, checked, structure)
-    lines, models = _with_copies(setup.lines, made, [*run.potential.models])
-    if setup.calculator is not None:
-        (made / CALCULATOR).write_text(setup.calculator, encoding="utf-8")
-    return _Written(
-        replace(setup, lines=lines), setup.style or PLAIN, models, ["Lamplighter, in the environment of the run."]
-    )
-
-
-def _with_copies(
-    lines: Sequence[str], made: Path, models: Sequence[Path] = ()
-) -> tuple[tuple[str, ...], list[MadeModel]]:
-    """Lines that name copies of their files in the export, by relative paths."""
-    names: dict[str, str] = {}
-    found: list[MadeModel] = []
-    for model in models:
-        copy = copied(model, made / FOLDER)
-        names[file_word(model)] = f"{FOLDER}/{copy.name}"
-        found.append(MadeModel(copy, True))
-    for word in (word for line in lines for word in line.split()):
-        if word not in names and Path(word).is_absolute() and Path(word).is_file():
-            copy = copied(Path(word), made / FOLDER)
-            names[word] = f"{FOLDER}/{copy.name}"
-            found.append(MadeModel(copy, True))
-    changed = [re.sub(r"\S+", lambda match: names.get(match.group(), match.group()), line) for line in lines]
-    return tuple(changed), found
-
-
-def _plain_setup(elements: tuple[str, ...], lines: tuple[str, ...], newton: Literal["on", "off"]) -> PairSetup:
-    return PairSetup("lammps", elements, lines, "", newton, False, False, frozenset(), None, None, None)
+def _domains(
+    run: RunFile, ranks: int, start: StartOfRun, written: WrittenPotential, later: LaterState | None
+) -> Domains:
+    """As the run would have them on so many ranks; those that it had, where it goes on with them."""
+    found = domains_of(run, ranks, lambda: (start.frame, start.corner), written.setup.evaluated_by)
+    return found if later is None else found.going_on(ranks, later.place.grid)
 
 
 def _density(start: StartOfRun) -> float:
@@ -361,10 +233,12 @@ def _left_out(run: RunFile, target: Target) -> list[str]:
     return said
 
 
-def _differs(target: Target, later: bool) -> list[str]:
+def _differs(target: Target, domains: Domains, later: LaterState | None) -> list[str]:
     said = ["The trajectory is not compressed, so that LAMMPS needs no package for it."]
-    if later:
+    if later is not None:
         said.append("Thermostat and barostat begin anew: a data file does not hold their state.")
+    if domains.in_words:
+        said.append(f"{domains.in_words}. It holds on {domains.ranks} ranks; on others, LAMMPS divides the box itself.")
     if target.kokkos:
         said.append("Thermostats without a KOKKOS form run on the CPU, and take their random numbers in another order.")
     return said

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamplighter.config.potential import PotentialSection
+from lamplighter.driver import own_lammps
 from lamplighter.driver.deepmd import KIND as DEEPMD
 from lamplighter.errors import LamplighterError, ModelError
 from lamplighter.exporting import targets
@@ -116,14 +117,26 @@ def _instead(kind: str, ready: str | None) -> str:
     return f"it can be exported --for {' or '.join(takes)}"
 
 
-def copied(model: Path, folder: Path) -> Path:
+def _ending_for(style: str, model: Path) -> str:
+    """What a copy of a file has to be called behind its name: some styles tell by its end how to open it.
+
+    Sources: LAMMPS documentation, `pair_style mliap` (keyword unified); pair_nequip_allegro.cpp (commit 2e19360).
+    """
+    if style == own_lammps.UNIFIED:
+        return "" if model.suffix in (".pt", ".pth") or not recognition.members(model) else ".pt"
+    if style not in ("nequip", "allegro") or model.name.endswith((".nequip.pt2", ".nequip.pth")):
+        return ""
+    return ".nequip.pt2" if recognition.is_nequip_compiled(model) else ".nequip.pth"
+
+
+def copied(model: Path, folder: Path, ending: str = "") -> Path:
     """A copy of a model in a folder, by a name that LAMMPS' input can hold; with the files that belong to it."""
     folder.mkdir(exist_ok=True)
-    name = _NOT_PLAIN.sub("_", model.name)
-    number = 1
+    plain = _NOT_PLAIN.sub("_", model.name) + ending
+    name, number = plain, 1
     while (folder / name).exists():
         number += 1
-        name = f"{number}_{_NOT_PLAIN.sub('_', model.name)}"
+        name = f"{number}_{plain}"
     if model.is_dir():
         shutil.copytree(model, folder / name)
         return folder / name
@@ -168,7 +181,7 @@ def make(wanted: ModelForm, potential: PotentialSection, elements: tuple[str, ..
     """
     form = wanted.form
     if form is None:
-        return MadeModel(copied(wanted.model, folder), True)
+        return MadeModel(copied(wanted.model, folder, _ending_for(wanted.style, wanted.model)), True)
     dtype = "float32" if potential.dtype == "float32" else "float64"
     tool = _tool(form.command(_NOTHING)[0])
     why = form.not_here or ("" if tool else f"{form.command(_NOTHING)[0]} is not installed here")

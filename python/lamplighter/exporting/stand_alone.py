@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from lamplighter.config.guard import GuardSection
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
+from lamplighter.driver.domains import Domains
 from lamplighter.driver.lammps_scripts import included_files, scripts_folder
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.script import STOP_TITLE, compose
 from lamplighter.driver.script_block import Block, string, text_of
-from lamplighter.driver.stage_steps import Restart
+from lamplighter.exporting.later_state import LaterState
 from lamplighter.run_folder.names import INPUTS, SCRIPT
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
+VELOCITIES_TITLE = "velocities, which the frame that it begins with has not"
 GUARD_TITLE = "what ends the run: the limits of its guard that plain LAMMPS can watch"
 
 
@@ -22,7 +24,8 @@ def scripts_of(
     run: RunFile,
     structure: StartStructure,
     setup: PairSetup,
-    restart: Restart | None,
+    later: LaterState | None,
+    domains: Domains,
     guard: Sequence[str],
     comment: str,
 ) -> dict[str, str]:
@@ -32,19 +35,24 @@ def scripts_of(
         run: A resolved run file; its guard and committee are left out, unless `guard` is empty and its own stays.
         structure: The start structure.
         setup: The potential in the words of this LAMMPS.
-        restart: Where the export begins; the state there is in the data file.
+        later: Where the export begins; the state there is in the data file. None: at the start.
+        domains: Of its ranks.
         guard: Lines that end the run, of plain LAMMPS.
         comment: What the first line says.
 
     Raises:
         ConfigError: as `compose`.
     """
-    blocks = [block for block in compose(run, structure, setup, restart) if block.title != STOP_TITLE]
-    if restart is not None:
-        blocks[0] = _from_data(compose(run, structure, setup)[0], restart.step)
-    if guard:
-        first = next((place for place, block in enumerate(blocks) if _is_dynamics(run, block)), len(blocks) - 1)
-        blocks.insert(first, Block(GUARD_TITLE, tuple(guard)))
+    place = None if later is None else later.place
+    composed = compose(run, structure, setup, place, domains)
+    blocks = [block for block in composed if block.title != STOP_TITLE]
+    if place is not None:
+        blocks[0] = _from_data(compose(run, structure, setup, None, domains)[0], place.step)
+    velocities = () if later is None else later.velocities
+    for title, lines in ((VELOCITIES_TITLE, velocities), (GUARD_TITLE, tuple(guard))):
+        if lines:
+            first = next((at for at, block in enumerate(blocks) if _is_dynamics(run, block)), len(blocks) - 1)
+            blocks.insert(first, Block(title, lines))
     scripts = scripts_folder()
     files = {SCRIPT: text_of(blocks, comment)}
     for name in included_files(blocks, scripts):

