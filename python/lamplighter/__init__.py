@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lamplighter.analysis.series import Estimate
     from lamplighter.api.answer import Answer
     from lamplighter.api.calculator import Calculator
+    from lamplighter.api.campaign import Campaign, open_campaign
     from lamplighter.api.check import check
     from lamplighter.api.equation_of_state import compression, expansion
     from lamplighter.api.export import export
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Calculator",
+    "Campaign",
     "ConfigError",
     "EnvironmentProblem",
     "Estimate",
@@ -65,6 +67,7 @@ __all__ = [
     "extrapolation_fit",
     "load_run_file",
     "model_errors",
+    "open_campaign",
     "open_run",
     "quality",
     "run",
@@ -79,6 +82,7 @@ _ERRORS = "lamplighter.errors"
 _HOME = {
     "Answer": "lamplighter.api.answer",
     "Calculator": "lamplighter.api.calculator",
+    "Campaign": "lamplighter.api.campaign",
     "Estimate": "lamplighter.analysis.series",
     "LammpsError": "lamplighter.driver.session",
     "Run": "lamplighter.api.run",
@@ -94,6 +98,7 @@ _HOME = {
     "extrapolation_fit": "lamplighter.api.extrapolation",
     "load_run_file": "lamplighter.config",
     "model_errors": "lamplighter.api.model_errors",
+    "open_campaign": "lamplighter.api.campaign",
     "open_run": "lamplighter.api.run",
     "quality": "lamplighter.api.liquids",
     "run": "lamplighter.api.run",

@@ -8,12 +8,15 @@ import textwrap
 from pathlib import Path
 
 import ase.build
+import ase.io
 import pytest
+import yaml
 from ase import Atoms
 from ase.io import read
 
 import lamplighter as ll
 
+ARGON = ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40"]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 CODE = re.compile(r"Example:\n\s*```python\n(.*?)```", re.DOTALL)
 EXAMPLES = {name: found[1] for name in ll.__all__ if (found := CODE.search(inspect.getdoc(getattr(ll, name)) or ""))}
@@ -21,7 +24,7 @@ EXAMPLES = {name: found[1] for name in ll.__all__ if (found := CODE.search(inspe
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of argon, `liquid`, a compiled model, `model.lamp`, and a labelled frame, `labelled.xyz`."""
+    """A run of argon, `liquid`, a campaign, `cooling.yaml`, `model.lamp`, and a labelled frame, `labelled.xyz`."""
     from lamplighter.potentials.native import compile_files
 
     made = tmp_path_factory.mktemp("examples")
@@ -33,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ll.run(
         {
             "structure": atoms,
-            "potential": {"lammps": ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40"]},
+            "potential": {"lammps": ARGON},
             "timestep": "2 fs",
             "output": {"trajectory": "50 steps"},
             "guard": {"temperature": "2000 K"},
@@ -42,6 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         output=made / "liquid",
         progress=False,
     )
+    stage = {"type": "npt", "pressure": "2 kbar", "temperature": "90 K", "length": "200 steps"}
+    base = {"structure": "argon.xyz", "potential": {"lammps": ARGON}, "stages": [stage], "timestep": "2 fs"}
+    base["output"] = {"thermo": "2 steps"}
+    axes = {"temperature": {"key": "stages.*.temperature", "values": ["90 K", "80 K"]}}
+    (made / "cooling.yaml").write_text(yaml.safe_dump({"base": base, "axes": axes}))
+    ase.io.write(made / "argon.xyz", atoms)
+    warm = ll.open_campaign(made / "cooling.yaml").file.runs[0]
+    ll.run(warm.run_file, output=warm.folder, progress=False)
     compile_files([EXAMPLE / "models" / "ec_emc_0.model"], made / "model.lamp", ["H", "C", "O"])
     return made
 
@@ -57,7 +68,9 @@ def test_the_example_of_a_docstring_runs(name: str, folder: Path, monkeypatch: p
 def test_every_public_function_has_its_arguments_and_errors_described() -> None:
     functions = [name for name in ll.__all__ if inspect.isfunction(getattr(ll, name))]
     assert {"density", "run"} <= set(functions)
-    assert {"density", "stability", "diffusivity", "structure", "check", "run", "Calculator"} <= set(EXAMPLES)
+    assert {"density", "stability", "diffusivity", "structure", "check", "run", "Calculator", "Campaign"} <= set(
+        EXAMPLES
+    )
     for name in functions:
         text = inspect.getdoc(getattr(ll, name)) or ""
         described = re.findall(r"^    (\**[\w, *]+):", text, re.MULTILINE)

@@ -77,7 +77,11 @@ def test_ten_lines_that_people_write(runs: Path, tmp_path: Path, monkeypatch: py
     assert (run.folder, again.folder) == (tmp_path / "liquid", tmp_path / "again")
     assert run.status == again.status == "completed"
     # 3: names complete
-    assert set(dir(ll)) >= set(ll.__all__) >= {"run", "Run", "open_run", "density", "Calculator", "LamplighterError"}
+    assert (
+        set(dir(ll))
+        >= set(ll.__all__)
+        >= {"run", "Run", "open_run", "open_campaign", "density", "Calculator", "LamplighterError"}
+    )
     # 4: a structure of ASE
     given = ll.run(content(atoms, stages=short), output="given", progress=False)
     assert given.thermo["potential_energy_eV"][0] == pytest.approx(run.thermo["potential_energy_eV"][0], rel=1e-9)
@@ -213,9 +217,11 @@ def test_every_function_that_takes_runs_is_among_those_that_are_tested() -> None
     assert taking == {*OF_RUNS, *OF_TRAJECTORIES, "extrapolation"}
 
 
-@pytest.mark.parametrize("function", [*OF_RUNS, *OF_TRAJECTORIES, "open_run", "Run", "Calculator", "run"])
+@pytest.mark.parametrize(
+    "function", [*OF_RUNS, *OF_TRAJECTORIES, "open_run", "Run", "open_campaign", "Campaign", "Calculator", "run"]
+)
 def test_nonsense_is_refused_with_its_value_and_never_with_a_fault(runs: Path, function: str) -> None:
-    """Alike by all of them; only the last three take something else than runs, and say so."""
+    """Alike by all of them; only those beyond runs and trajectories take something else than runs, and say so."""
     for kind, (make, words) in NONSENSE.items():
         given = make(runs)
         with pytest.raises(ll.LamplighterError) as refused:

@@ -22,7 +22,7 @@ from lamplighter.campaign.campaign_file import load_campaign
 from lamplighter.campaign.dotted_path import set_key
 from lamplighter.campaign.state import states_of
 from lamplighter.config import Quantity
-from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError
+from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError, QueueProblem
 
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
 
@@ -92,12 +92,40 @@ def test_axes_are_crossed_zipped_excluded_and_listed(folder: Path) -> None:
         ({"runs": [{"seed": 1, "temperature": "90 K"}] * 2}, "two runs have the name 90K_seed1"),
         ({"runs": [{"seed": 1}]}, "lacks the axis temperature"),
         ({"axes": {**AXES, "seed": [1, 2, 3]}, "zip": [["temperature", "seed"]]}, "temperature has 2, seed has 3"),
+        ({"axes": {"seed": {"key": "seed", "values": {"a/b": 1}}}}, "'a/b' cannot be in the name of a run folder"),
+        ({"axes": {"seed": {"key": "seed", "values": {"..": 1}}}}, "'..' cannot be in the name of a run folder"),
+        (
+            {"axes": {"seed": {"key": "seed", "values": {"logs": 1}}}},
+            "run logs would have the folder that the campaign",
+        ),
+        ({"axes": {"seed": {"key": "seed", "values": {"x" * 201: 1}}}}, "has 201 bytes"),
+        ({"repeats": ["sead"]}, "repeats: there is no axis 'sead' (did you mean 'seed'?)"),
+        ({"exclude": [{"seed": 1}, {"seed": 2}]}, "exclude: nothing is left of the axes"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(folder: Path, keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as problem:
         load_campaign(write(folder, **keys))
     assert said in str(problem.value)
+
+
+def test_a_run_file_is_no_campaign_and_a_campaign_no_run_file(folder: Path) -> None:
+    path = write(folder)
+    with pytest.raises(ConfigError, match=r"is a campaign file, .*: lamplighter campaign run"):
+        ll.run(path)
+    (folder / "base.yaml").write_text(yaml.safe_dump(BASE))
+    with pytest.raises(ConfigError, match="is the run file of one run"):
+        ll.open_campaign(folder / "base.yaml")
+
+
+def test_names_come_from_the_last_word_of_a_key_and_values_may_be_named_as_they_are(folder: Path) -> None:
+    lines = BASE["potential"]["lammps"]
+    axes = {
+        "velocities.seed": {"key": "seed", "values": [1, 2]},
+        "potential": {"key": "potential.lammps", "values": {"lj.v2": lines}},
+    }
+    path = write(folder, axes=axes, exclude=[{"potential": "lj.v2", "velocities.seed": 2}])
+    assert names(path) == ["seed1_lj.v2"]
 
 
 def test_a_path_that_is_none_is_refused() -> None:
@@ -109,10 +137,25 @@ def test_runs_together_have_no_more_ranks_than_there_are_cores(folder: Path) -> 
     campaign = load_campaign(write(folder, ranks=2))
     plan = local.plan_of(campaign, None, None, cores=9)
     assert (plan.at_once, plan.ranks, plan.threads) == (4, 2, 1)
-    with pytest.raises(EnvironmentProblem, match="each run has 16 ranks, and there are 9 cores"):
+    with pytest.raises(EnvironmentProblem, match="each run has 16 ranks, and there are 9 cores here"):
         local.plan_of(campaign, None, 16, cores=9)
-    with pytest.raises(EnvironmentProblem, match="need 10 cores, and there are 9: at most 4 fit"):
+    with pytest.raises(EnvironmentProblem, match="need 10 cores, and there are 9 cores here: at most 4 fit"):
         local.plan_of(campaign, 5, None, cores=9)
+
+
+def test_in_a_job_runs_together_have_no_more_ranks_than_the_job_has_cores(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = load_campaign(write(folder))
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "1")
+    assert local.plan_of(campaign, None, None).at_once == 1
+    with pytest.raises(
+        EnvironmentProblem, match=r"--at-once 2 runs of 1 rank need 2 cores, and there is 1 core in this"
+    ):
+        local.plan_of(campaign, 2, None)
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
+    with pytest.raises(QueueProblem, match=r"the job has 3 nodes.*lamplighter campaign submit"):
+        local.plan_of(campaign, None, None)
 
 
 def test_without_slurm_the_message_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +170,7 @@ def test_a_campaign_whose_controller_is_killed_goes_on_and_starts_nothing_twice(
     path = write(folder, "20000 steps")
     first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.DEVNULL)
     table = folder / "liquid" / "90K_seed1" / "thermo.csv"
-    _wait(lambda: table.exists() and table.read_text().count("\n") > 5)
+    wait_for(lambda: table.exists() and table.read_text().count("\n") > 5)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert [each.state for each in states_of(load_campaign(path))] == ["running", *["waiting"] * 3]
@@ -150,7 +193,7 @@ def test_a_campaign_whose_controller_is_killed_goes_on_and_starts_nothing_twice(
     assert "stale" in said
     assert "stages[0].length was '20000 steps' and is now '5000 steps'" in said
     assert "not in the campaign file (any more), and not used: 95K_seed1" in said
-    with pytest.raises(LamplighterError, match=r"no run has written anything yet.*left out, as the campaign file has"):
+    with pytest.raises(LamplighterError, match=r"no run can be used yet.*left out, as the campaign file"):
         ll.density(folder / "liquid")
 
 
@@ -173,7 +216,7 @@ def test_sigterm_ends_the_runs_in_good_order_and_a_second_campaign_is_refused(fo
     path = write(folder, "200000 steps", exclude=[{"seed": 2}])
     first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.DEVNULL)
     table = folder / "liquid" / "90K_seed1" / "thermo.csv"
-    _wait(lambda: table.exists() and table.read_text().count("\n") > 30)
+    wait_for(lambda: table.exists() and table.read_text().count("\n") > 30)
     second = carry_out(path)
     assert second.returncode == 75
     assert "the campaign is being carried out already" in second.stderr
@@ -183,7 +226,7 @@ def test_sigterm_ends_the_runs_in_good_order_and_a_second_campaign_is_refused(fo
     assert (state.state, state.step > 0) == ("broken off", True)
 
 
-def _wait(condition: Any, timeout: float = 150.0) -> None:
+def wait_for(condition: Any, timeout: float = 150.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline

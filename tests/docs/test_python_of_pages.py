@@ -96,6 +96,18 @@ def _compression(path: Path) -> None:
     lamplighter.run(path.with_name("of_compression.yaml"), output=path)
 
 
+def _campaign(path: Path) -> None:
+    """Of two seeds at 300 K; `path` is where it keeps its run files."""
+    campaign = path.parent.with_suffix(".yaml")
+    _structure(campaign.with_name("argon.xyz"))
+    stage = {"type": "npt", "temperature": "300 K", "pressure": "5 kbar", "length": "200 steps"}
+    base = {"structure": "argon.xyz", "potential": {"lammps": ARGON}, "timestep": "2 fs", "stages": [stage]}
+    axes = {"temperature": {"keys": ["stages.*.temperature"], "values": ["300 K", "350 K"]}, "seed": [1, 2]}
+    campaign.write_text(yaml.safe_dump({"base": {**base, "output": {"thermo": "2 steps"}}, "axes": axes}))
+    for run in lamplighter.open_campaign(campaign).file.runs[:2]:
+        lamplighter.run(run.run_file, output=run.folder, progress=False)
+
+
 def _failing_run(path: Path) -> None:
     """A run folder whose evidence has a bond that is too long, with the atoms and the step of the example's page."""
     path.mkdir(parents=True)
@@ -140,6 +152,7 @@ SUPPLIES: dict[str, Callable[[Path], None]] = {
     "hot": _failing_liquid,
     "liquid": _longer_run,
     "liquid.yaml": _run_file,
+    "liquid/run_files": _campaign,
     "liquid_1": _longer_run,
     "runs/ec_emc": _run,
     "runs/compression": _compression,

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lamplighter.api.answer import Answer
-from lamplighter.campaign.campaign_file import is_campaign
-from lamplighter.campaign.finished import Usable, usable
+from lamplighter.api.campaign import Campaign
+from lamplighter.campaign.campaign_file import Campaign as CampaignFile
+from lamplighter.campaign.campaign_file import is_campaign, load_campaign
+from lamplighter.campaign.finished import Group, Usable, usable
 from lamplighter.errors import LamplighterError
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table, joined
@@ -35,49 +37,88 @@ class GroupedAnswers:
     notes: tuple[str, ...]
 
 
-def over_campaigns(function: F) -> F:
-    """Let the first argument of a function of runs be a campaign file or its folder, alone or the only one in a list.
+def over_campaigns(joined: str = "") -> Callable[[F], F]:
+    """Let the first argument of a function of runs be a campaign: open, its file or folder, alone or alone in a list.
 
-    The functions of the commands are the same, so `inspect.unwrap` ends here.
+    So may its `reference` be, of which each answer takes the runs at the same point. The functions of the commands are
+    the same, so `inspect.unwrap` ends here.
+
+    Args:
+        joined: The condition along which the function asks: runs at all its values make one answer.
     """
 
-    @functools.wraps(function)
-    def asked(runs: Any, *others: Any, **options: Any) -> Any:
-        path = campaign_of(runs)
-        if path is None:
-            return function(runs, *others, **options)
-        return _answers(usable(path), lambda folders: function(folders, *others, **options))
+    def over(function: F) -> F:
+        @functools.wraps(function)
+        def asked(runs: Any, *others: Any, **options: Any) -> Any:
+            campaign, reference = campaign_of(runs), campaign_of(options.get("reference"))
+            compared = None if reference is None else usable(reference)
+            if campaign is None:
+                if compared is not None:
+                    options["reference"] = _at_point(compared, {}, "these runs")
+                return function(runs, *others, **options)
 
-    del asked.__wrapped__
-    asked.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return asked  # type: ignore[return-value]
+            def ask(group: Group) -> Answer[Any]:
+                if compared is not None:
+                    options["reference"] = _at_point(compared, group.point, group.name)
+                return function(group.folders, *others, **options)
+
+            return _answers(usable(campaign), joined, ask)
+
+        del asked.__wrapped__
+        asked.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        return asked  # type: ignore[return-value]
+
+    return over
 
 
-def campaign_of(runs: Any) -> Path | None:
-    """The campaign that was named; None: runs were.
+def campaign_of(runs: Any) -> CampaignFile | None:
+    """The campaign that was named; None: runs were, or nothing.
 
     Raises:
-        LamplighterError: a campaign and other things were named together.
+        LamplighterError: a campaign and other things were named together, or its file is not valid.
     """
-    several = [runs] if isinstance(runs, str | os.PathLike) else list(runs) if isinstance(runs, list | tuple) else []
-    paths = [Path(each).expanduser() for each in several if isinstance(each, str | os.PathLike)]
-    found = [path for path in paths if is_campaign(path)]
+    several = list(runs) if isinstance(runs, list | tuple) else [runs]
+    found = [each for each in several if _is_campaign(each)]
     if found and len(several) > 1:
         raise LamplighterError(f"{found[0]} is a campaign, which is named alone, and there are {len(several)} names")
-    return found[0] if found else None
+    if not found:
+        return None
+    return found[0].file if isinstance(found[0], Campaign) else load_campaign(Path(found[0]).expanduser())
 
 
-def _answers(given: Usable, ask: Callable[[list[Path]], Answer[Any]]) -> Answer[GroupedAnswers]:
+def _is_campaign(given: Any) -> bool:
+    if isinstance(given, str | os.PathLike) and not isinstance(os.fspath(given), bytes):
+        return is_campaign(Path(given).expanduser())
+    return isinstance(given, Campaign)
+
+
+def _at_point(reference: Usable, point: dict[str, str], of: str) -> list[Path]:
+    """The runs of a reference campaign whose labels are those of a point, on the axes that both have.
+
+    Raises:
+        LamplighterError: there are none, or they are at several points of axes that the other campaign lacks.
+    """
+    groups = reference.groups()
+    found = [each for each in groups if all(point.get(axis, label) == label for axis, label in each.point.items())]
+    if len(found) == 1:
+        return found[0].folders
+    path, names = reference.campaign.path, "; ".join(each.name for each in found or groups)
+    why = f"has {len(found)} points" if found else "has no point"
+    raise LamplighterError(
+        f"--reference: campaign {path} {why} that {of} could be compared with ({names}): name the run folders of one, "
+        "or give its values the labels of the other campaign"
+    )
+
+
+def _answers(given: Usable, joined: str, ask: Callable[[Group], Answer[Any]]) -> Answer[GroupedAnswers]:
     groups: dict[str, Answer[Any]] = {}
     missing: dict[str, str] = {}
-    first: LamplighterError | None = None
-    for name, states in given.groups().items():
+    for group in given.groups(joined):
         try:
-            groups[name] = ask([each.run.folder for each in states])
+            groups[group.name] = ask(group)
         except LamplighterError as problem:
-            missing[name] = str(problem)
-            first = first or problem
-    if not groups and first is not None:
+            missing[group.name] = str(problem)
+    if not groups:
         raise LamplighterError("; ".join([f"{name}: {why}" for name, why in missing.items()] + list(given.notes)))
     return Answer(GroupedAnswers(groups, missing, given.notes), _shown(next(iter(groups.values())).shown))
 
@@ -115,7 +156,7 @@ def every_folder(names: Iterable[Path]) -> tuple[list[Path], tuple[str, ...]]:
     notes: list[str] = []
     for name in names:
         if is_campaign(name):
-            found = usable(name)
+            found = usable(load_campaign(name))
             folders += found.folders
             notes += found.notes
         else:

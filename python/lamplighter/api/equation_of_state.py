@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamplighter.api.answer import Answer, in_words_of_python
+from lamplighter.api.campaign_groups import over_campaigns
 from lamplighter.api.runs import Runs, runs_of
 from lamplighter.api.trajectory_source import Time, discard_option
 
@@ -18,6 +19,7 @@ StrPath = str | os.PathLike[str]
 
 
 @in_words_of_python
+@over_campaigns(joined="pressure")
 def compression(
     runs: Runs, *, discard: Time = "auto", stage: str | int | Sequence[str] | None = None
 ) -> Answer[CompressionOfRuns]:
@@ -43,6 +45,7 @@ def compression(
 
 
 @in_words_of_python
+@over_campaigns(joined="temperature")
 def expansion(
     runs: Runs, *, discard: Time = "auto", stage: str | int | Sequence[str] | None = None
 ) -> Answer[ThermalExpansionOfRuns]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def density(
     runs: Runs,
     *,
@@ -77,7 +77,7 @@ def density(
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def stability(runs: Runs, *, horizon: Time = "1 ns", confidence: float = 0.95) -> Answer[StabilityOfRuns]:
     """How long runs are stable: t_stab of each, mean, median, survival curve, failures by cause.
 
@@ -108,7 +108,7 @@ def stability(runs: Runs, *, horizon: Time = "1 ns", confidence: float = 0.95) -
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def diffusivity(
     trajectories: Runs,
     *,
@@ -214,7 +214,7 @@ def diffusivity(
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def structure(
     trajectories: Runs,
     *,
@@ -309,7 +309,7 @@ def structure(
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def quality(
     runs: Runs,
     *,

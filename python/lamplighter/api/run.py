@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lamplighter.api.page import leave_page
 from lamplighter.api.ranks import on_first_rank
 from lamplighter.config.run_file import RunFile
 from lamplighter.errors import ConfigError, RunFolderError, StructureError
@@ -60,20 +61,7 @@ class Run(run_folder.Run):
         Raises:
             LamplighterError: the page cannot be written.
         """
-        path: Path = on_first_rank(lambda: self._page(output, title))
-        return path
-
-    def _page(self, output: StrPath | None, title: str | None) -> Path:
-        from lamplighter.report.page.assemble import assemble
-        from lamplighter.report.page.files import write_page
-        from lamplighter.report.page.html import page
-        from lamplighter.report.page.section import Wishes
-        from lamplighter.report.page.sections import SECTIONS
-
-        path = self.folder / PAGE if output is None else Path(output).expanduser()
-        made = assemble([self.folder], SECTIONS, Wishes())
-        write_page(page(made, title or made.runs[0].run.label), path)
-        return path
+        return leave_page([self.folder], self.folder / PAGE if output is None else Path(output).expanduser(), title)
 
     def __str__(self) -> str:
         from lamplighter.report.run_report import summary_of

@@ -19,11 +19,19 @@ from lamplighter.config.problems import section_of
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.section import ConfigSection
 from lamplighter.errors import ConfigError
+from lamplighter.run_folder.names import LOCK
 
 FILE = "campaign.yaml"
 """The campaign file of a folder that is named in its place."""
 
-_MARKS = ("base", "axes", "runs")
+LOGS, JOBS, RUN_FILES = "logs", "jobs", "run_files"
+"""Folders beside those of the runs: what each run printed, scripts for the queue, the run files."""
+
+LONGEST_NAME = 200
+"""Of a run, in bytes: file systems take 255, and files are named after the run."""
+
+_MARKS = ("base", "axes")
+_LABEL = re.compile(r"\w[\w.+-]*|[+-][\w.+-]*\w[\w.+-]*")
 
 
 class AxisSection(ConfigSection):
@@ -50,6 +58,11 @@ class AxisSection(ConfigSection):
                 )
             given["values"] = dict(zip(labels, values, strict=True))
         elif isinstance(values, dict):
+            wrong = [str(label) for label in values if not _LABEL.fullmatch(str(label))]
+            if wrong:
+                raise ValueError(
+                    f"{wrong[0]!r} cannot be in the name of a run folder: labels have letters, digits and _ . + - alone"
+                )
             given["values"] = {str(label): value for label, value in values.items()}
         return given
 
@@ -60,8 +73,8 @@ class CampaignSection(ConfigSection):
     base: Path | dict[str, Any]
     axes: dict[str, AxisSection] = Field(default_factory=dict)
     zip: list[list[str]] = Field(default_factory=list)
-    exclude: list[dict[str, str]] = Field(default_factory=list)
-    runs: list[dict[str, str]] = Field(default_factory=list)
+    exclude: list[dict[str, Any]] = Field(default_factory=list)
+    runs: list[dict[str, Any]] = Field(default_factory=list)
     repeats: list[str] = Field(default_factory=lambda: ["seed", "member"])
     ranks: int = Field(default=1, ge=1)
 
@@ -77,13 +90,20 @@ class CampaignSection(ConfigSection):
                 str(name): {"keys": [str(name)], "values": axis} if isinstance(axis, list) else axis
                 for name, axis in axes.items()
             }
-        for part in ("exclude", "runs"):
-            if isinstance(given.get(part), list):
-                given[part] = [
-                    {str(name): label_of(label) for name, label in each.items()} if isinstance(each, dict) else each
-                    for each in given[part]
-                ]
+        together = given.get("zip")
+        if isinstance(together, list) and together and all(isinstance(each, str) for each in together):
+            given["zip"] = [together]
         return given
+
+    @model_validator(mode="after")
+    def _values_by_their_labels(self) -> CampaignSection:
+        """Points may name a value by its label, or as it is."""
+        for part in (self.exclude, self.runs):
+            for point in part:
+                for axis, value in point.items():
+                    is_label = axis in self.axes and str(value) in self.axes[axis].values
+                    point[axis] = str(value) if is_label else label_of(value)
+        return self
 
 
 @dataclass(frozen=True)
@@ -111,7 +131,8 @@ class Campaign:
         path: The campaign file.
         folder: Where its run folders are: beside the file, named as it is.
         runs: In the order of the axes.
-        axes: Names of the axes.
+        axes: Names of the axes, and the keys of the run file that each sets.
+        zipped: Axes that go together.
         repeats: Those that results are averaged over.
         ranks: MPI ranks of each run.
     """
@@ -119,9 +140,15 @@ class Campaign:
     path: Path
     folder: Path
     runs: tuple[CampaignRun, ...]
-    axes: tuple[str, ...]
+    axes: dict[str, tuple[str, ...]]
+    zipped: tuple[tuple[str, ...], ...]
     repeats: tuple[str, ...]
     ranks: int
+
+    def axes_of(self, condition: str) -> set[str]:
+        """The axes that set a condition, such as `temperature`: keys that end so; with those that go with them."""
+        direct = {axis for axis, keys in self.axes.items() if any(key.split(".")[-1] == condition for key in keys)}
+        return direct.union(*(group for group in self.zipped if direct & set(group)))
 
 
 def label_of(value: Any) -> str:
@@ -164,30 +191,48 @@ def load_campaign(path: Path) -> Campaign:
             raise ConfigError(f"{path} holds no {FILE}, and there is no {path.name}.yaml beside it: name the file")
         path = found
     path = path.resolve()
-    section = section_of(CampaignSection, read_mapping(path, "campaign file", "base and axes"), f"campaign file {path}")
-    base, where = _base(section, path)
-    axes = section.axes
-    if not axes:
+    given = read_mapping(path, "campaign file", "base and axes")
+    if "base" not in given and {"structure", "potential"} & set(given):
+        raise ConfigError(
+            f"campaign file {path} is the run file of one run, which `lamplighter run` carries out: a campaign file "
+            "names it as its base, and has axes"
+        )
+    base, axes = given.get("base", ""), given.get("axes")
+    if not isinstance(base, str | dict):
+        raise ConfigError(f"campaign file {path}: base: expected a run file, or what is in one; got {base!r}")
+    for name, axis in axes.items() if isinstance(axes, dict) else ():
+        if not isinstance(axis, list | dict):
+            raise ConfigError(
+                f"campaign file {path}: axes.{name}: expected a list of values, or {{key: …, values: …}}; got {axis!r}"
+            )
+    section = section_of(CampaignSection, given, f"campaign file {path}")
+    if not section.axes:
         raise ConfigError(f"campaign file {path}: axes: is required: at least one axis with its values")
     _require_known(section, path)
+    content_of_base, where = _base(section, path)
     folder, runs = path.with_suffix(""), []
     for point in _points(section, path):
-        content = copy.deepcopy(base)
+        content = copy.deepcopy(content_of_base)
         name = "_".join(_in_name(axis, label) for axis, label in point.items())
         for axis, label in point.items():
-            for key in axes[axis].keys:
+            for key in section.axes[axis].keys:
                 try:
-                    set_key(content, key, copy.deepcopy(axes[axis].values[label]))
+                    set_key(content, key, copy.deepcopy(section.axes[axis].values[label]))
                 except ConfigError as problem:
                     raise ConfigError(f"campaign file {path}: axes.{axis}: {problem}") from None
         run_file = parse_run_file(content, f"campaign file {path}: run {name}").resolved(where, name)
+        _require_name(name, path)
         own = folder / name
         run_file = run_file.model_copy(update={"output": run_file.output.model_copy(update={"folder": own})})
         runs.append(CampaignRun(name, point, run_file, own))
     names = [run.name for run in runs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"campaign file {path}: two runs have the name {', '.join(twice)}: each needs one of its own")
-    return Campaign(path, folder, tuple(runs), tuple(axes), tuple(section.repeats), section.ranks)
+    if not runs:
+        raise ConfigError(f"campaign file {path}: exclude: nothing is left of the axes; take a point out of it")
+    keys = {name: tuple(axis.keys) for name, axis in section.axes.items()}
+    zipped = tuple(tuple(group) for group in section.zip)
+    return Campaign(path, folder, tuple(runs), keys, zipped, tuple(section.repeats), section.ranks)
 
 
 def _has_marks(path: Path) -> bool:
@@ -203,7 +248,9 @@ def _base(section: CampaignSection, path: Path) -> tuple[dict[str, Any], Path]:
     if isinstance(section.base, dict):
         return section.base, path.parent
     file = path.parent / section.base
-    content = dict(read_mapping(file, "run file", "structure, potential and stages (or workflow)"))
+    content = dict(read_mapping(file, f"campaign file {path}: base:", "structure, potential and stages (or workflow)"))
+    if "axes" in content:
+        raise ConfigError(f"campaign file {path}: base: {file} is a campaign file itself, and not a run file")
     return content, file.parent
 
 
@@ -213,12 +260,21 @@ def _require_known(section: CampaignSection, path: Path) -> None:
         ("zip", [name for group in section.zip for name in group]),
         *(("exclude", list(each)) for each in section.exclude),
         *(("runs", list(each)) for each in section.runs),
+        ("repeats", section.repeats if "repeats" in section.model_fields_set else []),
     ):
         for name in names:
             if name not in axes:
                 close = difflib.get_close_matches(name, axes, n=1)
                 hint = f" (did you mean {close[0]!r}?)" if close else ""
                 raise ConfigError(f"campaign file {path}: {part}: there is no axis {name!r}{hint}: {', '.join(axes)}")
+    zipped = [name for group in section.zip for name in group]
+    if twice := sorted({name for name in zipped if zipped.count(name) > 1}):
+        raise ConfigError(f"campaign file {path}: zip: axis {twice[0]} is named twice; write all that go together once")
+    for name, axis in axes.items():
+        if "output.folder" in axis.keys:
+            raise ConfigError(
+                f"campaign file {path}: axes.{name}: output.folder is no axis: each run has a folder by its name"
+            )
     for part, each in [("exclude", e) for e in section.exclude] + [("runs", e) for e in section.runs]:
         for name, label in each.items():
             if label not in axes[name].values:
@@ -254,5 +310,18 @@ def _points(section: CampaignSection, path: Path) -> Iterator[dict[str, str]]:
 
 
 def _in_name(axis: str, label: str) -> str:
-    """A bare number says too little by itself."""
-    return f"{axis}{label}" if re.fullmatch(r"[\d.+-]+", label) else label
+    """A bare number says too little by itself; of a dotted path the last word does."""
+    return f"{label_of(axis.split('.')[-1])}{label}" if re.fullmatch(r"[\d.+-]+", label) else label
+
+
+def _require_name(name: str, path: Path) -> None:
+    if name in (LOGS, JOBS, RUN_FILES, LOCK):
+        raise ConfigError(
+            f"campaign file {path}: run {name} would have the folder that the campaign needs itself; name the value "
+            "otherwise, as in values: {a: …}"
+        )
+    if len(name.encode()) > LONGEST_NAME:
+        raise ConfigError(
+            f"campaign file {path}: the name of run {name[:40]}… has {len(name.encode())} bytes, and no file system "
+            f"takes many more than {LONGEST_NAME}: name the values yourself, as in values: {{a: …}}"
+        )

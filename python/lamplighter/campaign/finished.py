@@ -5,10 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamplighter.campaign.campaign_file import Campaign, load_campaign
+from lamplighter.campaign.campaign_file import Campaign
 from lamplighter.campaign.state import STALE, RunState, left_over, states_of
 from lamplighter.errors import RunFolderError
 from lamplighter.run_folder.names import THERMO
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one point.
+
+    Attributes:
+        name: `model=pbe, temperature=300K`.
+        point: Label on each axis that tells groups apart.
+        folders: Of the runs.
+    """
+
+    name: str
+    point: dict[str, str]
+    folders: list[Path]
 
 
 @dataclass(frozen=True)
@@ -30,23 +45,27 @@ class Usable:
         """Their folders."""
         return [each.run.folder for each in self.states]
 
-    def groups(self) -> dict[str, list[RunState]]:
-        """The runs by their point on the axes that are no repeats, in order: `model=pbe, temperature=300K`."""
-        found: dict[str, list[RunState]] = {}
+    def groups(self, joined: str = "") -> list[Group]:
+        """The runs by their point on the axes that are no repeats, in order.
+
+        Args:
+            joined: A condition, such as `pressure`, at all values of which the runs of a group are.
+        """
+        left_out = {*self.campaign.repeats, *(self.campaign.axes_of(joined) if joined else ())}
+        found: dict[str, Group] = {}
         for each in self.states:
-            axes = [f"{axis}={label}" for axis, label in each.run.point.items() if axis not in self.campaign.repeats]
-            found.setdefault(", ".join(axes) or "all", []).append(each)
-        return found
+            point = {axis: label for axis, label in each.run.point.items() if axis not in left_out}
+            name = ", ".join(f"{axis}={label}" for axis, label in point.items()) or "all"
+            found.setdefault(name, Group(name, point, [])).folders.append(each.run.folder)
+        return list(found.values())
 
 
-def usable(path: Path) -> Usable:
+def usable(campaign: Campaign) -> Usable:
     """The runs of a campaign that can be used.
 
     Raises:
-        ConfigError: its file is not valid.
-        RunFolderError: none of its runs has written anything.
+        RunFolderError: none of its runs can be.
     """
-    campaign = load_campaign(path)
     states = states_of(campaign)
     fresh = {each.run.name: (each.run.folder / THERMO).exists() for each in states if each.state != STALE}
     there = [each for each in states if fresh.get(each.run.name)]
@@ -56,10 +75,11 @@ def usable(path: Path) -> Usable:
     if partial := [f"{each.run.name} ({100 * each.share:.0f} %)" for each in there if 0.0 < each.share < 1.0]:
         notes.append(f"{campaign.folder.name}: not finished: {', '.join(partial)}")
     if stale := [each.run.name for each in states if each.state == STALE]:
-        notes.append(f"{campaign.folder.name}: left out, as the campaign file has changed: {', '.join(stale)}")
+        why = "left out, as the campaign file, or a file that it names, has changed"
+        notes.append(f"{campaign.folder.name}: {why}: {', '.join(stale)}")
     if unknown := left_over(campaign):
         names = ", ".join(folder.name for folder in unknown)
         notes.append(f"{campaign.folder.name}: left out, as they are not in the campaign file: {names}")
     if not there:
-        raise RunFolderError(f"campaign {campaign.path}: no run has written anything yet; {'; '.join(notes)}")
+        raise RunFolderError(f"campaign {campaign.path}: no run can be used yet; {'; '.join(notes)}")
     return Usable(campaign, tuple(there), tuple(notes))

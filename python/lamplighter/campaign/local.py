@@ -19,17 +19,18 @@ from pathlib import Path
 from types import FrameType
 
 from lamplighter import exit_status, launcher
-from lamplighter.campaign.campaign_file import Campaign, CampaignRun
-from lamplighter.campaign.state import BROKEN_OFF, FAILED, RUNNING, STALE, STARTED, WAITING, log_of, state_of
-from lamplighter.driver import preflight
+from lamplighter.campaign.campaign_file import RUN_FILES, Campaign, CampaignRun
+from lamplighter.campaign.state import FAILED, RUNNING, STALE, STARTABLE, STARTED, RunState, log_of, state_of
+from lamplighter.cluster.allocation import cores_of_nodes, nodes_of_job
+from lamplighter.cluster.time_left import time_left
 from lamplighter.driver.environment import available_cores
+from lamplighter.driver.interruption import MORE_TIME
 from lamplighter.driver.run_lock import RunLock, living_holder
-from lamplighter.errors import EnvironmentProblem, RunFolderBusy, RunFolderError
+from lamplighter.errors import EnvironmentProblem, QueueProblem, RunFolderBusy
 from lamplighter.run_folder.folder import run_file_text
 from lamplighter.run_folder.writing import unwritable, write_whole
 
 POLL_S = 0.2
-RUN_FILES = "run_files"
 
 
 @dataclass(frozen=True)
@@ -52,42 +53,58 @@ class Plan:
 
 
 def plan_of(campaign: Campaign, at_once: int | None, ranks: int | None, cores: int | None = None) -> Plan:
-    """As many runs at once as fit: ranks × runs ≤ cores.
+    """As many runs at once as fit: ranks × runs ≤ cores, of the machine or of the job.
+
+    Args:
+        campaign: The campaign.
+        at_once: Runs at once; None: as many as fit.
+        ranks: Of each run; None: those of the file.
+        cores: That there are; None: look.
 
     Raises:
         EnvironmentProblem: a run has more ranks than there are cores, or the runs together have.
+        QueueProblem: the job has several nodes, of which all but this one would stand idle.
     """
-    cores = len(available_cores()) if cores is None else cores
+    of_job = cores_of_nodes()
+    if of_job is not None and nodes_of_job() > 1:
+        raise QueueProblem(
+            f"the job has {nodes_of_job()} nodes, and `campaign run` uses the one that it runs on: ask for one node "
+            "(--nodes=1), or hand in a job for each run: lamplighter campaign submit"
+        )
+    if cores is None:
+        cores = min(len(available_cores()), of_job or 1 << 30)
+    where = "in this job" if of_job is not None else "here"
+    cores_there = f"there {'is 1 core' if cores == 1 else f'are {cores} cores'} {where}"
     ranks = campaign.ranks if ranks is None else ranks
     if ranks > cores:
         raise EnvironmentProblem(
-            f"each run has {ranks} ranks, and there are {cores} cores here: give fewer (ranks in the campaign file, or "
-            "--ranks), or a larger machine"
+            f"each run has {ranks} ranks, and {cores_there}: give fewer (ranks in the campaign file, or --ranks), or a "
+            f"larger {'machine' if of_job is None else 'job'}"
         )
     if at_once is not None and at_once * ranks > cores:
         raise EnvironmentProblem(
-            f"--at-once {at_once} runs of {ranks} ranks need {at_once * ranks} cores, and there are {cores}: at most "
-            f"{cores // ranks} fit"
+            f"--at-once {at_once} runs of {ranks} {'rank' if ranks == 1 else 'ranks'} need {at_once * ranks} cores, "
+            f"and {cores_there}: at most {cores // ranks} fit"
         )
     number = at_once or max(1, cores // ranks)
     return Plan(ranks, number, max(1, cores // (number * ranks)))
 
 
-def require_files(campaign: Campaign) -> None:
-    """Refuse a campaign of which a structure or model file is missing, before any of its runs starts.
+def write_run_files(campaign: Campaign) -> None:
+    """The run files of all runs that have none: those that come into the campaign file later are new.
 
     Raises:
-        RunFolderError, ModelError: a file does not exist; the message names the run.
+        RunFolderError: one cannot be written.
     """
-    seen: set[str] = set()
-    for run in campaign.runs:
-        structure = run.run_file.structure.file
-        if not structure.exists():
-            raise RunFolderError(f"run {run.name}: structure {structure} does not exist")
-        key = str(run.run_file.potential)
-        if key not in seen:
-            preflight.require_files(run.run_file.potential)
-            seen.add(key)
+    folder = campaign.folder / RUN_FILES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for run in campaign.runs:
+            path = folder / f"{run.name}.yaml"
+            if not path.exists():
+                write_whole(path, run_file_text(run.run_file))
+    except OSError as problem:
+        raise unwritable(campaign.folder, problem) from problem
 
 
 def write_run_file(campaign: Campaign, run: CampaignRun) -> Path:
@@ -161,6 +178,7 @@ def carry_out(campaign: Campaign, plan: Plan, say: Callable[[str], None]) -> int
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     try:
+        write_run_files(campaign)
         return _Round(campaign, plan, say, asked).carry_out()
     finally:
         for number, handler in before.items():
@@ -169,40 +187,50 @@ def carry_out(campaign: Campaign, plan: Plan, say: Callable[[str], None]) -> int
 
 
 class _Round:
+    """One call of `carry_out`.
+
+    Attributes:
+        later: Something is left that the same command goes on with.
+        closing: Nothing is started any more, and those that this process started are waited for.
+    """
+
     def __init__(self, campaign: Campaign, plan: Plan, say: Callable[[str], None], asked: list[int]) -> None:
         self.campaign, self.plan, self.say, self.asked = campaign, plan, say, asked
         self.starts: dict[str, int] = {}
         self.own: list[_Started] = []
         self.others: list[CampaignRun] = []
         self.failed: list[str] = []
-        self.later = False
+        self.later = self.closing = False
+        self.has_whole_time: set[str] = set()
+        self.ends_in_time = time_left() is not None
 
     def carry_out(self) -> int:
         states = {run.name: state_of(run) for run in self.campaign.runs}
-        startable = (WAITING, BROKEN_OFF, *([FAILED] if self.plan.again else []))
-        queue = [run for run in self.campaign.runs if states[run.name].state in startable]
+        queue = self._queue(states)
         others = self.others = [run for run in self.campaign.runs if states[run.name].state == RUNNING]
         left = (STALE,) if self.plan.again else (STALE, FAILED)
         self.failed = [name for name, each in states.items() if each.state in left]
         for run in others:
             self.say(f"{run.name}: goes on already, and is waited for")
+        self.has_whole_time = {run.name for run in queue[: max(0, self.plan.at_once - len(others))]}
         ended = False
         while queue or self.own or others:
             if self.asked and not ended:
-                ended, queue = True, []
-                self.later = True
+                ended = self.closing = self.later = True
                 self.say("ends the runs that go on, which can be gone on with")
                 for each in self.own:
                     each.process.send_signal(signal.SIGTERM)
-                others.clear()
             for each in [each for each in self.own if each.process.poll() is not None]:
                 self.own.remove(each)
-                if self._is_to_go_on(each) and not ended:
+                if self._is_to_go_on(each):
                     queue.append(each.run)
             for run in [run for run in others if living_holder(run.folder) is None]:
                 others.remove(run)
-                if state_of(run).state in (WAITING, BROKEN_OFF) and not ended:
+                if state_of(run).state in STARTABLE:
                     queue.append(run)
+            if self.closing:
+                queue.clear()
+                others.clear()
             while queue and len(self.own) + len(others) < self.plan.at_once:
                 run = queue.pop(0)
                 self.starts[run.name] = self.starts.get(run.name, 0) + 1
@@ -210,6 +238,12 @@ class _Round:
                 self.say(f"{run.name}: started")
             time.sleep(POLL_S)
         return exit_status.LATER if self.later else exit_status.ERROR if self.failed else exit_status.GOOD
+
+    def _queue(self, states: dict[str, RunState]) -> list[CampaignRun]:
+        """What is to be started, in order; what an earlier job was too short for comes last, so that others get on."""
+        startable = (*STARTABLE, *([FAILED] if self.plan.again else []))
+        found = [run for run in self.campaign.runs if states[run.name].state in startable]
+        return sorted(found, key=lambda run: MORE_TIME in states[run.name].words)
 
     def _is_to_go_on(self, each: _Started) -> bool:
         """What a run's end means; whether it is started again."""
@@ -222,9 +256,14 @@ class _Round:
             self.others.append(each.run)
             return False
         passing = status < 0 or status == exit_status.LATER or status > 128
+        time_was_up = self._time_was_up(each, state)
+        if time_was_up and not self.closing:
+            self.say(f"{name}: the time of the job is up; it goes on in the next one")
+            self.later = self.closing = True
+        if self.closing and (passing or time_was_up):
+            return False
         if passing and self.starts[name] < self.plan.tries:
-            if not self.asked:
-                self.say(f"{name}: ended with status {status}, and is started again")
+            self.say(f"{name}: ended with status {status}, and is started again")
             return True
         if status == exit_status.LATER:
             self.later = True
@@ -232,3 +271,11 @@ class _Round:
         self.failed.append(name)
         self.say(f"{name}: failed (status {status}): {state.words or f'see {log_of(each.run)}'}")
         return False
+
+    def _time_was_up(self, each: _Started, state: RunState) -> bool:
+        """Whether the end of the job ended a run; not where a whole job is too short, and so would be the next one."""
+        if not self.ends_in_time or state.state not in STARTABLE:
+            return False
+        status = each.process.returncode
+        whole = each.run.name in self.has_whole_time and self.starts[each.run.name] == 1
+        return status == exit_status.LATER or (MORE_TIME in state.words and not whole)

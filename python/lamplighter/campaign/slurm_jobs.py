@@ -1,21 +1,24 @@
-"""A campaign as jobs of Slurm: one for each run, which the queue starts, preempts and starts again."""
+"""A campaign as jobs of Slurm: one for each run, or one for all; the queue starts, preempts and starts them again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lamplighter.campaign.campaign_file import Campaign, CampaignRun
-from lamplighter.campaign.local import command_of, write_run_file
-from lamplighter.campaign.state import BROKEN_OFF, FAILED, WAITING, log_of, state_of
+from lamplighter.campaign.campaign_file import JOBS, Campaign, CampaignRun
+from lamplighter.campaign.local import command_of, write_run_file, write_run_files
+from lamplighter.campaign.state import FAILED, STARTABLE, log_of, state_of
 from lamplighter.cluster import slurm
 from lamplighter.cluster.job import Job
 from lamplighter.cluster.slurm_script import slurm_script
-from lamplighter.errors import EnvironmentProblem
+from lamplighter.errors import EnvironmentProblem, QueueProblem
 from lamplighter.run_folder.writing import unwritable, write_whole
 
-JOBS = "jobs"
+ALL = "campaign.job.sh"
+"""The script of a job that carries out all runs; beside `JOBS`, where no run can have its name."""
+
+ALL_LOG = "campaign.log"
 
 
 def require_slurm() -> None:
@@ -47,6 +50,15 @@ def in_queue(campaign: Campaign) -> set[str]:
     return {run.name for run in campaign.runs if job_name(campaign, run) in here}
 
 
+def has_job_for_all(campaign: Campaign) -> bool:
+    """Whether a job for all runs is in the queue.
+
+    Raises:
+        QueueProblem: the queue does not answer.
+    """
+    return any(script == str(campaign.folder / ALL) for _, script in slurm.own_jobs())
+
+
 def submit(campaign: Campaign, job: Job, again: bool, say: Callable[[str], None]) -> int:
     """Hand in a job for each run that waits or was broken off and has none yet.
 
@@ -64,28 +76,68 @@ def submit(campaign: Campaign, job: Job, again: bool, say: Callable[[str], None]
         RunFolderError: a script cannot be written.
     """
     slurm.require_fit(job)
+    if has_job_for_all(campaign):
+        say("all runs: are in the queue as one job")
+        return 0
     queued, number = in_queue(campaign), 0
-    startable = (WAITING, BROKEN_OFF, *([FAILED] if again else []))
+    startable = (*STARTABLE, *([FAILED] if again else []))
+    write_run_files(campaign)
     for run in campaign.runs:
         if run.name in queued:
             say(f"{run.name}: is in the queue")
             continue
         if state_of(run).state not in startable:
             continue
-        path = _script(campaign, run, job)
+        write_run_file(campaign, run)
+        path = campaign.folder / JOBS / f"{run.name}.job.sh"
+        own = replace(job, name=job_name(campaign, run), log=str(log_of(run)))
+        _write(campaign, path, own, command_of(campaign, run))
         say(f"{run.name}: job {slurm.submit(path)}")
         number += 1
     return number
 
 
-def _script(campaign: Campaign, run: CampaignRun, job: Job) -> Path:
-    write_run_file(campaign, run)
-    path = campaign.folder / JOBS / f"{run.name}.job.sh"
-    own = replace(job, name=job_name(campaign, run), log=str(log_of(run)))
+def submit_as_one(campaign: Campaign, job: Job, words: Sequence[str], say: Callable[[str], None]) -> int:
+    """Hand in one job that carries out all runs, a number at once, as `lamplighter campaign run` does.
+
+    The command is a step of the job (srun), to which Slurm sends its signals: the script would not pass them on.
+
+    Args:
+        campaign: The campaign.
+        job: One task on one node, with the cores of all runs that go on at once.
+        words: Of `lamplighter campaign run`, after the file.
+        say: Is told the job.
+
+    Returns:
+        Number of jobs: 0 where nothing is to be started, or it is in the queue.
+
+    Raises:
+        QueueProblem: runs have jobs of their own in the queue, or the queue rejects the job, with its own message.
+        RunFolderError: the script cannot be written.
+    """
+    slurm.require_fit(job)
+    if has_job_for_all(campaign):
+        say("all runs: are in the queue as one job")
+        return 0
+    if queued := in_queue(campaign):
+        raise QueueProblem(
+            f"{len(queued)} runs have jobs of their own in the queue ({', '.join(sorted(queued)[:3])}, …): wait for "
+            "them, or take them back (scancel)"
+        )
+    startable = (*STARTABLE, *([FAILED] if "--again" in words else []))
+    if not any(state_of(run).state in startable for run in campaign.runs):
+        return 0
+    write_run_files(campaign)
+    own = replace(job, name=campaign.folder.name, log=str(campaign.folder / ALL_LOG))
+    _write(campaign, campaign.folder / ALL, own, ["lamplighter", "campaign", "run", str(campaign.path), *words])
+    say(f"all runs: job {slurm.submit(campaign.folder / ALL)}")
+    return 1
+
+
+def _write(campaign: Campaign, path: Path, job: Job, command: Sequence[str]) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, slurm_script(own, command_of(campaign, run)))
+        write_whole(path, slurm_script(job, command))
         path.chmod(0o755)
     except OSError as problem:
         raise unwritable(campaign.folder, problem) from problem
-    return path

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lamplighter.campaign.campaign_file import Campaign, CampaignRun
-from lamplighter.driver.resume import difference_from
+from lamplighter.campaign.campaign_file import LOGS, RUN_FILES, Campaign, CampaignRun
+from lamplighter.driver.interruption import MORE_TIME
+from lamplighter.driver.resume import changed_file, difference_from
 from lamplighter.driver.run_lock import living_holder
 from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.names import MARKS, RUN_FILE, STATUS, THERMO
@@ -19,10 +20,10 @@ WAITING, RUNNING, BROKEN_OFF, COMPLETED, STOPPED, FAILED, STALE = (
 )  # fmt: skip
 
 STATES = (RUNNING, WAITING, BROKEN_OFF, COMPLETED, STOPPED, FAILED, STALE)
-"""`broken off` goes on by itself; `failed` does not; `stale` is the run of an earlier campaign file."""
+"""`broken off` goes on by itself; `failed` does not; `stale` is the run of an earlier campaign file, or model file."""
 
-LOGS = "logs"
-"""Folder, beside the run folders, of what each run printed."""
+STARTABLE = (WAITING, BROKEN_OFF)
+"""What is started, or gone on with, without being asked for."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class RunState:
         share: Of its steps of dynamics, done, from 0 to 1.
         step: Of dynamics, that was written last.
         ns_per_day: Simulated, over the wall time of the stages; None: not known.
-        words: The criterion of the guard, the cause of a failure, or the key that makes the run stale.
+        words: The criterion of the guard, the cause of a failure, or the key or file that makes the run stale.
+        is_new: The run came into the campaign file after the campaign was begun.
     """
 
     run: CampaignRun
@@ -44,6 +46,7 @@ class RunState:
     step: int = 0
     ns_per_day: float | None = None
     words: str = ""
+    is_new: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -55,13 +58,19 @@ class RunState:
             "share": round(self.share, 4),
             "ns_per_day": None if self.ns_per_day is None else round(self.ns_per_day, 4),
             "words": self.words,
+            "new": self.is_new,
             "folder": str(self.run.folder),
         }
 
 
 def states_of(campaign: Campaign) -> list[RunState]:
     """The state of each run, in order."""
-    return [state_of(run) for run in campaign.runs]
+    begun = {path.stem for path in (campaign.folder / RUN_FILES).glob("*.yaml")}
+    states = [state_of(run) for run in campaign.runs]
+    return [
+        replace(each, is_new=True) if begun and each.state == WAITING and each.run.name not in begun else each
+        for each in states
+    ]
 
 
 def state_of(run: CampaignRun) -> RunState:
@@ -70,10 +79,11 @@ def state_of(run: CampaignRun) -> RunState:
     alive = living_holder(folder) is not None
     if not any((folder / mark).exists() for mark in MARKS):
         cause = "" if alive else refusal(log_of(run))
-        return RunState(run, RUNNING if alive else FAILED if cause else WAITING, words=cause)
+        state = RUNNING if alive else FAILED if cause and MORE_TIME not in cause else WAITING
+        return RunState(run, state, words=cause)
     if (folder / RUN_FILE).exists():
         try:
-            difference = difference_from(folder, run.run_file)
+            difference = difference_from(folder, run.run_file) or changed_file(folder, run.run_file)
         except LamplighterError as problem:
             return RunState(run, FAILED, words=str(problem))
         if difference:
@@ -91,8 +101,9 @@ def state_of(run: CampaignRun) -> RunState:
         return RunState(run, STOPPED, share, step, speed, words)
     if alive:
         return RunState(run, RUNNING, share, step, speed)
-    if status.status == "failed" and "--resume" not in (status.error or ""):
-        return RunState(run, FAILED, share, step, speed, (status.error or "").partition("\n")[0])
+    error = (status.error or "").partition("\n")[0]
+    if status.status == "failed" and "--resume" not in error:
+        return RunState(run, BROKEN_OFF if MORE_TIME in error else FAILED, share, step, speed, error)
     return RunState(run, BROKEN_OFF, share, step, speed)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from lamplighter.campaign.campaign_file import Campaign
-from lamplighter.campaign.state import STATES, RunState
+from lamplighter.campaign.state import STALE, STATES, RunState
 
 _MOST_WORDS = 90
 
@@ -21,7 +21,7 @@ def as_text(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> 
             each.state,
             str(each.step) if each.step else "",
             f"{100.0 * each.share:.0f} %" if each.step else "",
-            f"{each.ns_per_day:.3g}" if each.ns_per_day is not None else "",
+            _speed(each.ns_per_day),
             words,
         ))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
@@ -32,10 +32,34 @@ def as_text(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> 
     return "\n".join([*lines, "", f"{campaign.folder}: {counted(states)}", *_notes(states, unknown)])
 
 
+def _speed(ns_per_day: float | None) -> str:
+    if ns_per_day is None:
+        return ""
+    return f"{ns_per_day:.0f}" if ns_per_day >= 100.0 else f"{ns_per_day:.3g}"
+
+
 def counted(states: list[RunState]) -> str:
     """How many runs are in each state."""
     number = Counter(each.state for each in states)
     return ", ".join([f"{len(states)} runs", *(f"{number[state]} {state}" for state in STATES if number[state])])
+
+
+def columns(states: list[RunState]) -> dict[str, list[object]]:
+    """The table by columns: the name, the label on each axis, how far the run is. Of several runs of one campaign."""
+    of_state: dict[str, list[object]] = {
+        "state": [each.state for each in states],
+        "step": [each.step for each in states],
+        "share": [each.share for each in states],
+        "ns_per_day": [each.ns_per_day for each in states],
+        "words": [each.words for each in states],
+        "folder": [str(each.run.folder) for each in states],
+    }
+    taken = {"run", *of_state}
+    axes = states[0].run.point if states else {}
+    of_axes: dict[str, list[object]] = {
+        f"axis_{axis}" if axis in taken else axis: [each.run.point[axis] for each in states] for axis in axes
+    }
+    return {"run": [each.run.name for each in states], **of_axes, **of_state}
 
 
 def as_dict(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> dict[str, object]:
@@ -51,11 +75,14 @@ def as_dict(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> 
 
 def _notes(states: list[RunState], unknown: list[Path]) -> list[str]:
     notes = []
-    if any(each.state == "stale" for each in states):
+    if stale := [each.run.name for each in states if each.state == STALE]:
         notes.append(
-            "stale: the campaign file has changed since these runs began. They are neither gone on with nor used: put "
-            "the old value back, give the new one a value (and so a name) of its own, or move the run folder away"
+            f"stale: the campaign file, or a file that it names, has changed since {', '.join(stale)} began. They are "
+            "neither gone on with nor used: put the old value or file back, give the new one a value (and so a name) "
+            "of its own, or move the run folders away"
         )
+    if new := [each.run.name for each in states if each.is_new]:
+        notes.append(f"new in the campaign file since the campaign was begun: {', '.join(new)}")
     if unknown:
         names = ", ".join(folder.name for folder in unknown)
         notes.append(f"not in the campaign file (any more), and not used: {names}")

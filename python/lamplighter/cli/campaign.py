@@ -7,12 +7,14 @@ any time: run folders are the only record, and nothing is started twice.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from lamplighter.cli import job_options, options
+from lamplighter.errors import QueueProblem
 
 campaign = typer.Typer(no_args_is_help=True)
 
@@ -24,17 +26,24 @@ File = Annotated[
     ),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Start runs that have failed once more.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(
+        "--at-once", help="Carry out this number of runs at once; the default fills the cores.", metavar="N", min=1
+    ),
+]
 
 
 @campaign.command(name="list")
 def list_runs(file: File, as_json: options.Json = False) -> None:
     """Check a campaign file, and show the runs that it means."""
     from lamplighter.campaign.campaign_file import load_campaign
-    from lamplighter.campaign.local import require_files
+    from lamplighter.campaign.checks import require_possible
     from lamplighter.json_text import json_text
 
     found = load_campaign(file)
-    require_files(found)
+    require_possible(found)
     if as_json:
         print(json_text([{"name": run.name, "axes": run.point, "folder": str(run.folder)} for run in found.runs]))
         return
@@ -44,25 +53,18 @@ def list_runs(file: File, as_json: options.Json = False) -> None:
 
 
 @campaign.command()
-def status(file: File, as_json: options.Json = False) -> None:
+def status(file: File, csv: options.Csv = None, as_json: options.Json = False) -> None:
     """Show how far each run is: waiting, running, completed, stopped by its guard, failed with its cause."""
-    from lamplighter.campaign import table
-    from lamplighter.campaign.campaign_file import load_campaign
-    from lamplighter.campaign.state import left_over, states_of
-    from lamplighter.json_text import json_text
+    from lamplighter.api.campaign import open_campaign
+    from lamplighter.cli.output import show_answer
 
-    found = load_campaign(file)
-    given = found, states_of(found), left_over(found)
-    print(json_text(table.as_dict(*given)) if as_json else table.as_text(*given))
+    show_answer(open_campaign(file).status(), None, csv, as_json)
 
 
 @campaign.command()
 def run(
     file: File,
-    at_once: Annotated[
-        int | None,
-        typer.Option(help="Carry out this number of runs at once; the default fills the cores.", metavar="N", min=1),
-    ] = None,
+    at_once: AtOnce = None,
     ranks: Annotated[
         int | None,
         typer.Option(help="Give each run this number of MPI ranks, in place of the file's.", metavar="R", min=1),
@@ -72,20 +74,21 @@ def run(
         typer.Option(help="Start a run that a signal or a crash has ended up to this number of times.", min=1),
     ] = 3,
     again: Again = False,
+    trust: Trust = False,
 ) -> None:
     """Carry out the runs on this machine, a number at once; go on with those that were broken off.
 
-    The status is 0 where all is well, 1 where a run has failed or is stale, and 75 where it is to go on later.
+    In a job of Slurm, the runs share the cores of the job. The status is 0 where all is well, 1 where a run has failed
+    or is stale, and 75 where it is to go on later.
     """
-    from dataclasses import replace
-
-    from lamplighter.campaign import local, table
+    from lamplighter.campaign import checks, local, table
     from lamplighter.campaign.campaign_file import load_campaign
     from lamplighter.campaign.state import left_over, states_of
 
     found = load_campaign(file)
     plan = replace(local.plan_of(found, at_once, ranks), tries=tries, again=again)
-    local.require_files(found)
+    checks.require_possible(replace(found, ranks=plan.ranks))
+    checks.require_trusted(found, trust)
     cores = f"{plan.at_once} at once, {plan.ranks} {'rank' if plan.ranks == 1 else 'ranks'} each"
     print(f"{len(found.runs)} runs, {cores}, in {found.folder}", flush=True)
     status = local.carry_out(found, plan, lambda text: print(text, flush=True))
@@ -110,23 +113,47 @@ def submit(
     setup: job_options.Setup = None,
     launcher: Annotated[Literal["mpirun", "srun"], typer.Option(help="Start the ranks with this program.")] = "mpirun",
     mpi: Annotated[str, typer.Option(help="Give srun this word as its --mpi.")] = "pmi2",
+    one_job: Annotated[
+        bool,
+        typer.Option("--one-job", help="Hand in one job of one node that carries out all runs, --at-once N at once."),
+    ] = False,
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", help="With --one-job, carry out this number of runs at once.", min=1)
+    ] = None,
     again: Again = False,
+    trust: Trust = False,
 ) -> None:
-    """Hand in a Slurm job for each run that is not done and has none; each is put back into the queue until it is."""
-    from lamplighter.campaign import slurm_jobs
+    """Hand in a Slurm job for each run that is not done and has none; each is put back into the queue until it is.
+
+    With --one-job, a single job carries out the runs, and is put back into the queue until all are done.
+    """
+    from lamplighter.campaign import checks, slurm_jobs
     from lamplighter.campaign.campaign_file import load_campaign
-    from lamplighter.campaign.local import require_files
     from lamplighter.cluster.job import Job
     from lamplighter.cluster.wall_time import seconds_of
 
     found = load_campaign(file)
-    require_files(found)
+    if one_job and (nodes > 1 or at_once is None or launcher == "srun"):
+        raise QueueProblem(
+            "--one-job takes --at-once N, and one node, on which mpirun starts the ranks; without --one-job each run "
+            "has a job, which may have several nodes"
+        )
+    if at_once is not None and not one_job:
+        raise QueueProblem("--at-once belongs to --one-job: jobs of their own are started by the queue as it has room")
+    if ranks_per_node is None and found.ranks % nodes:
+        raise QueueProblem(
+            f"the {found.ranks} ranks of each run do not divide over {nodes} nodes: give --ranks-per-node, or another "
+            "number of ranks in the campaign file"
+        )
+    ranks = found.ranks // nodes if ranks_per_node is None else ranks_per_node
+    checks.require_possible(found)
+    checks.require_trusted(found, trust)
     slurm_jobs.require_slurm()
     job = Job(
         name=found.folder.name,
         time_s=seconds_of(time, "--time"),
         nodes=nodes,
-        ranks_per_node=max(1, found.ranks // nodes) if ranks_per_node is None else ranks_per_node,
+        ranks_per_node=ranks,
         threads=threads,
         gpus_per_node=gpus_per_node,
         partition=partition,
@@ -137,5 +164,13 @@ def submit(
         words=tuple(word or ()),
         setup=tuple(setup or ()),
     )
-    number = slurm_jobs.submit(found, job, again, print)
-    print(f"{number} jobs handed in; how far they are: lamplighter campaign status {file}")
+    if one_job:
+        assert at_once is not None
+        cores = at_once * ranks * threads
+        job = replace(job, ranks_per_node=1, threads=cores, launcher="srun", mpi="none", bind=False)
+        words = ["--at-once", str(at_once), "--ranks", str(ranks)]
+        number = slurm_jobs.submit_as_one(found, job, [*words, *(["--again"] if again else [])], print)
+    else:
+        number = slurm_jobs.submit(found, job, again, print)
+    jobs = "1 job" if number == 1 else f"{number} jobs"
+    print(f"{jobs} handed in; how far they are: lamplighter campaign status {file}")

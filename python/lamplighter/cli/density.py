@@ -19,8 +19,8 @@ def density(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compare P(ρ) with that of this run folder, or of all that match a pattern. The option can be "
-            "repeated.",
+            help="Compare P(ρ) with that of this run folder, of all that match a pattern, or of a campaign. The option "
+            "can be repeated.",
             metavar="RUN",
         ),
     ] = None,
@@ -47,11 +47,11 @@ def density(
 ) -> None:
     from lamplighter.api import liquids
     from lamplighter.api.answer import in_words_of_commands
-    from lamplighter.cli.run_folders import matching_runs
+    from lamplighter.cli.run_folders import references
 
     answer = in_words_of_commands(liquids.density)(
         runs,
-        reference=matching_runs("--reference", reference or []) or None,
+        reference=references(reference),
         discard=discard,
         stage=stage,
         bin_width=bin_width,

@@ -32,7 +32,7 @@ Csv = Annotated[
         "--csv", help="Write the tables as CSV into this file; of several, each into FILE_NAME.csv.", metavar="FILE"
     ),
 ]
-Runs = Annotated[list[Path], typer.Argument(help="Run folders, all of one system.", metavar="RUN…")]
+Runs = Annotated[list[Path], typer.Argument(help="Run folders, all of one system; or a campaign.", metavar="RUN…")]
 Discard = Annotated[
     str,
     typer.Option(

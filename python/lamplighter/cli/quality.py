@@ -16,7 +16,9 @@ from lamplighter.cli.output import show_answer
 
 
 def quality(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of the committee, npt and nvt.", metavar="RUN…")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders of the committee, npt and nvt; or a campaign.", metavar="RUN…")
+    ],
     reference: quality_options.Reference = None,
     reference_density: quality_options.ReferenceDensity = None,
     reference_diffusivity: quality_options.ReferenceDiffusivity = None,
@@ -33,11 +35,11 @@ def quality(
 ) -> None:
     from lamplighter.api import liquids
     from lamplighter.api.answer import in_words_of_commands
-    from lamplighter.cli.run_folders import matching_runs
+    from lamplighter.cli.run_folders import references
 
     answer = in_words_of_commands(liquids.quality)(
         runs,
-        reference=matching_runs("--reference", reference or []) or None,
+        reference=references(reference),
         reference_density=reference_density,
         reference_diffusivity=reference_diffusivity,
         noise=noise,

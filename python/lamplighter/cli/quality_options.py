@@ -9,8 +9,8 @@ import typer
 Reference = Annotated[
     list[str] | None,
     typer.Option(
-        help="Compare with this reference run, npt or nvt, or with all that match a pattern. The option can "
-        "be repeated.",
+        help="Compare with this reference run, npt or nvt, with all that match a pattern, or with a campaign. The "
+        "option can be repeated.",
         metavar="RUN",
     ),
 ]

@@ -63,7 +63,7 @@ def report(
     from lamplighter.api.campaign_groups import every_folder
     from lamplighter.api.extrapolation import stored_fit
     from lamplighter.api.quality_values import observables, stored_reference
-    from lamplighter.cli.run_folders import matching_runs
+    from lamplighter.cli.run_folders import matching_folders
     from lamplighter.json_text import json_text
     from lamplighter.report.page.assemble import assemble
     from lamplighter.report.page.files import as_json as content_of
@@ -72,10 +72,11 @@ def report(
     from lamplighter.report.page.section import Wishes
     from lamplighter.report.page.sections import SECTIONS
     from lamplighter.run_folder.names import PAGE
+    from lamplighter.run_folder.run import Run
 
     wishes = Wishes(
         observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
-        matching_runs("--reference", reference or []),
+        [Run(each) for each in every_folder(matching_folders("--reference", reference or []))[0]],
         stored_reference(reference_density, reference_diffusivity, noise),
         labelled_options.labelled(
             labelled, (energy, forces, stress), predictions or [], group, lone_molecules, trained or [], name or []

@@ -1,4 +1,4 @@
-"""Run folders that an option names, one by one or by a pattern."""
+"""Run folders that an option names, one by one, by a pattern, or as a campaign."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ def matching_runs(option: str, patterns: Sequence[str]) -> list[Run]:
         LamplighterError: a pattern matches nothing, or what holds no run.
     """
     return [Run(folder) for folder in matching_folders(option, patterns)]
+
+
+def references(patterns: Sequence[str] | None) -> list[Run] | list[Path] | None:
+    """What `--reference` names: runs, or a campaign as its path, which the functions of the Python API take; or None.
+
+    Raises:
+        LamplighterError: a pattern matches nothing, or what holds no run.
+    """
+    from lamplighter.campaign.campaign_file import is_campaign
+
+    if any(is_campaign(Path(each)) for each in patterns or []):
+        return [Path(each) for each in patterns or []]
+    return matching_runs("--reference", patterns or []) or None
 
 
 def _matching(pattern: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from lamplighter.cli.output import show_answer
 
 
 def stability(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, all of one system.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, all of one system; or a campaign.", metavar="RUN…")],
     horizon: Annotated[
         str, typer.Option(help="Tell the probability of being stable at this time.", metavar="TIME")
     ] = "1 ns",

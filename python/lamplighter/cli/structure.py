@@ -20,13 +20,13 @@ def structure(
     trajectories: Annotated[
         list[Path],
         typer.Argument(
-            help="Run folders, LAMMPS dumps, or any trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"
+            help="Run folders, LAMMPS dumps, any trajectories that ASE reads, or a campaign.", metavar="RUN|TRAJECTORY…"
         ),
     ],
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="Compare bond lengths with those of this run folder or trajectory.", metavar="RUN|TRAJECTORY"
+            help="Compare bond lengths with those of this run folder, trajectory or campaign.", metavar="RUN|TRAJECTORY"
         ),
     ] = None,
     molecules: Annotated[

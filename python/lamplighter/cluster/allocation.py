@@ -1,4 +1,4 @@
-"""What Slurm gave the job of this process: the cores of its nodes."""
+"""What Slurm gave the job of this process: its nodes, and their cores."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def cores_of_nodes(environment: Mapping[str, str] | None = None) -> int | None:
     given = os.environ if environment is None else environment
     counts = re.findall(r"(\d+)(?:\(x\d+\))?", given.get("SLURM_JOB_CPUS_PER_NODE", ""))
     return max((int(each) for each in counts), default=None)
+
+
+def nodes_of_job(environment: Mapping[str, str] | None = None) -> int:
+    """Number of the job's nodes; 1 where this is no job of Slurm."""
+    given = os.environ if environment is None else environment
+    return int(given["SLURM_JOB_NUM_NODES"]) if given.get("SLURM_JOB_NUM_NODES", "").isdigit() else 1
 
 
 def require_ranks_fit(ranks_on_node: int, environment: Mapping[str, str] | None = None) -> None:

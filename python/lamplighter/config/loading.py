@@ -22,6 +22,11 @@ def load_run_file(path: str | Path) -> RunFile:
     """
     path = Path(path)
     given = read_mapping(path, "run file", "structure, potential and stages (or workflow)")
+    if {"base", "axes"} <= set(given):
+        raise ConfigError(
+            f"{path} is a campaign file, which means many runs: lamplighter campaign run {path} carries them out, and "
+            "campaign list names them"
+        )
     return parse_run_file(given, source=str(path)).resolved(path.parent, default_output=path.stem)
 
 

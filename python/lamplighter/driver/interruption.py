@@ -31,6 +31,10 @@ PATIENCE_S = 10.0
 """How long a run may take to notice that it is to end, where nothing would be saved by waiting any longer."""
 
 
+MORE_TIME = "give it more time"
+"""In all messages of runs that their wall time is too short for: another job, or a longer one, mends it."""
+
+
 @dataclass(frozen=True)
 class Stop:
     """What asks a run to end.
@@ -156,7 +160,7 @@ class StopRequests:
         if stop.is_wall_time and not self.came_further:
             return QueueProblem(
                 f"{stop.what} was up before the run had come any further than where it began, and would be so again: "
-                f"give it more time, or more ranks (it ended {doing})"
+                f"{MORE_TIME}, or more ranks (it ended {doing})"
             )
         return Interrupted(f"{stop.what} ended {doing}", stop.status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -146,11 +147,19 @@ def versions(lammps: Any) -> dict[str, str]:
 
 def hashed(path: Path) -> dict[str, Any]:
     """Path, size and SHA-256 of a file."""
+    found = path.stat()
+    digest = _digest(str(path), found.st_size, found.st_mtime_ns, found.st_ino)
+    return {"path": str(path), "bytes": found.st_size, "sha256": digest}
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest(path: str, size: int, changed: int, inode: int) -> str:
+    """SHA-256. A process reads a file once as long as it stays what it was: campaigns ask for each of their runs."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def machine(gpus: list[str]) -> dict[str, Any]:

@@ -81,13 +81,35 @@ def require_same_models(folder: Path, run: RunFile) -> None:
         RunFolderError: a model file has changed since the run was begun.
         ModelError: a file that belongs to a model is missing.
     """
+    changed = _changed_model(_hashes(folder), run)
+    if changed:
+        raise RunFolderError(
+            f"--resume: {changed} has changed since the run in {folder} was begun ({PROVENANCE} "
+            "has its SHA-256): put the old file back, or start a new run in another folder"
+        )
+
+
+def changed_file(folder: Path, run: RunFile) -> str:
+    """Which model or structure file has other content than when a run was begun, in words; empty: none.
+
+    Files that are missing now have not changed; whoever starts the run again says so.
+    """
     before = _hashes(folder)
+    structure = run.structure.file
+    with contextlib.suppress(LamplighterError, OSError):
+        if before and (changed := _changed_model(before, run)):
+            return f"{Path(changed).name} has other content (SHA-256) than when the run was begun"
+    if str(structure) in before and _content(str(structure)) not in ("", before[str(structure)]):
+        return f"{structure.name} has other content (SHA-256) than when the run was begun"
+    return ""
+
+
+def _changed_model(before: dict[str, str], run: RunFile) -> str:
+    """The path of the first model file with another hash than before; empty: none. Raises as `provenance.models`."""
     for model in provenance.models(run) if before else []:
         if model["sha256"] != before.get(model["path"], model["sha256"]):
-            raise RunFolderError(
-                f"--resume: {model['path']} has changed since the run in {folder} was begun ({PROVENANCE} "
-                "has its SHA-256): put the old file back, or start a new run in another folder"
-            )
+            return str(model["path"])
+    return ""
 
 
 def find_restart(folder: Path, run: RunFile, atoms: int = 0) -> tuple[Restart | None, list[str]]:

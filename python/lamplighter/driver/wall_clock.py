@@ -14,7 +14,7 @@ from types import TracebackType
 
 from lamplighter.cluster.time_left import TimeLeft, time_left
 from lamplighter.cluster.wall_time import seconds_of, slurm_words
-from lamplighter.driver.interruption import WALL_TIME, StopRequests
+from lamplighter.driver.interruption import MORE_TIME, WALL_TIME, StopRequests
 from lamplighter.errors import QueueProblem
 
 LOOKED_EVERY_S = 0.25
@@ -69,7 +69,7 @@ class WallClock:
         if self._end is not None and self._left() <= self.margin_s:
             raise QueueProblem(
                 f"{slurm_words(max(0.0, self._left()))} are left by {self._source}, and the run would end "
-                f"{self.margin_s:g} s before: give it more time, or less of --margin"
+                f"{self.margin_s:g} s before: {MORE_TIME}, or less of --margin"
             )
 
     @property
@@ -110,7 +110,7 @@ class WallClock:
     def _take(self, left: TimeLeft | None) -> None:
         if left is not None:
             self._end, self._source = now() + left.seconds, left.source
-            self._floor_s = min(MARGIN_S, left.seconds / 10)
+            self._floor_s = max(0.0, min(MARGIN_S, left.seconds / 10))
 
     def _left(self) -> float:
         assert self._end is not None

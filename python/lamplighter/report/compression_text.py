@@ -46,8 +46,9 @@ def format_compression(result: CompressionOfRuns) -> str:
         for point, volume in zip(result.points, fit.volume_at(fit.pressures), strict=True)
     ]
     kappa = fit.compressibility
+    number = len({point.pressure for point in result.points})
     lines = [
-        f"{len(rows)} pressures at {result.temperature:g} K; κ_T in {PER_PA_UNIT}",
+        f"{number} pressures at {result.temperature:g} K; κ_T in {PER_PA_UNIT}",
         *table_text.rows(header, rows, right=True),
         "",
     ]

@@ -26,7 +26,8 @@ def format_thermal_expansion(result: ThermalExpansionOfRuns) -> str:
         [f"{point.temperature:g}", scaled(point.density.mean), f"{value:.5g}", discarded_ps(point)]
         for point, value in zip(result.points, line.density_at(line.temperatures)[0], strict=True)
     ]
-    lines = [f"{len(rows)} temperatures at {result.pressure:g} bar", *table_text.rows(header, rows, right=True), ""]
+    number = len({point.temperature for point in result.points})
+    lines = [f"{number} temperatures at {result.pressure:g} bar", *table_text.rows(header, rows, right=True), ""]
     lines += [
         f"dρ/dT  {scaled(line.slope, 1e3, '×10⁻³ g/cm³/K')}",
         f"α_V    {scaled(line.expansion, 1e3, '×10⁻³ 1/K')} at {line.temperature:.4g} K, where the line is at "

@@ -62,7 +62,9 @@ class Run:
                 f"{folder} is a file, no run folder" if self.folder.exists() else f"run folder {folder} does not exist"
             )
         if not (self.folder / THERMO).exists() and not (self.folder / STATUS).exists():
-            raise RunFolderError(f"{folder} holds no run: it has neither {THERMO} nor {STATUS}")
+            inside = sorted(path.parent.name for path in self.folder.glob(f"*/{STATUS}"))
+            hint = f"; there are runs inside ({', '.join(inside[:3])}{', …' if inside[3:] else ''})" if inside else ""
+            raise RunFolderError(f"{folder} holds no run: it has neither {THERMO} nor {STATUS}{hint}")
         self._problems: dict[str, str] = {}
 
     @property

@@ -1,0 +1,92 @@
+"""What ends the runs of a campaign, or the campaign itself, and that it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lamplighter.campaign.campaign_file import load_campaign
+from lamplighter.campaign.state import states_of
+from lamplighter.driver.environment import available_cores
+from lamplighter.driver.run_lock import living_holder
+
+from .test_campaign import carry_out, command, folder, wait_for, write  # noqa: F401 (a fixture)
+
+ONE = [{"temperature": "90 K", "seed": 1}]
+TWO = [*ONE, {"temperature": "95 K", "seed": 1}]
+
+
+def rows(table: Path) -> list[int]:
+    return [int(line.split(",")[1]) for line in table.read_text().splitlines()[1:]] if table.exists() else []
+
+
+def states(path: Path) -> list[str]:
+    return [each.state for each in states_of(load_campaign(path))]
+
+
+def test_a_run_that_is_killed_is_started_again_as_often_as_tries_say(folder: Path) -> None:  # noqa: F811
+    path = write(folder, "40000 steps", runs=ONE)
+    run, table = folder / "liquid" / "90K_seed1", folder / "liquid" / "90K_seed1" / "thermo.csv"
+    campaign = subprocess.Popen(command(path, "run", "--tries", "2"), stdout=subprocess.PIPE, text=True)
+    for least in (40, 80):
+        wait_for(lambda least=least: len(rows(table)) > least and living_holder(run) is not None)
+        holder = living_holder(run)
+        assert holder is not None
+        os.kill(holder.pid, signal.SIGKILL)
+        wait_for(lambda pid=holder.pid: (now := living_holder(run)) is None or now.pid != pid)
+    said, _ = campaign.communicate(timeout=60)
+    assert campaign.returncode == 1, said
+    assert said.count("90K_seed1: started") == 2
+    assert "90K_seed1: ended with status -9, and is started again" in said
+    assert "90K_seed1: failed (status -9)" in said
+    assert states(path) == ["broken off"]
+    done = carry_out(path)
+    assert done.returncode == 0, done.stdout
+    assert rows(table) == list(range(0, 40001, 10))
+
+
+def test_a_run_for_which_the_job_had_no_time_left_waits_for_the_next_job(
+    folder: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first had the whole job, and would have no more of the next one: so it has failed."""
+    path = write(folder, "200 steps", runs=TWO)
+    with monkeypatch.context() as job:
+        job.setenv("PATH", str(Path(sys.prefix) / "bin"))  # no squeue, which would be asked first
+        for name, value in (("ID", "1"), ("CPUS_PER_NODE", "1"), ("END_TIME", str(int(time.time()) - 5))):
+            job.setenv(f"SLURM_JOB_{name}", value)
+        done = carry_out(path)
+    assert done.returncode == 75, done.stdout + done.stderr
+    assert "90K_seed1: failed (status 1): 00:00:00 are left by Slurm" in done.stdout
+    assert "give it more time" in done.stdout
+    assert "95K_seed1: the time of the job is up; it goes on in the next one" in done.stdout
+    assert states(path) == ["waiting", "waiting"]
+    assert carry_out(path).returncode == 0
+    assert states(path) == ["completed", "completed"]
+
+
+@pytest.mark.mpi
+@pytest.mark.skipif(len(available_cores()) < 2, reason="two ranks need two cores")
+def test_runs_of_several_ranks_end_in_good_order_and_go_on(folder: Path) -> None:  # noqa: F811
+    path = write(folder, "10000 steps", runs=TWO, ranks=2)
+    tables = [folder / "liquid" / name / "thermo.csv" for name in ("90K_seed1", "95K_seed1")]
+    first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: len(rows(tables[0])) > 40)
+    first.send_signal(signal.SIGUSR1)
+    said, _ = first.communicate(timeout=60)
+    assert first.returncode == 75, said
+    assert "1 at once, 2 ranks each" in said
+    assert states(path) == ["broken off", "waiting"]
+    log = (folder / "liquid" / "logs" / "90K_seed1.log").read_text()
+    assert "SIGTERM ended the run at step" in log
+    assert carry_out(path, "--at-once", "1").returncode == 0
+    for table in tables:
+        assert rows(table) == list(range(0, 10001, 10))
+        assert json.loads(table.with_name("provenance.json").read_text())["ranks"] == 2
