@@ -60,7 +60,8 @@ def over_campaigns(joined: str = "") -> Callable[[F], F]:
             def ask(group: Group) -> Answer[Any]:
                 if compared is not None:
                     options["reference"] = _at_point(compared, group.point, group.name)
-                return function(group.folders, *others, **options)
+                answer: Answer[Any] = function(group.folders, *others, **options)
+                return answer
 
             return _answers(usable(campaign), joined, ask)
 

@@ -20,7 +20,11 @@ def require_possible(campaign: Campaign) -> None:
     """
     _once(campaign, lambda run: (run.run_file.structure.file,), _require_structure)
     _once(campaign, lambda run: (run.run_file.potential,), lambda run: _require_potential(run, campaign.ranks))
-    _once(campaign, lambda run: (run.run_file.structure, run.run_file.potential), lambda run: script_of(run.run_file))
+    _once(
+        campaign,
+        lambda run: (run.run_file.structure, run.run_file.potential),
+        lambda run: script_of(run.run_file, ranks=campaign.ranks),
+    )
 
 
 def require_trusted(campaign: Campaign, trust: bool) -> None:
