@@ -38,6 +38,8 @@ class BridgedModels : protected Pointers {
   void close();
   int count() const { return (int) open_.size(); }
   double cutoff() const;    // the longest
+  const std::string &file(int k) const { return open_[k].file; }
+  bool lacks_virial(int k) const { return open_[k].model.lacks_virial; }
   /* Ends the run where a fix changes the box by a pressure that a model does not have. */
   void require_virial() const;
 

@@ -8,6 +8,7 @@
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
+#include "force.h"
 #include "memory.h"
 #include "modify.h"
 #include "timer.h"
@@ -26,7 +27,8 @@ FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), named_(lmp, "fix guard"), stop_(true), bonds_(lmp, this, numbers_),
     criteria_(lmp, bonds_, groupbit), evidence_(lmp, id, numbers_), first_criterion_(0),
     first_step_(-1), nevents_(0), reported_step_(GuardCriteria::count() + 1, -1),
-    reported_value_(GuardCriteria::count() + 1, 0.0), timed_out_by_us_(false)
+    reported_value_(GuardCriteria::count() + 1, 0.0), timed_out_by_us_(false), hears_models_(false),
+    broken_model_ends_run_(false)
 {
   restart_global = restart_peratom = 1;
   scalar_flag = vector_flag = 1;
@@ -118,7 +120,11 @@ void FixGuard::find_elements()
 
 int FixGuard::setmask()
 {
-  return END_OF_STEP;
+  // what acts at each step has atoms copied from a GPU: only where a model may break
+  hears_models_ = force->pair &&
+      (utils::strmatch(force->pair_style, "^lamplighter") ||
+       utils::strmatch(force->pair_style, "^hybrid"));
+  return END_OF_STEP | (hears_models_ ? POST_FORCE : 0);
 }
 
 void FixGuard::init()
@@ -142,6 +148,7 @@ void FixGuard::setup(int)
   first_criterion_ = 0;
   first_step_ = -1;
   criteria_.setup();
+  report_broken_model();
   check();
 }
 
@@ -156,6 +163,27 @@ void FixGuard::find_bonds()
 {
   if (bonds_.known() || !criteria_.watches_bonds()) return;
   bonds_.find([&](double reference) { return criteria_.longest_watched(reference); });
+}
+
+void FixGuard::note_broken_model(const std::string &problem, bool as_error)
+{
+  if (!broken_model_.empty()) return;    // one of a committee is enough
+  broken_model_ = problem;
+  broken_model_ends_run_ = as_error;
+}
+
+void FixGuard::post_force(int)
+{
+  report_broken_model();
+}
+
+void FixGuard::report_broken_model()
+{
+  if (broken_model_.empty()) return;
+  const std::string problem = std::move(broken_model_);
+  broken_model_.clear();
+  report(criteria_.find_not_finite(), problem);
+  if (broken_model_ends_run_) error->all(FLERR, problem);
 }
 
 void FixGuard::end_of_step()
@@ -191,7 +219,7 @@ void FixGuard::check()
 
 /* Notes what happened, writes the evidence, and stops the run if that was asked for. Collective. */
 
-void FixGuard::report(int criterion)
+void FixGuard::report(int criterion, const std::string &cause)
 {
   if (!first_criterion_) {
     first_criterion_ = criterion;
@@ -205,7 +233,7 @@ void FixGuard::report(int criterion)
   reported_value_[criterion] = value;
   if (!told) {
     nevents_++;
-    evidence_.report(criteria_, criterion, stop_);
+    evidence_.report(criteria_, criterion, stop_, cause);
   }
   stop_run();
 }

@@ -14,6 +14,7 @@ FixStyle(guard,FixGuard);
 #include "guard_evidence.h"
 #include "named_elements.h"
 
+#include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -29,10 +30,17 @@ class FixGuard : public Fix {
   void init_list(int, class NeighList *) override;
   void setup(int) override;
   void min_setup(int) override;
+  void post_force(int) override;
   void end_of_step() override;
   void post_run() override;
   int modify_param(int, char **) override;
   void reset_dt() override {}
+
+  bool stops_runs() const { return stop_; }
+  bool hears_models() const { return hears_models_; }
+  /* A model gave what is no finite number: told of, with the evidence, once the forces of this step
+     are complete, also between checks; `as_error`: then the run ends with it. */
+  void note_broken_model(const std::string &problem, bool as_error);
 
   double compute_scalar() override;
   double compute_vector(int) override;
@@ -68,13 +76,17 @@ class FixGuard : public Fix {
   std::vector<bigint> reported_step_;    // by criterion
   std::vector<double> reported_value_;
   bool timed_out_by_us_;
+  bool hears_models_;           // the pair style may tell of them
+  std::string broken_model_;    // what is to be told of one; empty: nothing
+  bool broken_model_ends_run_;
 
   void parse(int, char **);
   bool take_keyword(const std::string &key, class CommandWords &);
   void find_elements();
   void find_bonds();
   void check();
-  void report(int criterion);
+  void report(int criterion, const std::string &cause = "");
+  void report_broken_model();
   void stop_run();
 };
 

@@ -320,6 +320,13 @@ std::vector<int> GuardCriteria::check()
   return begun;
 }
 
+int GuardCriteria::find_not_finite()
+{
+  found_[FINITE] = 1.0;
+  violated_[FINITE] = 1;    // the check of this step does not tell of it again
+  return FINITE;
+}
+
 /* A value that is not a number violates any limit. */
 
 bool GuardCriteria::is_violated(int k) const

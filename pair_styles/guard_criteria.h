@@ -46,6 +46,8 @@ class GuardCriteria : protected Pointers {
   /* Measures all that is watched. Returns the criteria that are violated and were not at the check
      before. Collective. */
   std::vector<int> check();
+  /* Found elsewhere: numbers that are not finite. Returns the number of that criterion. */
+  int find_not_finite();
   double found(int criterion) const { return found_[criterion]; }
   double limit(int criterion) const { return limit_[criterion]; }
   double lower_bound(int criterion) const { return low_[criterion]; }

@@ -28,6 +28,20 @@ std::string number(double value)
   return std::isfinite(value) ? fmt::format("{:.12g}", value) : std::string("null");
 }
 
+/* A text as JSON has it. Line breaks in names of files become question marks. */
+std::string text(const std::string &plain)
+{
+  std::string written = "\"";
+  for (const char c : plain) {
+    const auto byte = (unsigned char) c;
+    if (c == '"' || c == '\\')
+      written += std::string("\\") + c;
+    else
+      written += byte < 32 || byte == 127 ? '?' : c;
+  }
+  return written + "\"";
+}
+
 /* Texts of all values of a vector, for a list of JSON. */
 template <class T, class Text> std::string join(const std::vector<T> &values, Text text_of)
 {
@@ -101,15 +115,17 @@ double GuardEvidence::now() const
 
 /* ---------------------------------------------------------------------- */
 
-void GuardEvidence::report(const GuardCriteria &criteria, int criterion, bool stops)
+void GuardEvidence::report(const GuardCriteria &criteria, int criterion, bool stops,
+                           const std::string &cause)
 {
   const Offenders offenders = find_offenders(criteria, criterion);
   if (comm->me == 0) {
     utils::logmesg(
         lmp, message(criteria, criterion, offenders) + (stops ? "; the run is stopped\n" : "\n"));
+    if (!cause.empty()) utils::logmesg(lmp, "fix guard {}: {}\n", id_, cause);
     if (!event_file_.empty()) {
       FILE *file = open(event_file_);
-      fputs(event(criteria, criterion, offenders, stops).c_str(), file);
+      fputs(event(criteria, criterion, offenders, stops, cause).c_str(), file);
       fclose(file);
     }
   }
@@ -171,7 +187,8 @@ std::string GuardEvidence::message(const GuardCriteria &criteria, int criterion,
 /* A line for the file of events. */
 
 std::string GuardEvidence::event(const GuardCriteria &criteria, int criterion,
-                                 const Offenders &offenders, bool stops) const
+                                 const Offenders &offenders, bool stops,
+                                 const std::string &cause) const
 {
   const double *lo = domain->boxlo, *hi = domain->boxhi;
   const std::string limit = number(criteria.limit(criterion));
@@ -185,6 +202,7 @@ std::string GuardEvidence::event(const GuardCriteria &criteria, int criterion,
           : limit);
   if (GuardCriteria::of_bonds(criterion))
     line += fmt::format(", \"reference_length\": {}", number(offenders.reference_length));
+  if (!cause.empty()) line += ", \"cause\": " + text(cause);
   line += fmt::format(
       ", \"action\": \"{}\", \"atoms\": [{}], \"elements\": [{}], \"ranks\": [{}]",
       stops ? "stop" : "record", join(offenders.ids, [](tagint id) { return std::to_string(id); }),

@@ -30,8 +30,8 @@ class GuardEvidence : protected Pointers {
   void check_files(const std::string &list_file);
 
   void keep_frame();    // at the end of a step
-  /* Collective. */
-  void report(const GuardCriteria &, int criterion, bool stops);
+  /* `cause`: what is known of it beyond the numbers, or nothing. Collective. */
+  void report(const GuardCriteria &, int criterion, bool stops, const std::string &cause);
   double memory_usage() const;
 
  private:
@@ -62,7 +62,8 @@ class GuardEvidence : protected Pointers {
 
   Offenders find_offenders(const GuardCriteria &, int criterion) const;
   std::string message(const GuardCriteria &, int criterion, const Offenders &) const;
-  std::string event(const GuardCriteria &, int criterion, const Offenders &, bool stops) const;
+  std::string event(const GuardCriteria &, int criterion, const Offenders &, bool stops,
+                    const std::string &cause) const;
   FILE *open(const std::string &name) const;
   double now() const;
   Frame take_frame() const;

@@ -2,6 +2,7 @@
 
 #include "pair_lamplighter.h"
 
+#include "broken_model.h"
 #include "broken_structure.h"
 #include "file_name.h"
 #include "fix_lamplighter_trial.h"
@@ -273,6 +274,16 @@ int PairLamplighter::models_open() const
   return native_ ? native_->members() : bridged_.count();
 }
 
+/* As the user knows it: a compiled file may hold several. */
+
+std::string PairLamplighter::name_of(int model) const
+{
+  if (!native_) return bridged_.file(model);
+  const int members = native_->members();
+  if (members == 1 || (int) requested_.files.size() == members) return requested_.files[model];
+  return fmt::format("{} of {} in {}", model + 1, members, requested_.files[0]);
+}
+
 void PairLamplighter::init_style()
 {
   if (strcmp(update->unit_style, "metal") == 0)
@@ -416,6 +427,7 @@ void PairLamplighter::compute(int eflag, int vflag)
   else
     for (size_t k = 0; k < results.size(); k++)
       bridged_.evaluate(first + (int) k, *list, present_, owner_, results[k]);
+  for (size_t k = 0; k < results.size(); k++) require_finite(results[k], first + (int) k);
 
   if (!all) {
     add_results(results[0], energy_scale_, !direct);
@@ -453,6 +465,16 @@ std::vector<lamplighter::Results> PairLamplighter::make_results(int count, bool 
     results[k].vatom = vflag_atom ? member_vatom_.data() + 6 * nall * k : nullptr;
   }
   return results;
+}
+
+/* Such numbers of a trial are refused by whoever makes it. */
+
+void PairLamplighter::require_finite(const lamplighter::Results &from, int model)
+{
+  if (trial_ && trial_->is_trial()) return;
+  const bool without_virial = !native_ && bridged_.lacks_virial(model);
+  const Answer answer{from.energy, from.f, without_virial ? nullptr : from.virial};
+  see_to_broken_model(lmp, name_of(model), not_finite_in(lmp, answer));
 }
 
 /* Adds what a model says to what LAMMPS asks for; forces may be where they belong already. */

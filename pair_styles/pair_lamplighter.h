@@ -54,6 +54,7 @@ class PairLamplighter : public PairOfMembers {
   std::string compiled_model();
   void open_native(const std::string &file);
   int models_open() const;
+  std::string name_of(int model) const;
 
   void see_new_lists();
   void require_all_pairs();
@@ -61,6 +62,7 @@ class PairLamplighter : public PairOfMembers {
   bool is_impossible_trial();
   std::vector<lamplighter::Results> make_results(int count, bool direct);
   void evaluate_native(std::vector<lamplighter::Results> &, int first);
+  void require_finite(const lamplighter::Results &, int model);
   void add_results(const lamplighter::Results &, double weight, bool with_forces);
 };
 

@@ -2,6 +2,8 @@
 
 #include "pair_lamplighter_committee.h"
 
+#include "broken_model.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
@@ -160,10 +162,12 @@ void PairLamplighterCommittee::compute(int eflag, int vflag)
     const size_t driver = committee_->driver();
     if (force->pair == this) {    // nobody else's forces are there yet
       compute_member(driver, eflag, vflag);
+      require_finite(driver, eflag & ENERGY_OF_ALL, nall ? atom->f[0] : nullptr);
       add_results(*members_[driver], nullptr, 1.0);
     } else {
       member_f_.resize(3 * nall);
       evaluate(driver, eflag, vflag, member_f_.data());
+      require_finite(driver, eflag & ENERGY_OF_ALL, member_f_.data());
       add_results(*members_[driver], member_f_.data(), 1.0);
     }
     return;
@@ -176,6 +180,7 @@ void PairLamplighterCommittee::compute(int eflag, int vflag)
   for (size_t k = 0; k < K; k++) {
     double *f = member_f_.data() + 3 * nall * k;
     evaluate(k, eflag | ENERGY_OF_ALL, vflag, f);
+    require_finite(k, true, f);
     forces[k] = f;
     energies[k] = members_[k]->eng_vdwl + members_[k]->eng_coul;
   }
@@ -238,6 +243,17 @@ void PairLamplighterCommittee::evaluate(size_t k, int eflag, int vflag, double *
   compute_member(k, eflag, vflag);
   std::copy(all, all + size, f);
   std::copy(others_f_.begin(), others_f_.end(), all);
+}
+
+/* `has_energy`: it was asked for; `f`: the forces of the member on local atoms and ghosts. */
+
+void PairLamplighterCommittee::require_finite(size_t k, bool has_energy, const double *f)
+{
+  const Pair &member = *members_[k];
+  const Answer answer{has_energy ? member.eng_vdwl + member.eng_coul : 0.0, f,
+                      vflag_global ? member.virial : nullptr};
+  see_to_broken_model(lmp, fmt::format("{} ({}) of the committee", k + 1, names_[k]),
+                      not_finite_in(lmp, answer));
 }
 
 /* Without forces, they are where they belong. */

@@ -45,6 +45,7 @@ class PairLamplighterCommittee : public PairOfMembers {
   void see_new_lists();
   void compute_member(size_t k, int eflag, int vflag);
   void evaluate(size_t k, int eflag, int vflag, double *f);
+  void require_finite(size_t k, bool has_energy, const double *f);
   void add_results(const Pair &, const double *f, double weight);
 };
 

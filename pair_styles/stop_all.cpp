@@ -10,15 +10,21 @@ using namespace LAMMPS_NS;
 
 void LAMMPS_NS::stop_all_if(LAMMPS *lmp, const std::string &problem)
 {
+  const std::string text = first_of_ranks(lmp, problem);
+  if (!text.empty()) lmp->error->all(FLERR, text);
+}
+
+std::string LAMMPS_NS::first_of_ranks(LAMMPS *lmp, const std::string &mine)
+{
   const int nprocs = lmp->comm->nprocs;
-  const int mine = problem.empty() ? nprocs : lmp->comm->me;
+  const int rank = mine.empty() ? nprocs : lmp->comm->me;
   int first;
-  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, lmp->world);
-  if (first == nprocs) return;
-  int length = (int) problem.size();
+  MPI_Allreduce(&rank, &first, 1, MPI_INT, MPI_MIN, lmp->world);
+  if (first == nprocs) return "";
+  int length = (int) mine.size();
   MPI_Bcast(&length, 1, MPI_INT, first, lmp->world);
-  std::string text = problem;
+  std::string text = mine;
   text.resize(length);
   MPI_Bcast(&text[0], length, MPI_CHAR, first, lmp->world);
-  lmp->error->all(FLERR, text);
+  return text;
 }

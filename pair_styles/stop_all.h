@@ -10,6 +10,10 @@ namespace LAMMPS_NS {
    has. Collective. */
 void stop_all_if(class LAMMPS *, const std::string &problem);
 
+/* The text of the first rank whose text is not empty, on all ranks; empty where all are.
+   Collective. */
+std::string first_of_ranks(class LAMMPS *, const std::string &text);
+
 }    // namespace LAMMPS_NS
 
 #endif

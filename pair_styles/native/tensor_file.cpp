@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
@@ -259,6 +260,12 @@ std::vector<double> TensorFile::doubles(const std::string &name,
   const Tensor &tensor = find(name, shape, true);
   std::vector<double> values(tensor.count);
   if (tensor.count) memcpy(values.data(), data_.data() + tensor.begin, 8 * tensor.count);
+  for (size_t k = 0; k < values.size(); k++)
+    if (!std::isfinite(values[k]))
+      fail("tensor '" + name + "' holds " + std::to_string(values[k]) + " at place " +
+           std::to_string(k) +
+           ", where a finite number is expected: the model that it was made from diverged in its "
+           "training, or is damaged");
   return values;
 }
 

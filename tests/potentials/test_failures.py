@@ -6,7 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lammps_evaluation import load
+from safetensors.numpy import load_file
 from tests.conftest import Run
+
+import lamplighter
+import structures
+from lamplighter.errors import ConfigError
+from lamplighter.potentials import mace_compile
+from lamplighter.potentials.native import compile_files
+from lamplighter.run_folder.events import read_events
 
 HERE = Path(__file__).parent
 
@@ -21,6 +30,15 @@ def test_an_exception_on_one_rank_ends_all_with_its_traceback(
     assert "reached the end" not in done.stdout
     assert "ArithmeticError: the model broke on this rank alone" in done.stderr
     assert "failing_rank.py" in done.stderr  # the traceback leads to the line
+
+
+@pytest.mark.mpi
+def test_numbers_of_one_rank_that_are_not_finite_end_all(mpirun: Run, python: Path, small_model: Path) -> None:
+    done = mpirun(2, [python, HERE / "failing_rank.py", small_model, "nan"], timeout=120)
+    assert done.returncode != 0
+    assert "reached the end" not in done.stdout
+    assert f"Model {small_model} gives a force on atom " in done.stderr
+    assert "that is no finite number at step " in done.stderr
 
 
 @pytest.mark.mpi
@@ -43,3 +61,33 @@ def test_the_trajectory_does_not_depend_on_the_number_of_ranks(
         final[ranks] = np.load(out)
     for ranks in (2, 4):
         np.testing.assert_allclose(final[ranks], final[1], rtol=0, atol=1e-7)
+
+
+def test_a_broken_model_of_the_native_engine_is_named(lammps_instance, small_model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Energies of atoms that are finite, and whose sum is not."""
+    file = tmp_path / "both.lamp"
+    compile_files([small_model, small_model], file)
+    arrays, labels = load_file(file), mace_compile.read_metadata(file)
+    own = {key: text for key, text in labels.items() if key not in ("format", "version", "crc32")}
+    arrays["member.1.energies"][:] = 1e308
+    file.write_bytes(mace_compile.to_bytes(arrays, own))
+    words = f"{file} {' '.join(structures.ELEMENTS)}"
+    load(lammps_instance, structures.liquid(), "lamplighter committee every 2", words)
+    message = f"Model 2 of 2 in {file} gives an energy that is no finite number at step 0"
+    with pytest.raises(Exception, match=message):
+        lammps_instance.command("run 0 post no")
+
+    arrays["member.0.energies"][:] = 1e308
+    file.write_bytes(mace_compile.to_bytes(arrays, own))
+    content = {
+        "structure": {"file": str(structures.LIQUID)},
+        "potential": {"models": [str(file)]},
+        "velocities": "300 K",
+        "guard": {"temperature": "100000 K"},
+        "stages": [{"type": "nve", "length": "2 steps"}],
+    }
+    with pytest.raises(ConfigError, match=f"guard: Model 1 of 2 in {file} gives an energy .*failure.xyz"):
+        lamplighter.run(content, output=tmp_path / "run", progress=False)
+    (event,) = read_events(tmp_path / "run")
+    assert event.criterion == "finite"
+    assert not event.atoms

@@ -433,7 +433,7 @@ def test_files_with_a_right_checksum_and_wrong_content_are_refused(compiled: Pat
     write(json.loads(json.dumps(entries)), content[8 + length :])
     NativeMace(damaged, ELEMENTS)  # the way of writing itself is right
     for name in names:
-        for change in ("missing", "shape", "offsets", "integers"):
+        for change in ("missing", "shape", "offsets", "integers", "not finite"):
             changed = json.loads(json.dumps(entries))
             body = bytearray(content[8 + length :])
             entry = changed[name]
@@ -444,6 +444,10 @@ def test_files_with_a_right_checksum_and_wrong_content_are_refused(compiled: Pat
                 entry["shape"] = [*entry["shape"], 2]
             elif change == "offsets":
                 entry["data_offsets"] = [begin, len(body) + 8]
+            elif change == "not finite":
+                if entry["dtype"] != "F64":
+                    continue
+                body[end - 8 : end] = struct.pack("<d", rng.choice([np.nan, np.inf, -np.inf]))
             elif entry["dtype"] == "I64" and name != "atomic_numbers":
                 for place in range(begin, end, 8):
                     body[place : place + 8] = struct.pack("<q", int(rng.choice([-1, 10**6, 2**40])))

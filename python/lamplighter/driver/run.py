@@ -15,6 +15,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import model_trust, preflight, provenance, script
 from lamplighter.driver.domains import domains_of
 from lamplighter.driver.environment import Environment, prepare
+from lamplighter.driver.execution import Execution
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import StopRequests
 from lamplighter.driver.lammps_scripts import expanded, scripts_folder
@@ -99,31 +100,21 @@ def carry_out(
     with StopRequests(env.comm) as stops:
         clock = _clock(env, stops, walltime, margin)
         with clock, held(env, run_file, stops) as hold:
-            return _run(
-                run_file, at_end, env, hold, stops, clock, stall_s, resume, trust, progress, command_line or sys.argv
-            )
+            execution = Execution(env, stops, clock, stall_s, progress, command_line or sys.argv)
+            return _run(run_file, at_end, execution, hold, resume=resume, trust=trust)
 
 
 def _run(
-    run_file: RunFile,
-    at_end: AtEnd,
-    env: Environment,
-    hold: Callable[[], None],
-    stops: StopRequests,
-    clock: WallClock,
-    stall_s: float | None,
-    resume: bool,
-    trust: bool,
-    progress: bool,
-    command_line: list[str],
+    run_file: RunFile, at_end: AtEnd, execution: Execution, hold: Callable[[], None], *, resume: bool, trust: bool
 ) -> Run:
+    env, stops = execution.env, execution.stops
     start: list[StartOfRun] = []  # of the first rank, which alone reads and writes the structure
     plan: Plan | None = agree(env.comm, lambda: plan_of(run_file, resume, env.ranks, start))
     if plan is None:
-        completed: Run = agree(env.comm, lambda: _completed_before(run_file, at_end, progress))
+        completed: Run = agree(env.comm, lambda: _completed_before(run_file, at_end, execution.progress))
         return completed
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
-    scan = _scan_of(plan.run, env, progress)
+    scan = _scan_of(plan.run, env, execution.progress)
     stops.check("the run before its first step; the same command starts it")
     agree(env.comm, lambda: fill_folder(plan, start, hold))
     require_shared(env.comm, plan.folder)
@@ -135,13 +126,13 @@ def _run(
         status.write(plan.folder)
     with _inside(plan.folder):
         try:
-            carry_out_stages(plan, env, status, stops, clock, stall_s, progress, command_line)
+            carry_out_stages(plan, execution, status)
             if plan.blocks and not ended_by_guard(status):
                 agree(env.comm, lambda: require_whole(plan))
                 if plan.restart is not None:
                     agree(env.comm, lambda: drop_lines_between(plan.folder, plan.run))
             if scan is not None:
-                _carry_out_scan(plan, env, status, scan, stops, at_end)
+                _carry_out_scan(plan, execution, status, scan, at_end)
             status.status = "stopped" if ended_by_guard(status) else "completed"
             if env.is_first:
                 status.write(Path())
@@ -201,10 +192,9 @@ def _scan_of(run_file: RunFile, env: Environment, progress: bool) -> VolumeScanO
     return VolumeScanOfRun(run_file, env, progress)
 
 
-def _carry_out_scan(
-    plan: Plan, env: Environment, status: RunStatus, scan: VolumeScanOfRun, stops: StopRequests, at_end: AtEnd
-) -> None:
+def _carry_out_scan(plan: Plan, execution: Execution, status: RunStatus, scan: VolumeScanOfRun, at_end: AtEnd) -> None:
     """The volume scan, unless the guard has ended the stages before it."""
+    env = execution.env
     assert status.volume_scan is not None
     if ended_by_guard(status):
         status.volume_scan.status = "skipped"
@@ -215,7 +205,7 @@ def _carry_out_scan(
         status.write(Path())
     before, began = status.volume_scan.wall_s, time.perf_counter()
     try:
-        status.natoms = scan.carry_out(at_end.scan, stops)
+        status.natoms = scan.carry_out(at_end.scan, execution.stops)
         if env.is_first:
             provenance.add_loaders(plan.provenance_file, plan.run, plan.setup)
     except BaseException as problem:

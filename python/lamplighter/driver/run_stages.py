@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import provenance, script
 from lamplighter.driver.environment import Environment
-from lamplighter.driver.failure import agree
-from lamplighter.driver.interruption import Stop, StopRequests
+from lamplighter.driver.execution import Execution
+from lamplighter.driver.failing_frame import write_failing_frame
+from lamplighter.driver.failure import agree, all_ranks_failed
+from lamplighter.driver.interruption import Stop
 from lamplighter.driver.open_lammps import open_session
 from lamplighter.driver.output_watch import OutputWatch
 from lamplighter.driver.restart_checksum import RestartSeals, forget_checksum
@@ -25,12 +28,12 @@ from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.driver.stall_watch import StallWatch
 from lamplighter.driver.start_limits import refused_at_the_first_step
 from lamplighter.driver.wall_checkpoints import WallCheckpoints
-from lamplighter.driver.wall_clock import WallClock
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import LamplighterError, ModelError
 from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
 from lamplighter.plugin import load_plugin
 from lamplighter.run_folder.names import (
     BONDS,
+    FAILURE,
     INTERRUPTED,
     LOG,
     THERMO,
@@ -39,16 +42,36 @@ from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.status import RunStatus
 
 
-def carry_out_stages(
-    plan: Plan,
-    env: Environment,
-    status: RunStatus,
-    stops: StopRequests,
-    clock: WallClock,
-    stall_s: float | None,
-    progress: bool,
-    command_line: list[str],
-) -> None:
+@dataclass(frozen=True)
+class _UnderWay:
+    """A run whose script LAMMPS carries out, and who watches it.
+
+    Attributes:
+        plan, execution, status: What is carried out, with what, and how far it is.
+        session: LAMMPS.
+        stall, output, checkpoints: Who watches it beside the clock of the execution.
+        placed: Where the stages begin and end.
+        seals: Checksums of restart files.
+    """
+
+    plan: Plan
+    execution: Execution
+    status: RunStatus
+    session: Session
+    stall: StallWatch
+    output: OutputWatch
+    checkpoints: WallCheckpoints
+    placed: list[StageSteps]
+    seals: RestartSeals
+
+    def has_dynamics_to_keep(self, block: Block) -> bool:
+        """Whether LAMMPS is within a stage of dynamics, beyond its first step."""
+        if block.stage is None or isinstance(self.plan.run.stages[block.stage], Minimise):
+            return False
+        return self.placed[block.stage].begin < self.session.step
+
+
+def carry_out_stages(plan: Plan, execution: Execution, status: RunStatus) -> None:
     """Open LAMMPS in the run folder, which is the current one, and carry out the blocks of the script. Collective.
 
     Raises:
@@ -56,6 +79,7 @@ def carry_out_stages(
         Interrupted: a signal or the wall time did.
         OutputLost: the run folder takes no output any more.
     """
+    env, stops, progress = execution.env, execution.stops, execution.progress
     log = ["-log", LOG] if plan.blocks and not plan.restart else ["-log", "none"]
     session = open_session(env, plan.setup, ["-screen", "none", "-nocite", *log])
     try:
@@ -65,10 +89,10 @@ def carry_out_stages(
         if plan.restart is not None:
             session.command(f"log {LOG} append")
         if plan.blocks:
-            said = agree(env.comm, lambda: [*_molecules(), *filter(None, [plan.domains, str(clock)])])
+            said = agree(env.comm, lambda: [*_molecules(), *filter(None, [plan.domains, str(execution.clock)])])
             _tell(env, session, progress, said)
         if env.is_first:
-            provenance.write(plan.provenance_file, plan.run, env, session.lammps, command_line)
+            provenance.write(plan.provenance_file, plan.run, env, session.lammps, execution.command_line)
         stops.check(f"the run before its first step; {how_to_resume(plan)}")
         output = OutputWatch(plan.folder, lambda: _request_stop(session, env), env.is_first)
         asking = stops.passed_to(lambda: _request_stop(session, env))
@@ -81,9 +105,11 @@ def carry_out_stages(
         )
         last_words = partial(_record_stall, plan, status)
         began = 0 if plan.restart is None else plan.restart.step
-        watch = StallWatch(env.comm, stall_s, began, last_words)
+        watch = StallWatch(env.comm, execution.stall_s, began, last_words)
         with asking, _progress(plan, env, status, progress), output, checkpoints, watch as stall:
-            _run_blocks(plan, env, status, session, stops, clock, stall, output, checkpoints)
+            placed = steps_of_stages(plan.run.stages)
+            seals = RestartSeals(Path())
+            _run_blocks(_UnderWay(plan, execution, status, session, stall, output, checkpoints, placed, seals))
     except LammpsError as problem:
         if env.ranks == 1 or problem.on_all_ranks:
             session.close()
@@ -109,50 +135,33 @@ def _tell(env: Environment, session: Session, progress: bool, lines: list[str]) 
             print(line, flush=True)
 
 
-def _run_blocks(
-    plan: Plan,
-    env: Environment,
-    status: RunStatus,
-    session: Session,
-    stops: StopRequests,
-    clock: WallClock,
-    stall: StallWatch,
-    output: OutputWatch,
-    checkpoints: WallCheckpoints,
-) -> None:
-    placed = steps_of_stages(plan.run.stages)
-    seals = RestartSeals(Path())
+def _run_blocks(run: _UnderWay) -> None:
+    plan, status, session, env = run.plan, run.status, run.session, run.execution.env
+    stops = run.execution.stops
     for block in plan.blocks:
         if ended_by_guard(status) and block.stage is not None:
             continue  # the run is over
         began = time.perf_counter()
         before = 0.0 if block.stage is None else status.stages[block.stage].wall_s or 0.0
         try:
-            for line in _lines(block, session, status, checkpoints):
-                pausing = checkpoints.within_dynamics(line == RUN_TO_RESTART)
-                try:
-                    with clock.measuring(lambda: session.step), stall.watching(lambda: session.step), pausing:
-                        session.command(line)
-                except LammpsError as problem:
-                    if (against := output.look()) is not None:
-                        raise output_lost(plan, against) from problem
-                    raise
+            for line in _lines(block, session, status, run.checkpoints):
+                _carry_out(run, line, block)
                 if block.stage is not None:
                     status.stages[block.stage].wall_s = before + time.perf_counter() - began
                 if line == RUN_TO_RESTART:
                     # at each restart file: so at most one of the two is newer than what a full disk did not take
-                    output.look()
-                stop, against, due = env.comm.bcast((stops.first, output.problem, checkpoints.due), root=0)
+                    run.output.look()
+                stop, against, due = env.comm.bcast((stops.first, run.output.problem, run.checkpoints.due), root=0)
                 if against is not None:
                     raise output_lost(plan, against)
                 if stop is not None:
-                    raise _interrupted(plan, env, session, stops, stop, block, placed, seals)
+                    raise _interrupted(run, stop, block)
                 if due:
-                    _write_by_the_clock(plan, session, checkpoints, block, placed)
+                    _write_by_the_clock(run, block)
                 if block.stage is not None:
                     if env.is_first:
-                        seals.seal_new()
-                    _ask_guard(plan, session, status, placed[block.stage])
+                        run.seals.seal_new()
+                    _ask_guard(plan, session, status, run.placed[block.stage])
             status.natoms = session.n_atoms
             stops.came_further = stops.came_further or block.stage is not None
             if env.is_first and block.title == script.POTENTIAL_TITLE:
@@ -163,6 +172,31 @@ def _run_blocks(
             raise
         if env.is_first:
             status.write(Path())
+
+
+def _carry_out(run: _UnderWay, line: str, block: Block) -> None:
+    """One line of the script, under watch. Raises what LAMMPS or a model ends it with, where the atoms then are."""
+    session, clock = run.session, run.execution.clock
+    pausing = run.checkpoints.within_dynamics(line == RUN_TO_RESTART)
+    try:
+        with clock.measuring(lambda: session.step), run.stall.watching(lambda: session.step), pausing:
+            session.command(line)
+    except (LammpsError, ModelError) as problem:
+        if isinstance(problem, LammpsError) and (against := run.output.look()) is not None:
+            raise output_lost(run.plan, against) from problem
+        if block.stage is not None or line.startswith("run "):  # that of the committee's first evaluation
+            _keep_evidence(run, problem)
+        raise
+
+
+def _keep_evidence(run: _UnderWay, problem: LammpsError | ModelError) -> None:
+    """Write the atoms as they were, where that can be done, and have the message say where they are. Collective."""
+    env = run.execution.env
+    if env.ranks > 1 and not (isinstance(problem, LammpsError) and problem.on_all_ranks and all_ranks_failed(env.comm)):
+        return
+    with contextlib.suppress(Exception):  # nothing may hide the problem itself
+        if write_failing_frame(run.session, env, run.plan.setup.elements, str(problem)):
+            problem.args = (f"{problem}\n  the atoms at step {run.session.step}: {run.plan.folder / FAILURE}", *problem.args[1:])
 
 
 def _lines(block: Block, session: Session, status: RunStatus, checkpoints: WallCheckpoints) -> Iterator[str]:
@@ -182,19 +216,16 @@ def _lines(block: Block, session: Session, status: RunStatus, checkpoints: WallC
             yield line
 
 
-def _write_by_the_clock(
-    plan: Plan, session: Session, checkpoints: WallCheckpoints, block: Block, placed: list[StageSteps]
-) -> None:
+def _write_by_the_clock(run: _UnderWay, block: Block) -> None:
     """A restart file, where there is a step of dynamics to keep; LAMMPS then goes on. Collective."""
 
     def release() -> None:
-        session.lammps.set_internal_variable(script.STOP_VARIABLE, 0.0)
+        run.session.lammps.set_internal_variable(script.STOP_VARIABLE, 0.0)
 
-    inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
-    if inside and placed[block.stage or 0].begin < session.step:
-        checkpoints.write(session, release)
+    if run.has_dynamics_to_keep(block):
+        run.checkpoints.write(run.session, release)
     else:
-        checkpoints.later(session, release)
+        run.checkpoints.later(run.session, release)
 
 
 def _record_stall(plan: Plan, status: RunStatus, message: str) -> None:
@@ -217,25 +248,16 @@ def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageStep
             raise refused_at_the_first_step(guard.criterion, plan.folder)
 
 
-def _interrupted(
-    plan: Plan,
-    env: Environment,
-    session: Session,
-    stops: StopRequests,
-    stop: Stop,
-    block: Block,
-    placed: list[StageSteps],
-    seals: RestartSeals,
-) -> LamplighterError:
+def _interrupted(run: _UnderWay, stop: Stop, block: Block) -> LamplighterError:
     """What is raised: in dynamics, once a restart file is written, while thermostat and barostat are still defined."""
-    step = session.step
-    inside = block.stage is not None and not isinstance(plan.run.stages[block.stage], Minimise)
-    if inside and placed[block.stage or 0].begin < step:
-        if env.is_first:
+    plan, stops, is_first = run.plan, run.execution.stops, run.execution.env.is_first
+    step = run.session.step
+    if run.has_dynamics_to_keep(block):
+        if is_first:
             forget_checksum(Path(INTERRUPTED))
-        session.command(f"write_restart {INTERRUPTED}")
-        if env.is_first:
-            seals.seal_new()
+        run.session.command(f"write_restart {INTERRUPTED}")
+        if is_first:
+            run.seals.seal_new()
         if plan.restart is None or step > plan.restart.step:
             stops.came_further = True
     return stops.ending(stop, f"the run at step {step}; {how_to_resume(plan)}")

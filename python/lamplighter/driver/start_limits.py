@@ -5,6 +5,7 @@ What a model says of the start (forces, committee) is not known here; `fix guard
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from lamplighter.analysis.stability_check import Limits, StabilityCheck, lacking
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nvt
 from lamplighter.driver.start_of_run import StartOfRun
-from lamplighter.errors import ConfigError, CriterionError
+from lamplighter.errors import ConfigError, CriterionError, RunFolderError
 from lamplighter.guard_criteria import CRITERIA, MEANT_FOR, PRESETS, UNITS, format_limit
+from lamplighter.run_folder.events import read_events
 from lamplighter.run_folder.guard_limits import limits_in
+from lamplighter.run_folder.names import FAILURE
 
 
 def require_within_limits(run: RunFile, start: StartOfRun) -> None:
@@ -96,6 +99,9 @@ def _require_temperatures(run: RunFile) -> None:
 
 def refused_at_the_first_step(criterion: str, folder: Path) -> ConfigError:
     """Of a run whose guard found the start beyond a limit before a step was made."""
+    with contextlib.suppress(RunFolderError):
+        if causes := [event.cause for event in read_events(folder) if event.cause]:
+            return ConfigError(f"guard: {causes[-1]} (the atoms: {folder / FAILURE})")
     return ConfigError(
         f"guard: the start is beyond the limit of '{criterion}' before a step was made (value, limit and atoms: "
         f"`lamplighter events {folder}`); minimise first, or give a limit that fits"

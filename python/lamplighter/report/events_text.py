@@ -14,8 +14,9 @@ _MOST_ATOMS = 8
 
 
 def format_events(run: Run) -> str:
-    """A line for each event, then how the run ended and what was watched."""
-    return "\n".join([*_table(run), *([""] if run.events else []), *format_ending(run)])
+    """A line for each event, what is known of its cause, then how the run ended and what was watched."""
+    causes = [f"Step {event.step}: {event.cause}" for event in run.events if event.cause]
+    return "\n".join([*_table(run), *causes, *([""] if run.events else []), *format_ending(run)])
 
 
 def format_atoms(atoms: list[int], elements: list[str], criterion: str) -> str:

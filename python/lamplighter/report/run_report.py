@@ -79,12 +79,19 @@ def _stability(run: Run) -> dict[str, Any] | None:
     guard = run.guard
     if guard is None or guard.time_ps is None:
         return None
+    words = {"explanation": _explanation(run), "note": _unwatched(run, guard.criteria)}
     return {
         "t_stab_ps": guard.time_ps,
         "censored": guard.criterion is None,
         "cause": guard.criterion,
         "criteria": guard.criteria,
-    } | ({"note": note} if (note := _unwatched(run, guard.criteria)) else {})
+    } | {key: text for key, text in words.items() if text}
+
+
+def _explanation(run: Run) -> str:
+    """What the event that ended the run says beyond its numbers."""
+    causes = [event.cause for event in run.events if event.action == "stop" and event.cause]
+    return causes[-1] if causes else ""
 
 
 def _unwatched(run: Run, criteria: Sequence[str]) -> str:

@@ -41,6 +41,8 @@ def _headline(summary: dict[str, Any]) -> str:
     stability = summary.get("stability")
     if stability and stability["cause"]:
         headline += f"\nThe guard ended it at {stability['t_stab_ps']:.6g} ps: {stability['cause']} (events.jsonl)"
+        if stability.get("explanation"):
+            headline += f"\n{stability['explanation']}"
     elif stability and stability.get("note"):
         headline += f"\nThe guard found nothing up to {stability['t_stab_ps']:.6g} ps, but {stability['note']}"
     elif stability:

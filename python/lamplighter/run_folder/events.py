@@ -26,6 +26,7 @@ class Event:
         atoms, elements, ranks: The atoms, worst first; their elements and the MPI ranks that had them.
         line: The line itself.
         units: LAMMPS' unit style of the run.
+        cause: What is known beyond the numbers, as of a model that gave what is no number; empty: nothing.
     """
 
     step: int
@@ -39,6 +40,7 @@ class Event:
     ranks: list[int]
     line: str
     units: str = "metal"
+    cause: str = ""
 
     @property
     def unit(self) -> str:
@@ -78,6 +80,7 @@ def _event(line: str, where: str) -> Event:
             ranks=[int(rank) for rank in given.get("ranks", [])],
             line=line,
             units=str(given.get("units", "metal")),
+            cause=str(given.get("cause", "")),
         )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         raise RunFolderError(
