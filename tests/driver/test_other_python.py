@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import venv
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 import lamplighter
+from lamplighter import exit_status
 from lamplighter.driver import other_python
 from lamplighter.errors import EnvironmentProblem
 
@@ -67,6 +70,28 @@ def test_the_run_goes_on_in_the_other_python(
     assert provenance["ranks"] == ranks
     assert provenance["command_line"][1:3] == ["run", "-q"]
     assert json.loads((tmp_path / "out" / "status.json").read_text())["status"] == "completed"
+
+
+def test_signals_and_the_wall_time_end_it_in_good_order(
+    run: Program, write_run_file: Callable[..., Path], elsewhere: Path, tmp_path: Path
+) -> None:
+    """Also a signal that comes while one Python becomes the other."""
+    stage = {"type": "nvt", "length": "100000000 steps", "temperature": "80 K"}
+    path = write_run_file([stage], potential={"lammps": LINES, "python": str(elsewhere)})
+    words = [str(PROGRAM), "run", "-q", str(path), "--resume"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    command_line = Path(f"/proc/{process.pid}/cmdline")
+    while not command_line.read_bytes().startswith(str(elsewhere).encode()):
+        assert process.poll() is None
+    process.send_signal(signal.SIGUSR1)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == exit_status.LATER, said
+    assert "SIGUSR1 ended the run before its first step" in said
+    done = run([*words, "--walltime", "6s", "--margin", "2s"])
+    assert done.returncode == exit_status.LATER, done.stderr
+    assert "the wall time ended the run at step" in done.stderr
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["environment"]["python"] == str(elsewhere)
+    assert (tmp_path / "run" / "restart.interrupted.bin").exists()
 
 
 def test_this_python_is_not_replaced(run: Program, written: Callable[[object], Path], tmp_path: Path) -> None:

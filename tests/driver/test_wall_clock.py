@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -68,6 +69,57 @@ def test_dynamics_end_in_time_and_go_on(
         lamplighter.run(path, progress=False, resume=True, walltime="1h", margin="2s")
     assert (step_of_restart(folder / "restart.interrupted.bin") or 0) > reached
     assert "wall time: 01:00:00 by --walltime; the run stops 2 s before" in (folder / "log.lammps").read_text()
+
+
+SLOW = """
+import time
+from ase.calculators.lj import LennardJones
+
+asked = 0
+
+class Slow(LennardJones):
+    def calculate(self, *given):
+        global asked
+        asked += 1
+        time.sleep(0.02)
+        super().calculate(*given)
+"""
+
+
+def test_a_minimisation_ends_in_time_and_begins_anew(
+    write_run_file: Callable[..., Path],
+    tmp_path: Path,
+    time_is_up_when: Callable[[Callable[[], bool]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the stage before it; the same job would not end the first stage of a run either."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(tmp_path)
+    slow = importlib.import_module("slow")
+    options = {"sigma": 3.4, "epsilon": 0.0104, "rc": 7.0}
+    minimise: dict[str, Any] = {"type": "minimise", "force_tolerance": "1e-12 eV/A"}  # more than 200 iterations
+    short: dict[str, Any] = {"type": "nve", "length": "2 steps"}
+    output = {"thermo": "1 steps", "trajectory": "never", "restart": "never"}
+
+    def ends(folder: Path, error: type[Exception], stages: list[dict[str, Any]]) -> None:
+        potential = {"calculator": "slow:Slow", "options": options}
+        path = write_run_file(stages, potential=potential, output=output, velocities="80 K")
+        slow.asked = 0
+        time_is_up_when(lambda: slow.asked > 12)
+        with pytest.raises(error, match="the wall time"):
+            lamplighter.run(path, progress=False, output=folder, resume=True, trust=True, walltime="1h", margin="2s")
+        assert slow.asked < 100
+        assert not (folder / "restart.interrupted.bin").exists()
+
+    ends(tmp_path / "first", QueueProblem, [minimise, short])
+    later = tmp_path / "later"
+    ends(later, Interrupted, [short, minimise])
+    assert step_of_restart(later / "restart.stage0.bin") == 2
+    ends(later, QueueProblem, [short, minimise])
+    assert (later / "in.resumed_at_2.lammps").exists()
+    rows = [row.split(",")[:2] for row in (later / "thermo.csv").read_text().splitlines()[1:]]
+    assert rows[:4] == [["0", "0"], ["0", "1"], ["0", "2"], ["1", "2"]]
+    assert [stage for stage, _ in rows[4:]] in ([], ["1"])  # where it was ended
 
 
 def test_a_run_that_comes_no_further_does_not_ask_to_be_tried_again() -> None:

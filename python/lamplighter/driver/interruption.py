@@ -71,6 +71,12 @@ def mind_early_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in OF_BATCH_SYSTEMS:
             signal.signal(number, _too_early)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OF_BATCH_SYSTEMS)  # as `hold_signals` left them to this program
+
+
+def hold_signals() -> None:
+    """Have signals of batch systems wait for the program that this process is about to become."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, OF_BATCH_SYSTEMS)
 
 
 class StopRequests:
