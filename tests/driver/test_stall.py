@@ -104,3 +104,37 @@ def test_a_rank_that_is_stopped_ends_all(write_run_file: Callable[..., Path], tm
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert status["status"] == "failed"
     assert "no step has ended for" in status["error"]
+
+
+WAITING = """
+import time
+from ase.calculators.lj import LennardJones
+
+class Waiting(LennardJones):
+    asked = 0
+
+    def calculate(self, *given):
+        Waiting.asked += 1
+        if Waiting.asked > 5:
+            {how}
+        super().calculate(*given)
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["time.sleep(1e6)", pytest.param("while True: pass", marks=pytest.mark.slow)])
+def test_a_model_that_never_answers_ends_the_run(write_run_file: Callable[..., Path], tmp_path: Path, how: str) -> None:
+    (tmp_path / "waiting.py").write_text(WAITING.format(how=how))
+    options = {"sigma": 3.4, "epsilon": 0.0104, "rc": 7.0}
+    path = write_run_file([ENDLESS], velocities="80 K", potential={"calculator": "waiting:Waiting", "options": options})
+    done = subprocess.run(
+        [BIN / "lamplighter", "run", "-q", "--trust", path, "--stall", "8s"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 75, done.stderr
+    assert "no step has ended for 8 s (step 5; the longest one before took" in done.stderr
+    assert "a rank, its model, the file server or the network hangs; --resume goes on" in done.stderr

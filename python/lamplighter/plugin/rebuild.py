@@ -134,7 +134,7 @@ def _raise_recent(failure: Path) -> None:
         reason, remedy = failure.read_text(encoding="utf-8").splitlines()[:2]
     except (OSError, ValueError):
         return
-    if age < _REPEAT_FAILURE_AFTER_S:
+    if abs(age) < _REPEAT_FAILURE_AFTER_S:  # of the future: the clock was set back since
         raise CompilationFailed(reason, remedy)
 
 
