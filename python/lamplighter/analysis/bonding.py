@@ -214,7 +214,7 @@ def _places(listed: Integers, ids: Integers) -> Integers:
 
 
 def rule_of_file(path: Path) -> BondRule:
-    """The bonds that a file lists: `ID1 ID2` lines, or the Bonds section of a LAMMPS data file.
+    """The bonds that a file lists: `ID1 ID2` lines, a list of molecules, or the Bonds section of a LAMMPS data file.
 
     Raises:
         TrajectoryError: it cannot be read, or lists something else.

@@ -43,6 +43,7 @@ class StructureSection(ConfigSection):
     """The start structure: any file that ASE reads, or a LAMMPS data file."""
 
     file: Path
+    molecules: Path | None = None
     format: str | None = None
     index: int = -1
     replicate: tuple[
@@ -162,6 +163,9 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
 
     @model_validator(mode="after")
     def _bonds_of_atoms_are_those_of_the_file(self) -> RunFile:
+        if self.structure.molecules is not None and self.structure.replicate != (1, 1, 1):
+            raise _problem("lists the molecules of the file, and structure.replicate makes copies of them: build a "
+                           "larger structure (lamplighter build)", "structure.molecules")  # fmt: skip
         if self.bonds.names_atoms and self.structure.replicate != (1, 1, 1):
             raise _problem("names atoms by their IDs, and structure.replicate makes copies with others: replicate the "
                            "structure first, or name elements", "bonds")  # fmt: skip
@@ -241,6 +245,8 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
         """
         base = folder_of_run_file.resolve()
         structure = self.structure.model_copy(update={"file": absolute(self.structure.file, base)})
+        if structure.molecules is not None:
+            structure = structure.model_copy(update={"molecules": absolute(structure.molecules, base)})
         folder = self.output.folder if self.output.folder is not None else Path(default_output)
         output = self.output.model_copy(update={"folder": absolute(folder, base)})
         velocities = self.velocities
@@ -251,6 +257,8 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
         bonds = self.bonds
         if bonds.file is not None:
             bonds = bonds.model_copy(update={"file": absolute(bonds.file, base)})
+        elif structure.molecules is not None:
+            bonds = bonds.model_copy(update={"file": structure.molecules})
         guard = self.guard
         if guard.preset == "active-learning" and self.committee is not None and not guard.of_committee:
             guard = guard.model_copy(update={"variance": VARIANCE_OF_ACTIVE_LEARNING})

@@ -1,4 +1,7 @@
-"""Lists of bonds and of bond lengths, as `fix guard` reads them; # begins a comment. Bonds of LAMMPS data files."""
+"""Lists of bonds and of bond lengths, as `fix guard` reads them; # begins a comment.
+
+Bonds of LAMMPS data files and of lists of molecules.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from pathlib import Path
 
 from ase.data import chemical_symbols
 
-from lamplighter.errors import TrajectoryError
+from lamplighter.errors import StructureError, TrajectoryError
 from lamplighter.structures.lammps_data import looks_like_data
+from lamplighter.structures.molecule_list import is_molecule_list, read_molecule_list
 
 
 def read_bond_list(path: Path) -> list[tuple[int, int, float | None]]:
@@ -59,14 +63,16 @@ def read_bond_lengths(path: Path) -> dict[tuple[str, str], float]:
 
 
 def read_bonds(path: Path) -> list[tuple[int, int]]:
-    """Bonds by IDs, the lower first: of a list of bonds, or of the Bonds section of a LAMMPS data file.
+    """Bonds by IDs, the lower first: of a list of bonds or of molecules, or of the Bonds section of a LAMMPS data file.
 
     A list may be empty: then nothing is bonded.
 
     Raises:
         TrajectoryError: the file cannot be read, a line is something else, or a data file has no Bonds section.
     """
-    if not lists_bonds(path):
+    if is_molecule_list(path):
+        bonds = _bonds_of_molecules(path)
+    elif not lists_bonds(path):
         bonds = _bonds_of_data(path)
     elif any(True for _ in _lines(path, "the list of bonds")):
         bonds = [(first, second) for first, second, _ in read_bond_list(path)]
@@ -76,8 +82,8 @@ def read_bonds(path: Path) -> list[tuple[int, int]]:
 
 
 def lists_bonds(path: Path) -> bool:
-    """Whether a file is a list of bonds rather than a LAMMPS data file."""
-    return not (path.is_file() and looks_like_data(path))
+    """Whether a file is a list of bonds rather than one of molecules or a LAMMPS data file."""
+    return not is_molecule_list(path) and not (path.is_file() and looks_like_data(path))
 
 
 def write_bonds(path: Path, bonds: Iterable[Sequence[int]], comments: Iterable[str]) -> None:
@@ -88,6 +94,13 @@ def write_bonds(path: Path, bonds: Iterable[Sequence[int]], comments: Iterable[s
     """
     lines = [*(f"# {comment}" for comment in comments), *(f"{first} {second}" for first, second in bonds)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _bonds_of_molecules(path: Path) -> list[tuple[int, int]]:
+    try:
+        return [(int(first), int(second)) for first, second in read_molecule_list(path).bonds()]
+    except StructureError as problem:
+        raise TrajectoryError(str(problem)) from None
 
 
 def _bonds_of_data(path: Path) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from lamplighter.structures import atoms_file, lammps_data, metal_data
 from lamplighter.structures.constraints import Held, held_coordinates
 from lamplighter.structures.frame import atoms_of_frame
 from lamplighter.structures.lammps_dump import AtomTypes, LammpsDump, begins_like_a_dump
+from lamplighter.structures.molecule_list import read_molecule_list
 
 BOND_STYLES = ("angle", "bond", "full", "molecular", "template")
 """LAMMPS atom styles with bonds, whose bonded neighbours `special_bonds` could hide."""
@@ -62,7 +63,8 @@ def read_start_structure(settings: StructureSection) -> StartStructure:
 
     Raises:
         StructureError: the file is missing or unreadable, holds no atoms or NaN positions, has atoms closer
-            than 0.1 Å, an impossible cell, or atom types without a known element.
+            than 0.1 Å, an impossible cell, atom types without a known element, or other atoms than its list of
+            molecules.
     """
     path = settings.file
     if not path.is_file():
@@ -84,6 +86,13 @@ def _from_lammps_data(settings: StructureSection) -> StartStructure:
     periodic = settings.periodic or (True, True, True)
     elements = lammps_data.elements_of_types(header, settings.elements)
     masses = () if header.masses else lammps_data.standard_masses(elements)
+    if settings.molecules is not None:
+        listed = read_molecule_list(settings.molecules).n_atoms
+        if listed != header.n_atoms:
+            raise StructureError(
+                f"{settings.file} has {header.n_atoms} atoms, and its list of molecules "
+                f"{settings.molecules} has {listed}"
+            )
 
     def write(target: Path) -> None:
         metal_data.write_metal(header, atom_style, target)
@@ -122,6 +131,8 @@ def _from_atoms_file(settings: StructureSection) -> StartStructure:
         atoms.pbc = settings.periodic
     has_cell = bool(atoms.cell.rank == 3)
     atoms_file.check(atoms, settings.file)
+    if settings.molecules is not None:
+        read_molecule_list(settings.molecules).refuse_other_atoms(atoms.numbers, str(settings.file))
     boxed = atoms_file.boxed(atoms, settings.file)
     if atoms_file.is_left_handed(atoms):
         text = f"the cell vectors of {settings.file} are left-handed: one was turned around, which is the same lattice"
