@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
     "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
-    | {"campaign", "exporting"},
+    | {"campaign", "exporting", "building"},
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),
@@ -40,10 +40,22 @@ ARROWS: dict[str, set[str]] = {
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"}
     | {"cluster"},
     "campaign": {"driver", "run_folder", "cluster", "config"},
+    "building": {"analysis", "structures", "config", DOOR},
     "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
     "conformance": {"potentials", "driver", "config"},
     "scaling": {"driver", "observables", "run_folder", "model_files", "analysis", "structures", "config", DOOR},
-    "cli": {"api", "campaign", "scaling", "exporting", "report", "observables", "driver", "run_folder", "potentials"}
+    "cli": {
+        "api",
+        "building",
+        "campaign",
+        "scaling",
+        "exporting",
+        "report",
+        "observables",
+        "driver",
+        "run_folder",
+        "potentials",
+    }
     | {"model_files", "plugin", "analysis", "structures", "config", "cluster", DOOR},
 }
 """Which rooms each room may import, besides the ground and the version."""

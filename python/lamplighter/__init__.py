@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lamplighter.analysis.series import Estimate
     from lamplighter.api.answer import Answer
+    from lamplighter.api.build import build
     from lamplighter.api.calculator import Calculator
     from lamplighter.api.campaign import Campaign, open_campaign
     from lamplighter.api.check import check
@@ -56,6 +57,7 @@ __all__ = [
     "StructureError",
     "TrajectoryError",
     "UntrustedModelError",
+    "build",
     "check",
     "compression",
     "decompose",
@@ -87,6 +89,7 @@ _HOME = {
     "LammpsError": "lamplighter.driver.session",
     "Run": "lamplighter.api.run",
     "RunFile": "lamplighter.config",
+    "build": "lamplighter.api.build",
     "check": "lamplighter.api.check",
     "compression": "lamplighter.api.equation_of_state",
     "decompose": "lamplighter.api.model_errors",

@@ -20,6 +20,7 @@ LINES = ["pair_style lj/cut 6.0", "pair_coeff * * 0.01144 3.4", "pair_modify shi
 
 #: What each command is asked, in a folder with a run, labelled frames, and a run file that cannot work.
 WORDS = {
+    "build": "build wrong.yaml",
     "run": "run run.yaml --dry-run",
     "submit": "submit wrong.yaml --time 5",
     "lmp": "lmp -screen none -log none -in in.wrong",

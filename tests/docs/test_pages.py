@@ -15,6 +15,7 @@ import typer
 import yaml
 
 from lamplighter import cli
+from lamplighter.building.recipe import parse_recipe
 from lamplighter.campaign.campaign_file import CampaignSection
 from lamplighter.config import RunFile
 from lamplighter.config.loading import parse_run_file
@@ -64,6 +65,9 @@ def test_run_files_of_pages_are_valid(block: Block) -> None:
     content = yaml.safe_load(block.text)
     if "axes" in content:
         section_of(CampaignSection, content, str(block))
+        return
+    if "components" in content:
+        parse_recipe(content, str(block))
         return
     if "calculator" in content:  # a calculator file
         content = {"potential": content}

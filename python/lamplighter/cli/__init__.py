@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import typer
 
 GROUPS = {
-    "Run": ("run", "campaign", "submit", "bench", "lmp", "export"),
+    "Run": ("build", "run", "campaign", "submit", "bench", "lmp", "export"),
     "Look at a run": ("report", "events", "check", "stability"),
     "Observables": ("density", "compression", "expansion", "diffusivity", "structure", "quality"),
     "Models against data": ("errors", "decompose", "transfer", "scan", "extrapolation"),

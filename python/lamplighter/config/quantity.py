@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-# Factors to LAMMPS `units metal`: ps, K, bar, Å, eV/Å; wall times are in s.
+# Factors to LAMMPS `units metal`: ps, K, bar, Å, eV/Å, g/cm³; wall times are in s, concentrations in mol/kg and mol/L.
 # 1 atm = 1.01325 bar exactly (10th CGPM, 1954).
 UNITS: dict[str, dict[str, float]] = {
     "time": {"fs": 1e-3, "ps": 1.0, "ns": 1e3},
@@ -32,6 +32,9 @@ UNITS: dict[str, dict[str, float]] = {
     "force": {"eV/A": 1.0, "eV/Å": 1.0, "meV/A": 1e-3, "meV/Å": 1e-3},
     "steps": {"steps": 1.0, "step": 1.0},
     "wall time": {"s": 1.0, "min": 60.0, "h": 3600.0},
+    "density": {"g/cm3": 1.0, "g/cm³": 1.0, "kg/m3": 1e-3, "kg/m³": 1e-3},
+    "molality": {"mol/kg": 1.0},
+    "molarity": {"mol/L": 1.0, "mol/l": 1.0, "M": 1.0},
 }
 
 EXAMPLES = {
@@ -42,6 +45,9 @@ EXAMPLES = {
     "force": "'0.05 eV/A'",
     "duration": "'20 ps' or '200 steps'",
     "wall time": "'30 min'",
+    "density": "'1.1 g/cm3'",
+    "molality": "'1 mol/kg'",
+    "molarity": "'1 mol/L'",
 }
 
 _PATTERN = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d].*?)\s*$")
