@@ -122,7 +122,7 @@ def test_a_built_liquid_runs_as_it_is(tmp_path: Path) -> None:
         "potential": {"lammps": ["pair_style lj/cut 7.0", "pair_coeff * * 0.0104 3.40"]},
     }
     run = ll.run(build(recipe, tmp_path / "made").run_file, progress=False)
-    assert run.status["status"] == "completed"
+    assert run.status == "completed"
     assert len(run.summary["stages"]) == 10
 
 

@@ -22,9 +22,7 @@ from lamplighter.errors import StructureError
 from lamplighter.structures.molecule_list import Component, MoleculeList
 
 LIMIT_S = 300.0
-"""That Packmol may take for a small box; large ones get more."""
-
-LIMIT_S_PER_ATOM = 0.02
+"""That Packmol may take for a tile of some thousand atoms."""
 
 NEARLY = 0.95
 """Of the tolerance: Packmol takes a violation of a hundredth of an Å for none."""
@@ -211,11 +209,10 @@ def _packed(
     copies = [copy for each, number in listed.items() for copy in _shared(each, shapes[each], number, recipe)]
     of_atom = molecules.molecule_of_atom()
     radii = np.concatenate([np.tile(each.radii(recipe.tolerance.metal), number) for each, number in listed.items()])
-    limit = LIMIT_S + LIMIT_S_PER_ATOM * molecules.n_atoms
     rings = _rings(listed)
     bonds = molecules.bonds() - 1
     for attempt in range(ATTEMPTS):
-        positions = pack(copies, box, recipe.seed + attempt, limit)
+        positions = pack(copies, box, recipe.seed + attempt, LIMIT_S)
         seen = 2.0 * float(radii.max()) + 1.0
         contacts = between_molecules(positions, box.cell, of_atom, seen)
         shares = contacts.distances / radii[contacts.pairs].sum(axis=1)

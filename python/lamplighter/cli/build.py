@@ -22,7 +22,7 @@ def build(
     ] = None,
     potential: Annotated[
         list[Path] | None,
-        typer.Option(help="Name this model file in run.yaml; given several times, a committee.", metavar="MODEL"),
+        typer.Option(help="Name this model file in run.yaml; of several, the first drives.", metavar="MODEL"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Pack from this seed instead of the recipe's.", metavar="N")] = None,
     library: Annotated[bool, typer.Option("--library", help="List the molecules that a recipe may name.")] = False,
