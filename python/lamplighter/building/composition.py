@@ -88,12 +88,10 @@ def _amounts(units: Sequence[Unit], recipe: Recipe) -> Floats:
         elif kind == "volume":
             amounts[place] = value * _density(place, unit) / unit.mass
     kilograms = float(amounts @ masses) / 1000.0
-    of = {kind: np.array([unit.section.amount == kind for unit in units]) for kind in ("molality", "molarity")}
-    for place in np.flatnonzero(of["molality"]):
-        molality = units[place].section.molality
-        assert molality is not None
-        amounts[place] = molality.metal * kilograms
-    if of["molarity"].any():
+    for place, unit in enumerate(units):
+        if unit.section.molality is not None:
+            amounts[place] = unit.section.molality.metal * kilograms
+    if any(unit.section.molarity is not None for unit in units):
         assert recipe.density is not None  # the recipe refuses molarity without it
         per_litre = np.array([0.0 if (c := unit.section.molarity) is None else c.metal for unit in units])
         solvent = recipe.density.metal - float(per_litre @ masses) / 1000.0  # kg in a litre of the solution

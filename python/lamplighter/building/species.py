@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -143,22 +144,21 @@ class Species:
         return float(inside.sum() * step**3)
 
     def _embedded(self, number: int, seed: int) -> list[Floats]:
-        from rdkit.Chem import AllChem, rdMolDescriptors
-
         molecule = rdkit().Mol(self.molecule)
-        turns = rdMolDescriptors.CalcNumRotatableBonds(molecule)
-        settings = AllChem.ETKDGv3()
+        shapes = import_module("rdkit.Chem.AllChem")
+        turns = shapes.CalcNumRotatableBonds(molecule)
+        settings = shapes.ETKDGv3()
         settings.randomSeed = seed
         settings.pruneRmsThresh = 0.2
         wanted = min(number, MOST_SHAPES, 1 + 2 * turns)
-        kept = list(AllChem.EmbedMultipleConfs(molecule, wanted, settings))
+        kept = list(shapes.EmbedMultipleConfs(molecule, wanted, settings))
         if not kept:
             settings.useRandomCoords = True
-            kept = list(AllChem.EmbedMultipleConfs(molecule, wanted, settings))
-        if AllChem.MMFFHasAllMoleculeParams(molecule):
-            AllChem.MMFFOptimizeMoleculeConfs(molecule, maxIters=2000)
-        elif AllChem.UFFHasAllMoleculeParams(molecule):
-            AllChem.UFFOptimizeMoleculeConfs(molecule, maxIters=2000)
+            kept = list(shapes.EmbedMultipleConfs(molecule, wanted, settings))
+        if shapes.MMFFHasAllMoleculeParams(molecule):
+            shapes.MMFFOptimizeMoleculeConfs(molecule, maxIters=2000)
+        elif shapes.UFFHasAllMoleculeParams(molecule):
+            shapes.UFFOptimizeMoleculeConfs(molecule, maxIters=2000)
         return [np.array(molecule.GetConformer(conformer).GetPositions()) for conformer in kept]
 
     def _touches_where_bonded(self, positions: Floats) -> bool:
@@ -273,13 +273,12 @@ def _name_of(smiles: str) -> str:
 
 
 def _quietly(action: Any) -> Any:
-    from rdkit import RDLogger
-
-    RDLogger.DisableLog("rdApp.*")
+    log = import_module("rdkit.RDLogger")
+    log.DisableLog("rdApp.*")
     try:
         return action()
     finally:
-        RDLogger.EnableLog("rdApp.error")
+        log.EnableLog("rdApp.error")
 
 
 def _complaint(smiles: str) -> str:
