@@ -11,14 +11,17 @@ from pydantic_core import PydanticCustomError
 
 from lamplighter.config.corrections import DispersionSection, ZblSection
 from lamplighter.config.member_lines import lines_of, parse_member, with_absolute_files
+from lamplighter.config.quantity import Length, Quantity
 from lamplighter.config.section import ConfigSection
 from lamplighter.named_calculator import problem_of_name, problem_of_options
 
-EvaluatedBy = Literal["lamplighter", "deepmd", "own lammps", "lammps"]
+EvaluatedBy = Literal["lamplighter", "deepmd", "own lammps", "lammps", "classical"]
+
+_OF_CLASSICAL = ("charge_scale", "water", "cutoff", "kspace_accuracy", "molecules")
 
 
 class PotentialSection(ConfigSection):
-    """Model files, an ASE calculator, or pair styles of LAMMPS: one in its own words, or several as a committee."""
+    """Model files, an ASE calculator, a classical force field, or pair styles of LAMMPS, one or a committee of them."""
 
     kind: str = "auto"
     models: list[Path] = Field(default_factory=list)
@@ -36,6 +39,12 @@ class PotentialSection(ConfigSection):
     dispersion: DispersionSection | None = None
     zbl: ZblSection | None = None
     lammps: list[str] = Field(default_factory=list)
+    classical: Literal["opls-aa"] | None = None
+    charge_scale: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    water: Literal["spc/e", "tip3p"] | None = None
+    cutoff: Length = Quantity(10.0, "A")
+    kspace_accuracy: Annotated[float, Field(ge=1e-10, le=1e-2)] = 1e-5
+    molecules: Path | None = None
     _notes: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -75,14 +84,14 @@ class PotentialSection(ConfigSection):
         return [lines_of(member) if isinstance(member, str | list | tuple) else member for member in given]
 
     @model_validator(mode="after")
-    def _one_of_four(self) -> PotentialSection:
-        given = [key for key in ("models", "calculator", "members", "lammps") if getattr(self, key)]
+    def _one_of_five(self) -> PotentialSection:
+        given = [key for key in ("models", "calculator", "members", "lammps", "classical") if getattr(self, key)]
         if len(given) != 1:
             text = f"{' and '.join(given)} are given" if given else "none is given"
             raise _problem(
                 "needs one of `models` (files of a machine-learned potential), `calculator` (an ASE calculator), "
-                "`members` (pair styles of LAMMPS as a committee) and `lammps` (lines of one LAMMPS pair style), and "
-                f"{text}"
+                "`members` (pair styles of LAMMPS as a committee), `lammps` (lines of one LAMMPS pair style) and "
+                f"`classical` (a classical force field), and {text}"
             )
         return self
 
@@ -134,13 +143,30 @@ class PotentialSection(ConfigSection):
         if self.head is not None and not re.fullmatch(r"[^\s\"'#$&]+", self.head):
             raise _problem(f"must be one word, got {self.head!r}", "head")
         for key in ("dispersion", "zbl"):
+            if self.classical and getattr(self, key) is not None:
+                raise _problem("is added to `models` or `members`; `classical` has its own dispersion", key)
             if self.lammps and getattr(self, key) is not None:
                 raise _problem("is added to `models` or `members`; beside `lammps`, write it into these lines", key)
         return self
 
+    @model_validator(mode="after")
+    def _keys_of_classical(self) -> PotentialSection:
+        fields = type(self).model_fields
+        if self.classical is None:
+            for key in _OF_CLASSICAL:
+                if getattr(self, key) != fields[key].default:
+                    raise _problem("is of `potential.classical`, which is not given", key)
+            return self
+        for key in ("kind", "dtype", "device", "engine", "kokkos", "strict", "head"):
+            if getattr(self, key) != fields[key].default:
+                raise _problem("is of models; `classical` is evaluated by LAMMPS' own styles", key)
+        return self
+
     @property
     def evaluated_by(self) -> EvaluatedBy:
-        """Who evaluates: `pair_style lamplighter`, DeePMD-kit, a style of the user's own LAMMPS, or lines of LAMMPS."""
+        """Who evaluates: `pair_style lamplighter`, DeePMD-kit, a style of the user's own LAMMPS, or LAMMPS' styles."""
+        if self.classical:
+            return "classical"
         if self.lammps or self.members:
             return "lammps"
         if self.kind == "deepmd":
@@ -160,6 +186,7 @@ class PotentialSection(ConfigSection):
                 "python": interpreter(self.python, base),
                 "members": [with_absolute_files(member, base) for member in self.members],
                 "lammps": with_absolute_files(self.lammps, base),
+                "molecules": None if self.molecules is None else absolute(self.molecules, base),
             }
         )
 
@@ -170,9 +197,10 @@ class PotentialSection(ConfigSection):
 
     @property
     def files(self) -> list[Path]:
-        """Model files, and the files that the members of a resolved run file name."""
+        """Model files, the list of molecules, and the files that the members of a resolved run file name."""
         words = [Path(word) for member in self.members for line in member for word in line.split()]
-        return [*self.model_files, *dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())]
+        named = dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())
+        return [*self.model_files, *([] if self.molecules is None else [self.molecules]), *named]
 
 
 def interpreter(python: Path | None, base: Path) -> Path | None:

@@ -191,6 +191,9 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
             if members and self.stages:
                 raise _problem("is needed with `potential.members`; write e.g. `committee: 20`", "committee")
             return self
+        if self.potential.classical is not None:
+            raise _problem("is of `potential.models` or `potential.members`, and `potential.classical` is given",
+                           "committee")  # fmt: skip
         if self.potential.lammps:
             raise _problem("is of `potential.models` or `potential.members`, and `potential.lammps` is given",
                            "committee")  # fmt: skip
@@ -265,7 +268,7 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
         return self.model_copy(
             update={
                 "structure": structure,
-                "potential": self.potential.resolved(base),
+                "potential": self._potential_with_molecules().resolved(base),
                 "bonds": bonds,
                 "guard": guard,
                 "output": output,
@@ -273,6 +276,12 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
                 "stages": [self._resolved_stage(stage) for stage in self.stages],
             }
         )
+
+    def _potential_with_molecules(self) -> PotentialSection:
+        """A classical force field takes the list of molecules of the structure, unless it names one."""
+        if self.potential.classical is None or self.potential.molecules is not None:
+            return self.potential
+        return self.potential.model_copy(update={"molecules": self.structure.molecules})
 
     def _resolved_stage(self, stage: Stage) -> Stage:
         if isinstance(stage, Minimise):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lamplighter.config.potential import PotentialSection
 from lamplighter.driver import elements_of_lines, model_trust, models, preflight
+from lamplighter.driver.classical_frames import ClassicalFrameEvaluator
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 from lamplighter.driver.frame_evaluator import SILENT, FrameEvaluator
@@ -30,6 +31,10 @@ def evaluator_of(env: Environment, member: Member, elements: Sequence[str], trus
     Raises:
         As `evaluation.open_evaluator`.
     """
+    if member.potential.classical is not None:
+        checked = agree(env.comm, lambda: preflight.checked(member.potential, env.ranks))
+        setup = agree(env.comm, lambda: pair_setup(checked, elements))
+        return ClassicalFrameEvaluator(open_session(env, setup, SILENT), member.potential)
     with _calculator_file(member.potential) as file:
         setup = agree(env.comm, lambda: _setup(member, elements, env.ranks, file))
         model_trust.require_trusted(env, member.potential, trust)

@@ -134,6 +134,8 @@ def _speaks_of_types(words: list[str]) -> bool:
 def _name(potential: PotentialSection) -> str:
     if potential.calculator is not None:
         return potential.calculator
+    if potential.classical is not None:
+        return potential.classical
     styles = [line.split()[1] for line in potential.lammps if line.split()[:1] == ["pair_style"] and line.split()[1:]]
     return styles[-1] if styles else "lammps"
 

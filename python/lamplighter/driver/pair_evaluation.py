@@ -1,6 +1,7 @@
 """The question to a way of evaluation, and its answer.
 
-The four ways are `models`, `deepmd`, `own_lammps` and `lammps_lines`; `pair_setup` asks the one that a potential needs.
+The five ways are `models`, `deepmd`, `own_lammps`, `lammps_lines` and `classical`; `pair_setup` asks the one that a
+potential needs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Request:
         ranks: Of the run.
         committee: Keywords of a committee, or nothing: then the first model or member alone.
         calculator: The file that names the calculator of the run file, if it names one.
+        periodic: Whether the system repeats in all directions; a classical force field asks.
     """
 
     potential: PotentialSection
@@ -31,6 +33,7 @@ class Request:
     ranks: int
     committee: str
     calculator: Path
+    periodic: bool = True
 
     @property
     def corrected(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lamplighter.config.potential import EvaluatedBy, PotentialSection
-from lamplighter.driver import corrections, deepmd, elements_of_lines, lammps_lines, models, own_lammps
+from lamplighter.driver import classical, corrections, deepmd, elements_of_lines, lammps_lines, models, own_lammps
 from lamplighter.driver.pair_evaluation import Evaluation, Request
 from lamplighter.driver.pair_style import PairStyle, lines_of_sum
 from lamplighter.driver.preflight import CheckedPotential
@@ -18,6 +18,7 @@ _WAYS: dict[EvaluatedBy, Callable[[Request], Evaluation]] = {
     "deepmd": deepmd.evaluation,
     "own lammps": own_lammps.evaluation,
     "lammps": lammps_lines.evaluation,
+    "classical": classical.evaluation,
 }
 
 
@@ -54,6 +55,7 @@ def pair_setup(
     elements: Sequence[str],
     committee: str = "",
     calculator: Path = Path(models.CALCULATOR),
+    periodic: bool = True,
 ) -> PairSetup:
     """Decide how a potential is evaluated. Each model file is looked at once; none is opened.
 
@@ -62,6 +64,7 @@ def pair_setup(
         elements: Of each atom type.
         committee: Keywords of a committee, or nothing: then the first model or member alone.
         calculator: The file that names the calculator of the run file, if it names one.
+        periodic: As `pair_evaluation.Request`.
 
     Raises:
         ConfigError: an element that a correction does not know, or lines that name other elements than the types'.
@@ -69,7 +72,7 @@ def pair_setup(
             where `via: own` asks for one.
     """
     potential = checked.potential
-    request = Request(potential, tuple(elements), checked.ranks, committee, calculator)
+    request = Request(potential, tuple(elements), checked.ranks, committee, calculator, periodic)
     found = _WAYS[potential.evaluated_by](request)
     lines = list(found.lines)
     if found.style is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamplighter.config.potential import PotentialSection
-from lamplighter.driver import deepmd, lammps_lines, models, other_python
+from lamplighter.driver import classical, deepmd, lammps_lines, models, other_python
 from lamplighter.errors import ModelError
 from lamplighter.model_files import training_files
 
@@ -51,6 +51,8 @@ def checked(potential: PotentialSection, ranks: int, *, evaluates: bool = True) 
             deepmd.require_installed()
         elif potential.evaluated_by == "lammps":
             lammps_lines.require_installed(potential)
+    if potential.classical is not None:
+        classical.require_possible(potential)
     require_files(potential)
     return CheckedPotential(potential, ranks)
 

@@ -26,6 +26,8 @@ from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
 from lamplighter.model_files.gap_file import companions, is_gap
 from lamplighter.potentials import precision
+from lamplighter.potentials.classical.force_fields import FORCE_FIELDS
+from lamplighter.potentials.classical.moltemplate_file import file_named
 from lamplighter.run_folder.writing import write_json
 
 PACKAGES = (
@@ -36,6 +38,8 @@ PACKAGES = (
     *frameworks.PACKAGES.values(),
     "tensorflow-cpu",
     "tblite",
+    "moltemplate",
+    "rdkit",
     "e3nn",
     "ase",
     "numpy",
@@ -81,12 +85,15 @@ def add_loaders(path: Path, run: RunFile, setup: PairSetup) -> None:
 
 
 def models(run: RunFile) -> list[dict[str, Any]]:
-    """Path, size and SHA-256 of each model file of a run, and of those that belong to it.
+    """Path, size and SHA-256 of each model file of a run, of those that belong to it, and of a force field's tables.
 
     Raises:
         ModelError: one of the latter is missing.
     """
-    return [hashed(path) for model in run.potential.files for path in (model, *companions(model))]
+    found = [hashed(path) for model in run.potential.files for path in (model, *companions(model))]
+    if run.potential.classical is not None:
+        found.append(hashed(file_named(FORCE_FIELDS[run.potential.classical].file)))
+    return found
 
 
 def with_loaders(content: dict[str, Any], run: RunFile, setup: PairSetup) -> None:

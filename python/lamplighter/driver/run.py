@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import model_trust, preflight, provenance, script
+from lamplighter.driver import classical, model_trust, preflight, provenance, script
 from lamplighter.driver.domains import domains_of
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.execution import Execution
@@ -33,7 +33,6 @@ from lamplighter.driver.wall_clock import FROM_QUEUE, WallClock
 from lamplighter.errors import Interrupted
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.status import RunStatus
-from lamplighter.structures import read_start_structure
 
 if TYPE_CHECKING:
     from lamplighter.driver.volume_scan import VolumeScanOfRun
@@ -167,7 +166,7 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None, r
     """
     run_file = resolved(source, output)
     checked = preflight.checked(run_file.potential, ranks, evaluates=False)
-    structure = read_start_structure(run_file.structure)
+    structure = classical.start_structure(run_file)
     setup = script.pair_setup_of(run_file, checked, structure)
     start = start_of_run(structure, run_file.structure.replicate, run_file.bonds)
     require_within_limits(run_file, start)

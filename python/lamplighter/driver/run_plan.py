@@ -11,7 +11,7 @@ from typing import Any
 from lamplighter.arrays import Floats
 from lamplighter.config.loading import load_run_file, parse_run_file
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import preflight, script
+from lamplighter.driver import classical, preflight, script
 from lamplighter.driver.domains import Domains, domains_of
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.resume import Resumption, how_to_go_on, require_same_models
@@ -21,7 +21,6 @@ from lamplighter.driver.start_limits import require_within_limits
 from lamplighter.driver.start_of_run import StartOfRun, frame_of_start, start_of_run
 from lamplighter.run_folder import folder as run_folder
 from lamplighter.run_folder.names import BONDS, PROVENANCE, RESUMED_PROVENANCE, RESUMED_SCRIPT, SCRIPT
-from lamplighter.structures import read_start_structure
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.start import StartStructure
 
@@ -118,7 +117,7 @@ def plan_of(run_file: RunFile, resume: bool, ranks: int, start: list[StartOfRun]
     checked = preflight.checked(run_file.potential, ranks)
     if resumption is not None:
         require_same_models(folder, run_file)
-    structure, blocks, name = read_start_structure(run_file.structure), [], SCRIPT
+    structure, blocks, name = classical.start_structure(run_file), [], SCRIPT
     setup = script.pair_setup_of(run_file, checked, structure)
     restart = None if resumption is None else resumption.restart
     domains = Domains()

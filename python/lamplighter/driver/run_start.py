@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import models
+from lamplighter.driver import classical, models
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import StopRequests, end_at_once
@@ -29,7 +29,6 @@ from lamplighter.run_folder.names import (
 )
 from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, StageStatus, last_status
 from lamplighter.run_folder.writing import unwritable
-from lamplighter.structures import read_start_structure
 
 
 @contextlib.contextmanager
@@ -79,7 +78,7 @@ def fill_folder(plan: Plan, start: list[StartOfRun], hold: Callable[[], None]) -
             text = text_of(plan.blocks, f"Repeat the {what} in this folder with: lamplighter lmp -in in.lammps")
             inputs = [scripts / name for name in included_files(plan.blocks, scripts)]
             run_folder.create(plan.folder, plan.run, text if plan.blocks else None, inputs)
-            structure = read_start_structure(plan.run.structure)
+            structure = classical.start_structure(plan.run)
             structure.write(plan.folder / STRUCTURE)
             if start and plan.run.output.centres_of_mass is not None:
                 start[0].molecule_file().write(plan.folder / MOLECULES)

@@ -44,7 +44,7 @@ STOP_TITLE = "`lamplighter run` sets this variable to end the run in good order 
 def pair_setup_of(run: RunFile, checked: CheckedPotential, structure: StartStructure) -> PairSetup:
     """How the potential of a resolved run file is evaluated. Raises as `pair_setup`."""
     committee = "" if run.committee is None else run.committee.words(first_timestep(run))
-    return pair_setup(checked, structure.elements, committee)
+    return pair_setup(checked, structure.elements, committee, periodic=structure.periodic)
 
 
 def compose(
@@ -156,7 +156,7 @@ def _setup(
 
 def _potential(run: RunFile, structure: StartStructure, setup: PairSetup) -> Block:
     lines = list(setup.lines)
-    if structure.atom_style in BOND_STYLES and not run.potential.lammps:
+    if structure.atom_style in BOND_STYLES and not run.potential.lammps and run.potential.classical is None:
         # The model sees every neighbour, bonded or not.
         lines.insert(0, "special_bonds lj/coul 1.0 1.0 1.0")
     return Block(POTENTIAL_TITLE, tuple(lines))

@@ -16,6 +16,9 @@ RUN_DYNAMICS = "include inputs/run_dynamics.lmp"
 
 BEGIN_TABLE = ("run 0 post no", "include inputs/thermo_table.lmp")
 RUN_TO_RESTART = "include inputs/run_to_restart.lmp"
+RIGID = "rigid"
+"""The fix that holds molecules rigid."""
+
 RESTART_STEP = "restart_step"
 """The variable of LAMMPS that holds the step where `RUN_TO_RESTART` ends by itself."""
 
@@ -68,13 +71,28 @@ def stage_block(
         string("elements", " ".join(structure.elements)),
         *_ensemble(stage, _seed(run.seed, index, (resumed_at or 0) if _keeps_its_noise(stage) else 0)),
         "include inputs/begin_dynamics.lmp",
+        *_holding_rigid(structure, stage),
         f"include inputs/{_stage_script(stage, structure.held is not None)}",
         *(() if before_run is None else (f"# {before_run.title}", *before_run.lines)),
         RUN_DYNAMICS,
+        *([f"unfix {RIGID}"] if structure.rigid else []),
         "include inputs/end_dynamics.lmp",
         "include inputs/end_stage.lmp",
     ]
     return Block(f"stage {index}: {stage.name}, {stage.type}, {stage.length}", tuple(lines), index)
+
+
+def _holding_rigid(structure: StartStructure, stage: Nve | Nvt | Npt) -> list[str]:
+    """The fix that holds molecules rigid, before those that change the box and after those that change forces.
+
+    LAMMPS puts a fix of the same name and style in the place of the one before, so that the Langevin thermostat which
+    the ensemble defines stays before it.
+    """
+    if not structure.rigid:
+        return []
+    langevin = isinstance(stage, Nvt | Npt) and stage.thermostat.type == "langevin"
+    first = ["variable zero_sum string yes", "include inputs/langevin.lmp"] if langevin else []
+    return [*first, f"fix {RIGID} {structure.rigid}"]
 
 
 def place_lines(run: RunFile, index: int, steps: StageSteps) -> list[str]:

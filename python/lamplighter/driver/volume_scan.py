@@ -20,6 +20,7 @@ from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.volume_scan import molecules_for_scan
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.volume_scan import VolumeScanSection
+from lamplighter.driver import classical
 from lamplighter.driver.environment import Environment
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import Stop, StopRequests
@@ -33,7 +34,6 @@ from lamplighter.run_folder.bonds import bonds_of_run, rule_of_settings
 from lamplighter.run_folder.names import BONDS, FINAL, RUN_FILE, SCAN_EVALUATED, SCAN_FRAMES, STRUCTURE
 from lamplighter.run_folder.run_file import read_run_file
 from lamplighter.run_folder.writing import unwritable
-from lamplighter.structures import read_start_structure
 from lamplighter.structures.labels import Labels, unknown_stress
 from lamplighter.structures.rigid_scan import require_densities
 
@@ -123,7 +123,7 @@ class VolumeScanOfRun:
 
     def _prepare(self) -> dict[str, Member]:
         wanted, run = self._wanted, self._run
-        structure = read_start_structure(run.structure)
+        structure = classical.start_structure(run)
         if not structure.periodic:
             raise ConfigError(
                 f"workflow.volume_scan needs a structure that is periodic in all three directions, and "

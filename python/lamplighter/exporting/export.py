@@ -176,11 +176,11 @@ def _target(name: str | None, run: RunFile) -> Target:
             f"be exported --for {LAMPLIGHTER} only"
         )
     if name is not None:
-        given = "models" if potential.models else "lammps" if potential.lammps else "members"
+        given = next(key for key in ("models", "lammps", "classical", "members") if getattr(potential, key))
         if name == PLAIN and potential.models:
             raise ModelError(
-                f"--for {PLAIN} takes `potential.lammps` or `potential.members`, and the run has `models`: leave --for "
-                "out, and the target that fits them is taken"
+                f"--for {PLAIN} takes `potential.lammps`, `classical` or `members`, and the run has `models`: leave "
+                "--for out, and the target that fits them is taken"
             )
         if name not in (PLAIN, LAMPLIGHTER) and not potential.models:
             raise ModelError(

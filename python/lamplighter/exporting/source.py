@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
+from lamplighter.driver import classical
 from lamplighter.errors import ConfigError, RunFolderError, StructureError
 from lamplighter.run_folder.folder import own_folder
 from lamplighter.run_folder.names import RUN_FILE, SCRIPT, STRUCTURE
-from lamplighter.structures import read_start_structure
 from lamplighter.structures.start import StartStructure
 
 
@@ -59,7 +59,7 @@ def source_of(path: Path) -> Source:
 def _structure(run: RunFile, file: Path, of_folder: bool) -> StartStructure:
     """That of the run file; where it is gone, what LAMMPS read, if that says all that there was."""
     if run.structure.file.is_file() or not of_folder:
-        return read_start_structure(run.structure)
+        return classical.start_structure(run)
     stored = file.parent / STRUCTURE
     script = (file.parent / SCRIPT).read_text(encoding="utf-8") if (file.parent / SCRIPT).is_file() else ""
     if 'variable boundary string "p p p"' not in script or "hold.lmp" in script:
@@ -68,4 +68,4 @@ def _structure(run: RunFile, file: Path, of_folder: bool) -> StartStructure:
             "it said (open boundaries, atoms held fixed): put it back"
         )
     section = run.structure.model_copy(update={"file": stored, "format": "lammps-data", "units": None})
-    return read_start_structure(section)
+    return classical.start_structure(run.model_copy(update={"structure": section}))

@@ -95,7 +95,7 @@ def of_given_lines(run: RunFile, structure: StartStructure, made: Path, member: 
     potential = run.potential
     if potential.members:
         potential = potential.model_copy(update={"members": [potential.members[index]]})
-    setup = pair_setup(CheckedPotential(potential, 1), structure.elements)
+    setup = pair_setup(CheckedPotential(potential, 1), structure.elements, periodic=structure.periodic)
     if setup.bridge:
         raise ModelError(
             f"--for {PLAIN}: the lines of the run file name pair_style lamplighter, which plain LAMMPS has not: give "

@@ -19,7 +19,7 @@ from lamplighter.analysis.step_cost import Network
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import preflight, provenance
+from lamplighter.driver import classical, preflight, provenance
 from lamplighter.driver.pair_setup import pair_setup
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.driver.stage_steps import first_timestep, interval_in_steps
@@ -33,7 +33,6 @@ from lamplighter.scaling import budget, launch
 from lamplighter.scaling.cases import Case, Variant, in_order, rank_counts, replicates
 from lamplighter.scaling.sides import sides_of
 from lamplighter.scaling.store import Store
-from lamplighter.structures import read_start_structure
 
 HANGS_AFTER = 6.0
 """A measurement that takes so many times its share hangs, and is ended."""
@@ -105,7 +104,7 @@ def bench(wishes: Wishes, folder: Path, say: Callable[[str], None]) -> Scaling:
             f"{budget.SHORTEST_S:g} s; minutes tell more"
         )
     run = load_run_file(wishes.run_file)
-    structure = read_start_structure(run.structure)
+    structure = classical.start_structure(run)
     ranks = rank_counts(wishes.ranks, launch.cores())
     if wishes.launcher is not None:
         launch.command_for(1, [], wishes.launcher)

@@ -19,7 +19,7 @@ import numpy as np
 
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import model_trust, preflight
+from lamplighter.driver import classical, model_trust, preflight
 from lamplighter.driver.environment import Environment, prepare
 from lamplighter.driver.failure import agree, end_together
 from lamplighter.driver.lammps_scripts import scripts_folder
@@ -29,13 +29,13 @@ from lamplighter.driver.pair_setup import pair_setup
 from lamplighter.driver.script import compose
 from lamplighter.driver.script_block import equal
 from lamplighter.driver.session import Session
+from lamplighter.driver.stage_blocks import RIGID
 from lamplighter.driver.stage_steps import first_timestep
 from lamplighter.driver.start_of_run import start_of_run
 from lamplighter.run_folder.names import BONDS, INPUTS, RUN_FILE, STRUCTURE
 from lamplighter.run_folder.writing import write_json
 from lamplighter.scaling.breakdown import grid_and_cutoff, timed_runs
 from lamplighter.scaling.sides import PLAIN, Side, alone, side
-from lamplighter.structures import read_start_structure
 
 WARM_STEPS = 5
 """Untimed: frameworks optimise in their first evaluations."""
@@ -60,10 +60,10 @@ def main() -> int:
 
 def _measure(env: Environment, began: float, seconds: float) -> int:
     run, wanted = agree(env.comm, lambda: (load_run_file(RUN_FILE), json.loads(Path("sides.json").read_text())))
-    structure = read_start_structure(run.structure)
+    structure = classical.start_structure(run)
     checked = agree(env.comm, lambda: preflight.checked(run.potential, env.ranks))
     model_trust.require_trusted(env, run.potential, False)
-    setup = pair_setup(checked, structure.elements)
+    setup = pair_setup(checked, structure.elements, periodic=structure.periodic)
     if env.is_first:
         shutil.copytree(scripts_folder(), INPUTS, dirs_exist_ok=True)
         structure.write(Path(STRUCTURE))
@@ -104,6 +104,8 @@ def _system(run: RunFile, structure: Any, setup: Any) -> list[str]:
         script = "velocities" if structure.held is None else "held_velocities"
         lines += [equal("velocity_temperature", temperature.metal), equal("velocity_seed", run.seed)]
         lines.append(f"include inputs/{script}.lmp")
+    if structure.rigid:
+        lines.append(f"fix {RIGID} {structure.rigid}")
     lines += [f"timestep {first_timestep(run):g}", "fix integrate ${mobile} nve", "thermo 0", "timer normal nosync"]
     return lines
 

@@ -37,6 +37,7 @@ class StartStructure:
         write: Writes the LAMMPS data file to a path.
         held: Whether x, y, z of each atom are held fixed, in LAMMPS' axes, shape (n_atoms, 3); None: nothing is.
         notes: What is said of the file at the start of a run.
+        rigid: Words of a fix of LAMMPS that holds molecules rigid; empty: none are.
     """
 
     source: Path
@@ -51,6 +52,7 @@ class StartStructure:
     write: Callable[[Path], None]
     held: Held | None = None
     notes: tuple[str, ...] = ()
+    rigid: str = ""
 
     @property
     def periodic(self) -> bool:

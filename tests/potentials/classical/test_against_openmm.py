@@ -1,0 +1,75 @@
+"""Energies, term by term, and forces of LAMMPS are those of OpenMM, whose system moltemplate's own program made."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rdkit")
+pytest.importorskip("moltemplate")
+pytest.importorskip("openmm")
+pytest.importorskip("networkx")
+
+sys.path.insert(0, str(Path(__file__).parent))
+import electrolytes
+import moltemplate_reference
+import openmm_reference
+from moltemplate_reference import Converted
+
+from lamplighter.driver.classical_frames import ClassicalFrameEvaluator
+from lamplighter.driver.evaluation import open_evaluator
+
+RELATIVE = 1e-4
+BONDED = ("bond", "angle", "dihedral", "improper")
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Converted]:
+    return moltemplate_reference.converted(tmp_path_factory.mktemp("moltemplate"))
+
+
+@pytest.mark.thorough
+def test_single_molecules_have_openmm_s_energies_term_by_term_and_its_forces(
+    converted: dict[str, Converted], tmp_path: Path
+) -> None:
+    for name in ("EC", "EMC", "PC", "DEC", "PF6"):
+        atoms, molecules = electrolytes.box([(name, 1)], 8.0, seed=3)
+        atoms.pbc = False
+        with open_evaluator(electrolytes.potential(tmp_path, molecules), sorted(set(atoms.symbols))) as evaluator:
+            assert isinstance(evaluator, ClassicalFrameEvaluator)
+            ours = evaluator.compute(atoms)
+            parts = evaluator.parts
+        energies, forces = openmm_reference.evaluate(atoms, [(converted[name], 1.0)], 10.0)
+        scale = np.abs(forces).max()
+        for part in (*BONDED, "van der Waals", "Coulomb"):
+            assert parts[part] == pytest.approx(energies[part], rel=RELATIVE, abs=1e-9), (name, part)
+        assert ours.energy == pytest.approx(sum(energies.values()), rel=RELATIVE), name
+        np.testing.assert_allclose(ours.forces, forces, atol=RELATIVE * scale, err_msg=name)
+        assert name == "PF6" or abs(parts["dihedral"]) > 0.01
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("scale", [1.0, 0.8])
+def test_a_periodic_electrolyte_has_openmm_s_energies_term_by_term_and_its_forces(
+    converted: dict[str, Converted], tmp_path: Path, scale: float
+) -> None:
+    """With PME of OpenMM's own in the place of PPPM, in a box that is not a cube."""
+    parts_of_box = [("EC", 9), ("EMC", 8), ("PC", 4), ("Li", 3), ("PF6", 3)]
+    atoms, molecules = electrolytes.box(parts_of_box, 7.0)
+    atoms.set_cell([21.0, 22.0, 23.5])
+    wanted = electrolytes.potential(tmp_path, molecules, charge_scale=scale, cutoff="9 A", kspace_accuracy=1e-7)
+    with open_evaluator(wanted, sorted(set(atoms.symbols))) as evaluator:
+        assert isinstance(evaluator, ClassicalFrameEvaluator)
+        ours = evaluator.compute(atoms)
+        parts = evaluator.parts
+    of_each = [(converted[name], scale if name in ("Li", "PF6") else 1.0) for name, n in parts_of_box for _ in range(n)]
+    energies, forces = openmm_reference.evaluate(atoms, of_each, 9.0)
+    for part in BONDED:
+        assert parts[part] == pytest.approx(energies[part], rel=RELATIVE), part
+    # OpenMM's correction for the tail counts each atom with itself, and is left out here
+    assert parts["van der Waals"] - parts["tail"] == pytest.approx(energies["van der Waals"], rel=RELATIVE)
+    assert parts["Coulomb"] + parts["k-space"] == pytest.approx(energies["Coulomb"], rel=RELATIVE)
+    np.testing.assert_allclose(ours.forces, forces, atol=RELATIVE * np.abs(forces).max())
