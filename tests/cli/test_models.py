@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import Run
 
 from .conftest import Lamplighter
 
@@ -364,3 +365,26 @@ def test_a_run_file_stands_for_the_models_that_it_names(lamplighter: Lamplighter
     assert out.splitlines()[0] == str(tmp_path / "xtb.yaml")
     (tmp_path / "lines.yaml").write_text(run_file.replace("POTENTIAL", "lammps: pair_style zero 5"))
     assert "whose potential names no model files" in lamplighter("models", "lines.yaml")[2]
+
+
+WITHOUT_TORCH = """
+import sys
+class Without:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Without())
+from lamplighter.cli import main
+main()
+"""
+
+
+def test_an_environment_without_torch(run: Run, python: Path) -> None:
+    """As of DeePMD alone: what needs no torch works, and what does says so."""
+    deepmd = MODELS.parent / "deepmd" / "models" / "ec_emc_dp_0.pb"
+    done = run([python, "-c", WITHOUT_TORCH, "models", deepmd])
+    assert "DeePMD, frozen TensorFlow graph" in done.stdout
+    assert done.returncode == 0
+    done = run([python, "-c", WITHOUT_TORCH, "models", MODELS / "ec_emc_0.model"])
+    assert done.stderr == "Error: this needs torch, which is not installed: pip install torch\n"
+    assert done.returncode == 1

@@ -123,7 +123,8 @@ def status_of(problem: BaseException) -> int:
         return exit_status.LATER
     if isinstance(problem, OutputLost):
         return exit_status.OUTPUT_LOST
-    return exit_status.ERROR if isinstance(problem, LamplighterError) else exit_status.FAULT
+    expected = isinstance(problem, LamplighterError) or _lacks_torch(problem)
+    return exit_status.ERROR if expected else exit_status.FAULT
 
 
 def tell(problem: BaseException, prefix: str = "") -> None:
@@ -136,9 +137,16 @@ def tell(problem: BaseException, prefix: str = "") -> None:
     error = last_words() if prefix else sys.stderr
     if isinstance(problem, LamplighterError):
         print(f"{prefix}Error: {problem}", file=error)
+    elif _lacks_torch(problem):
+        print(f"{prefix}Error: this needs torch, which is not installed: pip install torch", file=error)
     elif isinstance(problem, KeyboardInterrupt):
         print(f"{prefix}Interrupted", file=error)
     else:
         text = "".join(traceback.format_exception(problem))
         print("".join(f"{prefix}{line}\n" for line in text.rstrip().splitlines()), end="", file=error)
     error.flush()
+
+
+def _lacks_torch(problem: BaseException) -> bool:
+    """Whether the environment has no torch: DeePMD, compiled models and pair styles of LAMMPS run without."""
+    return isinstance(problem, ModuleNotFoundError) and problem.name == "torch"

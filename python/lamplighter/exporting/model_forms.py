@@ -16,7 +16,7 @@ from lamplighter.errors import LamplighterError, ModelError
 from lamplighter.exporting import targets
 from lamplighter.exporting.targets import SEVENNET_PARALLEL, Asked, Form, Target
 from lamplighter.file_suffixes import COMPILED
-from lamplighter.model_files import for_lammps, nequip_file, recognition, training_files
+from lamplighter.model_files import for_lammps, recognition, training_files
 from lamplighter.model_files import trust as trusted
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.examination import code_in
@@ -60,6 +60,8 @@ def kind_of(model: Path, potential: PotentialSection) -> tuple[str, str | None]:
     if framework is None:
         raise ModelError(f"{model} is of no kind that is known here: `lamplighter models` says what is")
     if framework.kind == "nequip" and not recognition.is_nequip_compiled(model):
+        from lamplighter.model_files import nequip_file  # imports torch, which most exports need not
+
         return (targets.ALLEGRO if nequip_file.describe(model).framework == "Allegro" else "nequip"), None
     return framework.kind, None
 

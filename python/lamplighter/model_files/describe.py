@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -13,12 +14,8 @@ from lamplighter.model_files import (
     compiled_file,
     deepmd_graph,
     for_lammps,
-    gap_file,
-    mace_file,
     nequip_compiled_file,
-    nequip_file,
     recognition,
-    sevennet_file,
     training_files,
 )
 from lamplighter.model_files.description import Description
@@ -27,12 +24,13 @@ from lamplighter.model_files.torch_file import require_model_file
 _OF_DEEPMD = (".pb", ".dp")
 _OF_CALCULATORS = (".yaml", ".yml")
 _FORMATS = {
-    "ase": calculator_file.describe,
-    "gap": gap_file.describe,
-    "mace": mace_file.describe,
-    "sevennet": sevennet_file.describe,
-    "nequip": nequip_file.describe,
+    "ase": "calculator_file",
+    "gap": "gap_file",
+    "mace": "mace_file",
+    "sevennet": "sevennet_file",
+    "nequip": "nequip_file",
 }
+"""Modules of this room, imported when they are needed: some of them need torch, which an environment may lack."""
 
 
 def describe(path: Path) -> Description:
@@ -60,7 +58,8 @@ def describe(path: Path) -> Description:
         raise ModelError(
             f"{path} is a torch file of no framework that is known here ({known}, and Lamplighter's own .lamp files)"
         )
-    description = _FORMATS[framework.kind](path)
+    module = importlib.import_module(f"lamplighter.model_files.{_FORMATS[framework.kind]}")
+    description = module.describe(path)
     needed = nequip_compiled_file.made_for(path) != nequip_compiled_file.LAMPLIGHTER
     if needed and importlib.util.find_spec(framework.module) is None:
         description.notes.append(
