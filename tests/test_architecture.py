@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
     "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
-    | {"campaign", "exporting", "building"},
+    | {"campaign", "exporting", "building", "labelling", "cluster"},
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),
@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "campaign": {"driver", "run_folder", "cluster", "config"},
     "building": {"analysis", "structures", "config", DOOR},
     "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
+    "labelling": {"driver", "run_folder", "model_files", "structures", "config", "cluster", DOOR},
     "conformance": {"potentials", "driver", "config"},
     "scaling": {"driver", "observables", "run_folder", "model_files", "analysis", "structures", "config", DOOR},
     "cli": {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lamplighter.api.equation_of_state import compression, expansion
     from lamplighter.api.export import export
     from lamplighter.api.extrapolation import extrapolation, extrapolation_fit
+    from lamplighter.api.label import label
     from lamplighter.api.liquids import density, diffusivity, quality, stability, structure
     from lamplighter.api.model_errors import decompose, model_errors
     from lamplighter.api.run import Run, open_run, run
@@ -67,6 +68,7 @@ __all__ = [
     "export",
     "extrapolation",
     "extrapolation_fit",
+    "label",
     "load_run_file",
     "model_errors",
     "open_campaign",
@@ -99,6 +101,7 @@ _HOME = {
     "export": "lamplighter.api.export",
     "extrapolation": "lamplighter.api.extrapolation",
     "extrapolation_fit": "lamplighter.api.extrapolation",
+    "label": "lamplighter.api.label",
     "load_run_file": "lamplighter.config",
     "model_errors": "lamplighter.api.model_errors",
     "open_campaign": "lamplighter.api.campaign",

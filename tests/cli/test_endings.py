@@ -72,6 +72,12 @@ def labelled(folder: Path) -> list[str]:
     return ["argon.xyz", "--run-file", str(run_file(folder / "lj.yaml", 1.1 * EPSILON))]
 
 
+def to_label(folder: Path) -> list[str]:
+    write(folder / "argon.xyz", argon()[:1])
+    options = ["--option", f"sigma={SIGMA}", "--option", f"epsilon={EPSILON}", "--workers", "1"]
+    return ["argon.xyz", "--method", "ase.calculators.lj:LennardJones", "-o", "labelled.xyz", *options]
+
+
 def liquid(folder: Path) -> list[str]:
     write(folder / "liquid.xyz", argon()[0])
     run_file(folder / "lj.yaml", EPSILON)
@@ -88,6 +94,7 @@ ANSWERS: dict[str, Inputs] = {
     "diffusivity": lambda folder: [*one_nvt(folder), *BLOCKS],
     "structure": lambda folder: [*one_nvt(folder), "--every", "5"],
     "quality": committee,
+    "label": to_label,
     "errors": labelled,
     "transfer": lambda folder: [*labelled(folder), "--species", "elements"],
     "scan": liquid,

@@ -96,6 +96,7 @@ def test_every_command_works_in_a_folder_of_any_name(
         ("compression", run): 1,  # one pressure
         ("report", run, "-o", "ö.html", "--files", "ö"): 0,
         ("errors", *evaluated, "--csv", "e ö.csv", "--save", folder / "ö {model}.npz"): 0,
+        ("label", "labels@Ü.xyz", "--method", "Lénnard$ Jones.yaml", "-o", "labelled ö.xyz", "--workers", "1"): 0,
         ("scan", "labels@Ü.xyz", "--model", "argon ö.yaml", "--density", "1.6:1.8:3", "--atomic"): 0,
         ("errors", f"{NAME} none.xyz", "--model", "Lénnard$ Jones.yaml"): 1,
     }

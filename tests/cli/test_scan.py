@@ -231,7 +231,10 @@ def test_what_cannot_be_scanned_is_refused(
         (["water.xyz", *lj, "--density", "1,3,200"], "densities must lie between 0 and 25 g/cm³, got 200"),
         (["water.xyz", *lj, "--energy", "E"], "--select and --energy are for --reference FILE"),
         (["water.xyz", "--reference", "water.xyz"], "leave out FRAME and"),
-        (["water.xyz", "--reference", "gfn7"], "must be one of gfn1, gfn2, got 'gfn7'"),
+        (
+            ["water.xyz", "--reference", "gfn7"],
+            "--reference must be gfn1, gfn2, module:Class, or the path of a run file, ",
+        ),
         (["water.xyz", "--reference", "no_such_module:Thing"], "no_such_module cannot be imported"),
         (["water.xyz", "--reference", "ase.calculators.lj:Thing"], "ase.calculators.lj has no Thing"),
         (["argon.xyz", "--atomic", "--reference", "ase.calculators.emt:EMT"], "emt:EMT, at 0.1 g/cm³: "),

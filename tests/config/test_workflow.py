@@ -193,8 +193,8 @@ def test_a_volume_scan_alone_is_the_protocols() -> None:
         ({"volume_scan": {"densities": {"low": 1}}}, "densities: {'low': 1} cannot be understood"),
         (
             {"volume_scan": {"reference": "gfn7"}},
-            "workflow.volume_scan.reference: must be gfn1, gfn2 or an ASE calculator module:Class, got 'gfn7'; a file "
-            "of labelled frames is for `lamplighter scan --reference FILE --model RUN.yaml`",
+            "workflow.volume_scan.reference: must be gfn1, gfn2, an ASE calculator module:Class, or another run file, "
+            "got 'gfn7'; a file of labelled frames is for `lamplighter scan --reference FILE --model RUN.yaml`",
         ),
         (
             {"volume_scan": {"options": {"rc": 5}}},

@@ -14,8 +14,8 @@ from ase.calculators.lj import LennardJones
 from ase.constraints import FixAtoms, FixCartesian
 
 import lamplighter
-from lamplighter.driver.reference_method import CalculatorEvaluator
 from lamplighter.errors import ConfigError
+from lamplighter.labelling.calculators import CalculatorEvaluator
 from lamplighter.run_folder.run import Run
 from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.trajectory import read_start

@@ -16,6 +16,7 @@ from lamplighter.api.chosen_models import (
     usable_models,
 )
 from lamplighter.api.files import StrPath, file_of
+from lamplighter.api.methods import opened_method
 from lamplighter.api.ranks import on_first_rank
 from lamplighter.errors import LamplighterError
 
@@ -44,6 +45,7 @@ def model_errors(
     energy: str | None = None,
     forces: str | None = None,
     stress: str | None = None,
+    reference: str | None = None,
     by: str = "",
     group: str = "",
     resamples: int = 1000,
@@ -59,6 +61,7 @@ def model_errors(
         kind, dtype, device: Of the files in `models`; None: `auto`.
         trust: Put the model files on your list of trusted files.
         energy, forces, stress: Keys of the labels; None: found by themselves.
+        reference: The labels are computed by this method, as `label` takes it, in place of those of the file.
         by: Key of the frames by whose values errors are given for parts, too.
         group: Key of frames that are resampled together.
         resamples: How often, for the error bars (bootstrap), at least 100.
@@ -85,8 +88,11 @@ def model_errors(
     from lamplighter.structures.labelled_frames import read_labelled
 
     _require_resamples(resamples)
+    if reference and (key := next((key for key in (energy, forces, stress) if key), None)):
+        raise LamplighterError(f"--reference computes labels, and {key!r} is a key of labels that are there: give one")
     choice = usable_models(models, run_file, kind, dtype, device, trust)  # a wrong name is told before anything is read
-    given = read_labelled(file_of(frames, "frames"), energy, forces, stress)
+    path = file_of(frames, "frames")
+    given = _labelled_by(path, reference, trust) if reference else read_labelled(path, energy, forces, stress)
     predictions = predict(choice, given.frames, given.elements)
     if save is not None:
         kept = file_of(save, "--save")
@@ -125,7 +131,7 @@ def decompose(
 
     Args:
         frames, models, run_file, kind, dtype, device, trust, energy, forces, group, resamples: As of `model_errors`.
-        reference: Method by which lone molecules are computed: gfn2 or gfn1 (tblite).
+        reference: Method by which lone molecules are computed, as `label` takes it.
         molecule_labels: File with their labels, in its place, in the order of `write_molecules`.
         write_molecules: The lone molecules are written into this file, as extended XYZ.
         bonds, tolerance, ions, bonded, unbonded: Which atoms are bonded (docs/theory/bonds.md).
@@ -171,25 +177,42 @@ def reference_of_molecules(
         LamplighterError: the file cannot be used, or the labels of the frames are not of the method.
     """
     from lamplighter.analysis.model_errors import label_arrays
-    from lamplighter.driver.reference_method import open_reference
     from lamplighter.structures.labelled_frames import read_labelled
 
     if labels is not None:
         return label_arrays(read_labelled(labels).labels)
     if method is None:
         return None
-    calculator = open_reference(method)
     smallest = min(range(len(given)), key=lambda k: len(given.frames[k]))
-    again = calculator.evaluate(given.frames[smallest]).energy
+    with opened_method(method, None, "--reference", given.elements) as calculator:
+        again = calculator.evaluate(given.frames[smallest]).energy
+        _require_alike(given, smallest, again, method)
+        return label_arrays(labels_of(calculator, found.molecules, method))
+
+
+def _require_alike(given: LabelledFrames, smallest: int, again: float, method: str) -> None:
+    """Labels of frames and of lone molecules are of one method: one of the frames is computed again."""
     stored = given.labels[smallest].energy
     away = abs(again - stored) / len(given.frames[smallest])
     if away > LARGEST_MISMATCH:
         raise LamplighterError(
             f"the labels {given.keys.energy} are not of {method}: frame {smallest} has {stored:.6g} eV "
             f"there and {again:.6g} eV by {method}. Label the file of --write-molecules by the method of the frames "
-            "and give it as --molecule-labels"
+            "(lamplighter label) and give it as --molecule-labels"
         )
-    return label_arrays(labels_of(calculator, found.molecules, calculator.name))
+
+
+def _labelled_by(path: Path, method: str, trust: bool) -> LabelledFrames:
+    """Frames with labels that are computed now, one after the other: `label` keeps them, and has several processes."""
+    from lamplighter.structures.labelled_frames import LabelKeys, LabelledFrames, read_frames
+
+    frames, dropped = read_frames(path)
+    name = Path(method).name
+    keys = LabelKeys(f"energy of {name}", f"forces of {name}", f"stress of {name}")
+    given = LabelledFrames(path, frames, [], keys, [f"{path.name}: {dropped}"] if dropped else [])
+    with opened_method(method, None, "--reference", given.elements, trust) as evaluator:
+        given.labels += labels_of(evaluator, frames, name)
+    return given
 
 
 def _require_resamples(number: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lamplighter.api.methods import reference_of_run
 from lamplighter.api.page import leave_page
 from lamplighter.api.ranks import on_first_rank
 from lamplighter.config.run_file import RunFile
@@ -148,7 +149,7 @@ def run(
         )
     done = carry_out(
         source,
-        AtEnd(_leave_summary, _leave_scan),
+        AtEnd(_leave_summary, _leave_scan, reference_of_run),
         output=output,
         resume=resume,
         threads=threads,

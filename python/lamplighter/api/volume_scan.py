@@ -10,6 +10,7 @@ from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.chosen_models import ModelFiles, words_of_models
 from lamplighter.api.files import StrPath, file_of
+from lamplighter.api.methods import opened_method
 from lamplighter.api.ranks import on_first_rank
 from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.run import Run
@@ -50,7 +51,7 @@ def volume_scan(
         frame: Structure of the liquid; of a run folder or an open run, the volume scan of the run is read.
         models: Model files and run files, one or several.
         density: g/cm³, ascending, or `LOW:HIGH:NUMBER`; None: 0.1:2.5:25.
-        reference: gfn2, an ASE calculator `module:Class`, or a file of labelled frames, which are the scan then.
+        reference: A method as `label` takes it, or a file of labelled frames, which are the scan then.
         options: What the class of `reference` is called with.
         energy, select: Of labelled frames: the key of the energy, and `KEY=VALUE` of those that are taken.
         index: Of a file with several frames; -1 is the last.
@@ -70,7 +71,7 @@ def volume_scan(
     Source: docs/how_to/equation_of_state.md.
     """
     from lamplighter.api.scan_models import energies_of, members_of
-    from lamplighter.driver.reference_method import open_calculator
+    from lamplighter.labelling.named_methods import is_method_file
     from lamplighter.observables.stored_scan import read_scan
     from lamplighter.observables.volume_scan import volume_scan as put_together
     from lamplighter.report.volume_scan_text import SHOWN
@@ -83,7 +84,9 @@ def volume_scan(
         return Answer(read_scan(run), SHOWN)
     if not (models or reference or write):
         raise LamplighterError("nothing is to be done: give --model FILE, --reference METHOD or --write FILE")
-    labels = None if reference is None or not Path(reference).is_file() else file_of(reference, "--reference")
+    labels = None
+    if reference is not None and Path(reference).is_file() and not is_method_file(Path(reference)):
+        labels = file_of(reference, "--reference")
 
     rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
     files = [Path(each) for each in words_of_models(models)]
@@ -94,7 +97,8 @@ def volume_scan(
         told = (labels.stem, found.labels)
     elif reference is not None:
         # before LAMMPS is loaded, whose plain linear algebra other libraries could take for their own
-        told = found.evaluated(open_calculator(str(reference), dict(options or {})).evaluate, str(reference))
+        with opened_method(str(reference), options, "--reference", found.elements, trust) as told_by:
+            told = found.evaluated(told_by.evaluate, Path(reference).name)
     if write is not None:
         written = file_of(write, "--write")
         on_first_rank(lambda: found.write(written, told is not None))

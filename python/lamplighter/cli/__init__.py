@@ -22,7 +22,7 @@ GROUPS = {
     "Run": ("build", "run", "campaign", "submit", "bench", "lmp", "export"),
     "Look at a run": ("report", "events", "check", "stability"),
     "Observables": ("density", "compression", "expansion", "diffusivity", "structure", "quality"),
-    "Models against data": ("errors", "decompose", "transfer", "scan", "extrapolation"),
+    "Models against data": ("label", "errors", "decompose", "transfer", "scan", "extrapolation"),
     "Housekeeping": ("models", "compile", "trust", "doctor"),
 }
 """The commands as `lamplighter --help` groups them. The help of each is the docstring of its file."""

@@ -26,7 +26,9 @@ def decompose(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Compute the reference of lone molecules by this method: gfn2 or gfn1 (tblite).", metavar="METHOD"
+            help="Compute the reference of lone molecules by this method, as `label` takes it: gfn2, module:Class, "
+            "a run file.",
+            metavar="METHOD",
         ),
     ] = None,
     molecule_labels: Annotated[

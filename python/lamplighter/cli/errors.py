@@ -26,6 +26,13 @@ def errors(
     energy: model_options.EnergyKey = None,
     forces: model_options.ForcesKey = None,
     stress: model_options.StressKey = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Compute the labels by this method, as `label` takes it, in place of those of the file.",
+            metavar="METHOD",
+        ),
+    ] = None,
     by: Annotated[
         str,
         typer.Option(
@@ -66,6 +73,7 @@ def errors(
         energy=energy,
         forces=forces,
         stress=stress,
+        reference=reference,
         by=by,
         group=group,
         resamples=resamples,

@@ -39,7 +39,7 @@ Predictions = Annotated[
 LoneMolecules = Annotated[
     str | None,
     typer.Option(
-        help="Take the reference of lone molecules from this method (gfn2, gfn1), or from a file of labels in "
+        help="Take the reference of lone molecules from this method, as `label` takes it, or from a file of labels in "
         "the order of `decompose --write-molecules`.",
         metavar="METHOD|FILE",
     ),

@@ -6,13 +6,13 @@ Models are evaluated in LAMMPS as in a run, on any number of ranks; the referenc
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lamplighter.cli import bond_options, model_options, options
+from lamplighter.cli.method_options import Option, options_of
 from lamplighter.cli.output import show_answer
 
 
@@ -41,17 +41,12 @@ def scan(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Compare with gfn2, with an ASE calculator module:Class, or with an XYZ file of labelled frames, "
-            "which are the scan then.",
+            help="Compare with a reference method as `label` takes it (gfn2, module:Class, a run file), or with an "
+            "XYZ file of labelled frames, which are the scan then.",
             metavar="METHOD|FILE",
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Give the class of --reference this argument. The option can be repeated.", metavar="KEY=VALUE"
-        ),
-    ] = None,
+    option: Option = None,
     energy: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +99,7 @@ def scan(
         model,
         density=density,
         reference=reference,
-        options=dict(map(_option, option or ())),
+        options=options_of(option),
         energy=energy,
         select=select,
         index=index,
@@ -124,16 +119,3 @@ def scan(
     )
     if answer is not None:
         show_answer(answer, figure, csv, as_json)
-
-
-def _option(text: str) -> tuple[str, Any]:
-    """`key=value`; values are Python literals, anything else is text."""
-    from lamplighter.errors import LamplighterError
-
-    key, sign, value = text.partition("=")
-    if not sign or not key.isidentifier():
-        raise LamplighterError(f"--option {text!r} must be key=value, e.g. method=GFN2-xTB")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value

@@ -272,6 +272,7 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
                 "bonds": bonds,
                 "guard": guard,
                 "output": output,
+                "workflow": None if self.workflow is None else self.workflow.resolved(base),
                 "velocities": velocities,
                 "stages": [self._resolved_stage(stage) for stage in self.stages],
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ FEWEST_DENSITIES = 3
 
 DENSITIES = "0.1:2.5:25"
 """Of the protocol, g/cm³: from the gas far into the repulsive wall."""
+
+RUN_FILES = (".yaml", ".yml")
 
 _WAY = f"write LOW:HIGH:NUMBER, e.g. {DENSITIES}, or each value"
 
@@ -50,15 +53,29 @@ class VolumeScanSection(ConfigSection):
         if self.reference in TBLITE_METHODS:
             if self.options:
                 raise _problem(f"is of a reference module:Class, and {self.reference} takes none", "options")
+        elif self._is_run_file:
+            if self.options:
+                raise _problem("is of a reference module:Class, and a run file takes none", "options")
         elif problem_of_name(self.reference):
             raise _problem(
-                f"must be {', '.join(TBLITE_METHODS)} or an ASE calculator module:Class, got {self.reference!r}; a "
-                "file of labelled frames is for `lamplighter scan --reference FILE --model RUN.yaml`",
+                f"must be {', '.join(TBLITE_METHODS)}, an ASE calculator module:Class, or another run file, got "
+                f"{self.reference!r}; a file of labelled frames is for `lamplighter scan --reference FILE --model "
+                "RUN.yaml`",
                 "reference",
             )
         if wrong := problem_of_options(self.options):
             raise _problem(wrong, "options")
         return self
+
+    def resolved(self, base: Path) -> VolumeScanSection:
+        """A copy in which a run file as reference has an absolute path; a relative one is that of `base`."""
+        if self.reference is None or not self._is_run_file:
+            return self
+        return self.model_copy(update={"reference": str((base / Path(self.reference).expanduser()).resolve())})
+
+    @property
+    def _is_run_file(self) -> bool:
+        return self.reference is not None and Path(self.reference).suffix in RUN_FILES
 
     @property
     def values(self) -> list[float]:

@@ -9,6 +9,7 @@ isothermal compression, thermal expansion).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -173,6 +174,12 @@ class WorkflowSection(ConfigSection):
         """The stages that it stands for, in order."""
         parts = (self.staged_equilibration, self.compression, self.thermal_expansion)
         return [stage for part in parts if part is not None for stage in part.stages()]
+
+    def resolved(self, base: Path) -> WorkflowSection:
+        """A copy with absolute paths; relative ones are those of `base`, the folder of the run file."""
+        if self.volume_scan is None:
+            return self
+        return self.model_copy(update={"volume_scan": self.volume_scan.resolved(base)})
 
     def after_stages(self) -> WorkflowSection | None:
         """What is left of it when its stages are written out."""

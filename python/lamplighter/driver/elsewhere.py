@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -24,13 +23,11 @@ import lamplighter
 from lamplighter import errors, launcher
 from lamplighter.config.potential import PotentialSection
 from lamplighter.driver import other_python
-from lamplighter.driver.failure import agree
+from lamplighter.driver.failure import agree_asleep
 from lamplighter.driver.frame_evaluator import Evaluated, Spread
 from lamplighter.driver.members import Member
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.structures.labels import Labels
-
-LOOK_AGAIN_S = 0.005
 
 
 class EvaluatorElsewhere:
@@ -132,25 +129,7 @@ class EvaluatorElsewhere:
 
     def _together(self, action: Callable[[], Any]) -> Any:
         """Carried out by the first rank; the others sleep, and leave it the cores."""
-        if self._comm is None or self._comm.Get_size() == 1:
-            return action()
-        if self._comm.Get_rank() != 0:
-            done = self._comm.Ibarrier()
-            while not done.Test():
-                time.sleep(LOOK_AGAIN_S)
-            return agree(self._comm, lambda: None)
-        try:
-            result, problem = action(), None
-        except Exception as raised:
-            result, problem = None, raised
-        self._comm.Ibarrier().Wait()
-
-        def give() -> Any:
-            if problem is not None:
-                raise problem
-            return result
-
-        return agree(self._comm, give)
+        return action() if self._comm is None else agree_asleep(self._comm, action)
 
 
 def answer(asked: int, told: int) -> None:

@@ -18,7 +18,7 @@ from lamplighter.structures.labels import Labels
 
 
 class Evaluator(Protocol):
-    """Whatever answers for a frame: a `FrameEvaluator`, or a `reference_method.CalculatorEvaluator`."""
+    """Whatever answers for a frame: a `FrameEvaluator`, or that of a reference method (`labelling`)."""
 
     def evaluate(self, atoms: Atoms) -> Labels:
         """Energy, forces and stress of a frame."""

@@ -19,6 +19,9 @@ AGREEMENT_S = 2.0
 FORWARD_S = 0.5
 """What mpirun gets to hand on the last words of a rank before MPI_Abort ends it: it drops what it has not read."""
 
+LOOK_AGAIN_S = 0.005
+"""How often ranks that sleep look whether the first one is done."""
+
 
 def ending(main: Callable[[], Any]) -> int:
     """Run `main` in a program of one process, and return the exit status: 0, or that of the exception that ended it.
@@ -91,6 +94,31 @@ def agree(comm: Any, action: Callable[[], Any]) -> Any:
     if told[1] is not None:
         raise told[1]
     return told[0]
+
+
+def agree_asleep(comm: Any, action: Callable[[], Any]) -> Any:
+    """As `agree`, of something that takes long: the other ranks sleep, and leave the cores to it."""
+    if comm.Get_size() == 1:
+        return action()
+    if comm.Get_rank() != 0:
+        done = comm.Ibarrier()
+        while not done.Test():
+            time.sleep(LOOK_AGAIN_S)
+        return agree(comm, lambda: None)
+    result: Any = None
+    problem: Exception | None = None
+    try:
+        result = action()
+    except Exception as raised:
+        problem = raised
+    comm.Ibarrier().Wait()
+
+    def give() -> Any:
+        if problem is not None:
+            raise problem
+        return result
+
+    return agree(comm, give)
 
 
 def _portable(problem: Exception) -> Exception:

@@ -35,21 +35,23 @@ from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.status import RunStatus
 
 if TYPE_CHECKING:
-    from lamplighter.driver.volume_scan import VolumeScanOfRun
+    from lamplighter.driver.volume_scan import OpenReference, VolumeScanOfRun
     from lamplighter.observables.volume_scan import VolumeScanOfModels
 
 
 @dataclass(frozen=True)
 class AtEnd:
-    """What is made of a run when it is over; the driver knows no reports, so that they are handed in.
+    """What follows the stages of a run. The driver knows no reports and no reference methods: they are handed in.
 
     Attributes:
         summary: Called by the first rank with the run folder, also where the run was interrupted.
         scan: Called by the first rank with the result of a volume scan and the folder that it is written to.
+        open_reference: Opens the reference of a volume scan, before the stages.
     """
 
     summary: Callable[[Path], None]
     scan: Callable[[VolumeScanOfModels, Path], None]
+    open_reference: OpenReference
 
 
 def carry_out(
@@ -113,7 +115,7 @@ def _run(
         completed: Run = agree(env.comm, lambda: _completed_before(run_file, at_end, execution.progress))
         return completed
     model_trust.require_trusted(env, plan.run.potential, trust, plan.run.volume_scan)
-    scan = _scan_of(plan.run, env, execution.progress)
+    scan = _scan_of(plan.run, env, execution.progress, at_end)
     stops.check("the run before its first step; the same command starts it")
     agree(env.comm, lambda: fill_folder(plan, start, hold))
     require_shared(env.comm, plan.folder)
@@ -182,13 +184,13 @@ def script_of(source: RunSource, output: str | os.PathLike[str] | None = None, r
     return text.lstrip("\n")
 
 
-def _scan_of(run_file: RunFile, env: Environment, progress: bool) -> VolumeScanOfRun | None:
+def _scan_of(run_file: RunFile, env: Environment, progress: bool, at_end: AtEnd) -> VolumeScanOfRun | None:
     """What follows the stages; imported only where something does."""
     if run_file.volume_scan is None:
         return None
     from lamplighter.driver.volume_scan import VolumeScanOfRun
 
-    return VolumeScanOfRun(run_file, env, progress)
+    return VolumeScanOfRun(run_file, env, progress, at_end.open_reference)
 
 
 def _carry_out_scan(plan: Plan, execution: Execution, status: RunStatus, scan: VolumeScanOfRun, at_end: AtEnd) -> None:

@@ -10,8 +10,9 @@ import contextlib
 import json
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -22,11 +23,11 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.volume_scan import VolumeScanSection
 from lamplighter.driver import classical
 from lamplighter.driver.environment import Environment
+from lamplighter.driver.evaluation import OpenEvaluator
 from lamplighter.driver.failure import agree
 from lamplighter.driver.interruption import Stop, StopRequests
 from lamplighter.driver.member_evaluator import evaluator_of
 from lamplighter.driver.members import Member, members_alone
-from lamplighter.driver.reference_method import CalculatorEvaluator, open_calculator
 from lamplighter.errors import ConfigError, ModelError, StructureError
 from lamplighter.observables.scan_frames import ScanFrames, frame_of_data, made_from
 from lamplighter.observables.volume_scan import Energies, VolumeScanOfModels, volume_scan
@@ -39,6 +40,9 @@ from lamplighter.structures.rigid_scan import require_densities
 
 Kept = dict[str, dict[int, Labels]]
 """What is known by method, then by place in `ScanFrames.everything`."""
+
+OpenReference = Callable[[str, Mapping[str, Any], str, Sequence[str]], OpenEvaluator]
+"""Opens a reference method of its name, options, who asks, and the elements; the first rank calls it."""
 
 REFERENCE = "reference"
 
@@ -71,6 +75,7 @@ class VolumeScanOfRun:
         run: A resolved run file with a volume scan.
         env: From `environment.prepare`.
         progress: Show the progress (rank 0).
+        open_reference: Reference methods are handed in: the driver knows none.
 
     Raises:
         ConfigError: the structure is not periodic, or a density is impossible.
@@ -78,7 +83,7 @@ class VolumeScanOfRun:
         LamplighterError, EnvironmentProblem: the reference cannot be opened.
     """
 
-    def __init__(self, run: RunFile, env: Environment, progress: bool) -> None:
+    def __init__(self, run: RunFile, env: Environment, progress: bool, open_reference: OpenReference) -> None:
         assert run.volume_scan is not None, "the run file has a volume scan"
         self._wanted: VolumeScanSection = run.volume_scan
         self._run = run
@@ -87,7 +92,8 @@ class VolumeScanOfRun:
         # of the first rank
         self._elements: Sequence[str] = ()
         self._frames: ScanFrames | None = None
-        self._reference: CalculatorEvaluator | None = None
+        self._open_reference = open_reference
+        self._reference: OpenEvaluator | None = None
         self._members: dict[str, Member] = agree(env.comm, self._prepare)
 
     def carry_out(self, leave: Callable[[VolumeScanOfModels, Path], None], stops: StopRequests) -> int:
@@ -143,7 +149,7 @@ class VolumeScanOfRun:
                 self._frames = self._made_from(atoms.repeat(run.structure.replicate), structure.source.name)
         if wanted.reference is not None:
             asked = "workflow.volume_scan.reference"
-            self._reference = open_calculator(wanted.reference, wanted.options, asked)
+            self._reference = self._open_reference(wanted.reference, wanted.options, asked, sorted(set(self._elements)))
         return members_alone(run, structure.elements)
 
     def _made(self) -> ScanFrames:
@@ -169,9 +175,10 @@ class VolumeScanOfRun:
         told = None
         if self._reference is not None:
             known = _Known(REFERENCE, kept, stops, lambda: stops.first, True, self._progress)
-            name = self._reference.name
+            name = Path(str(self._wanted.reference)).name
             name += " (reference)" if name in self._members else ""
-            told = frames.evaluated(self._reference.evaluate, name, known)
+            with self._reference as reference:
+                told = frames.evaluated(reference.evaluate, name, known)
         frames.write(Path(SCAN_FRAMES), told is not None)
         return told
 
