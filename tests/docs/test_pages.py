@@ -20,6 +20,7 @@ from lamplighter.campaign.campaign_file import CampaignSection
 from lamplighter.config import RunFile
 from lamplighter.config.loading import parse_run_file
 from lamplighter.config.problems import section_of
+from lamplighter.labelling.command_file import CommandSection
 
 from .pages import TOP, Block, anchors, blocks, links, pages, spans, text_of
 
@@ -68,6 +69,9 @@ def test_run_files_of_pages_are_valid(block: Block) -> None:
         return
     if "components" in content:
         parse_recipe(content, str(block))
+        return
+    if "command" in content:
+        section_of(CommandSection, content, str(block))
         return
     if "calculator" in content:  # a calculator file
         content = {"potential": content}

@@ -35,7 +35,9 @@ _ONE_FILE = re.compile(r"[^/\0]+")
 _SHELL_WORDS = ("cd", "export", "for", "if", "set", "source", "test", "ulimit", "while")
 
 
-class _Keys(ConfigSection):
+class CommandSection(ConfigSection):
+    """The keys of a command file (docs/how_to/label.md)."""
+
     command: str = Field(min_length=1)
     inputs: dict[str, Path] = Field(min_length=1)
     output: str = Field(min_length=1)
@@ -146,7 +148,7 @@ def read_command_file(path: Path) -> CommandMethod:
     """
     source = f"command file {path}"
     given = read_mapping(path, "command file", "command, inputs and output")
-    keys = section_of(_Keys, given, source)
+    keys = section_of(CommandSection, given, source)
     for name in (*keys.inputs, keys.output):
         if not _ONE_FILE.fullmatch(name) or name in (".", ".."):
             raise ConfigError(
