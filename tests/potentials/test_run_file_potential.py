@@ -205,8 +205,30 @@ def run(place: Place) -> float:
     return float(np.abs(np.array(found["curves"][0]["total"]) - expected).mean()) / N_ATOMS
 
 
+def label(place: Place) -> float:
+    """What a worker of the command opens; of several models it takes none, so that the first is given alone."""
+    from lamplighter.driver.members import members_of_run_file
+    from lamplighter.labelling.method import checked
+    from lamplighter.labelling.named_methods import named_method
+    from lamplighter.labelling.potentials import PotentialMethod
+
+    path = place.folder / "run.yaml"
+    members = list(members_of_run_file(path).values())
+    if len(members) == 1:
+        method = named_method(str(path))
+    else:
+        with pytest.raises(LamplighterError, match="describes 2 models"):
+            named_method(str(path))
+        method = PotentialMethod(path, members[0])
+    method.require_possible(bool(place.trusted))
+    with checked(method, list(TYPES)) as evaluator:
+        found = [evaluator.evaluate(atoms).energy for atoms in read(place.folder / "frames.xyz", ":")]
+    return float(np.abs(np.array(found) - place.energies).mean()) / N_ATOMS
+
+
 EVALUATE: dict[str, Callable[[Place], float]] = {
-    "errors": errors, "decompose": decompose, "transfer": transfer, "scan": scan, "report": report, "run": run,
+    "label": label, "errors": errors, "decompose": decompose, "transfer": transfer, "scan": scan, "report": report,
+    "run": run,
 }  # fmt: skip
 """Commands that take a run file and evaluate its potential: the mean error in energy, eV per atom, that they find."""
 

@@ -16,6 +16,7 @@ NAMES = {name for key, name in vars(names).items() if key.isupper() and isinstan
 OTHERS = {  # files that are no run folder's
     "config/loading.py": {"run.yaml"},  # it lies below: named to a user who gives a folder in place of a run file
     "conformance/measurements.py": {"structure.data"},
+    "labelling/command_file.py": {"inputs"},  # a key of command files
     "model_files/nequip_compiled_file.py": {"inputs"},
 }
 
