@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 5
+#define LAMPLIGHTER_BRIDGE_VERSION 6
 #define LAMPLIGHTER_USE_BRIDGE 2
 
 /* What a model is given at each step. */
@@ -119,6 +119,18 @@ int lamplighter_reverse_exchange(void *pair, const void *in, void *out, int32_t 
 
 /* Seconds that the native engine has spent in this process so far, and its evaluations. */
 void lamplighter_native_timing(double *seconds, int64_t *evaluations);
+
+/* What the exchanges above, and the like of the native engine and of committees, took in this process
+   so far. While LAMMPS' timer synchronises (`timer sync`), ranks meet before each exchange, and
+   `waiting` is what that took; `seconds` are without it then, and hold all waiting otherwise. */
+typedef struct {
+  double seconds;
+  double waiting;
+  int64_t rounds; /* in each, a message travels to each neighbour of this rank */
+  int64_t bytes;  /* of one row, in all rounds together */
+} lamplighter_exchange_totals;
+
+void lamplighter_exchange_timing(lamplighter_exchange_totals *totals);
 
 #ifdef __cplusplus
 }

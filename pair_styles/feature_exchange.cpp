@@ -7,6 +7,7 @@
 #include "atom.h"
 #include "comm.h"
 #include "pair.h"
+#include "timer.h"
 
 #include <algorithm>
 #include <cstring>
@@ -22,6 +23,18 @@ template <typename T> void add_elements(char *to, const void *from, int count)
   for (int k = 0; k < count; k++) sum[k] += term[k];
 }
 
+lamplighter_exchange_totals totals = {0.0, 0.0, 0, 0};
+
+/* Adds the time of a scope to the totals. */
+class Stopwatch {
+ public:
+  Stopwatch() : began_(platform::walltime()) {}
+  ~Stopwatch() { totals.seconds += platform::walltime() - began_; }
+
+ private:
+  double began_;
+};
+
 }    // namespace
 
 FeatureExchange::FeatureExchange(LAMMPS *lmp, Pair *through) :
@@ -32,6 +45,8 @@ FeatureExchange::FeatureExchange(LAMMPS *lmp, Pair *through) :
 
 void FeatureExchange::forward(const void *in, void *out, int width, int element_size)
 {
+  wait_for_others();
+  const Stopwatch stopwatch;
   begin(in, out, atom->nlocal, width, element_size);
   const int most = MAX_DOUBLES_PER_MESSAGE * (8 / element_size);
   for (int first = 0; first < width; first += most) {
@@ -42,6 +57,8 @@ void FeatureExchange::forward(const void *in, void *out, int width, int element_
 
 void FeatureExchange::reverse(const void *in, void *out, int width, int element_size)
 {
+  wait_for_others();
+  const Stopwatch stopwatch;
   const size_t nlocal = atom->nlocal, nall = nlocal + atom->nghost;
   begin(in, out, nall, width, element_size);
   const int most = MAX_DOUBLES_PER_MESSAGE * (8 / element_size);
@@ -50,6 +67,17 @@ void FeatureExchange::reverse(const void *in, void *out, int width, int element_
     comm->reverse_comm(through_, doubles_of_chunk());
   }
   if (nall > nlocal) memset(rows_ + stride_ * nlocal, 0, stride_ * (nall - nlocal));
+}
+
+/* As LAMMPS does before each part of a step that it times, if its timer synchronises: so that what is
+   sent can be told from what is waited for. */
+
+void FeatureExchange::wait_for_others()
+{
+  if (!timer->has_sync()) return;
+  const double began = platform::walltime();
+  MPI_Barrier(world);
+  totals.waiting += platform::walltime() - began;
 }
 
 /* The rows are exchanged where `out` has them. */
@@ -67,6 +95,8 @@ void FeatureExchange::set_chunk(int first, int count)
   offset_ = (size_t) first * element_bytes_;
   chunk_elements_ = count;
   chunk_bytes_ = (size_t) count * element_bytes_;
+  totals.rounds++;
+  totals.bytes += (int64_t) chunk_bytes_;
 }
 
 int FeatureExchange::doubles_of_chunk() const
@@ -132,4 +162,9 @@ extern "C" int lamplighter_reverse_exchange(void *pair, const void *in, void *ou
     return 1;
   }
   return 0;
+}
+
+extern "C" void lamplighter_exchange_timing(lamplighter_exchange_totals *found)
+{
+  *found = totals;
 }

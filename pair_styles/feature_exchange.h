@@ -37,6 +37,7 @@ class FeatureExchange : protected Pointers {
   size_t stride_, offset_, chunk_bytes_;
   int chunk_elements_, element_bytes_;
 
+  void wait_for_others();
   void begin(const void *in, void *out, size_t nrows, int width, int element_size);
   void set_chunk(int first, int count);
   int doubles_of_chunk() const;

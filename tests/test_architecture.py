@@ -44,7 +44,8 @@ ARROWS: dict[str, set[str]] = {
     "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
     "labelling": {"driver", "run_folder", "model_files", "structures", "config", "cluster", DOOR},
     "conformance": {"potentials", "driver", "config"},
-    "scaling": {"driver", "observables", "run_folder", "model_files", "analysis", "structures", "config", DOOR},
+    "scaling": {"driver", "cluster", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
+    | {DOOR},
     "cli": {
         "api",
         "building",

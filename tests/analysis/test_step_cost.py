@@ -20,9 +20,20 @@ def predictors() -> np.ndarray:
     return np.array([step_cost.cubic_predictors(n, p, DENSITY, CUTOFF) for n, p in PLACES])
 
 
+def exchange(sent_for_ghosts: float = 1e-6) -> np.ndarray:
+    """Of several ranks, what ghosts and messages take; nothing on one."""
+    rows = predictors()
+    return np.where(rows[:, 2] > 0.0, rows[:, 1] * sent_for_ghosts + rows[:, 2] * KNOWN[2], 0.0)
+
+
+def times() -> np.ndarray:
+    """Ghosts cost 3 µs of work, and 1 µs to be sent where there are several ranks."""
+    return predictors() @ (KNOWN * [1, 0.75, 0, 1]) + exchange()
+
+
 def test_known_terms_are_found_again_exactly_and_within_their_errors() -> None:
-    exact = predictors() @ KNOWN
-    found = step_cost.fit(predictors(), exact, np.zeros(len(exact)))
+    exact = times()
+    found = step_cost.fit(predictors(), exact, np.zeros(len(exact)), exchange())
     assert found.values == pytest.approx(KNOWN, rel=1e-6)
     assert np.abs(found.residuals).max() < 1e-9
     assert found.told_apart
@@ -31,13 +42,21 @@ def test_known_terms_are_found_again_exactly_and_within_their_errors() -> None:
     pulls = []
     for seed in range(40):
         noisy = exact * (1.0 + 0.02 * np.random.default_rng(seed).standard_normal(len(exact)))
-        made = step_cost.fit(predictors(), noisy, 0.02 * exact, seed=seed)
+        made = step_cost.fit(predictors(), noisy, 0.02 * exact, exchange(), seed=seed)
         assert np.all(made.values >= 0.0)
         seconds, error = made.seconds(step_cost.cubic_predictors(20_000, 32, DENSITY, CUTOFF))
         truth = step_cost.cubic_predictors(20_000, 32, DENSITY, CUTOFF) @ KNOWN
         pulls.append((seconds - truth) / error)
     assert 0.6 < np.std(pulls) < 1.6  # the error of a prediction is the scatter of predictions
     assert abs(np.mean(pulls)) < 0.8
+
+
+def test_messages_are_not_given_what_ranks_lose_by_sharing_a_memory() -> None:
+    slowed = np.where(predictors()[:, 2] > 0.0, 1.15, 1.0)  # whatever is computed, on several ranks
+    made = (times() - exchange()) * slowed + exchange()
+    found = step_cost.fit(predictors(), made, 0.01 * made, exchange())
+    assert found.values[2] == pytest.approx(KNOWN[2], rel=1e-6)
+    assert np.abs(found.residuals).max() > 0.05
 
 
 def test_what_times_do_not_tell_is_not_known() -> None:
@@ -49,14 +68,17 @@ def test_what_times_do_not_tell_is_not_known() -> None:
     single = step_cost.fit(one_rank[:1], one_rank[:1] @ KNOWN, np.zeros(1))
     assert single.known == (True, False, False, False)
     assert not single.told_apart
+    unmeasured = step_cost.fit(predictors(), times(), 0.01 * times())
+    assert not unmeasured.known[2]
+    assert not unmeasured.told_apart
     with pytest.raises(ValueError, match="positive"):
         step_cost.fit(one_rank, np.zeros(3), np.zeros(3))
 
 
 def test_a_fit_that_does_not_describe_the_times_has_wide_errors() -> None:
-    exact = predictors() @ KNOWN
-    bent = exact * np.where(np.arange(len(exact)) % 2, 1.2, 0.8)
-    assert np.all(step_cost.fit(predictors(), bent, 1e-4 * bent).errors > 5.0 * 1e-4 * KNOWN)
+    uneven = np.where(np.arange(len(PLACES)) % 3, 1.2, 0.8)
+    bent = times() * uneven
+    assert np.all(step_cost.fit(predictors(), bent, 1e-4 * bent, exchange() * uneven).errors > 5.0 * 1e-4 * KNOWN)
 
 
 def test_ghosts_and_messages_of_cubes_are_those_of_paper() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from lammps_evaluation import load, open_lammps
 
 import structures
+from lamplighter.potentials.bridge.callbacks import total_exchange
 
 MOVE = (
     "neighbor 0.5 bin\nneigh_modify every 1 delay 0 check yes\nvelocity all create 3000 7 loop all\nfix m all nve\n"
@@ -39,11 +41,19 @@ def found_with(words: str, models: list[str]) -> dict[str, np.ndarray]:
         "energies": np.array(lmp.gather("c_e", 1, 1)),
         "energy": np.array(lmp.get_thermo("pe")),
     }
+    found["exchange"] = exchange_of_an_evaluation()
     # the values stay with their atoms when these move to other ranks, until the next evaluation
     lmp.commands_string(MOVE)
     found["later"] = np.array(lmp.gather("f_v", 1, 1))
     found["step"] = np.array(lmp.extract_compute("c", 0, 1)[6])
     return found
+
+
+def exchange_of_an_evaluation() -> np.ndarray:
+    """Seconds, of them waiting, rounds and bytes a row, where LAMMPS' timer synchronises."""
+    before = np.array(astuple(total_exchange()))
+    lmp.commands_string("timer normal sync\nrun 0 post no\ntimer normal nosync")
+    return np.array(astuple(total_exchange())) - before
 
 
 folder, asked = Path(sys.argv[1]), json.loads(sys.argv[2])

@@ -120,6 +120,21 @@ def test_variances_are_those_of_the_members(
 
 
 @pytest.mark.mpi
+@pytest.mark.parametrize("words", [ALONE, BRIDGE])
+def test_what_members_exchange_is_counted(evaluated: Evaluations, words: str) -> None:
+    seconds, waiting, rounds, row_bytes = evaluated(2, words)["exchange"]
+    # of each member the features of one layer and their gradients, 6 channels or those of whole vector registers;
+    # then three numbers of each member
+    width = 8 if words == ALONE else 6
+    assert rounds == MEMBERS * 2 + 1
+    assert row_bytes == 8 * (MEMBERS * 2 * width + 3 * MEMBERS)
+    assert seconds > 0.0
+    assert waiting > 0.0
+    alone = evaluated(1, words)["exchange"]
+    assert alone[3] < row_bytes / 2  # features need no exchange
+
+
+@pytest.mark.mpi
 def test_the_mean_of_the_members_drives(evaluated: Evaluations, expected: dict[str, np.ndarray]) -> None:
     found = evaluated(*MEAN)
     np.testing.assert_allclose(found["forces"], expected["forces"].mean(axis=0), rtol=0, atol=1e-8)

@@ -31,6 +31,7 @@ RUN: dict[str, Any] = {
     },
     "committee": 10,
     "velocities": "80 K",
+    "domains": {"processors": "* * 1"},
     "guard": {"temperature": "2000 K", "variance": 10},
     "stages": [{"type": "nve", "length": "1 ps", "timestep": "2 fs"}],
 }
@@ -93,7 +94,10 @@ def test_the_same_command_goes_on_and_what_changed_is_named(measured: Path) -> N
     assert lines.read_text().startswith(before)
     made = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [(each["atoms"], each["ranks"]) for each in made] == [(256, 1), (512, 1), (256, 2)]
-    assert made[2]["grid"].count(2) == 1
+    assert sorted(made[2]["grid"][:2]) == [1, 2]  # as the run file says
+    apart = made[2]["blocks"]["synchronised"]
+    assert all(each["parts"]["Comm"] > 0.0 and each["parts"]["Sync"] > 0.0 for each in apart)
+    assert "exchange alone" in done.stdout
 
     edited = {**RUN, "stages": [{"type": "nve", "length": "1 ps", "timestep": "1 fs"}]}
     (measured / "other.yaml").write_text(yaml.safe_dump(edited))

@@ -46,13 +46,14 @@ def test_ranks_are_no_more_than_cores() -> None:
 def test_what_tells_most_comes_first() -> None:
     variants = [Variant(name, RUN, name, "auto", "auto") for name in "ab"]
     sizes = [(1, 1, 1), (2, 1, 1), (2, 2, 1)]
-    cases = in_order(variants, sizes, 100, sizes[0], [1, 2, 4], None, ["guard"])
+    cases = in_order(variants, sizes, 100, sizes[0], [1, 2, 4], None, ["guard"], ["synchronised"])
     assert len({each.key for each in cases if each.variant is variants[0]}) == 9
     assert [(each.atoms, each.ranks, each.variant.name) for each in cases[:4]] == [
         (100, 4, "a"), (100, 4, "b"), (100, 1, "a"), (100, 1, "b"),
     ]  # fmt: skip
     assert [(each.atoms, each.ranks) for each in cases[4:8:2]] == [(400, 4), (400, 1)]
-    assert all(bool(each.sides) == (each.atoms == 100) for each in cases)
+    assert all(("guard" in each.sides) == (each.atoms == 100) for each in cases)
+    assert all(("synchronised" in each.sides) == (each.ranks > 1) for each in cases)
     assert "replicate:\n- 2\n- 2\n- 1\n" in cases[4].run_file.replace("  -", "-").replace("  replicate", "replicate")
 
 

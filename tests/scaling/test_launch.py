@@ -74,6 +74,8 @@ def test_launchers_in_the_users_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LamplighterError, match="must hold"):
         launch.command_for(4, ["a"], "srun -n 4")
     monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "1(x2)")  # of a node that has more
+    assert launch.cores() == 1
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
     monkeypatch.setattr(launch.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setenv("SLURM_NTASKS", "64")

@@ -20,8 +20,8 @@ TERMS = ("atoms", "ghosts", "messages", "constant")
 
 UNITS = ("s/atom", "s/ghost", "s/message", "s")
 
-_DROPPED_FIRST = (3, 2, 1)
-"""Which terms are left out, in this order, where there are fewer times than terms."""
+_OF_WORK, _OF_EXCHANGE = (0, 1, 3), (1, 2)
+"""The terms that are fitted to what a rank computes, and to what it exchanges: ghosts cost in both."""
 
 RESAMPLINGS = 400
 
@@ -57,16 +57,22 @@ class StepCost:
         return np.asarray(predictors * self.values, dtype=float)
 
 
-def fit(predictors: Floats, seconds: Floats, errors: Floats, seed: int = 1) -> StepCost:
+def fit(predictors: Floats, seconds: Floats, errors: Floats, exchange: Floats | None = None, seed: int = 1) -> StepCost:
     """Non-negative least squares of relative differences; errors by resampling.
 
+    What ranks exchange is fitted by itself, as b G + c M, and all else as a N/P + b G + d: messages are a small part of
+    a step, and would else be given what ranks lose by sharing caches and memory. On one rank nothing is exchanged that
+    a message would be needed for, and the copies of periodic images count as work.
+
     Each time is drawn again about its fitted value, with the larger one of its own error and of the scatter of the
-    fit, so that what the four terms cannot describe widens the errors.
+    fit, so that what the terms cannot describe widens the errors.
 
     Args:
         predictors: N/P, G, M and 1 of each time, shape (n, 4).
         seconds: Of a step, shape (n,), positive.
         errors: One standard error of each, shape (n,), s.
+        exchange: What of it is exchange between ranks, without waiting for them, shape (n,), s; None: nothing is known
+            of it.
         seed: Of the resampling.
 
     Raises:
@@ -76,38 +82,72 @@ def fit(predictors: Floats, seconds: Floats, errors: Floats, seed: int = 1) -> S
     """
     if not len(seconds) or not np.all(seconds > 0.0):
         raise ValueError("times of steps must be positive, and one at the least must be there")
-    active = [k for k in range(4) if np.any(predictors[:, k] > 0.0)]
-    notes = [f"{TERMS[k]}: no measurement has any" for k in range(4) if k not in active]
-    present = len(active)
-    distinct = len(np.unique(predictors, axis=0))
-    for k in _DROPPED_FIRST:
-        if len(active) > distinct and k in active:
+    generator = np.random.default_rng(seed)
+    several = predictors[:, 2] > 0.0
+    sent = np.zeros(len(seconds)) if exchange is None else np.where(several, np.minimum(exchange, 0.9 * seconds), 0.0)
+    work = _fit(predictors, seconds - sent, errors, _OF_WORK, generator)
+    notes = list(work.notes)
+    parts = [work]
+    if np.any(sent > 0.0):
+        at = sent > 0.0
+        # the error of a step is that of its work: of the exchange the scatter of the fit is all that is known
+        parts.append(_fit(predictors[at], sent[at], np.zeros(int(at.sum())), _OF_EXCHANGE, generator))
+        notes += parts[1].notes
+    else:
+        notes.append("messages: no measurement has any" if not several.any() else "messages: exchange was not measured")
+    values, spread = sum(each.values for each in parts), np.full(4, math.nan)
+    samples = np.asarray(sum(each.samples for each in parts))
+    known = tuple(any(k in each.active for each in parts) for k in range(4))
+    spread[list(known)] = samples[:, list(known)].std(axis=0)
+    left = seconds - predictors @ work.values
+    if len(parts) == 2:
+        left -= np.where(sent > 0.0, predictors @ parts[1].values, 0.0)
+    apart = all(each.told_apart for each in parts) and (len(parts) == 2 or not several.any())
+    return StepCost(values, spread, known, apart, left / seconds, samples, tuple(dict.fromkeys(notes)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    values: Floats
+    samples: Floats
+    active: tuple[int, ...]
+    told_apart: bool
+    notes: tuple[str, ...]
+
+
+def _fit(
+    predictors: Floats, seconds: Floats, errors: Floats, terms: tuple[int, ...], generator: np.random.Generator
+) -> _Fitted:
+    """Some of the terms; where there are fewer times than terms, the last of them are left out first."""
+    present = [k for k in terms if np.any(predictors[:, k] > 0.0)]
+    active, notes = list(present), []
+    distinct = len(np.unique(predictors[:, present], axis=0))
+    for k in sorted(present, reverse=True):
+        if len(active) > distinct:
             active.remove(k)
             notes.append(f"{TERMS[k]}: {distinct} combination(s) of atoms and ranks do not tell it from the others")
-    weighted = predictors[:, active] / seconds[:, None]
-    # columns of like size: else the solver's tolerance decides which of them are zero
-    scale = np.linalg.norm(weighted, axis=0)
-    solution = nnls(weighted / scale, np.ones(len(seconds)))[0] / scale
-    fitted = predictors[:, active] @ solution
+
+    def solve(times: Floats) -> Floats:
+        weighted = predictors[:, active] / times[:, None]
+        # columns of like size: else the solver's tolerance decides which of them are zero
+        scale = np.linalg.norm(weighted, axis=0)
+        solution = np.zeros(4)
+        solution[active] = nnls(weighted / scale, np.ones(len(times)))[0] / scale
+        return solution
+
+    values = solve(seconds)
+    fitted = predictors @ values
     residuals = (seconds - fitted) / seconds
     free = len(seconds) - len(active)
     scatter = math.sqrt(float(residuals @ residuals) / free) if free > 0 else 0.0
     if free <= 0:
         notes.append("as many terms as times: the errors are those of the times alone")
     sigma = np.maximum(np.nan_to_num(errors / seconds), scatter) * seconds
-    generator = np.random.default_rng(seed)
     samples = np.zeros((RESAMPLINGS, 4))
     for row in samples:
-        drawn = np.maximum(fitted + sigma * generator.standard_normal(len(seconds)), 1e-3 * fitted)
-        again = predictors[:, active] / drawn[:, None]
-        size = np.linalg.norm(again, axis=0)
-        row[active] = nnls(again / size, np.ones(len(seconds)))[0] / size
-    values, spread = np.zeros(4), np.full(4, math.nan)
-    values[active] = solution
-    spread[active] = samples[:, active].std(axis=0)
-    known = tuple(k in active for k in range(4))
-    apart = len(active) == present
-    return StepCost(values, spread, known, apart, residuals, samples, tuple(notes))  # type: ignore[arg-type]
+        drawn = fitted + sigma * generator.standard_normal(len(seconds))
+        row[:] = solve(np.maximum(drawn, 1e-3 * np.maximum(fitted, 1e-3 * seconds)))
+    return _Fitted(values, samples, tuple(active), len(active) == len(present), tuple(notes))
 
 
 def messages(grid: Sequence[int], lengths: Sequence[float], cutoff: float) -> int:
@@ -152,18 +192,20 @@ class Network:
         latency_s: Of a message, s.
         bandwidth: Of a node, bytes/s; its ranks share it.
         ranks_per_node: Of a full node.
-        ghost_bytes: That travel for each ghost in a step, all exchanges together.
-        exchanges: How often in a step something travels.
+        ghost_bytes: That travel for each ghost in a step, all exchanges together; None: not known.
+        exchanges: How often in a step something travels; None: not known.
     """
 
     latency_s: float
     bandwidth: float
     ranks_per_node: int
-    ghost_bytes: float
-    exchanges: int
+    ghost_bytes: float | None
+    exchanges: int | None
 
     def seconds(self, predictors: Floats, ranks: float) -> float:
         """What it adds to a step, s: nothing within one node; beyond, all messages are taken to leave the node."""
+        assert self.ghost_bytes is not None, "what travels is known"
+        assert self.exchanges is not None, "what travels is known"
         if ranks <= self.ranks_per_node:
             return 0.0
         sharing = min(self.ranks_per_node, ranks)

@@ -103,9 +103,16 @@ def bench(
         ),
     ] = None,
     ghost_bytes: Annotated[
-        float, typer.Option(help="Take this number of bytes a ghost and step on paper, all exchanges together.")
-    ] = 2000.0,
-    exchanges: Annotated[int, typer.Option(help="Take this number of exchanges a step on paper.", min=1)] = 4,
+        float | None,
+        typer.Option(
+            help="Take this number of bytes a ghost and step on paper, all exchanges together; the default is what was "
+            "measured."
+        ),
+    ] = None,
+    exchanges: Annotated[
+        int | None,
+        typer.Option(help="Take this number of exchanges a step on paper; the default is what was measured.", min=1),
+    ] = None,
     csv: options.Csv = None,
     figure: Annotated[Path | None, typer.Option(help="Draw strong scaling into this file.", metavar="FILE")] = None,
     as_json: options.Json = False,

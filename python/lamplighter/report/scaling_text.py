@@ -47,9 +47,15 @@ def machine_in_words(scaling: Scaling) -> str:
 def network_in_words(scaling: Scaling) -> str:
     """The figures that are taken on paper."""
     net = scaling.network
+    travels = {
+        each.variant: f"{each.network.ghost_bytes:.0f} bytes a ghost in {each.network.exchanges} exchanges a step"
+        for each in scaling.variants
+    }
+    alike = len(set(travels.values())) == 1
+    sent = next(iter(travels.values())) if alike else "; ".join(f"{name}: {what}" for name, what in travels.items())
     return (
         f"cubic domains; network: {1e6 * net.latency_s:g} µs, {net.bandwidth / 1e9:g} GB/s a node of "
-        f"{net.ranks_per_node} ranks, {net.ghost_bytes:g} bytes a ghost, {net.exchanges} exchanges a step"
+        f"{net.ranks_per_node} ranks; {sent}"
     )
 
 
@@ -120,19 +126,19 @@ def weak(scaling: Scaling) -> Rows:
 def parts(scaling: Scaling) -> Rows:
     """LAMMPS' account of each plain step."""
     names = list(PARTS.values())
-    head = ["", "atoms", "ranks", *names, "of it waiting", "ghosts", "list built every"]
+    head = ["", "atoms", "ranks", *names, "of it waiting", "exchange alone", "ghosts", "list built every"]
     body = []
     for each in scaling.measurements:
-        waiting = "–" if each.waiting is None else f"{1e3 * each.waiting:.3g}"
+        apart = ["–" if one is None else f"{1e3 * one:.3g}" for one in (each.waiting, each.exchanged)]
         every = f"{each.rebuilt_every:.0f} steps" if math.isfinite(each.rebuilt_every) else "never"
         values = [f"{1e3 * each.parts.get(name, 0.0):.3g}" for name in names]
-        body.append([each.variant, str(each.atoms), str(each.ranks), *values, waiting, f"{each.ghosts:.0f}", every])
+        body.append([each.variant, str(each.atoms), str(each.ranks), *values, *apart, f"{each.ghosts:.0f}", every])
     return head, body
 
 
 def added(scaling: Scaling) -> Rows:
-    """Guard, committee, skins as they are; of outputs what one costs, and what that comes to in the run file."""
-    head = ["", "atoms", "ranks", "what", "ms/step", "±", "of a step"]
+    """Guard, committee, skins as they are; outputs as often as the run file writes them."""
+    head = ["", "atoms", "ranks", "what", "ms/step", "±", "of a step", "of it exchange"]
     body = []
     for each in scaling.measurements:
         for name, time in each.added.items():
@@ -140,8 +146,9 @@ def added(scaling: Scaling) -> Rows:
             if shown is None:
                 continue
             share = f"{100 * shown.seconds / each.step.seconds:+.1f} %"
+            exchange = f"{1e3 * each.added_exchange[name]:.3g}" if name in each.added_exchange else "–"
             body.append([each.variant, str(each.atoms), str(each.ranks), what, f"{1e3 * shown.seconds:.3g}",
-                         _error(shown), share])  # fmt: skip
+                         _error(shown), share, exchange])  # fmt: skip
     return head, body
 
 
@@ -194,13 +201,14 @@ def scaling_table(scaling: Scaling) -> Table:
     """A row each measurement, seconds a step."""
     sides = sorted({name for each in scaling.measurements for name in each.added})
     header = ["model", "dtype", "engine", "atoms", "ranks", "threads", "steps", "blocks", "step_s", "step_error_s",
-              *(f"{name.replace(' ', '_')}_s" for name in PARTS.values()), "waiting_s", "ghosts", "messages",
+              *(f"{name.replace(' ', '_')}_s" for name in PARTS.values()), "waiting_s", "exchange_alone_s", "exchanges",
+              "ghost_bytes", "ghosts", "messages",
               "memory_MB", *(f"added_{name.replace(' ', '_')}_s" for name in sides)]  # fmt: skip
     body: list[list[object]] = [
         [
             each.model, each.dtype, each.engine, each.atoms, each.ranks, each.threads, each.steps, each.rounds,
             each.step.seconds, each.step.error, *(each.parts.get(name) for name in PARTS.values()), each.waiting,
-            each.ghosts, each.messages, each.memory_MB,
+            each.exchanged, each.exchanges, each.row_bytes, each.ghosts, each.messages, each.memory_MB,
             *(each.added[name].seconds if name in each.added else None for name in sides),
         ]
         for each in scaling.measurements
@@ -260,8 +268,9 @@ def breakdown_figure(scaling: Scaling) -> Figure:
         share = np.array([each.parts.get(name, 0.0) / whole for each, whole in zip(shown, total, strict=True)])
         axes[0].barh(range(len(shown)), 100 * share, left=left, color=PALETTE[place % len(PALETTE)], label=name)
         left += 100 * share
-    axes[0].set_yticks(range(len(shown)), [f"{each.atoms} on {each.ranks}" for each in shown], fontsize="small")
+    axes[0].set_yticks(range(len(shown)), _of_several(scaling), fontsize="small")
     axes[0].set(xlabel="% of a step", ylabel="atoms on ranks")
+    axes[0].invert_yaxis()
     axes[0].legend(fontsize="x-small", frameon=True)
     return figure
 
@@ -294,6 +303,14 @@ def residual_figure(scaling: Scaling) -> Figure:
     axes[0].set(xlabel="atoms / rank", ylabel="(measured − fitted) / %")
     axes[0].legend(fontsize="small", frameon=False)
     return figure
+
+
+def _of_several(scaling: Scaling) -> list[str]:
+    several = len(scaling.variants) > 1
+    return [
+        f"{each.variant}: {each.atoms} on {each.ranks}" if several else f"{each.atoms} on {each.ranks}"
+        for each in scaling.measurements
+    ]
 
 
 def _log(axis: Any) -> None:
@@ -334,6 +351,7 @@ def _as_json(scaling: Scaling) -> dict[str, Any]:
                 for k, (name, unit) in enumerate(zip(step_cost.TERMS, step_cost.UNITS, strict=True))
             },
             "residuals": cost.residuals,
+            "network": each.network,
             "limit": {"what": each.limits[0], "share": each.limits[1]},
             "on_paper": each.on_paper,
             "stops_at_ranks": each.stops,

@@ -19,7 +19,7 @@ from lamplighter.analysis.step_cost import Network
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import classical, preflight, provenance
+from lamplighter.driver import classical, other_python, preflight, provenance
 from lamplighter.driver.pair_setup import pair_setup
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.driver.stage_steps import first_timestep, interval_in_steps
@@ -31,13 +31,17 @@ from lamplighter.run_folder.names import RUN_FILE
 from lamplighter.run_folder.writing import write_json
 from lamplighter.scaling import budget, launch
 from lamplighter.scaling.cases import Case, Variant, in_order, rank_counts, replicates
-from lamplighter.scaling.sides import sides_of
+from lamplighter.scaling.sides import SYNCHRONISED, sides_of
 from lamplighter.scaling.store import Store
 
+WORKER = "lamplighter.scaling.worker"
 HANGS_AFTER = 6.0
 """A measurement that takes so many times its share hangs, and is ended."""
 
 HANGS_NOT_BEFORE_S = 60.0
+LONGEST_INTERVAL = 20
+"""Of a committee, steps; tried where none are given."""
+
 SKINS = (1.0, 1.5, 3.0)
 """Å; tried beside that of the run file."""
 
@@ -114,13 +118,15 @@ def bench(wishes: Wishes, folder: Path, say: Callable[[str], None]) -> Scaling:
     sizes = replicates(wishes.sizes, structure.n_atoms, own, lengths, structure.periodic)
     variants = _variants(run, wishes)
     for each in variants:
+        if each.run.potential.python is not None:
+            other_python.require_program(each.run.potential.python)
         checked = preflight.checked(each.run.potential, max(ranks), evaluates=each.run.potential.python is None)
         pair_setup(checked, structure.elements)
     intervals = _intervals(run, wishes)
     skins = list(SKINS if wishes.skins is None else wishes.skins)
     sides = sides_of(run, intervals, skins)
     reference = own if own in sizes else min(sizes, key=lambda each: abs(math.log(math.prod(each) / math.prod(own))))
-    cases = in_order(variants, sizes, structure.n_atoms, reference, ranks, wishes.threads, sides)
+    cases = in_order(variants, sizes, structure.n_atoms, reference, ranks, wishes.threads, sides, [SYNCHRONISED])
 
     store = Store(folder)
     lock = RunLock(folder, lambda: say(f"another process has taken {folder}"))
@@ -208,7 +214,8 @@ def _intervals(run: RunFile, wishes: Wishes) -> list[int]:
         return sorted(set(wishes.intervals))
     if run.committee is None:
         return []
-    every = run.committee.every
+    # an evaluation of the others costs the same at any interval: long ones would take long blocks
+    every = min(run.committee.every, LONGEST_INTERVAL)
     return sorted({max(1, every // 2), every})
 
 
@@ -282,10 +289,8 @@ def _measure(case: Case, store: Store, course: _Course, wishes: Wishes, chance: 
         folder = Path(name)
         (folder / RUN_FILE).write_text(case.run_file, encoding="utf-8")
         write_json(folder / "sides.json", case.sides)
-        program = [
-            str(python or sys.executable), "-m", "lamplighter.scaling.worker", f"{chance.seconds:.3f}",
-            str(case.threads or 0),
-        ]  # fmt: skip
+        words = [f"{chance.seconds:.3f}", str(case.threads or 0)]
+        program = [*other_python.module_in(python or Path(sys.executable), WORKER), *words]
         limit = left
         if course.known:
             limit = min(left, max(HANGS_NOT_BEFORE_S, HANGS_AFTER * max(chance.seconds, chance.least)))
@@ -355,7 +360,9 @@ def _latest(lines: Sequence[dict[str, Any]]) -> list[Any]:
         raise RunFolderError(f"a measurement is damaged ({problem}): remove its line") from problem
 
 
-def network_of(latency_s: float, bandwidth: float, ranks_per_node: int, ghost_bytes: float, exchanges: int) -> Network:
+def network_of(
+    latency_s: float, bandwidth: float, ranks_per_node: int, ghost_bytes: float | None, exchanges: int | None
+) -> Network:
     """The figures of a network.
 
     Raises:
@@ -363,6 +370,6 @@ def network_of(latency_s: float, bandwidth: float, ranks_per_node: int, ghost_by
     """
     made = Network(latency_s, bandwidth, ranks_per_node, ghost_bytes, exchanges)
     for name, value in asdict(made).items():
-        if not (value > 0 and math.isfinite(value)):
+        if value is not None and not (value > 0 and math.isfinite(value)):
             raise LamplighterError(f"{name.replace('_', ' ')} of the network must be positive, got {value:g}")
     return made

@@ -57,6 +57,6 @@ def share(case: Case, known: Sequence[Cost], left_s: float, waiting: int, longes
         nearest = min(own, key=lambda each: (abs(each.atoms - case.atoms), abs(each.ranks - case.ranks)))
         # atoms' own work alone: ghosts and messages make small domains slower than that
         step = nearest.step_s * (case.atoms / case.ranks) / (nearest.atoms / nearest.ranks)
-        least = nearest.startup_s + _STEPS_AT_LEAST * (1 + len(case.sides)) * step
+        least = nearest.startup_s + _STEPS_AT_LEAST * (1 + 2 * len(case.sides)) * step
     fair = min(longest_s, left_s / max(waiting, 1))
     return Share(max(fair, min(least, left_s)), least)

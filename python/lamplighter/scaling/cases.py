@@ -153,12 +153,18 @@ def in_order(
     ranks: Sequence[int],
     threads: int | None,
     sides: Sequence[str],
+    of_several_ranks: Sequence[str] = (),
 ) -> list[Case]:
     """All cases, what tells most first: a budget may end anywhere.
 
     First the reference size on all ranks and on one, with all sides; then the largest and smallest sizes on the same,
-    which tell the terms apart; then what lies between; each for all variants before the next.
+    which tell the terms apart; then what lies between; each for all variants before the next. `of_several_ranks` are
+    measured at all sizes, where there is more than one rank.
     """
+
+    def sides_at(size: tuple[int, int, int], count: int) -> tuple[str, ...]:
+        several = tuple(of_several_ranks) if count > 1 else ()
+        return several + (tuple(sides) if size == reference else ())
 
     def importance(place: tuple[tuple[int, int, int], int]) -> tuple[int, int, int]:
         size, count = place
@@ -168,7 +174,7 @@ def in_order(
         return group, math.prod(size), -count
 
     return [
-        Case(variant, size, unit * math.prod(size), count, threads, tuple(sides) if size == reference else ())
+        Case(variant, size, unit * math.prod(size), count, threads, sides_at(size, count))
         for size, count in sorted(itertools.product(sizes, ranks), key=importance)
         for variant in variants
     ]

@@ -8,12 +8,14 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lamplighter import launcher
+from lamplighter.cluster import allocation
 from lamplighter.driver.environment import available_cores
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 
@@ -47,11 +49,15 @@ def in_allocation() -> bool:
 
 def cores() -> int:
     """Cores that ranks may have: of the allocation, or of this process."""
+    given = allocation.cores_of_nodes()
     if in_allocation():
         tasks = os.environ.get("SLURM_NTASKS", "")
         if tasks.isdigit():
             return int(tasks)
-    return len(available_cores())
+        if given is not None:
+            return given * int(os.environ["SLURM_JOB_NUM_NODES"])
+    # where Slurm does not bind its jobs to their cores, a process may run on those of others
+    return min(len(available_cores()), given or sys.maxsize)
 
 
 def command_for(ranks: int, program: Sequence[str], given: str | None = None) -> list[str]:

@@ -8,6 +8,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver.pair_setup import pair_setup
 from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.driver.script import compose
+from lamplighter.driver.script_block import equal, string
 from lamplighter.driver.stage_steps import first_timestep
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.scaling import OUTPUT_EVERY
@@ -28,17 +29,23 @@ class Side:
         name: `plain`, `guard`, `committee 20`, `skin 1.5`, …
         before, after: LAMMPS commands about a block of it.
         multiple: The steps of a block are a multiple of it.
+        ends_and_begins: A block is made as a run makes its steps from restart file to restart file.
     """
 
     name: str
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     multiple: int = 1
+    ends_and_begins: bool = False
+
+    def steps(self, wished: int) -> int:
+        """The steps of a block: so many, or the next multiple."""
+        return -(-wished // self.multiple) * self.multiple
 
 
 def sides_of(run: RunFile, intervals: list[int], skins: list[float]) -> list[str]:
-    """The sides that a run file has, and those asked for."""
-    wanted = [SYNCHRONISED]
+    """The sides that a run file has, and those asked for; that of waiting is one of several ranks."""
+    wanted = []
     if alone(run).guard.criteria:
         wanted.append(GUARD)
     if run.committee is not None:
@@ -100,5 +107,11 @@ def side(name: str, run: RunFile, structure: StartStructure, checked: CheckedPot
         )
         return Side(name, begin, ("undump trajectory",), OUTPUT_EVERY)
     if name == "restart":
-        return Side(name, (f"restart {OUTPUT_EVERY} restart.a.bin restart.b.bin",), ("restart 0",), OUTPUT_EVERY)
+        begin = (
+            "variable step_begin equal $(step)",
+            "variable step_end equal $(step+1000000)",
+            equal("restart_every", OUTPUT_EVERY),
+            string("noise", "none"),
+        )
+        return Side(name, begin, ends_and_begins=True)
     raise LamplighterError(f"{name!r} is nothing to measure for this run file")

@@ -89,6 +89,31 @@ def total_timing() -> Timing:
     return Timing(timing.seconds + seconds.value, timing.calls + calls.value)
 
 
+@dataclass(frozen=True)
+class ExchangeTotals:
+    """What rows of numbers took that models and committees of this process have sent between ranks.
+
+    Attributes:
+        seconds: In all; with what ranks waited for each other, unless LAMMPS' timer synchronised.
+        waiting: For other ranks, s, while LAMMPS' timer synchronised.
+        rounds: In each of them, a message travels to each neighbour.
+        bytes: Of one row, in all rounds together.
+    """
+
+    seconds: float = 0.0
+    waiting: float = 0.0
+    rounds: int = 0
+    bytes: int = 0
+
+
+def total_exchange() -> ExchangeTotals:
+    """What exchanges of this process took so far; nothing, where no model was connected."""
+    found = c_interface.ExchangeTotals()
+    if _library is not None:
+        _library.lamplighter_exchange_timing(ctypes.byref(found))
+    return ExchangeTotals(found.seconds, found.waiting, found.rounds, found.bytes)
+
+
 def pending_error() -> BaseException | None:
     """The exception behind the last failed LAMMPS command, if it came from a model; forgotten once fetched."""
     global _error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-VERSION = 5
+VERSION = 6
 USE_BRIDGE = 2
 LIST, PAIRS, SYSTEM = 0, 1, 2
 
@@ -73,6 +73,10 @@ COMPUTE = CFUNCTYPE(c_int, c_int64, POINTER(Step))
 CLOSE = CFUNCTYPE(None, c_int64)
 MESSAGE = CFUNCTYPE(c_void_p)
 COMPILE = CFUNCTYPE(c_int, POINTER(Request), c_void_p, c_int32)
+
+
+class ExchangeTotals(Structure):
+    _fields_ = [("seconds", c_double), ("waiting", c_double), ("rounds", c_int64), ("bytes", c_int64)]
 
 
 class Bridge(Structure):
