@@ -57,7 +57,14 @@ class StepCost:
         return np.asarray(predictors * self.values, dtype=float)
 
 
-def fit(predictors: Floats, seconds: Floats, errors: Floats, exchange: Floats | None = None, seed: int = 1) -> StepCost:
+def fit(
+    predictors: Floats,
+    seconds: Floats,
+    errors: Floats,
+    exchange: Floats | None = None,
+    exchange_errors: Floats | None = None,
+    seed: int = 1,
+) -> StepCost:
     """Non-negative least squares of relative differences; errors by resampling.
 
     What ranks exchange is fitted by itself, as b G + c M, and all else as a N/P + b G + d: messages are a small part of
@@ -73,6 +80,7 @@ def fit(predictors: Floats, seconds: Floats, errors: Floats, exchange: Floats | 
         errors: One standard error of each, shape (n,), s.
         exchange: What of it is exchange between ranks, without waiting for them, shape (n,), s; None: nothing is known
             of it.
+        exchange_errors: One standard error of each, shape (n,), s; None: not known.
         seed: Of the resampling.
 
     Raises:
@@ -90,8 +98,8 @@ def fit(predictors: Floats, seconds: Floats, errors: Floats, exchange: Floats | 
     parts = [work]
     if np.any(sent > 0.0):
         at = sent > 0.0
-        # the error of a step is that of its work: of the exchange the scatter of the fit is all that is known
-        parts.append(_fit(predictors[at], sent[at], np.zeros(int(at.sum())), _OF_EXCHANGE, generator))
+        own = np.zeros(len(sent)) if exchange_errors is None else exchange_errors
+        parts.append(_fit(predictors[at], sent[at], own[at], _OF_EXCHANGE, generator))
         notes += parts[1].notes
     else:
         notes.append("messages: no measurement has any" if not several.any() else "messages: exchange was not measured")

@@ -107,6 +107,13 @@ class Session:
         return float(self.lammps.extract_variable(name))
 
     @property
+    def uses_threads(self) -> bool:
+        """Whether a model was evaluated in Python, with the threads of the environment: the native engine has one."""
+        from lamplighter.potentials.bridge import callbacks
+
+        return callbacks.timing.calls > 0
+
+    @property
     def exchanged(self) -> ExchangeTotals:
         """What models and committees of this process have sent between ranks so far."""
         from lamplighter.potentials.bridge.callbacks import total_exchange

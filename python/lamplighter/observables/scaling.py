@@ -94,7 +94,7 @@ class Measurement:
     step: Timed
     parts: dict[str, float]
     waiting: float | None
-    exchanged: float | None
+    exchanged: Timed | None
     exchanges: float
     row_bytes: float
     added: dict[str, Timed]
@@ -203,7 +203,7 @@ def measurement_of(line: Mapping[str, Any]) -> Measurement:
     if "synchronised" in blocks:
         apart = blocks["synchronised"]
         waiting = float(np.median([each["parts"].get("Sync", 0.0) + each["exchange_waiting"] for each in apart]))
-        exchanged = float(np.median([each["parts"].get("Comm", 0.0) + each["exchange"] for each in apart]))
+        exchanged = _middle(np.array([each["parts"].get("Comm", 0.0) + each["exchange"] for each in apart]))
     return Measurement(
         variant=line["variant"], model=line["model"], dtype=line["dtype"], engine=line["engine"],
         atoms=int(line["atoms"]), ranks=int(line["ranks"]), threads=int(line["threads"]), steps=steps, rounds=rounds,
@@ -235,14 +235,17 @@ def _parts(plain: Sequence[Mapping[str, Any]], times: Floats) -> dict[str, float
 
 
 def _added(side: Sequence[Mapping[str, Any]]) -> Timed:
-    """Median of what a side takes more than the plain blocks about it, whose spread is that of a normal sample's."""
+    """What a side takes more than the plain blocks about it."""
     if "outside" in side[0]:  # a restart file, which takes no part in steps
-        more = np.array([each["outside"] for each in side]) / OUTPUT_EVERY
-    else:
-        more = np.array([each["seconds"] - each["plain"]["seconds"] for each in side])
-    middle = float(np.median(more))
-    spread = 1.4826 * float(np.median(np.abs(more - middle))) if len(more) > 3 else _spread(more)
-    return Timed(middle, math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(more)))
+        return _middle(np.array([each["outside"] for each in side]) / OUTPUT_EVERY)
+    return _middle(np.array([each["seconds"] - each["plain"]["seconds"] for each in side]))
+
+
+def _middle(values: Floats) -> Timed:
+    """Median, with the error of a normal sample's, sqrt(π/2) s/√n; s from the median deviation."""
+    middle = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - middle))) if len(values) > 3 else _spread(values)
+    return Timed(middle, math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(values)))
 
 
 def _undisturbed(times: Floats) -> Timed:
@@ -307,8 +310,11 @@ def scaling_of(
 def _variant(name: str, made: Sequence[Measurement], network: Network) -> VariantScaling:
     predictors = np.array([each.predictors for each in made])
     seconds = np.array([each.step.seconds for each in made])
-    exchange = np.array([each.exchanged or 0.0 for each in made])
-    cost = step_cost.fit(predictors, seconds, np.array([each.step.error for each in made]), exchange)
+    sent = [each.exchanged or Timed(0.0, 0.0) for each in made]
+    cost = step_cost.fit(
+        predictors, seconds, np.array([each.step.error for each in made]),
+        np.array([each.seconds for each in sent]), np.array([each.error for each in sent]),
+    )  # fmt: skip
     last = max((each for each in made if each.reference), key=lambda each: each.ranks, default=made[-1])
     network = _with_exchanges(network, made)
     shares = cost.shares(last.predictors)
@@ -370,7 +376,7 @@ def _ranks(at_size: Sequence[Measurement], best: Measurement, atoms: int) -> Adv
     same = sorted((each for each in at_size if each.variant == best.variant), key=lambda each: each.ranks)
     known = [each for each in same if each is best or math.isfinite(each.step.error + best.step.error)]
     chosen = next(each for each in known if not differs(each.step, best.step))
-    times = ", ".join(f"{each.ranks}: {1e3 * each.step.seconds:.3g} ms" for each in same)
+    times = ", ".join(f"{each.ranks}: {digits(1e3 * each.step.seconds, 3)} ms" for each in same)
     size = "" if best.atoms == atoms else f" (measured at {best.atoms} atoms, the size nearest to {atoms})"
     if len(same) == 1:
         return Advice("ranks", str(chosen.ranks), f"no other number was measured{size}", False)
@@ -394,7 +400,7 @@ def _between(
     if len({getattr(each, what) for each in same}) < 2:
         return []
     others = sorted((each for each in same if each is not best), key=lambda each: each.step.seconds)
-    times = ", ".join(f"{getattr(each, what)}: {1e3 * each.step.seconds:.3g} ms" for each in [best, *others])
+    times = ", ".join(f"{getattr(each, what)}: {digits(1e3 * each.step.seconds, 3)} ms" for each in [best, *others])
     decided = differs(others[0].step, best.step)
     choice = getattr(best, what) if decided else f"either, {getattr(best, what)} and {getattr(others[0], what)}"
     why = f"a step takes {times}" + ("" if decided else ", which is no more than noise")
@@ -424,7 +430,8 @@ def _skin(reference: Measurement, own: float) -> list[Advice]:
     best = min(tried, key=lambda skin: tried[skin].seconds)
     decided = best != own and differs(tried[best], tried[own])
     times = ", ".join(
-        f"{skin:g} Å: {1e3 * (reference.step.seconds + time.seconds):.4g} ms" for skin, time in sorted(tried.items())
+        f"{skin:g} Å: {digits(1e3 * (reference.step.seconds + time.seconds), 4)} ms"
+        for skin, time in sorted(tried.items())
     )
     why = f"a step takes {times} ({reference.ranks} rank{'s' if reference.ranks > 1 else ''})"
     if not decided:
@@ -448,8 +455,8 @@ def _interval(reference: Measurement, intervals: dict[str, int]) -> list[Advice]
         f"every {every}: {100 * time.seconds / reference.step.seconds:+.1f} %" for every, time in sorted(tried.items())
     )
     why = (
-        f"evaluating the other members takes {1e3 * evaluation:.3g} ± {1e3 * error:.1g} ms; of a step ({costs}); "
-        f"{advised} is the shortest interval that costs at most {100 * COMMITTEE_SHARE:.0f} %"
+        f"evaluating the other members takes {digits(1e3 * evaluation, 3)} ± {digits(1e3 * error, 1)} ms; of a step "
+        f"({costs}); {advised} is the shortest interval that costs at most {100 * COMMITTEE_SHARE:.0f} %"
     )
     own = intervals.get("committee")
     if own is not None:
@@ -460,3 +467,13 @@ def _interval(reference: Measurement, intervals: dict[str, int]) -> list[Advice]
 def differs(one: Timed, other: Timed) -> bool:
     """Whether two times differ by more than noise; not, where an error is not known."""
     return abs(one.seconds - other.seconds) > DECIDED * math.hypot(one.error, other.error)
+
+
+def digits(value: float, number: int) -> str:
+    """So many significant digits and no exponent, as people read tables down their columns; `?`: not known."""
+    if not math.isfinite(value):
+        return "?"
+    if value == 0.0:
+        return "0"
+    rounded = float(f"{value:.{number - 1}e}")
+    return f"{rounded:.{max(number - 1 - math.floor(math.log10(abs(rounded))), 0)}f}"

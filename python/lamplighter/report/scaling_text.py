@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lamplighter.analysis import step_cost
-from lamplighter.observables.scaling import OUTPUT_EVERY, PARTS, Measurement, Scaling, Timed, VariantScaling
+from lamplighter.observables.scaling import OUTPUT_EVERY, PARTS, Measurement, Scaling, Timed, VariantScaling, digits
 from lamplighter.report import table_text
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.shown import Shown
@@ -102,9 +102,9 @@ def times(scaling: Scaling) -> Rows:
         speedup = _first(scaling, each).step.seconds / each.step.seconds
         gain = each.ranks / _first(scaling, each).ranks
         body.append([
-            each.variant, str(each.atoms), str(each.ranks), f"{1e3 * each.step.seconds:.4g}",
-            _error(each.step), f"{1e6 * each.step.seconds / each.atoms:.3g}", f"{speedup:.2f}",
-            f"{100 * speedup / gain:.0f} %", f"{scaling.ns_per_day(each.step.seconds):.3g}", f"{each.memory_MB:.0f}",
+            each.variant, str(each.atoms), str(each.ranks), digits(1e3 * each.step.seconds, 4),
+            _error(each.step), digits(1e6 * each.step.seconds / each.atoms, 3), f"{speedup:.2f}",
+            f"{100 * speedup / gain:.0f} %", digits(scaling.ns_per_day(each.step.seconds), 3), f"{each.memory_MB:.0f}",
         ])  # fmt: skip
     return head, body
 
@@ -117,7 +117,7 @@ def weak(scaling: Scaling) -> Rows:
         for each in series:
             efficiency = series[0].step.seconds / each.step.seconds
             body.append([
-                each.variant, f"{each.atoms / each.ranks:g}", str(each.ranks), f"{1e3 * each.step.seconds:.4g}",
+                each.variant, f"{each.atoms / each.ranks:g}", str(each.ranks), digits(1e3 * each.step.seconds, 4),
                 f"{100 * efficiency:.0f} %",
             ])  # fmt: skip
     return head, body
@@ -129,9 +129,10 @@ def parts(scaling: Scaling) -> Rows:
     head = ["", "atoms", "ranks", *names, "of it waiting", "exchange alone", "ghosts", "list built every"]
     body = []
     for each in scaling.measurements:
-        apart = ["–" if one is None else f"{1e3 * one:.3g}" for one in (each.waiting, each.exchanged)]
+        alone = None if each.exchanged is None else each.exchanged.seconds
+        apart = ["–" if one is None else digits(1e3 * one, 3) for one in (each.waiting, alone)]
         every = f"{each.rebuilt_every:.0f} steps" if math.isfinite(each.rebuilt_every) else "never"
-        values = [f"{1e3 * each.parts.get(name, 0.0):.3g}" for name in names]
+        values = [digits(1e3 * each.parts.get(name, 0.0), 3) for name in names]
         body.append([each.variant, str(each.atoms), str(each.ranks), *values, *apart, f"{each.ghosts:.0f}", every])
     return head, body
 
@@ -146,8 +147,8 @@ def added(scaling: Scaling) -> Rows:
             if shown is None:
                 continue
             share = f"{100 * shown.seconds / each.step.seconds:+.1f} %"
-            exchange = f"{1e3 * each.added_exchange[name]:.3g}" if name in each.added_exchange else "–"
-            body.append([each.variant, str(each.atoms), str(each.ranks), what, f"{1e3 * shown.seconds:.3g}",
+            exchange = digits(1e3 * each.added_exchange[name], 3) if name in each.added_exchange else "–"
+            body.append([each.variant, str(each.atoms), str(each.ranks), what, digits(1e3 * shown.seconds, 3),
                          _error(shown), share, exchange])  # fmt: skip
     return head, body
 
@@ -171,7 +172,7 @@ def terms(scaling: Scaling) -> Rows:
     for each in scaling.variants:
         cost = each.cost
         cells = [
-            f"{1e6 * cost.values[k]:.3g} ± {1e6 * cost.errors[k]:.1g}" if cost.known[k] else "not known"
+            f"{digits(1e6 * cost.values[k], 3)} ± {digits(1e6 * cost.errors[k], 1)}" if cost.known[k] else "not known"
             for k in range(4)
         ]
         body.append([each.variant, *cells, f"{100 * np.abs(cost.residuals).max():.1f} %"])
@@ -187,8 +188,8 @@ def on_paper(scaling: Scaling) -> Rows:
     head = ["", "atoms", "ranks", "ms/step", "± (fit)", "efficiency", "ns/day", "limit", "its share"]
     body = [
         [
-            each.variant, str(one.atoms), str(one.ranks), f"{1e3 * one.seconds:.3g}", f"{1e3 * one.error:.1g}",
-            f"{100 * one.efficiency:.0f} %", f"{scaling.ns_per_day(one.seconds):.3g}", one.limit,
+            each.variant, str(one.atoms), str(one.ranks), digits(1e3 * one.seconds, 3), digits(1e3 * one.error, 1),
+            f"{100 * one.efficiency:.0f} %", digits(scaling.ns_per_day(one.seconds), 3), one.limit,
             f"{100 * one.limit_share:.0f} %",
         ]
         for each in scaling.variants
@@ -208,7 +209,8 @@ def scaling_table(scaling: Scaling) -> Table:
         [
             each.model, each.dtype, each.engine, each.atoms, each.ranks, each.threads, each.steps, each.rounds,
             each.step.seconds, each.step.error, *(each.parts.get(name) for name in PARTS.values()), each.waiting,
-            each.exchanged, each.exchanges, each.row_bytes, each.ghosts, each.messages, each.memory_MB,
+            each.exchanged.seconds if each.exchanged else None, each.exchanges, each.row_bytes, each.ghosts,
+            each.messages, each.memory_MB,
             *(each.added[name].seconds if name in each.added else None for name in sides),
         ]
         for each in scaling.measurements
@@ -338,7 +340,7 @@ def _first(scaling: Scaling, measurement: Measurement) -> Measurement:
 
 
 def _error(time: Timed) -> str:
-    return f"{1e3 * time.error:.1g}" if math.isfinite(time.error) else "?"
+    return digits(1e3 * time.error, 1)
 
 
 def _as_json(scaling: Scaling) -> dict[str, Any]:

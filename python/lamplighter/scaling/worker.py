@@ -97,7 +97,7 @@ def _measure(env: Environment, began: float, seconds: float) -> int:
         made |= {
             "atoms": session.n_atoms,
             "ranks": env.ranks,
-            "threads": env.threads,
+            "threads": env.threads if session.uses_threads or not setup.bridge else 1,
             "memory_MB": _memory(env),
             "lammps": int(session.lammps.version()),
             "domains": domains.in_words,
