@@ -120,9 +120,10 @@ int lamplighter_reverse_exchange(void *pair, const void *in, void *out, int32_t 
 /* Seconds that the native engine has spent in this process so far, and its evaluations. */
 void lamplighter_native_timing(double *seconds, int64_t *evaluations);
 
-/* What the exchanges above, and the like of the native engine and of committees, took in this process
-   so far. While LAMMPS' timer synchronises (`timer sync`), ranks meet before each exchange, and
-   `waiting` is what that took; `seconds` are without it then, and hold all waiting otherwise. */
+/* What the exchanges above, and the like of the native engine and of committees, took in this
+   process so far. While LAMMPS' timer synchronises (`timer sync`), ranks meet before each exchange,
+   and `waiting` is what that took; `seconds` are without it then, and hold all waiting otherwise.
+ */
 typedef struct {
   double seconds;
   double waiting;

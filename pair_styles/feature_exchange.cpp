@@ -69,8 +69,8 @@ void FeatureExchange::reverse(const void *in, void *out, int width, int element_
   if (nall > nlocal) memset(rows_ + stride_ * nlocal, 0, stride_ * (nall - nlocal));
 }
 
-/* As LAMMPS does before each part of a step that it times, if its timer synchronises: so that what is
-   sent can be told from what is waited for. */
+/* As LAMMPS does before each part of a step that it times, if its timer synchronises: so that what
+   is sent can be told from what is waited for. */
 
 void FeatureExchange::wait_for_others()
 {
