@@ -111,7 +111,8 @@ def _measure(env: Environment, began: float, seconds: float) -> int:
 
 def _domains(run: RunFile, structure: StartStructure, setup: PairSetup, ranks: int) -> Domains:
     """Those that a run gets; a grid that the run file gives for another number of ranks is passed over."""
-    if math.prod(int(word) for word in run.domains.processors.split() if word.isdigit()) not in (1, ranks):
+    numbers = [int(word) for word in run.domains.processors.split() if word.isdigit()]
+    if ranks % math.prod(numbers) or (len(numbers) == 3 and math.prod(numbers) != ranks):
         run = run.model_copy(update={"domains": run.domains.model_copy(update={"processors": AUTO})})
 
     def start() -> tuple[Frame, Floats]:
