@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lamplighter.api.model_errors import decompose, model_errors
     from lamplighter.api.run import Run, open_run, run
     from lamplighter.api.transfer import transfer
+    from lamplighter.api.transport import conductivity, viscosity
     from lamplighter.api.volume_scan import volume_scan
     from lamplighter.config import RunFile, load_run_file
     from lamplighter.driver.run import script_of
@@ -61,6 +62,7 @@ __all__ = [
     "build",
     "check",
     "compression",
+    "conductivity",
     "decompose",
     "density",
     "diffusivity",
@@ -79,6 +81,7 @@ __all__ = [
     "stability",
     "structure",
     "transfer",
+    "viscosity",
     "volume_scan",
 ]
 
@@ -94,6 +97,7 @@ _HOME = {
     "build": "lamplighter.api.build",
     "check": "lamplighter.api.check",
     "compression": "lamplighter.api.equation_of_state",
+    "conductivity": "lamplighter.api.transport",
     "decompose": "lamplighter.api.model_errors",
     "density": "lamplighter.api.liquids",
     "diffusivity": "lamplighter.api.liquids",
@@ -112,6 +116,7 @@ _HOME = {
     "stability": "lamplighter.api.liquids",
     "structure": "lamplighter.api.liquids",
     "transfer": "lamplighter.api.transfer",
+    "viscosity": "lamplighter.api.transport",
     "volume_scan": "lamplighter.api.volume_scan",
 }
 

@@ -190,8 +190,8 @@ def test_a_run_file_that_is_wrong_says_so_in_python_as_from_a_file() -> None:
         ll.RunFile("run.yaml")
 
 
-OF_RUNS = ["compression", "density", "expansion", "quality", "stability"]
-OF_TRAJECTORIES = ["check", "diffusivity", "structure"]
+OF_RUNS = ["compression", "density", "expansion", "quality", "stability", "viscosity"]
+OF_TRAJECTORIES = ["check", "conductivity", "diffusivity", "structure"]
 NONSENSE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a number": (lambda _: 3, r"got 3 \(int\)"),
     "nothing": (lambda _: None, r"None \(NoneType\)"),
@@ -237,7 +237,7 @@ def test_a_file_that_is_no_run_and_runs_of_two_systems_are_refused_as_by_the_com
 ) -> None:
     """The same words, but that arguments have the names of Python."""
     cases: list[list[Path]] = [[runs / "notes.txt"]]
-    if function not in ("check", "compression", "expansion", "diffusivity"):
+    if function not in ("check", "compression", "expansion", "conductivity", "diffusivity"):
         cases.append([runs / "argon_1", runs / "krypton"])
     for given in cases:
         options: dict[str, Any] = {"reference_density": (1.5, 0.1)} if function == "quality" else {}

@@ -100,7 +100,7 @@ def test_a_run_folder_has_its_own_times_stage_and_temperature(lamplighter: Lampl
     out = lamplighter("diffusivity", "run", *BLOCKS, "--viscosity", "0.5")[1]
     assert out.startswith("run: 12 ps of frames 0.1 ps apart, first 1 ps of 13 ps discarded, as asked")
     correction = 2.837297 * 1.380649e-23 * 500.0 / (6 * np.pi * 0.5e-3 * 12e-10) * 1e10
-    assert f"finite-size correction {correction:.3g} ×10⁻⁶ cm²/s (edge 12 Å)" in out
+    assert f"finite-size correction {correction:.3g} ×10⁻⁶ cm²/s (edge 12 Å, viscosity 0.5 mPa s)" in out
     write_run(tmp_path / "npt", [stage(0, "npt", 13000)], frames[0], thermo=rows, guard=guard(13.0))
     write_trajectory(tmp_path / "npt", frames, 100)
     code, _, err = lamplighter("diffusivity", "npt", *BLOCKS)

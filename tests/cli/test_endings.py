@@ -21,6 +21,7 @@ from .conftest import Lamplighter
 from .test_equation_of_state import compressed, expanded
 from .test_errors import EPSILON, SIGMA, run_file
 from .test_quality import OPTIONS, npt, nvt
+from .test_transport import pressure_tensor
 
 Inputs = Callable[[Path], list[str]]
 
@@ -48,6 +49,12 @@ def one_npt(folder: Path) -> list[str]:
 
 def one_nvt(folder: Path) -> list[str]:
     nvt(folder / "nvt_0", 0)
+    return ["nvt_0", "--discard", "1 ps"]
+
+
+def fluctuating(folder: Path) -> list[str]:
+    nvt(folder / "nvt_0", 0)
+    pressure_tensor(folder / "nvt_0")
     return ["nvt_0", "--discard", "1 ps"]
 
 
@@ -92,6 +99,8 @@ ANSWERS: dict[str, Inputs] = {
     "compression": compression,
     "expansion": expansion,
     "diffusivity": lambda folder: [*one_nvt(folder), *BLOCKS],
+    "viscosity": fluctuating,
+    "conductivity": lambda folder: [*one_nvt(folder), *BLOCKS, "--charges", "H2O=1,CH4=-2"],
     "structure": lambda folder: [*one_nvt(folder), "--every", "5"],
     "quality": committee,
     "label": to_label,

@@ -35,6 +35,8 @@ WORDS = {
     "expansion": "expansion done",
     "scan": "scan --reference frames.xyz --atomic --model run.yaml",
     "diffusivity": "diffusivity done",
+    "viscosity": "viscosity done",
+    "conductivity": "conductivity done",
     "structure": "structure done --bin 0.1",
     "quality": "quality done",
     "label": "label frames.xyz --method nonsense -o labelled.xyz",

@@ -234,6 +234,7 @@ EVALUATE: dict[str, Callable[[Place], float]] = {
 
 EVALUATE_NOTHING_OF_A_RUN_FILE = {
     "lmp", "events", "check", "stability", "density", "compression", "expansion", "diffusivity", "structure",
+    "viscosity", "conductivity",
     "quality", "extrapolation", "compile", "models", "doctor", "trust",
     "submit", "campaign", "export",
     "bench",  # times the potential, whatever it says

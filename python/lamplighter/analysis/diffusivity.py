@@ -181,8 +181,8 @@ def einstein(positions: Floats, interval_ps: float, plan: BlockPlan | None = Non
     independent = block_displacements(positions, range(0, last + 1, length), length)
     lags = np.arange(length + 1, dtype=np.float64) * interval_ps
     fitted = slice(ballistic, None)
-    values = _slopes(lags[fitted], overlapping[:, fitted]) / 6.0
-    apart = _slopes(lags[fitted], independent[:, fitted]) / 6.0
+    values = slopes(lags[fitted], overlapping[:, fitted]) / 6.0
+    apart = slopes(lags[fitted], independent[:, fitted]) / 6.0
     msd = overlapping.mean(axis=0)
     return Diffusivity(
         value=float(values.mean()),
@@ -246,8 +246,13 @@ def yeh_hummer(temperature: float, viscosity: float, edge: float) -> float:
     return si * 1e8  # m²/s = 10²⁰ Å² / 10¹² ps
 
 
-def _slopes(x: Floats, rows: Floats) -> Floats:
-    """Least-squares slopes of rows (m, len(x)) against x."""
+def slopes(x: Floats, rows: Floats) -> Floats:
+    """Least-squares slopes of rows against x.
+
+    Args:
+        x: Shape (n,).
+        rows: Shape (m, n).
+    """
     centred = x - x.mean()
     return np.asarray(rows @ centred / (centred @ centred))
 
@@ -255,7 +260,7 @@ def _slopes(x: Floats, rows: Floats) -> Floats:
 def _log_slope(lags: Floats, msd: Floats) -> float:
     if (msd <= 0.0).any():
         return math.nan
-    return float(_slopes(np.log(lags), np.log(msd)[None])[0])
+    return float(slopes(np.log(lags), np.log(msd)[None])[0])
 
 
 def _jackknifed_log_slope(lags: Floats, blocks: Floats) -> float:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.campaign_groups import over_campaigns
 from lamplighter.api.files import StrPath, texts_of
+from lamplighter.api.motion_source import MotionSource, open_motion
 from lamplighter.api.quality_values import observables, stored_reference
 from lamplighter.api.reading import Watch, of_source, unwatched
 from lamplighter.api.runs import One, Runs, named, runs_of
 from lamplighter.api.trajectory_source import Time, TrajectorySource, discard_option, open_source, time_option
 from lamplighter.api.trajectory_source import time_or_zero as _time_or_zero
 from lamplighter.errors import LamplighterError
-from lamplighter.run_folder.names import CENTRES
-from lamplighter.run_folder.run import Run
 
 if TYPE_CHECKING:
     from lamplighter.observables.density import DensityOfRuns
@@ -117,7 +115,7 @@ def diffusivity(
     block_spacing: Time = "10 ps",
     ballistic: Time = "10 ps",
     stage: str | int | None = None,
-    viscosity: float | None = None,
+    viscosity: float | Literal["auto"] | None = "auto",
     temperature: float | None = None,
     vacf_length: Time = "2 ps",
     source: Literal["auto", "centres", "trajectory"] = "auto",
@@ -142,7 +140,9 @@ def diffusivity(
         block, block_spacing, ballistic: Length of a block, time between the starts of blocks, and what is dropped from
             the beginning of each.
         stage: Of a run: name or index; None: the last nvt or nve.
-        viscosity, temperature: mPa s and K, for the finite-size correction (Yeh, Hummer).
+        viscosity: mPa s, for the finite-size correction (Yeh, Hummer); `auto`: that of the run, where it wrote its
+            pressure tensor; None: no correction.
+        temperature: K, for the same; None: that of the run.
         vacf_length: Up to which the velocity autocorrelation is integrated.
         source: Of a run: centres of mass written during it, the trajectory, or the first that there is.
         unwrap: Positions are wrapped: follow atoms through the nearest image.
@@ -172,7 +172,8 @@ def diffusivity(
     )
     from lamplighter.report.diffusivity_text import SHOWN
 
-    for option, value in (("--viscosity", viscosity), ("--temperature", temperature)):
+    given = None if viscosity == "auto" else viscosity
+    for option, value in (("--viscosity", given), ("--temperature", temperature)):
         if value is not None and not value > 0.0:
             raise LamplighterError(f"{option} must be > 0, got {value:g}")
     rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
@@ -183,34 +184,32 @@ def diffusivity(
             time_option("--block-spacing", block_spacing) or 0.0,
             _time_or_zero("--ballistic", ballistic),
         ),
-        viscosity=viscosity,
+        viscosity=given,
+        own_viscosity=viscosity == "auto",
         temperature=temperature,
         vacf_length=time_option("--vacf-length", vacf_length) or 0.0,
         unwrap=unwrap,
         bonds=rule,
     )
-    if source not in ("auto", "centres", "trajectory"):
-        raise LamplighterError(f"--source must be auto, centres or trajectory, got {source!r}")
-    about_atoms = unwrap or rule is not None or timestep or dt or elements
-    motion = "trajectory" if source == "auto" and about_atoms else source
+    about_atoms = bool(unwrap or rule is not None or timestep or dt or elements)
     chosen = _name(stage)
 
-    def analysed(opened: TrajectorySource, of_centres: bool) -> Any:
+    def analysed(opened: MotionSource) -> Any:
+        of = opened.source
         made = of_source(
-            opened,
+            of,
             chosen,
-            lambda: diffusivity_of_run(opened.run, chosen, wanted, opened.frames),
-            lambda: diffusivity_of_frames(opened.path, opened, wanted),
+            lambda: diffusivity_of_run(of.run, chosen, wanted, of.frames),
+            lambda: diffusivity_of_frames(of.path, of, wanted),
             watch,
         )
-        note = f"from the centres of mass in {opened.path.name}"
-        return replace(made, notes=[*made.notes, note]) if of_centres else made
+        return replace(made, notes=[*made.notes, *opened.notes])
 
     opened = [
-        _motion(each, motion) or (open_source(each, topology, elements, units, timestep, dt), False)
+        open_motion(each, source, about_atoms, topology, elements, units, timestep, dt)
         for each in named(trajectories, "trajectories")
     ]
-    return Answer(diffusivity_of_runs([analysed(*each) for each in opened]), SHOWN)
+    return Answer(diffusivity_of_runs([analysed(each) for each in opened]), SHOWN)
 
 
 @in_words_of_python
@@ -357,16 +356,6 @@ def quality(
 
 def _name(stage: str | int | None) -> str | None:
     return None if stage is None else str(stage)
-
-
-def _motion(given: Run | Path, motion: str) -> tuple[TrajectorySource, bool] | None:
-    """The centres of mass of a run that has them, where they are wanted."""
-    folder = given.folder if isinstance(given, Run) else given
-    if not folder.is_dir() or motion == "trajectory" or (motion == "auto" and not (folder / CENTRES).exists()):
-        return None
-    run = given if isinstance(given, Run) else Run(given)
-    centres = run.centres()
-    return TrajectorySource(centres.path, centres, None, run), True
 
 
 def _pairs(molecules: str, pairs: str | Iterable[str] | None) -> list[str] | None:

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 GROUPS = {
     "Run": ("build", "run", "campaign", "submit", "bench", "lmp", "export"),
     "Look at a run": ("report", "events", "check", "stability"),
-    "Observables": ("density", "compression", "expansion", "diffusivity", "structure", "quality"),
+    "Observables": (
+        "density",
+        "compression",
+        "expansion",
+        "diffusivity",
+        "viscosity",
+        "conductivity",
+        "structure",
+        "quality",
+    ),
     "Models against data": ("label", "errors", "decompose", "transfer", "scan", "extrapolation"),
     "Housekeeping": ("models", "compile", "trust", "doctor"),
 }

@@ -10,13 +10,14 @@ their first 10 ps dropped. The error bar comes from blocks that do not overlap.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from lamplighter.cli import bond_options, options
 from lamplighter.cli.completion import one_of
 from lamplighter.cli.output import show_answer
+from lamplighter.errors import LamplighterError
 
 
 def diffusivity(
@@ -45,11 +46,14 @@ def diffusivity(
         ),
     ] = None,
     viscosity: Annotated[
-        float | None,
+        str,
         typer.Option(
-            help="Correct D for the finite size of the cell (Yeh, Hummer) with this viscosity, mPa s.", metavar="ETA"
+            help="Correct D for the finite size of the cell (Yeh, Hummer) with this viscosity, mPa s; auto takes that "
+            "of the run, where it wrote its pressure tensor.",
+            metavar="ETA|auto|none",
+            autocompletion=one_of("auto", "none"),
         ),
-    ] = None,
+    ] = "auto",
     temperature: Annotated[
         float | None,
         typer.Option(
@@ -101,7 +105,7 @@ def diffusivity(
         block_spacing=block_spacing,
         ballistic=ballistic,
         stage=stage,
-        viscosity=viscosity,
+        viscosity=_viscosity(viscosity),
         temperature=temperature,
         vacf_length=vacf_length,
         source=source,  # type: ignore[arg-type]  # it is checked there
@@ -119,3 +123,14 @@ def diffusivity(
         watch=reading_progress,
     )
     show_answer(answer, figure, csv, as_json)
+
+
+def _viscosity(text: str) -> float | Literal["auto"] | None:
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise LamplighterError(f"--viscosity must be a number of mPa s, auto or none, got {text!r}") from None

@@ -110,6 +110,7 @@ class OutputSection(ConfigSection):
     thermo: Duration = Quantity(10.0, "fs")
     trajectory: OptionalInterval = Quantity(0.1, "ps")
     centres_of_mass: OptionalInterval = None
+    pressure_tensor: OptionalInterval = None
     restart: OptionalInterval = Quantity(1.0, "ps")
     restart_wall: OptionalWallTime = None
 

@@ -12,7 +12,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import mend_trajectory as trajectory
 from lamplighter.driver.stage_steps import interval_in_steps, steps_of_stages
-from lamplighter.run_folder.names import CENTRES, COMMITTEE, THERMO, TRAJECTORY
+from lamplighter.run_folder.names import CENTRES, COMMITTEE, PRESSURE, THERMO, TRAJECTORY
 
 
 def first_gaps(folder: Path, run: RunFile) -> dict[str, int]:
@@ -45,6 +45,8 @@ def _expected(run: RunFile) -> dict[str, Iterator[int]]:
         wanted[TRAJECTORY] = lambda timestep: interval_in_steps(output.trajectory, timestep)
     if output.centres_of_mass is not None:
         wanted[CENTRES] = lambda timestep: interval_in_steps(output.centres_of_mass, timestep)
+    if output.pressure_tensor is not None:
+        wanted[PRESSURE] = lambda timestep: interval_in_steps(output.pressure_tensor, timestep)
     if run.committee is not None:
         every = run.committee.every
         wanted[COMMITTEE] = lambda timestep: every

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import mend_trajectory as trajectory
@@ -20,6 +21,7 @@ from lamplighter.run_folder.names import (
     FINAL,
     KEPT,
     LOG,
+    PRESSURE,
     RESTART_FILES,
     SUMMARY,
     THERMO,
@@ -29,7 +31,7 @@ from lamplighter.run_folder.names import (
 from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.writing import unwritable
 
-TABLES = (THERMO, COMMITTEE)
+TABLES = (THERMO, COMMITTEE, PRESSURE)
 DUMPS = (TRAJECTORY, CENTRES)
 _OTHERS = (LOG, FAILURE, FINAL, SUMMARY, THERMO_FIGURE)
 
@@ -98,7 +100,13 @@ def drop_lines_between(folder: Path, run: RunFile) -> None:
         RunFolderError: the folder cannot be written.
     """
     placed = steps_of_stages(run.stages)
-    every = {THERMO: [interval_in_steps(run.output.thermo, each.timestep_ps or 1.0) for each in placed]}
+
+    def of(interval: Quantity) -> list[int]:
+        return [interval_in_steps(interval, each.timestep_ps or 1.0) for each in placed]
+
+    every = {THERMO: of(run.output.thermo)}
+    if run.output.pressure_tensor is not None:
+        every[PRESSURE] = of(run.output.pressure_tensor)
     if run.committee is not None:
         every[COMMITTEE] = [run.committee.every] * len(placed)
     for name, intervals in every.items():

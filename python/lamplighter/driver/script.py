@@ -26,12 +26,13 @@ from lamplighter.run_folder.names import (
     EVENTS,
     FAILURE,
     MOLECULES,
+    PRESSURE,
     STRUCTURE,
     THERMO,
     TRAJECTORY,
 )
 from lamplighter.run_folder.stages import StageSteps
-from lamplighter.run_folder.thermo_table import COMMITTEE_COLUMNS, THERMO_COLUMNS
+from lamplighter.run_folder.thermo_table import COMMITTEE_COLUMNS, PRESSURE_COLUMNS, THERMO_COLUMNS
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
 COMMITTEE_COMPUTE = "committee"
@@ -141,6 +142,7 @@ def _setup(
         *newton,
         f"shell rm -f {TRAJECTORY} {CENTRES}",
         f'print "{THERMO_COLUMNS}" file {THERMO} screen no',
+        *(() if run.output.pressure_tensor is None else (f'print "{PRESSURE_COLUMNS}" file {PRESSURE} screen no',)),
         string("data", STRUCTURE),
         string("atom_style", structure.atom_style),
         string("boundary", " ".join(structure.boundary)),

@@ -14,7 +14,11 @@ BAROSTATS = {"isotropic": "iso", "anisotropic": "aniso", "triclinic": "tri"}
 RUN_DYNAMICS = "include inputs/run_dynamics.lmp"
 """Carries out a stage whose ensemble is defined: its beginning, and `RUN_TO_RESTART` until its end."""
 
-BEGIN_TABLE = ("run 0 post no", "include inputs/thermo_table.lmp")
+BEGIN_TABLE = (
+    "run 0 post no",
+    "include inputs/thermo_table.lmp",
+    'if "${pressure_every} > 0" then "include inputs/pressure_table.lmp"',
+)
 RUN_TO_RESTART = "include inputs/run_to_restart.lmp"
 RIGID = "rigid"
 """The fix that holds molecules rigid."""
@@ -66,6 +70,7 @@ def stage_block(
         equal("step_end", steps.end),
         equal("trajectory_every", interval_in_steps(run.output.trajectory, steps.timestep_ps)),
         equal("centres_every", interval_in_steps(run.output.centres_of_mass, steps.timestep_ps)),
+        equal("pressure_every", interval_in_steps(run.output.pressure_tensor, steps.timestep_ps)),
         equal("restart_every", interval_in_steps(run.output.restart, steps.timestep_ps)),
         equal("first_frame", first_frame),
         string("elements", " ".join(structure.elements)),

@@ -26,10 +26,12 @@ from lamplighter.analysis.molecules import Molecules
 from lamplighter.analysis.seed_sensitivity import SeedSensitivity, seed_sensitivity
 from lamplighter.analysis.series import Estimate
 from lamplighter.arrays import Floats
-from lamplighter.errors import RunFolderError, TrajectoryError
+from lamplighter.errors import LamplighterError, RunFolderError, TrajectoryError
 from lamplighter.observables.density import mean_of_runs
 from lamplighter.observables.production import Production, production_of_length, production_of_stage
+from lamplighter.observables.viscosity import viscosity_of_run
 from lamplighter.run_folder.centres import RunCentres
+from lamplighter.run_folder.names import PRESSURE
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.stages import time_in_stage_ps
 from lamplighter.run_folder.status import StageStatus
@@ -53,7 +55,9 @@ class DiffusivityOptions:
         discard: Left out from the beginning; None: as `production.production_of_stage`, of other files
             `production.production_of_length`.
         plan: The blocks.
-        viscosity: mPa s, for the finite-size correction; None: none is made.
+        viscosity: mPa s, for the finite-size correction; None: none is made but by `own_viscosity`.
+        viscosity_error: Its standard error.
+        own_viscosity: Where no viscosity is given, take that of the run, if it wrote its pressure tensor.
         temperature: K, for the same; None: that of the run.
         vacf_length: Up to which the velocity autocorrelation is integrated.
         unwrap, bonds: As `centres_of_mass.read_centres`; bonds None: as the run decided, else `BondRule()`.
@@ -62,6 +66,8 @@ class DiffusivityOptions:
     discard: float | None = None
     plan: BlockPlan = field(default_factory=BlockPlan)
     viscosity: float | None = None
+    viscosity_error: float = 0.0
+    own_viscosity: bool = True
     temperature: float | None = None
     vacf_length: float = 2.0
     unwrap: bool = False
@@ -97,7 +103,9 @@ class TrajectoryDiffusivity:
         discarded: The same in words.
         species: Each species, then all molecules where there are several species.
         edge: Cube root of the volume, Å.
-        correction: Yeh-Hummer, Å²/ps; None: not asked for.
+        correction: Yeh-Hummer, Å²/ps; None: not made.
+        correction_error: Its standard error, from that of the viscosity.
+        viscosity: What it was made with, mPa s.
         notes: What limits the numbers.
     """
 
@@ -109,7 +117,16 @@ class TrajectoryDiffusivity:
     species: list[SpeciesDiffusivity]
     edge: float
     correction: float | None
+    correction_error: float
+    viscosity: float | None
     notes: list[str]
+
+    def infinite(self, species: SpeciesDiffusivity) -> tuple[float, float] | None:
+        """D of a species in an infinite box and its standard error, Å²/ps; None: no correction was made."""
+        if self.correction is None:
+            return None
+        made = species.einstein
+        return made.value + self.correction, math.hypot(made.standard_error, self.correction_error)
 
     @property
     def system(self) -> str:
@@ -184,7 +201,7 @@ def diffusivity_of_frames(
     try:
         whole = read_centres(frames, unwrap=wanted.unwrap, bonds=wanted.bonds, of_molecules=of_molecules)
         chosen = production or production_of_length(whole.length_ps, wanted.discard)
-        return _analysed(path, whole, _production(whole, wanted, chosen), chosen.words, wanted)
+        return _analysed(path, whole, in_production(whole, wanted, chosen), chosen.words, wanted)
     except TrajectoryError as problem:
         raise TrajectoryError(f"{path}: {problem}") from None
 
@@ -208,14 +225,32 @@ def diffusivity_of_run(
     production = production_of_stage(run, record, wanted.discard)
     if wanted.temperature is None:
         wanted = replace(wanted, temperature=temperature_of_stage(run, record, production))
+    wanted, more = _with_own_viscosity(run, record, wanted)
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
     if isinstance(trajectory, RunTrajectory):
         wanted = replace(wanted, bonds=wanted.bonds or run.bonds)
     made = diffusivity_of_frames(run.folder, frames_of_stage(run, trajectory, stage), wanted, known, production)
-    notes = [*made.notes, *trajectory.notes]
+    notes = [*made.notes, *more, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
     return replace(made, notes=notes)
+
+
+def _with_own_viscosity(
+    run: Run, record: StageStatus, wanted: DiffusivityOptions
+) -> tuple[DiffusivityOptions, list[str]]:
+    """The viscosity of the run itself, where it is wanted and can be had, and what is said of it."""
+    if wanted.viscosity is not None or not wanted.own_viscosity or not (run.folder / PRESSURE).exists():
+        return wanted, []
+    try:
+        own = viscosity_of_run(run, str(record.index), wanted.discard).viscosity
+    except LamplighterError as problem:
+        return wanted, [f"no finite-size correction with the viscosity of this run: {problem}"]
+    if own.note:
+        return wanted, [f"no finite-size correction with the viscosity of this run: it has no error bar ({own.note})"]
+    return replace(wanted, viscosity=own.value, viscosity_error=own.standard_error), [
+        f"corrected for the finite cell with the viscosity of this run, {own}"
+    ]
 
 
 def _chosen(run: Run, stage: str | None) -> StageStatus:
@@ -242,7 +277,12 @@ def diffusivity_of_runs(trajectories: Sequence[TrajectoryDiffusivity]) -> Diffus
     return DiffusivityOfRuns(list(trajectories), means)
 
 
-def _production(whole: CentresOfMass, wanted: DiffusivityOptions, chosen: Production) -> CentresOfMass:
+def in_production(whole: CentresOfMass, wanted: DiffusivityOptions, chosen: Production) -> CentresOfMass:
+    """What is left of the centres in production.
+
+    Raises:
+        TrajectoryError: it is too short for the blocks.
+    """
     centres = whole.since(chosen.begin_ps)
     reason = too_short(max(centres.length_ps, 0.0), whole.interval_ps, wanted.plan) if len(centres) > 1 else ""
     if len(centres) < 2:
@@ -270,19 +310,30 @@ def _analysed(
     notes: list[str] = []
     species = [_of_group(name, centres, which, wanted, notes) for name, which in groups]
     edge = float(abs(np.linalg.det(centres.cell)) ** (1.0 / 3.0))
-    correction = None
+    correction, uncertain = None, 0.0
     if wanted.viscosity is not None:
         if wanted.temperature is None:
             raise TrajectoryError("the finite-size correction needs --temperature (only a run folder knows its own)")
         if not edge > 0.0:
             raise TrajectoryError("the finite-size correction needs a periodic cell")
         correction = yeh_hummer(wanted.temperature, wanted.viscosity, edge)
+        uncertain = correction * wanted.viscosity_error / wanted.viscosity
         lengths = np.linalg.norm(centres.cell, axis=1)
         if np.ptp(lengths) > 0.01 * edge or abs(edge**3 - float(np.prod(lengths))) > 0.01 * edge**3:
             notes.append("the cell is no cube: the correction takes the edge of a cube of the same volume")
     left_out = whole.length_ps - centres.length_ps
     return TrajectoryDiffusivity(
-        path, centres.length_ps, centres.interval_ps, left_out, discarded, species, edge, correction, notes
+        path=path,
+        length_ps=centres.length_ps,
+        interval_ps=centres.interval_ps,
+        discarded_ps=left_out,
+        discarded=discarded,
+        species=species,
+        edge=edge,
+        correction=correction,
+        correction_error=uncertain,
+        viscosity=wanted.viscosity if correction is not None else None,
+        notes=notes,
     )
 
 

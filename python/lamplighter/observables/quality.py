@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +203,8 @@ def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Float
 
 
 def _diffusivity(run: Run, options: QualityOptions) -> float:
-    return diffusivity_of_run(run, None, options.diffusivity).mixture.einstein.value
+    wanted = replace(options.diffusivity, own_viscosity=False)  # both sides are of one cell
+    return diffusivity_of_run(run, None, wanted).mixture.einstein.value
 
 
 def _stable(run: RunLifetime, options: QualityOptions) -> bool:

@@ -47,15 +47,17 @@ def format_diffusivity(result: DiffusivityOfRuns) -> str:
 def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
     """What `--json` prints: D in 10⁻⁶ cm²/s, curves in Å and ps."""
 
-    def species(each: SpeciesDiffusivity, correction: float | None) -> dict[str, Any]:
+    def species(each: SpeciesDiffusivity, trajectory: TrajectoryDiffusivity) -> dict[str, Any]:
         made, velocities = each.einstein, each.green_kubo
+        infinite = trajectory.infinite(each)
         return {
             "name": each.name,
             "n_molecules": made.n_molecules,
             "D_1e-6_cm2_s": made.value * TO_1E6_CM2_S,
             "standard_error": made.standard_error * TO_1E6_CM2_S,
             "protocol_error": made.protocol_error * TO_1E6_CM2_S,
-            "D_infinite_1e-6_cm2_s": None if correction is None else (made.value + correction) * TO_1E6_CM2_S,
+            "D_infinite_1e-6_cm2_s": None if infinite is None else infinite[0] * TO_1E6_CM2_S,
+            "D_infinite_error_1e-6_cm2_s": None if infinite is None else infinite[1] * TO_1E6_CM2_S,
             "n_blocks": made.n_blocks,
             "n_independent_blocks": made.n_independent,
             "log_slope": made.slope,
@@ -84,7 +86,8 @@ def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
                 "discarded": each.discarded,
                 "edge_A": each.edge,
                 "correction_1e-6_cm2_s": None if each.correction is None else each.correction * TO_1E6_CM2_S,
-                "species": [species(one, each.correction) for one in each.species],
+                "viscosity_mPa_s": each.viscosity,
+                "species": [species(one, each) for one in each.species],
                 "notes": each.notes,
             }
             for each in result.trajectories
@@ -172,8 +175,9 @@ def _trajectory(made: TrajectoryDiffusivity) -> list[str]:
             f"± {each.protocol_error * TO_1E6_CM2_S:.2g}" if math.isfinite(each.protocol_error) else "–",
             slope + ("" if each.diffusive else " (not yet diffusive)"),
         )
-        if made.correction is not None:
-            row = (*row, _scaled(each.value + made.correction, each.standard_error))
+        infinite = made.infinite(one)
+        if infinite is not None:
+            row = (*row, _scaled(*infinite))
         rows.append(row)
     lines += [f"  {line}" for line in table_text.rows(rows[0], rows[1:])]
     for one in made.species:
@@ -184,7 +188,10 @@ def _trajectory(made: TrajectoryDiffusivity) -> list[str]:
                 f"(to {kubo.lags_ps[-1]:.4g} ps, {kubo.n_pieces} pieces)"
             )
     if made.correction is not None:
-        lines.append(f"  finite-size correction {made.correction * TO_1E6_CM2_S:.3g} {UNIT} (edge {made.edge:.4g} Å)")
+        lines.append(
+            f"  finite-size correction {made.correction * TO_1E6_CM2_S:.3g} {UNIT} (edge {made.edge:.4g} Å, "
+            f"viscosity {made.viscosity:.3g} mPa s)"
+        )
     return lines + [f"  Note: {note}" for note in made.notes]
 
 
@@ -201,6 +208,7 @@ def diffusivity_table(result: DiffusivityOfRuns) -> Table:
         "D_1e-6_cm2_s",
         "D_error_1e-6_cm2_s",
         "D_infinite_1e-6_cm2_s",
+        "D_infinite_error_1e-6_cm2_s",
         "log_slope",
         "log_slope_error",
     ]
@@ -211,7 +219,7 @@ def diffusivity_table(result: DiffusivityOfRuns) -> Table:
             one.einstein.n_molecules,
             one.einstein.value * TO_1E6_CM2_S,
             one.einstein.standard_error * TO_1E6_CM2_S,
-            None if each.correction is None else (one.einstein.value + each.correction) * TO_1E6_CM2_S,
+            *(number if number is None else number * TO_1E6_CM2_S for number in each.infinite(one) or (None, None)),
             one.einstein.slope,
             one.einstein.slope_error,
         ]

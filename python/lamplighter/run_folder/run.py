@@ -20,6 +20,7 @@ from lamplighter.run_folder.names import (
     CENTRES,
     COMMITTEE,
     EVENTS,
+    PRESSURE,
     PROVENANCE,
     STATUS,
     STRUCTURE,
@@ -180,6 +181,15 @@ class Run:
         except RunFolderError as problem:
             self._problems[COMMITTEE] = str(problem)
             return None
+
+    @cached_property
+    def pressure_tensor(self) -> ThermoTable | None:
+        """The pressure tensor at short intervals; None: the run wrote none (`output.pressure_tensor`).
+
+        Raises:
+            RunFolderError: the table cannot be read.
+        """
+        return read_thermo(self.folder / PRESSURE) if (self.folder / PRESSURE).exists() else None
 
     @cached_property
     def events(self) -> list[Event]:

@@ -1,4 +1,4 @@
-"""The tables that a run writes row by row, `thermo.csv` and `committee.csv`: their columns, read whole or followed."""
+"""The tables that a run writes row by row, such as `thermo.csv`: their columns, read whole or followed."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ COMMITTEE_COLUMNS = (
     "energy_std_eV_per_atom,evaluated_step,models,bias_eV"
 )
 """The header of `committee.csv`, before the columns of each element."""
+
+PRESSURE_COLUMNS = "stage,step,time_ps,temperature_K,volume_A3,pxx_bar,pyy_bar,pzz_bar,pxy_bar,pxz_bar,pyz_bar"
+"""The header of `pressure_tensor.csv`."""
 
 _END_BYTES = 4096
 _KNOWN = frozenset((THERMO_COLUMNS + "," + COMMITTEE_COLUMNS).split(","))

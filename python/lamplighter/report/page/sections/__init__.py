@@ -4,6 +4,7 @@ from lamplighter.report.page.section import Section
 from lamplighter.report.page.sections import (
     committee,
     conditions,
+    conductivity,
     decomposition,
     density,
     diffusivity,
@@ -19,6 +20,7 @@ from lamplighter.report.page.sections import (
     system,
     thermo,
     transfer,
+    viscosity,
     volume_scan,
 )
 
@@ -30,6 +32,8 @@ SECTIONS: tuple[Section, ...] = (
     thermo.SECTION,
     density.SECTION,
     diffusivity.SECTION,
+    viscosity.SECTION,
+    conductivity.SECTION,
     structure.SECTION,
     equation_of_state.SECTION,
     volume_scan.SECTION,

@@ -32,7 +32,7 @@ def make(run: ReportedRun) -> Content:
     found = diffusivity_of_run(run, None, run.wishes.observables.diffusivity)
     numbers: list[Number] = []
     for species in found.species:
-        numbers += _numbers(species)
+        numbers += [*_numbers(species), *_infinite(found, species)]
     blocks: list[Block] = []
     figure, (axis,) = new_figure()
     draw_displacements(axis, [found])
@@ -71,6 +71,16 @@ def _numbers(species: SpeciesDiffusivity) -> list[Number]:
     if species.green_kubo is not None:
         found.append(_from_velocities(species.name, species.green_kubo))
     return found
+
+
+def _infinite(found: TrajectoryDiffusivity, species: SpeciesDiffusivity) -> list[Number]:
+    made = found.infinite(species)
+    if made is None:
+        return []
+    value, error = made[0] * TO_1E6_CM2_S, made[1] * TO_1E6_CM2_S
+    name, detail = f"diffusivity of {species.name}, infinite box", f"viscosity {found.viscosity:.3g} mPa s"
+    note = "" if math.isfinite(error) else f"{species.einstein.n_independent} independent blocks, fewer than 5"
+    return [Number(name, value, error, UNIT, "infinite_box", METHOD, detail, note)]
 
 
 def _from_velocities(name: str, made: GreenKubo) -> Number:
@@ -116,6 +126,15 @@ SECTION = Section(
             " yet diffusive. “All molecules” is the average in which each molecule counts once. Not corrected for the"
             " finite box.",
             "Niblett et al.; M. P. Allen, D. J. Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), section 2.7",
+            "docs/theory/diffusivity.md",
+        ),
+        Definition(
+            "infinite_box",
+            "Self-diffusivity in an infinite box",
+            "D<sub>∞</sub> = D + 2.837297 k<sub>B</sub>T / 6πηL",
+            "D of the periodic box, corrected for the flow that its images hinder, with the shear viscosity of the same"
+            " run; the error of the viscosity is part of it.",
+            "I.-C. Yeh, G. Hummer, J. Phys. Chem. B 108, 15873 (2004)",
             "docs/theory/diffusivity.md",
         ),
         Definition(

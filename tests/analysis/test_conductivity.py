@@ -1,0 +1,102 @@
+"""Conductivity and transference of particles whose motion is known, and the frame of reference."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import constants
+
+from lamplighter.analysis.conductivity import (
+    charge_transport,
+    collective_motion,
+    conductivity_factor,
+    relative_to,
+    transference,
+)
+from lamplighter.analysis.diffusivity import BlockPlan, einstein
+from lamplighter.arrays import Floats
+from lamplighter.errors import TrajectoryError
+
+PLAN = BlockPlan(20.0, 2.0, 2.0)
+CATION, ANION, SOLVENT = 0, 1, 2
+SPECIES = np.repeat([CATION, ANION, SOLVENT], [6, 6, 12])
+CHARGES = np.array([1.0, -1.0, 0.0])
+DIFFUSION = np.array([0.1, 0.3, 0.5])  # Å²/ps
+NUMBERS = np.array([6, 6, 12])
+
+
+def gas(rng: np.random.Generator, n_frames: int = 2001, paired: bool = False) -> Floats:
+    """Brownian particles of one mass, 1 ps apart, relative to their centre; `paired`: each anion follows a cation."""
+    steps = rng.standard_normal((n_frames, len(SPECIES), 3)) * np.sqrt(2.0 * DIFFUSION[SPECIES])[:, None]
+    if paired:
+        steps[:, SPECIES == ANION] = steps[:, SPECIES == CATION]
+    positions = np.cumsum(steps, axis=0)
+    return positions - positions.mean(axis=1, keepdims=True)
+
+
+def test_the_factor_is_that_of_the_formula() -> None:
+    si = constants.e**2 / (1e-27 * 1000.0 * constants.k * 300.0) * 1e-8
+    assert conductivity_factor(1e6, 300.0) == pytest.approx(10.0 * si)
+
+
+def test_a_gas_of_ions_conducts_as_nernst_and_einstein_say_and_errors_cover_it() -> None:
+    rng = np.random.default_rng(1)
+    expected = float((NUMBERS * CHARGES**2) @ DIFFUSION)  # Σ N z² D
+    # the centre that is taken away is one particle's share: R_a' = R_a − (N_a/N) Σ R_b
+    away: list[list[float]] = []
+    for _ in range(24):
+        motion = collective_motion(gas(rng), SPECIES, 3, 1.0, PLAN)
+        row = []
+        for of, truth in (
+            (lambda l_ab, own: charge_transport(l_ab, CHARGES), expected),
+            (lambda l_ab, own: transference(relative_to(l_ab, NUMBERS, np.array([SOLVENT])), CHARGES, CATION), 0.25),
+        ):
+            value, error = motion.estimate(of)
+            row.append((value - truth) / error)
+        away.append(row)
+    for each in np.abs(away).T:
+        assert (each < 1.0).sum() >= 11
+        assert (each < 2.0).sum() >= 20
+
+
+def test_pairs_of_ions_carry_no_charge_though_nernst_and_einstein_say_so() -> None:
+    motion = collective_motion(gas(np.random.default_rng(2), paired=True), SPECIES, 3, 1.0, PLAN)
+    together, _ = motion.estimate(lambda l_ab, own: charge_transport(l_ab, CHARGES))
+    alone, error = motion.estimate(lambda l_ab, own: float(own @ CHARGES**2))
+    assert together == pytest.approx(0.0, abs=1e-9)
+    assert alone > 10.0 * error
+
+
+def test_diffusivities_are_those_of_einstein() -> None:
+    positions = gas(np.random.default_rng(3))
+    motion = collective_motion(positions, SPECIES, 3, 1.0, PLAN)
+    for place in range(3):
+        made = einstein(positions[:, place == SPECIES], 1.0, PLAN)
+        assert motion.own_overlapping.mean(axis=0)[place] == pytest.approx(NUMBERS[place] * made.value)
+        value, error = motion.estimate(lambda l_ab, own, place=place: float(own[place] / NUMBERS[place]))
+        assert (value, error) == (pytest.approx(made.value), pytest.approx(made.standard_error))
+
+
+def test_transference_depends_on_the_frame_and_conductivity_does_not() -> None:
+    positions = gas(np.random.default_rng(4))
+    motion = collective_motion(positions, SPECIES, 3, 1.0, PLAN)
+    l_ab = motion.overlapping.mean(axis=0)
+    solvent = relative_to(l_ab, NUMBERS, np.array([SOLVENT]))
+    assert charge_transport(solvent, CHARGES) == pytest.approx(charge_transport(l_ab, CHARGES))
+    np.testing.assert_allclose(solvent[SOLVENT], 0.0, atol=1e-9)
+    moved = positions - positions[:, SPECIES == SOLVENT].mean(axis=1, keepdims=True)
+    direct = collective_motion(moved, SPECIES, 3, 1.0, PLAN).overlapping.mean(axis=0)
+    np.testing.assert_allclose(solvent, direct, atol=1e-8)
+    for frame in (l_ab, solvent):
+        assert sum(transference(frame, CHARGES, place) for place in range(3)) == pytest.approx(1.0)
+
+
+def test_few_blocks_carry_no_error_and_none_are_refused() -> None:
+    positions = gas(np.random.default_rng(5), 81)
+    value, error = collective_motion(positions, SPECIES, 3, 1.0, PLAN).estimate(lambda l_ab, own: float(own.sum()))
+    assert value > 0.0
+    assert math.isnan(error)
+    with pytest.raises(TrajectoryError, match="too short for blocks of 20 ps"):
+        collective_motion(positions[:15], SPECIES, 3, 1.0, PLAN)

@@ -1,0 +1,169 @@
+"""`lamplighter viscosity` and `conductivity`: what they say of a run, what feeds what, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from scipy.signal import lfilter
+
+from lamplighter.run_folder.names import PRESSURE
+from lamplighter.run_folder.thermo_table import PRESSURE_COLUMNS
+
+from .conftest import Lamplighter
+from .runs import guard, stage, thermo_rows, write_run, write_trajectory
+from .test_diffusivity import BLOCKS, write_dump
+from .test_diffusivity import liquid as walkers
+
+OPTIONS = ["--block", "2 ps", "--block-spacing", "0.5 ps", "--ballistic", "0.2 ps"]
+ION_EDGE = 30.0
+
+
+def pressure_tensor(folder: Path, every: int = 5, relaxation: float = 20.0, offset: float = 0.0) -> None:
+    """What a run of 13 ps writes: 2601 lines 5 fs apart, 1000 bar strong, that relax in so many of them."""
+    n = 13_000 // every + 1
+    decay = np.exp(-1.0 / relaxation)
+    noise = np.random.default_rng(1).standard_normal((n, 6)) * np.sqrt(1.0 - decay**2) * 1000.0
+    tensor = lfilter([1.0], [1.0, -decay], noise, axis=0) * np.sqrt([2, 2, 2, 1, 1, 1]) + offset
+    lines = [PRESSURE_COLUMNS]
+    for k, row in enumerate(tensor):
+        step = k * every
+        lines.append(f"0,{step},{step / 1000:g},500,1728," + ",".join(f"{value:.8g}" for value in row))
+    (folder / PRESSURE).write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Four water and two methane molecules, 13 ps in nvt at 500 K, with a pressure tensor."""
+    frames = walkers()
+    rows = thermo_rows(np.full(131, 0.5), float(frames[0].get_masses().sum()), every=100)
+    folder = write_run(tmp_path / "run", [stage(0, "nvt", 13000)], frames[0], thermo=rows, guard=guard(13.0))
+    write_trajectory(folder, frames, 100)
+    pressure_tensor(folder)
+    return folder
+
+
+def electrolyte(n_frames: int = 131, seed: int = 0) -> list[Atoms]:
+    """Six Li, six Cl and eight Ar that walk alone; 0.1 ps a frame."""
+    rng = np.random.default_rng(seed)
+    symbols = "Li6Cl6Ar8"
+    corners = np.array([[i, j, k] for i in range(3) for j in range(3) for k in range(3)])[:20] * ION_EDGE / 3
+    walks = 0.2 * rng.standard_normal((n_frames, 20, 3)).cumsum(axis=0)
+    return [Atoms(symbols, corners + walk, cell=[ION_EDGE] * 3, pbc=True) for walk in walks]
+
+
+def test_a_viscosity_has_its_error_and_feeds_the_diffusivity(lamplighter: Lamplighter, run: Path) -> None:
+    code, out, err = lamplighter("viscosity", "run", "--discard", "1 ps")
+    assert (code, err) == (0, "")
+    assert out.startswith("run, stage nvt: 12 ps, first 1 ps of 13 ps discarded, as asked\n  shear viscosity  ")
+    made = json.loads(lamplighter("viscosity", "run", "--discard", "1 ps", "--json")[1])
+    viscosity = made["mean"]
+    # V/(k_B T) v τ
+    expected = 1728e-30 / (1.380649e-23 * 500.0) * (1e8) ** 2 * 0.1e-12 * 1e3
+    assert viscosity["value"] == pytest.approx(expected, abs=3.0 * viscosity["standard_error"])
+    assert made["runs"][0]["converged"]
+    out = lamplighter("diffusivity", "run", *BLOCKS)[1]
+    assert "Note: corrected for the finite cell with the viscosity of this run, " in out
+    found = json.loads(lamplighter("diffusivity", "run", *BLOCKS, "--json")[1])["trajectories"][0]
+    assert found["viscosity_mPa_s"] == pytest.approx(viscosity["value"])
+    water = found["species"][0]
+    added = water["D_infinite_1e-6_cm2_s"] - water["D_1e-6_cm2_s"]
+    relative = viscosity["standard_error"] / viscosity["value"]
+    assert water["D_infinite_error_1e-6_cm2_s"] == pytest.approx(np.hypot(water["standard_error"], added * relative))
+    assert "D∞" not in lamplighter("diffusivity", "run", *BLOCKS, "--viscosity", "none")[1]
+    code, _, err = lamplighter("diffusivity", "run", *BLOCKS, "--viscosity", "thick")
+    assert (code, err.strip()) == (1, "Error: --viscosity must be a number of mPa s, auto or none, got 'thick'")
+    assert "mean of 2 runs" in lamplighter("viscosity", "run", "run", "--discard", "1 ps")[1]
+
+
+def test_what_is_no_viscosity_says_so(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:
+    pressure_tensor(run, relaxation=2000.0)
+    assert "not converged" in lamplighter("viscosity", "run", "--discard", "0")[1]
+    assert (
+        "Note: no finite-size correction with the viscosity of this run"
+        in lamplighter("diffusivity", "run", *BLOCKS)[1]
+    )
+    pressure_tensor(run, relaxation=0.1)
+    assert "write it more often (output.pressure_tensor)" in lamplighter("viscosity", "run")[1]
+    pressure_tensor(run, offset=5000.0)
+    assert "no viscosity of a liquid" in lamplighter("viscosity", "run")[1]
+    stages = [{"type": "nvt", "thermostat": {"type": "langevin"}}]
+    (run / "run.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    pressure_tensor(run)
+    assert "the Langevin thermostat acts on each atom" in lamplighter("viscosity", "run")[1]
+    lines = (run / PRESSURE).read_text().splitlines()
+    refused = {
+        "\n".join([*lines[:1800], *lines[1900:]]): "there is a gap",
+        "\n".join(lines[:300]): "299 samples of the pressure tensor are too few",
+        lines[0]: "holds 0 lines of stage nvt: too few",
+        "nonsense": "has no header with the columns stage and step",
+    }
+    for text, words in refused.items():
+        (run / PRESSURE).write_text(text + "\n")
+        code, _, err = lamplighter("viscosity", "run", "--discard", "0")
+        assert code == 1
+        assert words in err
+    (run / PRESSURE).unlink()
+    code, _, err = lamplighter("viscosity", "run")
+    assert code == 1
+    assert "the run wrote no pressure tensor. Run it with output.pressure_tensor, for example" in err
+    write_run(tmp_path / "npt", [stage(0, "npt", 13000)], thermo=thermo_rows(np.full(131, 0.5), 100.0, every=100))
+    code, _, err = lamplighter("viscosity", "npt")
+    assert code == 1
+    assert "the fluctuation of the pressure at fixed volume needs one of nvt, nve; it has 0 npt (npt)" in err
+    assert "--pieces must be at least 2, got 1" in lamplighter("viscosity", "run", "--pieces", "1")[2]
+
+
+def test_conductivities_of_ions_that_walk_alone(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    write_dump(tmp_path / "a.dump", electrolyte())
+    words = ["conductivity", "a.dump", "--timestep", "1 fs", "--temperature", "500", "--discard", "1 ps", *OPTIONS]
+    code, out, err = lamplighter(*words)
+    assert (code, err) == (0, "")
+    assert "  Li +1, Cl −1: formal charges of the ions with these formulas, as atoms have no charges" in out
+    assert "transference against the solvent" in out
+    made = json.loads(lamplighter(*words, "--json")[1])
+    diffusivity = 0.2**2 / 2 / 0.1 * 1e-8  # of walkers, m²/s
+    si = 1.602176634e-19**2 * 12 * diffusivity / (ION_EDGE**3 * 1e-30 * 1.380649e-23 * 500.0)
+    for name in ("einstein", "nernst_einstein"):
+        assert made[name]["value"] == pytest.approx(10.0 * si, abs=4.0 * made[name]["standard_error"])
+    assert made["nernst_einstein"]["standard_error"] < 0.2 * 10.0 * si
+    ions = made["trajectories"][0]["ions"]
+    assert sum(ion["share_of_nernst_einstein"]["value"] for ion in ions) == pytest.approx(1.0)
+    assert sum(ion["transference_in_solvent"]["value"] for ion in ions) == pytest.approx(1.0)
+    assert "mean of 2 trajectories" in lamplighter(*words, "a.dump")[1]
+    given = json.loads(lamplighter(*words, "--charges", "Li=2 Cl=-2", "--json")[1])
+    assert given["einstein"]["value"] == pytest.approx(4.0 * made["einstein"]["value"])
+
+
+def test_what_is_no_electrolyte_says_so(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:
+    frames = electrolyte(131)
+    write_dump(tmp_path / "a.dump", frames)
+    walking = ["conductivity", "a.dump", "--timestep", "1 fs", "--discard", "1 ps", *OPTIONS]
+    hot = [*walking, "--temperature", "500"]
+    for words, said in (
+        (["conductivity", "run", *BLOCKS], "no species has a charge (4 H2O, 2 CH4): say which are ions"),
+        (walking, "a conductivity needs --temperature (only a run folder knows its own)"),
+        ([*walking, "--temperature", "-3"], "--temperature must be > 0, got -3"),
+        ([*hot, "--charges", "Li=1"], "add up to +6, not to zero: give the charge of each ion"),
+        ([*hot, "--charges", "Na=1,Cl=-1"], "there is no species Na; there are Li, Cl, Ar"),
+        ([*hot, "--charges", "Li=one"], "the charge of Li must be a number, got 'one'"),
+        ([*hot, "--charges", "lithium=1"], "'lithium' is no formula; write e.g. --charges Li=1,PF6=-1"),
+        ([*hot, "--charges", "Xx=1"], "'Xx' in 'Xx' is not a chemical element"),
+        ([*hot, "--charges", " "], "--charges is empty"),
+        ([*hot, "--block", "20 ps"], "are too short for blocks of 20 ps"),
+        ([*hot, "--source", "nowhere"], "--source must be auto, centres or trajectory"),
+    ):
+        code, _, err = lamplighter(*words)
+        assert code == 1, words
+        assert said in err, words
+    wrapped = [frame.copy() for frame in frames]
+    for frame in wrapped:
+        frame.wrap()
+    write_dump(tmp_path / "wrapped.dump", wrapped, "x y z")
+    code, _, err = lamplighter(*hot[:1], "wrapped.dump", *hot[2:])
+    assert code == 1
+    assert "the positions are wrapped" in err
