@@ -154,7 +154,7 @@ def _decomposed(components: Floats, interval_ps: float, to_viscosity: float, pie
     correlation = _autocorrelations(components[: pieces * length].reshape(pieces, length, 5), length // 2)
     areas = 0.5 * interval_ps * (correlation[:, 1:] + correlation[:, :-1])
     integrals = to_viscosity * np.concatenate([np.zeros((pieces, 1)), np.cumsum(areas, axis=1)], axis=1)
-    lags = np.arange(integrals.shape[1]) * interval_ps
+    lags = np.arange(integrals.shape[1], dtype=np.float64) * interval_ps
     mean, spread = integrals.mean(axis=0), integrals.std(axis=0, ddof=1)
     width = _power_law(lags, spread)
     last = _cutoff(mean, width)

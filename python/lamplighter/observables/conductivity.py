@@ -297,7 +297,7 @@ def _analysed(
         value, error = motion.estimate(of)
         return Estimate(value, error, unit, method, n, 1.0, float(n), note)
 
-    ions = [_ion(place, molecules.names[place], numbers, z, estimate) for place in np.flatnonzero(z)]
+    ions = [_ion(int(place), molecules.names[place], numbers, z, estimate) for place in np.flatnonzero(z)]
     made = TrajectoryConductivity(
         path=path,
         length_ps=centres.length_ps,
