@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def viscosity(
     runs: Runs, *, discard: Time = "auto", stage: str | int | None = None, pieces: int | None = None
 ) -> Answer[ViscosityOfRuns]:
@@ -53,7 +53,7 @@ def viscosity(
 
 
 @in_words_of_python
-@over_campaigns
+@over_campaigns()
 def conductivity(
     trajectories: Runs,
     *,

@@ -23,7 +23,7 @@ def conductivity(
     trajectories: Annotated[
         list[Path],
         typer.Argument(
-            help="Run folders, LAMMPS dumps, or any trajectories that ASE reads.", metavar="RUN|TRAJECTORY…"
+            help="Run folders, LAMMPS dumps, any trajectories that ASE reads, or a campaign.", metavar="RUN|TRAJECTORY…"
         ),
     ],
     charges: Annotated[

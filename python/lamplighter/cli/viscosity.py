@@ -18,7 +18,7 @@ from lamplighter.cli.output import show_answer
 
 
 def viscosity(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of one system.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of one system, or a campaign.", metavar="RUN…")],
     discard: options.Discard = "auto",
     stage: Annotated[
         str | None,
