@@ -260,8 +260,8 @@ def test_bad_input_of_decompose(lamplighter: Lamplighter, waters: Path, argon: P
     err = lamplighter("decompose", "shifted.xyz", "--model", model, "--reference", "gfn2")[2]
     assert "the labels energy_xtb are not of gfn2" in err
     assert (
-        "--reference must be gfn1, gfn2, module:Class, or the path of a run file, model file or command file; got 'dft'"
-        in lamplighter("decompose", waters, "--model", model, "--reference", "dft")[2]
+        "--reference must be gfn1, gfn2, opls-aa, module:Class, or the path of a run file, model file or command file; "
+        "got 'dft'" in lamplighter("decompose", waters, "--model", model, "--reference", "dft")[2]
     )
 
 

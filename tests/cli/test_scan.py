@@ -233,7 +233,7 @@ def test_what_cannot_be_scanned_is_refused(
         (["water.xyz", "--reference", "water.xyz"], "leave out FRAME and"),
         (
             ["water.xyz", "--reference", "gfn7"],
-            "--reference must be gfn1, gfn2, module:Class, or the path of a run file, ",
+            "--reference must be gfn1, gfn2, opls-aa, module:Class, or the path of a run file, ",
         ),
         (["water.xyz", "--reference", "no_such_module:Thing"], "no_such_module cannot be imported"),
         (["water.xyz", "--reference", "ase.calculators.lj:Thing"], "ase.calculators.lj has no Thing"),

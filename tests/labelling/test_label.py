@@ -178,7 +178,7 @@ def test_a_run_file_is_a_method_for_label_and_for_errors(lamplighter: Lamplighte
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "gfn3"], "--method must be gfn1, gfn2, module:Class, or the path of a run file"),
+        (["--method", "gfn3"], "--method must be gfn1, gfn2, opls-aa, module:Class, or the path of a run file"),
         (["--method", "no_such_module:Thing"], "no_such_module cannot be imported"),
         (["--method", "gfn2", "--option", "accuracy=0.1"], "gfn2 takes no options"),
         (["--method", "gfn2", "-o", "frames.xyz"], "would replace the frames"),

