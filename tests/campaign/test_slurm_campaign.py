@@ -1,4 +1,4 @@
-"""Campaigns on a real Slurm of one node: a job a run, and one job for all, which is preempted and runs out of time."""
+"""Campaigns on a real Slurm of one node: a job a run, and one job for all, which is preempted."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_each_run_becomes_a_job_and_none_becomes_two(
 
 
 @pytest.mark.slow
-def test_one_job_for_all_runs_is_preempted_runs_out_of_time_and_completes(
+def test_one_job_for_all_runs_is_preempted_and_completes(
     slurm: OneNodeSlurm,  # noqa: F811
     folder: Path,  # noqa: F811
     run: Run,
 ) -> None:
-    path = write(folder, "400000 steps")
+    path = write(folder, "60000 steps")
     words = ["--time", "1min", "--one-job", "--at-once", str(slurm.cores)]
     done = run([PROGRAM, "campaign", "submit", path.name, *words], env=slurm.environment)
     assert "1 job handed in" in done.stdout, done.stdout + done.stderr
@@ -57,13 +57,13 @@ def test_one_job_for_all_runs_is_preempted_runs_out_of_time_and_completes(
     slurm.wait_for(other, "COMPLETED", timeout=100)
     assert "ends the runs that go on" in log.read_text()
     assert log.read_text().count("exit status 75") == 1
-    for _ in range(8):  # as often as the minute is up
+    for _ in range(20):  # as often as the minute is up
         slurm.wait_no_longer(job)
         slurm.wait_for(job, "RUNNING", timeout=100)
         if slurm.wait_for(job, "PENDING", "COMPLETED", "FAILED", timeout=150) != "PENDING":
             break
     assert slurm.state(job) == "COMPLETED", log.read_text()
     assert states(path) == ["completed"] * 4
-    assert log.read_text().count("exit status 75") >= 2
+    assert log.read_text().count("exit status 75") >= 1
     for name in ("90K_seed1", "90K_seed2", "95K_seed1", "95K_seed2"):
-        assert rows(table.parents[1] / name / "thermo.csv") == list(range(0, 400001, 10))
+        assert rows(table.parents[1] / name / "thermo.csv") == list(range(0, 60001, 10))

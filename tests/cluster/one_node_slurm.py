@@ -1,7 +1,7 @@
 """A real Slurm of one node: munge, controller and node on this machine, on loopback, in a folder of their own.
 
 Two partitions share the node: a job of `high` that waits has one of `low` preempted and put back into the queue.
-By hand: `python -m tests.cluster.one_node_slurm FOLDER` starts one, and says how to talk to it; Ctrl-C ends it.
+By hand: `python tests/cluster/one_node_slurm.py FOLDER` starts one, and says how to talk to it; Ctrl-C ends it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from lamplighter.campaign.campaign_file import Campaign
-from lamplighter.campaign.state import STALE, STATES, RunState
+from lamplighter.campaign.campaign_file import LOGS, Campaign
+from lamplighter.campaign.state import FAILED, STALE, STATES, RunState
 
 _MOST_WORDS = 90
 
@@ -29,7 +29,7 @@ def as_text(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> 
     for row in rows:
         cells = [row[0].ljust(widths[0]), row[1].ljust(widths[1]), *(row[n].rjust(widths[n]) for n in (2, 3, 4))]
         lines.append("  ".join([*cells, row[5]]).rstrip())
-    return "\n".join([*lines, "", f"{campaign.folder}: {counted(states)}", *_notes(states, unknown)])
+    return "\n".join([*lines, "", f"{campaign.folder}: {counted(states)}", *_notes(campaign, states, unknown)])
 
 
 def _speed(ns_per_day: float | None) -> str:
@@ -41,7 +41,8 @@ def _speed(ns_per_day: float | None) -> str:
 def counted(states: list[RunState]) -> str:
     """How many runs are in each state."""
     number = Counter(each.state for each in states)
-    return ", ".join([f"{len(states)} runs", *(f"{number[state]} {state}" for state in STATES if number[state])])
+    runs = f"{len(states)} {'run' if len(states) == 1 else 'runs'}"
+    return ", ".join([runs, *(f"{number[state]} {state}" for state in STATES if number[state])])
 
 
 def columns(states: list[RunState]) -> dict[str, list[object]]:
@@ -73,7 +74,7 @@ def as_dict(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> 
     }
 
 
-def _notes(states: list[RunState], unknown: list[Path]) -> list[str]:
+def _notes(campaign: Campaign, states: list[RunState], unknown: list[Path]) -> list[str]:
     notes = []
     if stale := [each.run.name for each in states if each.state == STALE]:
         notes.append(
@@ -81,6 +82,9 @@ def _notes(states: list[RunState], unknown: list[Path]) -> list[str]:
             "neither gone on with nor used: put the old value or file back, give the new one a value (and so a name) "
             "of its own, or move the run folders away"
         )
+    if any(each.state == FAILED for each in states):
+        logs = campaign.folder / LOGS
+        notes.append(f"failed: {logs} has what each run said; mend the cause, and start them once more with --again")
     if new := [each.run.name for each in states if each.is_new]:
         notes.append(f"new in the campaign file since the campaign was begun: {', '.join(new)}")
     if unknown:

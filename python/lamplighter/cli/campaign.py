@@ -49,7 +49,8 @@ def list_runs(file: File, as_json: options.Json = False) -> None:
         return
     for run in found.runs:
         print(run.name)
-    print(f"{len(found.runs)} runs of {found.ranks} {'rank' if found.ranks == 1 else 'ranks'}, in {found.folder}")
+    runs, ranks = _number(len(found.runs), "run"), _number(found.ranks, "rank")
+    print(f"{runs} of {ranks}, in {found.folder}")
 
 
 @campaign.command()
@@ -89,8 +90,8 @@ def run(
     plan = replace(local.plan_of(found, at_once, ranks), tries=tries, again=again)
     checks.require_possible(replace(found, ranks=plan.ranks))
     checks.require_trusted(found, trust)
-    cores = f"{plan.at_once} at once, {plan.ranks} {'rank' if plan.ranks == 1 else 'ranks'} each"
-    print(f"{len(found.runs)} runs, {cores}, in {found.folder}", flush=True)
+    cores = f"{plan.at_once} at once, {_number(plan.ranks, 'rank')} each"
+    print(f"{_number(len(found.runs), 'run')}, {cores}, in {found.folder}", flush=True)
     status = local.carry_out(found, plan, lambda text: print(text, flush=True))
     print(f"\n{table.as_text(found, states_of(found), left_over(found))}")
     raise typer.Exit(status)
@@ -172,5 +173,8 @@ def submit(
         number = slurm_jobs.submit_as_one(found, job, [*words, *(["--again"] if again else [])], print)
     else:
         number = slurm_jobs.submit(found, job, again, print)
-    jobs = "1 job" if number == 1 else f"{number} jobs"
-    print(f"{jobs} handed in; how far they are: lamplighter campaign status {file}")
+    print(f"{_number(number, 'job')} handed in; how far they are: lamplighter campaign status {file}")
+
+
+def _number(number: int, of: str) -> str:
+    return f"{number} {of}" if number == 1 else f"{number} {of}s"

@@ -165,8 +165,8 @@ class StopRequests:
         self._noticed.set()
         if stop.is_wall_time and not self.came_further:
             return QueueProblem(
-                f"{stop.what} was up before the run had come any further than where it began, and would be so again: "
-                f"{MORE_TIME}, or more ranks (it ended {doing})"
+                f"{WALL_TIME.what} was up before the run had come any further than where it began, and would be so "
+                f"again: {MORE_TIME}, or more ranks (it ended {doing})"
             )
         return Interrupted(f"{stop.what} ended {doing}", stop.status)
 
