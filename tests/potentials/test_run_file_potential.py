@@ -136,6 +136,13 @@ CASES: dict[str, Case] = {
     "kokkos": Case({"lammps": LJ, "kokkos": 0}, refused="KOKKOS"),
     "python": Case({"lammps": LJ, "python": "bare/bin/python"}, refused="potential.python: "),
     "strict": Case({"models": MODEL, "strict": True}, refused="strict is set"),
+    # evaluated in tests/potentials/classical
+    "classical": Case({"classical": "opls-aa"}, refused="needs the list of molecules"),
+    "molecules": Case({"classical": "opls-aa", "molecules": "none.yaml"}, refused="none.yaml"),
+    "charge_scale": Case({"lammps": LJ, "charge_scale": 0.8}, refused="is of `potential.classical`"),
+    "water": Case({"lammps": LJ, "water": "spc/e"}, refused="is of `potential.classical`"),
+    "cutoff": Case({"lammps": LJ, "cutoff": "9 A"}, refused="is of `potential.classical`"),
+    "kspace_accuracy": Case({"lammps": LJ, "kspace_accuracy": 1e-4}, refused="is of `potential.classical`"),
 }
 
 
@@ -237,6 +244,7 @@ EVALUATE_NOTHING_OF_A_RUN_FILE = {
     "viscosity", "conductivity",
     "quality", "extrapolation", "compile", "models", "doctor", "trust",
     "submit", "campaign", "export",
+    "build",
     "bench",  # times the potential, whatever it says
 }  # fmt: skip
 

@@ -79,7 +79,7 @@ def _from_data(setup: Block, step: int) -> Block:
     return Block(setup.title, (*lines, f"reset_timestep {step}"))
 
 
-PACKAGES = {"temp/csvr": "EXTRA-FIX", "dispersion/d3": "EXTRA-PAIR"}
+PACKAGES = {"temp/csvr": "EXTRA-FIX", "dispersion/d3": "EXTRA-PAIR", "kspace_style": "KSPACE", "all shake": "RIGID"}
 """Packages that LAMMPS must have for words of a script, besides those of its potential."""
 
 
