@@ -111,7 +111,7 @@ def written(
         **rests_on,
     }
     try:
-        write_whole(places.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        write_whole(places.record, json.dumps(record, indent=2) + "\n")
     except OSError as problem:
         raise LamplighterError(f"{places.record} cannot be written: {problem.strerror or problem}") from problem
     return made
@@ -159,7 +159,7 @@ def _with_labels(atoms: Atoms, known: Known, method: Method, told: Electrons | N
     labels = known.labels
     assert labels is not None
     made = atoms.copy()
-    made.info["label_method"] = method.name
+    made.info["label_method"] = _text_of_info(method.name)
     if told is not None:
         made.info |= {"charge": told.charge, "multiplicity": told.multiplicity}
     has_stress = not np.isnan(labels.stress).any()
@@ -178,8 +178,14 @@ def _with_labels(atoms: Atoms, known: Known, method: Method, told: Electrons | N
 
 def _set_aside(atoms: Atoms, number: int, why: str) -> Atoms:
     made = atoms.copy()
-    made.info |= {"frame": number, "failure": " ".join(why.split()).replace('"', "'")}
+    made.info |= {"frame": number, "failure": _text_of_info(why)}
     return made
+
+
+def _text_of_info(text: str) -> str:
+    """In one line, and without what extended XYZ or UTF-8 cannot hold: file names may be any bytes."""
+    told = text.encode("utf-8", "replace").decode("utf-8")
+    return " ".join(told.replace('"', "'").replace("\\", "/").split())
 
 
 def _replace(path: Path, frames: list[Atoms]) -> None:
