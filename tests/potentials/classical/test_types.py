@@ -14,7 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import electrolytes
 from moltemplate_reference import ATOM_TYPES
 
-from lamplighter.errors import ConfigError
+from lamplighter.driver.evaluation import open_evaluator
+from lamplighter.errors import ConfigError, EnvironmentProblem, StructureError
+from lamplighter.potentials.classical import atom_types, moltemplate_file
 from lamplighter.potentials.classical.typed_molecule import TypedMolecule, typed_molecule
 
 
@@ -54,6 +56,25 @@ def test_what_has_no_parameters_is_refused_and_named() -> None:
         typed_molecule("[Li+:1]", "Li", 2, "opls-aa")
 
 
+def test_frames_are_all_molecules_of_the_list_or_some_of_them(tmp_path: Path) -> None:
+    """Apart from each other, molecules have the sum of their energies; their forces are those of the energy."""
+    atoms, molecules = electrolytes.box([("EC", 1), ("EMC", 1)], 400.0, seed=2)
+    atoms.pbc = False
+    wanted = electrolytes.potential(tmp_path, molecules)
+    with open_evaluator(wanted, ["C", "H", "O"]) as evaluator:
+        both, first, second = (evaluator.evaluate(each) for each in (atoms, atoms[:10], atoms[10:]))
+        assert both.energy == pytest.approx(first.energy + second.energy, abs=1e-5)
+        step = 1e-4
+        energies = []
+        for shift in (step, -step):
+            moved = atoms[:10]
+            moved.positions[3, 1] += shift
+            energies.append(evaluator.evaluate(moved).energy)
+        assert first.forces[3, 1] == pytest.approx((energies[1] - energies[0]) / (2 * step), rel=1e-5)
+        with pytest.raises(StructureError, match="are no row of the molecules EC, EMC in this order"):
+            evaluator.evaluate(atoms[1:])
+
+
 def test_water_is_the_model_that_was_named() -> None:
     spce, tip3p = typed("water", water="spc/e"), typed("water", water="tip3p")
     # NIST gives Berendsen's parameters as σ = 3.16555789 Å, ε/k_B = 78.19743111 K
@@ -61,3 +82,13 @@ def test_water_is_the_model_that_was_named() -> None:
     assert spce.types[0].epsilon == pytest.approx(78.19743111 * 8.31446261815324e-3 / 4.184, rel=1e-6)
     assert tip3p.charges == (-0.834, 0.417, 0.417)
     assert spce.terms["bond"][0][1][1] == 1.0
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "rdkit", None)
+        with pytest.raises(EnvironmentProblem, match=r"needs RDKit.*lamplighter\[classical\]"):
+            atom_types.chemistry()
+    monkeypatch.setattr(moltemplate_file.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(EnvironmentProblem, match=r"moltemplate, which is not installed.*lamplighter\[classical\]"):
+        moltemplate_file.folder()
