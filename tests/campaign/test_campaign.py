@@ -116,6 +116,11 @@ def test_a_run_file_is_no_campaign_and_a_campaign_no_run_file(folder: Path) -> N
     (folder / "base.yaml").write_text(yaml.safe_dump(BASE))
     with pytest.raises(ConfigError, match="is the run file of one run"):
         ll.open_campaign(folder / "base.yaml")
+    # the folder of the runs may be named before there is one
+    with pytest.raises(LamplighterError, match=r"no run can be used yet; liquid: nothing yet of 90K_seed1, "):
+        ll.density(folder / "liquid")
+    with pytest.raises(ConfigError, match="nowhere does not exist"):
+        ll.open_campaign(folder / "nowhere")
 
 
 def test_names_come_from_the_last_word_of_a_key_and_values_may_be_named_as_they_are(folder: Path) -> None:

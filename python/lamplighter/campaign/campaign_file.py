@@ -169,8 +169,8 @@ def is_campaign(path: Path) -> bool:
 
 
 def campaign_path(path: Path) -> Path | None:
-    """The campaign file that a path means; None: it means none."""
-    if path.is_dir():
+    """The campaign file that a path means; None: it means none. The folder of its runs need not be there yet."""
+    if path.is_dir() or not path.exists():
         beside = path.resolve()
         return next((each for each in (path / FILE, beside.parent / f"{beside.name}.yaml") if _has_marks(each)), None)
     return path if path.suffix in (".yaml", ".yml") and _has_marks(path) else None
@@ -185,9 +185,9 @@ def load_campaign(path: Path) -> Campaign:
     Raises:
         ConfigError: the file, one of its axes or one of its runs is not valid, or two runs have the same name.
     """
-    if path.is_dir():
-        found = campaign_path(path)
-        if found is None:
+    if path.is_dir() or not path.exists():
+        found = campaign_path(path) or path
+        if found.is_dir():
             raise ConfigError(f"{path} holds no {FILE}, and there is no {path.name}.yaml beside it: name the file")
         path = found
     path = path.resolve()

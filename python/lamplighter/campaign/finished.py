@@ -10,6 +10,8 @@ from lamplighter.campaign.state import STALE, RunState, left_over, states_of
 from lamplighter.errors import RunFolderError
 from lamplighter.run_folder.names import THERMO
 
+_MOST_NAMES = 8
+
 
 @dataclass(frozen=True)
 class Group:
@@ -71,15 +73,20 @@ def usable(campaign: Campaign) -> Usable:
     there = [each for each in states if fresh.get(each.run.name)]
     notes = []
     if missing := [name for name, has_written in fresh.items() if not has_written]:
-        notes.append(f"{campaign.folder.name}: nothing yet of {', '.join(missing)}")
+        notes.append(f"{campaign.folder.name}: nothing yet of {_some(missing)}")
     if partial := [f"{each.run.name} ({100 * each.share:.0f} %)" for each in there if 0.0 < each.share < 1.0]:
-        notes.append(f"{campaign.folder.name}: not finished: {', '.join(partial)}")
+        notes.append(f"{campaign.folder.name}: not finished: {_some(partial)}")
     if stale := [each.run.name for each in states if each.state == STALE]:
         why = "left out, as the campaign file, or a file that it names, has changed"
-        notes.append(f"{campaign.folder.name}: {why}: {', '.join(stale)}")
+        notes.append(f"{campaign.folder.name}: {why}: {_some(stale)}")
     if unknown := left_over(campaign):
-        names = ", ".join(folder.name for folder in unknown)
+        names = _some([folder.name for folder in unknown])
         notes.append(f"{campaign.folder.name}: left out, as they are not in the campaign file: {names}")
     if not there:
         raise RunFolderError(f"campaign {campaign.path}: no run can be used yet; {'; '.join(notes)}")
     return Usable(campaign, tuple(there), tuple(notes))
+
+
+def _some(names: list[str]) -> str:
+    """Names, of which `campaign status` has all where they are many."""
+    return ", ".join(names) if len(names) <= _MOST_NAMES else f"{', '.join(names[:3])}, … ({len(names)} runs)"

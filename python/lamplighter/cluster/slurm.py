@@ -91,9 +91,12 @@ def require_fit(job: Job) -> None:
         if job.nodes > each.nodes:
             raise QueueProblem(f"{job.nodes} nodes are asked for, and {where} has {each.nodes}")
         if job.cores_per_node > each.cores_per_node:
+            cores = f"{job.threads} {'core' if job.threads == 1 else 'cores'}"
+            do, remedy = f"{job.ranks_on_node} ranks of {cores} do", "more nodes, and fewer ranks on each"
+            if job.ranks_on_node == 1:
+                do, remedy = f"1 rank of {cores} does", "fewer cores"
             raise QueueProblem(
-                f"{job.ranks_on_node} ranks of {job.threads} {'core' if job.threads == 1 else 'cores'} do not fit on a "
-                f"node of {where}, which has {each.cores_per_node} cores: ask for more nodes, and fewer ranks on each"
+                f"{do} not fit on a node of {where}, which has {each.cores_per_node} cores: ask for {remedy}"
             )
         if each.time_s is not None and job.time_s > each.time_s:
             raise QueueProblem(
