@@ -113,3 +113,18 @@ def test_more_ranks_than_the_job_has_cores_end_at_once(slurm: OneNodeSlurm, tmp_
     said = (tmp_path / "out.log").read_text()
     assert "2 ranks run on this node, and the job has 1 core there" in said
     assert not (tmp_path / "argon").exists()
+
+
+@pytest.mark.thorough
+def test_a_job_that_is_cancelled_stays_cancelled(slurm: OneNodeSlurm, tmp_path: Path, run: Run) -> None:
+    """It ends in good order, with the status that has any other job go on later."""
+    write_run(tmp_path, 4_000_000)
+    done = run([PROGRAM, "submit", "argon.yaml", "--time", "30min", "--submit"], env=slurm.environment)
+    job = done.stdout.split("job ")[-1].split()[0]
+    slurm.wait_for(job, "RUNNING")
+    wait_for_lines(tmp_path / "argon" / "thermo.csv", 3)
+    slurm.asked("scancel", job)
+    assert slurm.wait_for(job, "CANCELLED", "PENDING", "COMPLETED", "FAILED") == "CANCELLED"
+    text = (tmp_path / "argon.log").read_text()
+    assert "SIGTERM ended the run at step" in text
+    assert "exit status 75\nthe job was cancelled, and is not put back\n" in text

@@ -45,7 +45,11 @@ def slurm_script(job: Job, command: Sequence[str], *, requeue: bool = True, prog
     if requeue:
         lines += [
             f"if [ $status = {exit_status.LATER} ]; then  # time was up, or the folder was in use: go on later",
-            '  scontrol requeue "$SLURM_JOB_ID"',
+            '  case $(scontrol show job "$SLURM_JOB_ID" -o) in',
+            # what scancel ended; a job that is preempted, or ends before its time, still says RUNNING here
+            '    *"JobState=COMPLETING Reason=None "*) echo "the job was cancelled, and is not put back" ;;',
+            '    *) scontrol requeue "$SLURM_JOB_ID" ;;',
+            "  esac",
             "fi",
         ]
     return "\n".join([*lines, "exit $status", ""])
