@@ -167,3 +167,47 @@ def test_what_is_no_electrolyte_says_so(lamplighter: Lamplighter, run: Path, tmp
     code, _, err = lamplighter(*hot[:1], "wrapped.dump", *hot[2:])
     assert code == 1
     assert "the positions are wrapped" in err
+
+
+def ionic_run(folder: Path, scale: float, cation: float = 1.0) -> Path:
+    """Six Li, six Cl and eight Ar for 13 ps in nvt; its last configuration has charges, which may be scaled."""
+    frames = electrolyte()
+    rows = thermo_rows(np.full(131, 0.5), float(frames[0].get_masses().sum()), every=100)
+    write_run(folder, [stage(0, "nvt", 13000)], frames[0], thermo=rows, guard=guard(13.0))
+    write_trajectory(folder, frames, 100)
+    charges = [cation * scale] * 6 + [-scale] * 6 + [0.0] * 8
+    lines = ["LAMMPS data file", "", "20 atoms", "3 atom types", "", "Atoms # charge", ""]
+    lines += [f"{k} 1 {charges[k - 1]:g} 0 0 0 0 0 0" for k in range(20, 0, -1)]  # LAMMPS writes them in any order
+    (folder / "final.data").write_text("\n".join([*lines, "", "Velocities", "", "1 0 0 0"]) + "\n")
+    return folder
+
+
+def test_charges_of_a_force_field_count_as_formal_ones_also_where_they_are_scaled(
+    lamplighter: Lamplighter, tmp_path: Path
+) -> None:
+    ionic_run(tmp_path / "whole", 1.0)
+    ionic_run(tmp_path / "scaled", 0.8)
+    words = ["--discard", "1 ps", *OPTIONS]
+    made = {name: json.loads(lamplighter("conductivity", name, *words, "--json")[1]) for name in ("whole", "scaled")}
+    assert made["whole"]["einstein"] == made["scaled"]["einstein"]
+    said = {name: each["trajectories"][0]["charges"] for name, each in made.items()}
+    assert said["whole"] == "Li +1, Cl −1: formal charges, from those of the atoms"
+    assert said["scaled"] == "Li +1, Cl −1: formal charges, from those of the atoms, which are scaled by 0.8"
+    given = json.loads(lamplighter("conductivity", "scaled", *words, "--charges", "Cl=-0.8,Li=0.8", "--json")[1])
+    assert given["einstein"]["value"] == pytest.approx(0.64 * made["whole"]["einstein"]["value"])
+    ionic_run(tmp_path / "odd", 0.8, cation=0.7)
+    code, _, err = lamplighter("conductivity", "odd", *words)
+    assert code == 1
+    assert "in which no whole charges can be seen: give them with --charges" in err
+
+
+def test_a_report_has_what_the_run_allows(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:
+    pressure_tensor(ionic_run(tmp_path / "ions", 0.8))
+    numbers = {}
+    for name in ("run", "ions"):
+        code, out, _ = lamplighter("report", name, "--discard", "1 ps", *OPTIONS, "--json")
+        assert code == 0
+        numbers[name] = {number["name"] for number in json.loads(out)["runs"][0]["numbers"]}
+    assert {"viscosity", "diffusivity of H2O, infinite box"} <= numbers["run"]
+    assert not any("conductivity" in name for name in numbers["run"])
+    assert {"conductivity", "conductivity without correlations", "transference of Li"} <= numbers["ions"]
