@@ -61,6 +61,24 @@ def test_a_gas_of_ions_conducts_as_nernst_and_einstein_say_and_errors_cover_it()
         assert (each < 2.0).sum() >= 20
 
 
+def test_random_forces_that_add_up_to_zero_move_species_together() -> None:
+    """As those of a Langevin gas with `zero yes`: L_ab ∝ δ_ab N_a/m_a + N_a N_b (m̄ − m_a − m_b)/(N m_a m_b)."""
+    masses = np.array([7.0, 35.0, 40.0])
+    m, n = masses[SPECIES][:, None], NUMBERS.sum()
+    rng = np.random.default_rng(6)
+    found = []
+    for _ in range(12):
+        forces = rng.standard_normal((2001, len(SPECIES), 3)) * np.sqrt(m)
+        steps = (forces - forces.mean(axis=1, keepdims=True)) / m
+        motion = collective_motion(np.cumsum(steps, axis=0), SPECIES, 3, 1.0, PLAN)
+        found.append(2.0 * motion.overlapping.mean(axis=0))  # of a variance of 1, D is 1/2
+    sums = NUMBERS @ masses / n - masses[:, None] - masses
+    expected = np.diag(NUMBERS / masses) + np.outer(NUMBERS, NUMBERS) * sums / n / np.outer(masses, masses)
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    assert (np.abs(np.mean(found, axis=0) - expected) < 4.0 * error + 1e-12).all()
+    assert (np.abs(expected)[~np.eye(3, dtype=bool)] > 2.0 * error[~np.eye(3, dtype=bool)]).all()
+
+
 def test_pairs_of_ions_carry_no_charge_though_nernst_and_einstein_say_so() -> None:
     motion = collective_motion(gas(np.random.default_rng(2), paired=True), SPECIES, 3, 1.0, PLAN)
     together, _ = motion.estimate(lambda l_ab, own: charge_transport(l_ab, CHARGES))
