@@ -17,7 +17,10 @@ from ase.io import write
 
 from lamplighter import cli
 from lamplighter.config.loading import load_run_file
-from lamplighter.scaling.bench import _Course, _too_thin
+from lamplighter.errors import LamplighterError
+from lamplighter.scaling import budget
+from lamplighter.scaling.bench import Wishes, _Course, _too_thin, network_of
+from lamplighter.scaling.bench import bench as measure
 from lamplighter.scaling.cases import Case, Variant
 
 PROGRAM = Path(sys.executable).parent / "lamplighter"
@@ -35,7 +38,7 @@ RUN: dict[str, Any] = {
     "guard": {"temperature": "2000 K", "variance": 10},
     "stages": [{"type": "nve", "length": "1 ps", "timestep": "2 fs"}],
 }
-WORDS = ["run.yaml", "--skin", "1", "--committee", "5", "--sizes", "256,512", "--each", "2s"]
+WORDS = ["run.yaml", "--skin", "1", "--committee", "5", "--sizes", "256,512", "--each", "1s"]
 
 
 def bench(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -149,13 +152,17 @@ def test_what_cannot_be_is_refused_before_anything_runs(
     assert not (tmp_path / "bench").exists()
 
 
-def test_a_budget_that_is_too_short_says_so_and_domains_may_be_too_thin(tmp_path: Path) -> None:
+def test_a_budget_that_is_too_short_says_so_and_domains_may_be_too_thin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     system(tmp_path)
     slow = {**RUN, "structure": {"file": "argon.xyz", "replicate": [8, 8, 8]}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(slow))
-    done = bench(tmp_path, "run.yaml", "--ranks", "1", "--sizes", "2097152", "--budget", "10s")
-    assert done.returncode == 1
-    assert "not a single measurement was made in 10 s" in done.stderr
+    monkeypatch.setattr(budget, "SHORTEST_S", 1.0)
+    network = network_of(2e-6, 12.5e9, 2, None, None)
+    wishes = Wishes(tmp_path / "run.yaml", 1.5, network, ranks=[1], sizes=[2097152])
+    with pytest.raises(LamplighterError, match=r"not a single measurement was made in 1\.5 s"):
+        measure(wishes, tmp_path / "bench", lambda line: None)
     assert not (tmp_path / "bench" / "measurements.jsonl").exists()
 
     run = load_run_file(tmp_path / "run.yaml")

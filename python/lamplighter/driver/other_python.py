@@ -67,7 +67,7 @@ answer(int(sys.argv[1]), int(sys.argv[2]))
 
 
 _MODULE = f"""
-import os, runpy, sys
+import importlib.util, os, runpy, sys
 
 def end(problem):
     if os.environ.get("PMI_RANK", "0") == "0":
@@ -75,6 +75,9 @@ def end(problem):
     sys.exit(1)
 {_LAMPLIGHTER_IS_THERE}
 del sys.argv[0]
+if importlib.util.find_spec(sys.argv[0].rpartition(".")[0]) is None:
+    end(f"lamplighter {{wanted}} of {{sys.executable}} is an older one of the same number, without {{sys.argv[0]}}: "
+        "install this one there (docs/how_to/environments.md)")
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 

@@ -19,7 +19,7 @@ def scaling_page(scaling: Scaling) -> str:
             ("What to choose", Content(blocks=[
                 Facts([(each.what, f"{each.choice} – {each.why}") for each in scaling.advice]),
             ])),
-            ("What limits", Content(blocks=[Notes(scaling_text.limits(scaling))])),
+            ("What limits", Content(blocks=[Text(line) for line in scaling_text.limits(scaling)])),
             ("The machine", Content(blocks=[Text(scaling_text.machine_in_words(scaling))])),
             ("Times", Content(blocks=[
                 Picture("strong", "Time of a step; dashed: perfect scaling.", scaling_text.strong_figure(scaling)),

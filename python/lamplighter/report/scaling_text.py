@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from lamplighter.analysis import step_cost
 from lamplighter.observables.scaling import OUTPUT_EVERY, PARTS, Measurement, Scaling, Timed, VariantScaling, digits
@@ -239,7 +240,12 @@ def strong_figure(scaling: Scaling) -> Figure:
         axes[0].errorbar(ranks, 1e3 * seconds, 1e3 * errors, color=colour, marker="o", markersize=3, linewidth=1.1,
                          label=f"{series[0].variant}, {series[0].atoms} atoms")  # fmt: skip
         axes[0].plot(ranks, 1e3 * seconds[0] * ranks[0] / ranks, color=colour, linewidth=0.8, linestyle="--")
-    _log(axes[0])
+    _of_ranks(axes[0], scaling)
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes[0].yaxis.set_minor_formatter(NullFormatter())
+    _legend_above(axes[0])
     axes[0].set(xlabel="ranks", ylabel="ms / step")
     return figure
 
@@ -254,9 +260,10 @@ def weak_figure(scaling: Scaling) -> Figure:
             label=f"{series[0].variant}, {series[0].atoms / series[0].ranks:g} atoms a rank",
         )  # fmt: skip
     axes[0].axhline(1.0, color="0.5", linewidth=0.8)
+    _of_ranks(axes[0], scaling)
     axes[0].set(xlabel="ranks", ylabel="efficiency", ylim=(0.0, None))
     if axes[0].get_legend_handles_labels()[0]:
-        axes[0].legend(fontsize="small", frameon=False)
+        _legend_above(axes[0])
     return figure
 
 
@@ -273,7 +280,7 @@ def breakdown_figure(scaling: Scaling) -> Figure:
     axes[0].set_yticks(range(len(shown)), _of_several(scaling), fontsize="small")
     axes[0].set(xlabel="% of a step", ylabel="atoms on ranks")
     axes[0].invert_yaxis()
-    axes[0].legend(fontsize="x-small", frameon=True)
+    _legend_above(axes[0])
     return figure
 
 
@@ -315,10 +322,16 @@ def _of_several(scaling: Scaling) -> list[str]:
     ]
 
 
-def _log(axis: Any) -> None:
+def _of_ranks(axis: Any, scaling: Scaling) -> None:
+    ranks = sorted({each.ranks for each in scaling.measurements})
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log")
-    axis.legend(fontsize="x-small", frameon=False)
+    axis.set_xticks(ranks, [str(each) for each in ranks])
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+def _legend_above(axis: Any) -> None:
+    """Where it hides nothing."""
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="x-small", frameon=False)
 
 
 def _strong_series(scaling: Scaling) -> list[list[Measurement]]:
