@@ -116,6 +116,7 @@ OTHERS = {
     "bench": "takes minutes, and writes files of its own: tests/scaling",
     "campaign": "has commands of its own: tests/campaign",
     "export": "writes a folder: tests/exporting",
+    "build": "writes a folder: tests/building",
     "events": "prints lines of which each is JSON: tests/cli/test_events.py",
     "compile": "writes a file",
     "trust": "writes a list",
