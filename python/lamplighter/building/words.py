@@ -19,18 +19,17 @@ def in_words(built: Built) -> str:
         shares = (f"{100 * each.mole_fraction:.2f}", f"{100 * each.mass_fraction:.2f}")
         rows.append((each.name, f"{each.charge:+d}" if each.charge else "0", str(each.number), *shares))
     a, b, c = (float(length) for length in (built.cell**2).sum(axis=1) ** 0.5)
+    first = "Go" if built.has_potential else "Write a potential into its run.yaml, and go"
     narrow = heights(built.cell).min()
     lines = [
         *_columns(rows),
         f"{built.n_atoms} atoms in {a:.2f} × {b:.2f} × {c:.2f} Å ({narrow:.2f} Å at its narrowest), "
         f"{built.density:.4g} g/cm³",
         f"Atoms of two molecules are {built.nearest:.2f} Å apart or more.",
-        f"Wrote {built.folder}. Go on with:",
+        f"Wrote {built.folder}. {first} on with:",
+        f"  lamplighter run {built.run_file}",
     ]
-    run = f"lamplighter run {built.run_file}"
-    if not built.has_potential:
-        run = f"{run}     (after `potential:` is written into it)"
-    return "\n".join([*lines, f"  {run}"])
+    return "\n".join(lines)
 
 
 def library_in_words() -> str:
