@@ -29,7 +29,7 @@ def write_failing_frame(session: Session, env: Environment, elements: Sequence[s
         error: The message of the error, which the frame carries.
 
     Returns:
-        Whether there is a frame of this step now.
+        Whether there is a frame of this step now; LAMMPS may have lost all atoms.
 
     Raises:
         OSError, RunFolderError: the folder takes no output, or its events cannot be read; on all ranks.
@@ -45,12 +45,12 @@ def write_failing_frame(session: Session, env: Environment, elements: Sequence[s
     step, box = session.step, lammps.extract_box()
 
     def append() -> bool:
-        if not any(event.step == step for event in read_events(Path())):
-            atoms = np.concatenate(gathered)
+        atoms = np.concatenate(gathered)
+        if len(atoms) and not any(event.step == step for event in read_events(Path())):
             text = _frame(box, atoms[np.argsort(atoms[:, 0], kind="stable")], elements, step, error)
             with Path(FAILURE).open("a", encoding="utf-8") as file:
                 file.write(text)
-        return Path(FAILURE).exists()
+        return len(atoms) > 0 and Path(FAILURE).exists()
 
     return bool(agree(env.comm, append))
 

@@ -197,7 +197,7 @@ def _keep_evidence(run: _UnderWay, problem: LammpsError | ModelError) -> None:
     with contextlib.suppress(Exception):  # nothing may hide the problem itself
         if write_failing_frame(run.session, env, run.plan.setup.elements, str(problem)):
             where = f"the atoms at step {run.session.step}: {run.plan.folder / FAILURE}"
-            problem.args = (f"{problem}\n  {where}", *problem.args[1:])
+            problem.args = (f"{str(problem).rstrip()}\n  {where}", *problem.args[1:])
 
 
 def _lines(block: Block, session: Session, status: RunStatus, checkpoints: WallCheckpoints) -> Iterator[str]:
