@@ -115,10 +115,10 @@ def viscosity_of_run(
     note = ""
     if not made.converged:
         note = (
-            f"where the integral is cut off ({made.cutoff_ps:.3g} ps), it has come to {100.0 * made.reached:.0f} % of "
+            f"not converged: where the integral is cut off ({made.cutoff_ps:.3g} ps), it has come to "
+            f"{100.0 * made.reached:.0f} % of "
             f"its limit, less than {100.0 * PLATEAU:.0f} %: simulate longer"
         )
-        notes.append(f"not converged: {note}")
     elif math.isnan(made.standard_error):
         note = f"{made.n_pieces} pieces, fewer than {MIN_PIECES}"
     error = math.nan if note else made.standard_error
