@@ -199,6 +199,7 @@ def measurement_of(line: Mapping[str, Any]) -> Measurement:
     times = np.array([each["seconds"] for each in plain])
     builds = sum(each["builds"] for each in plain)
     sides = {name: side for name, side in blocks.items() if name not in ("plain", "synchronised")}
+    step = _undisturbed(times)
     waiting = exchanged = None
     if "synchronised" in blocks:
         apart = blocks["synchronised"]
@@ -207,10 +208,10 @@ def measurement_of(line: Mapping[str, Any]) -> Measurement:
     return Measurement(
         variant=line["variant"], model=line["model"], dtype=line["dtype"], engine=line["engine"],
         atoms=int(line["atoms"]), ranks=int(line["ranks"]), threads=int(line["threads"]), steps=steps, rounds=rounds,
-        step=_undisturbed(times), parts=_parts(plain, times), waiting=waiting, exchanged=exchanged,
+        step=step, parts=_parts(plain, times), waiting=waiting, exchanged=exchanged,
         exchanges=POSITIONS_AND_FORCES + float(np.median([each["rounds"] for each in plain])),
         row_bytes=BYTES_OF_POSITIONS_AND_FORCES + float(np.median([each["row_bytes"] for each in plain])),
-        added={name: _added(side) for name, side in sides.items()},
+        added={name: _added(side, step.seconds) for name, side in sides.items()},
         added_exchange={
             name: float(np.median([each["exchange"] - each["plain"]["exchange"] for each in side]))
             for name, side in sides.items() if name.startswith("committee ")
@@ -234,17 +235,19 @@ def _parts(plain: Sequence[Mapping[str, Any]], times: Floats) -> dict[str, float
     return found
 
 
-def _added(side: Sequence[Mapping[str, Any]]) -> Timed:
-    """What a side takes more than the plain blocks about it."""
+def _added(side: Sequence[Mapping[str, Any]], step: float) -> Timed:
+    """What a side takes more than a plain step: by its ratio to the plain blocks about it, as all of them are slowed
+    down alike."""
     if "outside" in side[0]:  # a restart file, which takes no part in steps
         return _middle(np.array([each["outside"] for each in side]) / OUTPUT_EVERY)
-    return _middle(np.array([each["seconds"] - each["plain"]["seconds"] for each in side]))
+    ratio = _middle(np.array([each["seconds"] / each["plain"]["seconds"] for each in side]))
+    return Timed(step * (ratio.seconds - 1.0), step * ratio.error)
 
 
 def _middle(values: Floats) -> Timed:
-    """Median, with the error of a normal sample's, sqrt(π/2) s/√n; s from the median deviation."""
+    """Median, with the error of a normal sample's, sqrt(π/2) s/√n; s from the median deviation, where blocks are many."""
     middle = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - middle))) if len(values) > 3 else _spread(values)
+    spread = 1.4826 * float(np.median(np.abs(values - middle))) if len(values) >= 8 else _spread(values)
     return Timed(middle, math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(values)))
 
 
