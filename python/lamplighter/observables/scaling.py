@@ -245,7 +245,7 @@ def _added(side: Sequence[Mapping[str, Any]], step: float) -> Timed:
 
 
 def _middle(values: Floats) -> Timed:
-    """Median, with the error of a normal sample's, sqrt(π/2) s/√n; s from the median deviation, where blocks are many."""
+    """Median, with the error of a normal sample's, sqrt(π/2) s/√n; s from the median deviation of many blocks."""
     middle = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - middle))) if len(values) >= 8 else _spread(values)
     return Timed(middle, math.sqrt(math.pi / 2.0) * spread / math.sqrt(len(values)))
