@@ -35,7 +35,7 @@ liquid: install
 	folder=runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S) && \
 	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o $$folder && $(BIN)/lamplighter report $$folder
 
-# Both environments are made at once, as it is mostly waiting, and tested at once, as most tests leave a core idle. A failure
+# Both environments are made at once, as it is mostly waiting, and tested at once, as many tests leave a core idle. A failure
 # of one part does not hide those of the others.
 test:
 	$(MAKE) --no-print-directory --jobs=2 install $(FRAMEWORKS_VENV)/.installed
@@ -53,7 +53,7 @@ test-quick: install
 	$(BIN)/python -m pytest -m quick --numprocesses=2 --dist=worksteal
 
 test-main: install
-	$(BIN)/python -m pytest --durations=25
+	$(BIN)/python -m pytest --durations=25 --numprocesses=2 --dist=worksteal
 
 # DeePMD-kit comes last, for the sake of the starts of LAMMPS before it. What needs no framework has run with test-main.
 test-frameworks: $(FRAMEWORKS_VENV)/.installed
