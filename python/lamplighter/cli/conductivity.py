@@ -1,4 +1,4 @@
-"""Compute the ionic conductivity and transference numbers of an electrolyte, with their errors.
+"""Compute the ionic conductivity and transference numbers, with their errors.
 
 The conductivity is that of all ions together, with their correlations (Einstein relation of the collective
 displacement), and beside it that of ions which move independently (Nernst-Einstein).

@@ -1,4 +1,4 @@
-"""Compute the shear viscosity of runs at constant volume (Green-Kubo), with its error.
+"""Compute the shear viscosity of runs at constant volume (Green-Kubo).
 
 A run writes what is needed where its run file asks for it: `output: {pressure_tensor: 5 fs}`.
 
