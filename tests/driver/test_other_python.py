@@ -167,6 +167,7 @@ def test_a_process_that_was_replaced_goes_on_by_itself(
     monkeypatch.setattr(other_python, "_started_by", None)
     with pytest.raises(AssertionError, match="replaced again"):
         other_python.continue_in_python_of(written("/usr/bin/env"), ["run"])
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), "a process that was not replaced hands on what was held"
 
 
 @pytest.mark.mpi

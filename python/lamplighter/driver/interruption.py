@@ -71,12 +71,20 @@ def mind_early_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in OF_BATCH_SYSTEMS:
             signal.signal(number, _too_early)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, OF_BATCH_SYSTEMS)  # as `hold_signals` left them to this program
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OF_BATCH_SYSTEMS)  # as `signals_held` left them to this program
 
 
-def hold_signals() -> None:
-    """Have signals of batch systems wait for the program that this process is about to become."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, OF_BATCH_SYSTEMS)
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Have signals of batch systems wait for the program that this process becomes, or for the end of the block.
+
+    Whoever starts programs after a block that was left without a new program must not hand down what was held in it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_BATCH_SYSTEMS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class StopRequests:

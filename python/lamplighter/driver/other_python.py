@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 import lamplighter
-from lamplighter.driver.interruption import hold_signals
+from lamplighter.driver.interruption import signals_held
 from lamplighter.errors import EnvironmentProblem
 
 ORIGIN = "LAMPLIGHTER_STARTED_BY"
@@ -107,9 +107,9 @@ def continue_in_python_of(run_file: Path, arguments: Sequence[str]) -> None:
     os.environ[VERSION] = lamplighter.__version__
     sys.stdout.flush()
     sys.stderr.flush()
-    hold_signals()
     try:
-        os.execv(python, [str(python), "-c", _COMMAND, *arguments])
+        with signals_held():
+            os.execv(python, [str(python), "-c", _COMMAND, *arguments])
     except OSError as problem:
         raise EnvironmentProblem(f"potential.python: {python} cannot be started: {problem.strerror}") from problem
 
