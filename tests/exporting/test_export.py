@@ -316,6 +316,13 @@ def test_what_cannot_be_exported(
     assert not list(Path().glob(".export*"))
 
 
+def test_a_calculator_is_exported_for_lamplighter() -> None:
+    run = liquid_run({"calculator": "ase.calculators.lj:LennardJones"})
+    made = export(run, output=Path("out"), convert=False, target="lamplighter")
+    assert made.target == "lamplighter"
+    assert any("LennardJones" in path.read_text() for path in Path("out").iterdir() if path.is_file())
+
+
 def test_folders_that_are_none() -> None:
     path = argon_run()
     Path("empty").mkdir()

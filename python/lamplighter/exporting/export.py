@@ -176,7 +176,9 @@ def _target(name: str | None, run: RunFile) -> Target:
             f"be exported --for {LAMPLIGHTER} only"
         )
     if name is not None:
-        given = next(key for key in ("models", "lammps", "classical", "members") if getattr(potential, key))
+        given = next(
+            key for key in ("models", "lammps", "classical", "members", "calculator") if getattr(potential, key)
+        )
         if name == PLAIN and potential.models:
             raise ModelError(
                 f"--for {PLAIN} takes `potential.lammps`, `classical` or `members`, and the run has `models`: leave "
