@@ -172,22 +172,22 @@ def test_without_slurm_the_message_says_what_to_do(folder: Path, monkeypatch: py
 
 
 def test_a_campaign_whose_controller_is_killed_goes_on_and_starts_nothing_twice(folder: Path) -> None:
-    path = write(folder, "20000 steps")
+    path = write(folder, "60000 steps")
     first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.DEVNULL)
     table = folder / "liquid" / "90K_seed1" / "thermo.csv"
     wait_for(lambda: table.exists() and table.read_text().count("\n") > 5)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert [each.state for each in states_of(load_campaign(path))] == ["running", *["waiting"] * 3]
-    write(folder, "20000 steps", exclude=[{"seed": 2}])
+    write(folder, "60000 steps", exclude=[{"seed": 2}])
     done = carry_out(path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "90K_seed1: goes on already, and is waited for" in done.stdout
     steps = [int(line.split(",")[1]) for line in table.read_text().splitlines()[1:]]
-    assert steps == list(range(0, 20001, 10))
+    assert steps == list(range(0, 60001, 10))
     assert (folder / "liquid" / "logs" / "90K_seed1.log").read_text().count("==== started") == 1
     # results: a part is there, the rest is named
-    write(folder, "20000 steps")
+    write(folder, "60000 steps")
     answer = ll.density(path)
     assert list(answer.groups) == ["temperature=90K", "temperature=95K"]
     assert 1.0 < answer.groups["temperature=90K"].mean.value < 1.6
@@ -196,7 +196,7 @@ def test_a_campaign_whose_controller_is_killed_goes_on_and_starts_nothing_twice(
     write(folder, "5000 steps", exclude=[{"temperature": "95 K"}])
     said = subprocess.run(command(path, "status"), capture_output=True, text=True, check=True).stdout
     assert "stale" in said
-    assert "stages[0].length was '20000 steps' and is now '5000 steps'" in said
+    assert "stages[0].length was '60000 steps' and is now '5000 steps'" in said
     assert "not in the campaign file (any more), and not used: 95K_seed1" in said
     with pytest.raises(LamplighterError, match=r"no run can be used yet.*left out, as the campaign file"):
         ll.density(folder / "liquid")
