@@ -191,7 +191,7 @@ def einstein(positions: Floats, interval_ps: float, plan: BlockPlan | None = Non
         protocol_error=float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan,
         n_blocks=len(values),
         n_independent=len(apart),
-        slope=_log_slope(lags[fitted], msd[fitted]),
+        slope=log_slope(lags[fitted], msd[fitted]),
         slope_error=_jackknifed_log_slope(lags[fitted], independent[:, fitted]),
         n_molecules=positions.shape[1],
         lags_ps=lags,
@@ -257,7 +257,13 @@ def slopes(x: Floats, rows: Floats) -> Floats:
     return np.asarray(rows @ centred / (centred @ centred))
 
 
-def _log_slope(lags: Floats, msd: Floats) -> float:
+def log_slope(lags: Floats, msd: Floats) -> float:
+    """Slope of log MSD against log t, which is 1 where motion is diffusive; not a number where the MSD vanishes.
+
+    Args:
+        lags: Shape (n,), all positive.
+        msd: Mean square displacements at them, shape (n,).
+    """
     if (msd <= 0.0).any():
         return math.nan
     return float(slopes(np.log(lags), np.log(msd)[None])[0])
@@ -268,7 +274,7 @@ def _jackknifed_log_slope(lags: Floats, blocks: Floats) -> float:
     if n < MIN_BLOCKS:
         return math.nan
     whole = blocks.sum(axis=0)
-    slopes = np.array([_log_slope(lags, (whole - each) / (n - 1)) for each in blocks])
+    slopes = np.array([log_slope(lags, (whole - each) / (n - 1)) for each in blocks])
     return math.sqrt((n - 1) / n * float(((slopes - slopes.mean()) ** 2).sum()))
 
 

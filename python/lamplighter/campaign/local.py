@@ -23,7 +23,7 @@ from lamplighter.campaign.campaign_file import RUN_FILES, Campaign, CampaignRun
 from lamplighter.campaign.state import FAILED, RUNNING, STALE, STARTABLE, STARTED, RunState, log_of, state_of
 from lamplighter.cluster.allocation import cores_of_nodes, nodes_of_job
 from lamplighter.cluster.time_left import time_left
-from lamplighter.driver.environment import available_cores
+from lamplighter.driver.environment import cores_of_this_node
 from lamplighter.driver.interruption import MORE_TIME
 from lamplighter.driver.run_lock import RunLock, living_holder
 from lamplighter.errors import EnvironmentProblem, QueueProblem, RunFolderBusy
@@ -72,7 +72,7 @@ def plan_of(campaign: Campaign, at_once: int | None, ranks: int | None, cores: i
             "(--nodes=1), or hand in a job for each run: lamplighter campaign submit"
         )
     if cores is None:
-        cores = min(len(available_cores()), of_job or 1 << 30)
+        cores = cores_of_this_node()
     where = "in this job" if of_job is not None else "here"
     cores_there = f"there {'is 1 core' if cores == 1 else f'are {cores} cores'} {where}"
     ranks = campaign.ranks if ranks is None else ranks

@@ -151,7 +151,7 @@ def _job() -> Iterator[Finding]:
 
         ranks = import_mpi().COMM_WORLD.Get_size()
     try:
-        allocation.require_ranks_fit(math.ceil(ranks / int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))))
+        allocation.require_ranks_fit(math.ceil(ranks / allocation.nodes_of_job()))
     except QueueProblem as problem:
         told, _, remedy = str(problem).partition(": ")
         yield Finding("MPI", "job", f"{cores} cores a node", "problem", told, remedy)

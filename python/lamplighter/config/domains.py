@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,17 @@ def _grid(given: Any) -> str:
 
 ProcessorGrid = Annotated[str, PlainValidator(_grid), PlainSerializer(str)]
 """`auto`, or three words as LAMMPS' command `processors` takes them."""
+
+
+def given_domains(processors: str) -> int:
+    """Product of the numbers that a grid gives; 1 where it gives none."""
+    return math.prod(int(word) for word in processors.split() if word.isdigit())
+
+
+def is_of_ranks(processors: str, ranks: int) -> bool:
+    """Whether a grid makes one domain for each of so many ranks."""
+    free = processors == AUTO or "*" in processors
+    return ranks % given_domains(processors) == 0 if free else ranks == given_domains(processors)
 
 
 class DomainsSection(ConfigSection):

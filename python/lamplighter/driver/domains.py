@@ -16,7 +16,7 @@ import numpy as np
 from lamplighter.analysis.cell_heights import heights
 from lamplighter.analysis.domains import Grid, grids, imbalance, least_surface, surface
 from lamplighter.arrays import Floats
-from lamplighter.config.domains import ANY, AUTO
+from lamplighter.config.domains import ANY, AUTO, given_domains, is_of_ranks
 from lamplighter.config.potential import EvaluatedBy
 from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
@@ -138,13 +138,11 @@ def domains_of(
 
 
 def _require_one_each(processors: str, ranks: int) -> None:
-    numbers = [int(word) for word in processors.split() if word != "*"]
-    product = math.prod(numbers)
-    if product != ranks if len(numbers) == 3 else ranks % product:
+    if not is_of_ranks(processors, ranks):
         raise ConfigError(
-            f"domains.processors: '{processors}' makes {product}{'' if len(numbers) == 3 else ' times any number of'} "
-            f"domains, and the run has {ranks} rank{'s' if ranks > 1 else ''}: give three numbers whose product is "
-            f"{ranks}, or * for those that are free"
+            f"domains.processors: '{processors}' makes {given_domains(processors)}"
+            f"{' times any number of' if '*' in processors else ''} domains, and the run has {ranks} "
+            f"rank{'s' if ranks > 1 else ''}: give three numbers whose product is {ranks}, or * for those that are free"
         )
 
 

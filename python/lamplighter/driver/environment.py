@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter import launcher
-from lamplighter.cluster.allocation import require_ranks_fit
+from lamplighter.cluster.allocation import cores_of_nodes, require_ranks_fit
 from lamplighter.driver import other_plugins
 from lamplighter.errors import EnvironmentProblem, LauncherProblem
 
@@ -171,6 +171,13 @@ def available_cores() -> frozenset[int]:
     cores = sorted(os.sched_getaffinity(0))
     quota = _cpu_quota()
     return frozenset(cores[: max(1, math.ceil(quota))] if quota is not None else cores)
+
+
+def cores_of_this_node() -> int:
+    """Number of cores that ranks on this node may have: those of this process, and no more than its job has."""
+    available = len(available_cores())
+    # where Slurm does not bind its jobs to their cores, a process may run on those of others
+    return min(available, cores_of_nodes() or available)
 
 
 def threads_per_rank(requested: int | None, cores_of_ranks: list[frozenset[int]]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from lamplighter.analysis.stability import density
-from lamplighter.config.domains import AUTO
+from lamplighter.config.domains import given_domains
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver import preflight
 from lamplighter.driver.domains import Domains, domains_of
@@ -208,8 +207,7 @@ def _unused(output: Path | None, source: Source, target: Target) -> Path:
 
 def _ranks(run: RunFile) -> int:
     """Those that the grid of the run file is for: without, one."""
-    given = run.domains.processors
-    return 1 if given == AUTO else math.prod(int(word) for word in given.split() if word != "*")
+    return given_domains(run.domains.processors)
 
 
 def _domains(

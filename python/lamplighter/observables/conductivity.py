@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from lamplighter.analysis.conductivity import (
     relative_to,
     transference,
 )
-from lamplighter.analysis.diffusivity import DIFFUSIVE, MIN_BLOCKS, slopes
+from lamplighter.analysis.diffusivity import DIFFUSIVE, MIN_BLOCKS, log_slope
 from lamplighter.analysis.molecules import Molecules, in_words
 from lamplighter.analysis.series import Estimate
 from lamplighter.arrays import Floats, Integers
@@ -318,7 +317,7 @@ def _analysed(
     if note:
         made.notes.append(f"no error bars: {note}")
     fitted = slice(max(1, round(wanted.plan.ballistic / centres.interval_ps)), None)
-    slope = _log_slope(motion.lags_ps[fitted], made.own_square[fitted])
+    slope = log_slope(motion.lags_ps[fitted], made.own_square[fitted])
     if abs(slope - 1.0) > DIFFUSIVE:
         made.notes.append(
             f"not yet diffusive: the displacement of ions grows like t^{slope:.2f} between {wanted.plan.ballistic:g} "
@@ -348,9 +347,3 @@ def _ion(place: int, name: str, numbers: Integers, z: Floats, estimate: _Estimat
         collective=estimate(lambda l_ab, own: transference(l_ab, z, place), "", METHOD_RATIO),
         in_solvent=in_solvent,
     )
-
-
-def _log_slope(lags: Floats, square: Floats) -> float:
-    if not (square > 0.0).all():
-        return math.nan
-    return float(slopes(np.log(lags), np.log(square)[None])[0])

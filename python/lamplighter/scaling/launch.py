@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from lamplighter import launcher
 from lamplighter.cluster import allocation
-from lamplighter.driver.environment import available_cores
+from lamplighter.driver.environment import cores_of_this_node
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 
 GRACE_S = 5.0
@@ -43,8 +42,7 @@ class Ended:
 
 def in_allocation() -> bool:
     """Whether this process is in an allocation of Slurm of several nodes, on which `srun` starts ranks."""
-    nodes = os.environ.get("SLURM_JOB_NUM_NODES", "1")
-    return "SLURM_JOB_ID" in os.environ and nodes.isdigit() and int(nodes) > 1 and shutil.which("srun") is not None
+    return "SLURM_JOB_ID" in os.environ and allocation.nodes_of_job() > 1 and shutil.which("srun") is not None
 
 
 def cores() -> int:
@@ -55,9 +53,8 @@ def cores() -> int:
         if tasks.isdigit():
             return int(tasks)
         if given is not None:
-            return given * int(os.environ["SLURM_JOB_NUM_NODES"])
-    # where Slurm does not bind its jobs to their cores, a process may run on those of others
-    return min(len(available_cores()), given or sys.maxsize)
+            return given * allocation.nodes_of_job()
+    return cores_of_this_node()
 
 
 def command_for(ranks: int, program: Sequence[str], given: str | None = None) -> list[str]:

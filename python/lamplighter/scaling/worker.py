@@ -8,7 +8,6 @@ what models exchange, tell the parts.
 from __future__ import annotations
 
 import json
-import math
 import resource
 import shutil
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lamplighter.arrays import Floats
-from lamplighter.config.domains import AUTO
+from lamplighter.config.domains import AUTO, is_of_ranks
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver import classical, model_trust, preflight
@@ -111,8 +110,7 @@ def _measure(env: Environment, began: float, seconds: float) -> int:
 
 def _domains(run: RunFile, structure: StartStructure, setup: PairSetup, ranks: int) -> Domains:
     """Those that a run gets; a grid that the run file gives for another number of ranks is passed over."""
-    numbers = [int(word) for word in run.domains.processors.split() if word.isdigit()]
-    if ranks % math.prod(numbers) or (len(numbers) == 3 and math.prod(numbers) != ranks):
+    if not is_of_ranks(run.domains.processors, ranks):
         run = run.model_copy(update={"domains": run.domains.model_copy(update={"processors": AUTO})})
 
     def start() -> tuple[Frame, Floats]:

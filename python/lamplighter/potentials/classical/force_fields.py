@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from lamplighter.potentials.classical.atom_types import TypingRule
 from lamplighter.potentials.classical.moltemplate_file import Kind, angle_of_gaff, file_named
 
-KILOJOULE_IN_KCAL = 1.0 / 4.184
+JOULE_IN_CALORIE = 4.184
+KILOJOULE_IN_KCAL = 1.0 / JOULE_IN_CALORIE
 """The thermochemical calorie, exact."""
 
 

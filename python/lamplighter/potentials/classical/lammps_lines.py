@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lamplighter.potentials.classical.force_fields import ForceField
+from lamplighter.potentials.classical.force_fields import JOULE_IN_CALORIE, ForceField
 from lamplighter.potentials.classical.moltemplate_file import Kind
 from lamplighter.potentials.classical.system import KINDS, System
 
 # Exact values of the SI of 2019: e in C, and Avogadro's constant; the calorie is the thermochemical one.
-_ELEMENTARY_CHARGE, _AVOGADRO, _JOULE_IN_CALORIE = 1.602176634e-19, 6.02214076e23, 4.184
+_ELEMENTARY_CHARGE, _AVOGADRO = 1.602176634e-19, 6.02214076e23
 
-KCAL_MOL_IN_EV = 1e3 * _JOULE_IN_CALORIE / (_AVOGADRO * _ELEMENTARY_CHARGE)
+KCAL_MOL_IN_EV = 1e3 * JOULE_IN_CALORIE / (_AVOGADRO * _ELEMENTARY_CHARGE)
 """1 kcal/mol in eV: 0.0433641."""
 
 OPEN_CUTOFF_A = 1000.0
