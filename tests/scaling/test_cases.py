@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.loading import parse_run_file
 from lamplighter.errors import LamplighterError
 from lamplighter.scaling import budget
 from lamplighter.scaling.cases import Variant, in_order, rank_counts, replicates
+from lamplighter.scaling.sides import sides_of
 
 RUN = parse_run_file(
     {
@@ -46,7 +48,7 @@ def test_ranks_are_no_more_than_cores() -> None:
 def test_what_tells_most_comes_first() -> None:
     variants = [Variant(name, RUN, name, "auto", "auto") for name in "ab"]
     sizes = [(1, 1, 1), (2, 1, 1), (2, 2, 1)]
-    cases = in_order(variants, sizes, 100, sizes[0], [1, 2, 4], None, ["guard"], ["synchronised"])
+    cases = in_order(variants, sizes, 100, sizes[0], [1, 2, 4], None, lambda _: ["guard"], ["synchronised"])
     assert len({each.key for each in cases if each.variant is variants[0]}) == 9
     assert [(each.atoms, each.ranks, each.variant.name) for each in cases[:4]] == [
         (100, 4, "a"), (100, 4, "b"), (100, 1, "a"), (100, 1, "b"),
@@ -57,9 +59,17 @@ def test_what_tells_most_comes_first() -> None:
     assert "replicate:\n- 2\n- 2\n- 1\n" in cases[4].run_file.replace("  -", "-").replace("  replicate", "replicate")
 
 
+def test_a_model_alone_is_measured_without_the_committee_of_the_run_file() -> None:
+    of_several = RUN.model_copy(update={"committee": CommitteeSection(every=10)})
+    variants = [Variant(name, run, name, "auto", "auto") for name, run in (("five", of_several), ("one", RUN))]
+    cases = in_order(variants, [(1, 1, 1)], 100, (1, 1, 1), [1], None, lambda run: sides_of(run, [5, 10], []))
+    sides = {each.variant.name: each.sides for each in cases}
+    assert {"committee 5", "committee 10"} == set(sides["five"]) - set(sides["one"])
+
+
 def test_a_measurement_gets_its_share_and_no_more_than_is_left() -> None:
     variant = Variant("a", RUN, "a", "auto", "auto")
-    small, large = in_order([variant], [(1, 1, 1), (8, 1, 1)], 100, (1, 1, 1), [1], None, [])
+    small, large = in_order([variant], [(1, 1, 1), (8, 1, 1)], 100, (1, 1, 1), [1], None, lambda _: [])
     assert budget.share(small, [], 100.0, 4) == budget.Share(25.0, 0.0)
     assert budget.share(small, [], 10_000.0, 4).seconds == budget.LONGEST_S
     known = [budget.Cost(startup_s=2.0, step_s=0.1, atoms=100, ranks=1, variant="a")]

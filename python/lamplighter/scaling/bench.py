@@ -124,9 +124,11 @@ def bench(wishes: Wishes, folder: Path, say: Callable[[str], None]) -> Scaling:
         pair_setup(checked, structure.elements)
     intervals = _intervals(run, wishes)
     skins = list(SKINS if wishes.skins is None else wishes.skins)
-    sides = sides_of(run, intervals, skins)
     reference = own if own in sizes else min(sizes, key=lambda each: abs(math.log(math.prod(each) / math.prod(own))))
-    cases = in_order(variants, sizes, structure.n_atoms, reference, ranks, wishes.threads, sides, [SYNCHRONISED])
+    cases = in_order(
+        variants, sizes, structure.n_atoms, reference, ranks, wishes.threads,
+        lambda each: sides_of(each, intervals, skins), [SYNCHRONISED],
+    )  # fmt: skip
 
     store = Store(folder)
     lock = RunLock(folder, lambda: say(f"another process has taken {folder}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lamplighter.config.run_file import RunFile
@@ -152,19 +152,19 @@ def in_order(
     reference: tuple[int, int, int],
     ranks: Sequence[int],
     threads: int | None,
-    sides: Sequence[str],
+    sides: Callable[[RunFile], Sequence[str]],
     of_several_ranks: Sequence[str] = (),
 ) -> list[Case]:
     """All cases, what tells most first: a budget may end anywhere.
 
     First the reference size on all ranks and on one, with all sides; then the largest and smallest sizes on the same,
-    which tell the terms apart; then what lies between; each for all variants before the next. `of_several_ranks` are
-    measured at all sizes, where there is more than one rank.
+    which tell the terms apart; then what lies between; each for all variants before the next. `sides` gives those of a
+    run file. `of_several_ranks` are measured at all sizes, where there is more than one rank.
     """
 
-    def sides_at(size: tuple[int, int, int], count: int) -> tuple[str, ...]:
+    def sides_at(variant: Variant, size: tuple[int, int, int], count: int) -> tuple[str, ...]:
         several = tuple(of_several_ranks) if count > 1 else ()
-        return several + (tuple(sides) if size == reference else ())
+        return several + (tuple(sides(variant.run)) if size == reference else ())
 
     def importance(place: tuple[tuple[int, int, int], int]) -> tuple[int, int, int]:
         size, count = place
@@ -174,7 +174,7 @@ def in_order(
         return group, math.prod(size), -count
 
     return [
-        Case(variant, size, unit * math.prod(size), count, threads, sides_at(size, count))
+        Case(variant, size, unit * math.prod(size), count, threads, sides_at(variant, size, count))
         for size, count in sorted(itertools.product(sizes, ranks), key=importance)
         for variant in variants
     ]
