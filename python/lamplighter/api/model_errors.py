@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
@@ -212,6 +215,10 @@ def _labelled_by(path: Path, method: str, trust: bool) -> LabelledFrames:
     given = LabelledFrames(path, frames, [], keys, [f"{path.name}: {dropped}"] if dropped else [])
     with opened_method(method, None, "--reference", given.elements, trust) as evaluator:
         given.labels += labels_of(evaluator, frames, name)
+    if all(np.isnan(each.stress).any() for each in given.labels):
+        given.keys = replace(keys, stress=None)
+        if any(all(atoms.pbc) for atoms in frames):
+            given.notes.append(f"{name} gives no stress of these frames: none is compared")
     return given
 
 

@@ -1,7 +1,8 @@
 """A classical force field that answers for frames: of all molecules of its list, or of some of them.
 
 LAMMPS gets each frame with its bonds anew, as the data file of a run has them. Energies are of the force field alone:
-rigid water that is not at its model's own geometry has the energy of the springs that keep it in shape.
+rigid water that is not at its model's own geometry has the energy of the springs that keep it in shape. Its frames have
+no stress: what holds the water rigid in dynamics is a part of the pressure, and depends on velocities.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class ClassicalFrameEvaluator(FrameEvaluator):
         """Energy of each part of the force field for the last frame, eV; `van der Waals` holds `tail`."""
 
     def compute(self, atoms: Atoms) -> Evaluated:
-        """Energy, forces and virial of a frame.
+        """Energy, forces and virial of a frame; the virial is nan where molecules are rigid.
 
         Raises:
             StructureError: the frame is no row of the molecules of the list, or it is periodic in some directions only.
@@ -88,10 +89,11 @@ class ClassicalFrameEvaluator(FrameEvaluator):
             require_neutral(system, "the frame")
         prism = self._read(atoms, system, periodic)
         lmp = self._session.lammps
-        pressure = np.array([lmp.extract_compute(_VIRIAL, 0, 1)[k] for k in range(6)])
-        virial = np.empty((3, 3))
-        six = pressure * (lmp.get_thermo("vol") / lmp.extract_global("nktv2p"))
-        virial[TENSOR_ROWS, TENSOR_COLUMNS] = virial[TENSOR_COLUMNS, TENSOR_ROWS] = six
+        virial = np.full((3, 3), np.nan)
+        if not system.rigid:
+            pressure = np.array([lmp.extract_compute(_VIRIAL, 0, 1)[k] for k in range(6)])
+            six = pressure * (lmp.get_thermo("vol") / lmp.extract_global("nktv2p"))
+            virial[TENSOR_ROWS, TENSOR_COLUMNS] = virial[TENSOR_COLUMNS, TENSOR_ROWS] = six
         forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3)
         self.parts = {part: float(lmp.get_thermo(word)) for part, word in _TERMS.items()}
         return Evaluated(float(lmp.get_thermo("pe")), prism.vector_to_ase(forces), prism.tensor2_to_ase(virial))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from lamplighter.errors import LamplighterError, StructureError
-from lamplighter.structures.labels import Labels
+from lamplighter.structures.labels import Labels, unknown_stress
 
 if TYPE_CHECKING:
     from lamplighter.driver.evaluation import Evaluator, OpenEvaluator
@@ -80,7 +81,7 @@ class Checked:
         self._evaluator = evaluator
 
     def evaluate(self, atoms: Atoms) -> Labels:
-        """Energy, forces and stress.
+        """Energy, forces and stress; the stress of a frame that is not periodic in all directions is unknown.
 
         Raises:
             StructureError: the method is not made for the frame.
@@ -89,6 +90,8 @@ class Checked:
         if why := self._method.refusal(atoms):
             raise StructureError(f"{self._method.name}: {why}")
         labels = self._evaluator.evaluate(atoms)
+        if not all(atoms.pbc):  # a program may print one of the box that it put a molecule into
+            labels = replace(labels, stress=unknown_stress())
         require_finite(labels, self._method.name)
         return labels
 
