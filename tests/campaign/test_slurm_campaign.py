@@ -44,7 +44,7 @@ def test_one_job_for_all_runs_is_preempted_and_completes(
     folder: Path,  # noqa: F811
     run: Run,
 ) -> None:
-    path = write(folder, "60000 steps")
+    path = write(folder, "30000 steps")
     words = ["--time", "1min", "--one-job", "--at-once", str(slurm.cores)]
     done = run([PROGRAM, "campaign", "submit", path.name, *words], env=slurm.environment)
     assert "1 job handed in" in done.stdout, done.stdout + done.stderr
@@ -66,4 +66,4 @@ def test_one_job_for_all_runs_is_preempted_and_completes(
     assert states(path) == ["completed"] * 4
     assert log.read_text().count("exit status 75") >= 1
     for name in ("90K_seed1", "90K_seed2", "95K_seed1", "95K_seed2"):
-        assert rows(table.parents[1] / name / "thermo.csv") == list(range(0, 60001, 10))
+        assert rows(table.parents[1] / name / "thermo.csv") == list(range(0, 30001, 10))

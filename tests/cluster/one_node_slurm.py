@@ -106,6 +106,8 @@ class OneNodeSlurm:
     def wait_no_longer(self, job: str) -> None:
         """A job that was put back into the queue is held for two minutes by Slurm; this lets it start now."""
         self.wait_for(job, "PENDING")
+        # in the second in which a job was put back, its node takes a new start for the one that was revoked
+        time.sleep(2.0)
         self.asked("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def logs(self) -> str:

@@ -104,13 +104,13 @@ def write_as_data(source: Source, state: LaterState, data: Path) -> None:
     data = data.resolve()
     given = data.with_name("given.part")
     if state.frame is None:
-        given.symlink_to((source.folder / state.place.file).resolve())
+        given.symlink_to((source.folder / state.place.file).resolve())  # its pair style may want a mesh that it lacks
         lines = ["atom_modify map yes", f"read_restart {given.name}"]
     else:
         given.write_bytes(state.frame)
         source.structure.write(data)
         lines = _frame_lines(source, given.name, data.name, state.place.step)
-    program = [sys.executable, "-c", _WRITING, *lines, "write_data written.part nocoeff"]
+    program = [sys.executable, "-c", _WRITING, *lines, "write_data written.part nocoeff noinit"]
     try:
         done = subprocess.run(
             program,

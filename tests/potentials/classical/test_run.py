@@ -21,8 +21,10 @@ pytest.importorskip("moltemplate")
 
 sys.path.insert(0, str(Path(__file__).parent))
 import electrolytes
+from tests.exporting.plain_lammps import plain_lammps
 
 from lamplighter.errors import ConfigError, StructureError
+from lamplighter.exporting.export import export
 
 ELECTROLYTE = [("EC", 3), ("EMC", 3), ("Li", 1), ("PF6", 1)]
 OUTPUT = {"thermo": "5 fs", "trajectory": "10 fs", "restart": "20 fs"}
@@ -133,6 +135,22 @@ def test_rigid_water_keeps_its_shape_its_energy_and_goes_on(tmp_path: Path) -> N
     between = [frame.get_distance(3 * k + 1, 3 * k + 2, mic=True) for k in range(64)]
     np.testing.assert_allclose(lengths, 1.0, atol=1e-4)
     np.testing.assert_allclose(between, 2 * np.sin(np.radians(109.47 / 2)), atol=1e-4)
+
+
+def test_a_broken_off_run_with_a_mesh_and_rigid_water_goes_on_in_plain_lammps(tmp_path: Path) -> None:
+    """A restart file holds the pair style, which wants a mesh that it does not hold: none of it is in the data file."""
+    water = {"classical": "opls-aa", "water": "spc/e", "cutoff": "4.5 A"}
+    path = run_file(tmp_path, [("water", 27)], 3.3, [{**NVT, "length": "30 fs"}], potential=water)
+    folder = interrupted(lamplighter.run(path, progress=False).folder)
+    made = export(folder, begin="last", output=tmp_path / "plain")
+    assert "positions and velocities of restart.a.bin" in made.state
+    assert "Coeffs" not in (made.folder / "structure.data").read_text()
+    assert "ERROR" not in plain_lammps(made.folder)
+    first, again = table(made.folder)[1].split(","), table(folder)[1:]
+    before = next(row.split(",") for row in again if row.split(",")[1] == first[1])
+    # temperature, energies: the state is that of the run, to what a mesh that is set up anew promises
+    for column in (3, 7, 8):
+        assert float(first[column]) == pytest.approx(float(before[column]), rel=1e-6)
 
 
 @pytest.mark.thorough
