@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "driver": {"run_folder", "observables", "potentials", "model_files", "analysis", "structures", "config", "plugin"}
     | {"cluster"},
     "campaign": {"driver", "run_folder", "cluster", "config"},
-    "building": {"analysis", "structures", "config", DOOR},
+    "building": {"potentials", "model_files", "analysis", "structures", "config", DOOR},
     "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
     "labelling": {"driver", "run_folder", "model_files", "structures", "config", "cluster", DOOR},
     "conformance": {"potentials", "driver", "config"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,5 +30,21 @@ def counted(items: Collection[T], name: str, shown: bool = True) -> Iterator[Ite
 
     try:
         yield each()
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def rewritten(shown: bool = True) -> Iterator[Callable[[str], None]]:
+    """Give a function that writes the line anew on standard error, and nothing where that is no terminal.
+
+    Args:
+        shown: False: not on this rank.
+    """
+    if not (shown and sys.stderr.isatty()):
+        yield lambda text: None
+        return
+    try:
+        yield lambda text: print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
     finally:
         print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -62,7 +62,6 @@ def test_the_example_of_a_docstring_runs(name: str, folder: Path, monkeypatch: p
     monkeypatch.chdir(folder)
     if name == "build":
         pytest.importorskip("rdkit")
-        pytest.importorskip("packmol")
     molecule = read(EXAMPLE / "data" / "xtb_test.xyz", 0)
     assert isinstance(molecule, Atoms)
     exec(textwrap.dedent(EXAMPLES[name]), {"ll": ll, "atoms": Atoms(molecule.numbers, molecule.positions)})

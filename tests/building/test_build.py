@@ -17,7 +17,6 @@ from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.structures.molecule_list import read_molecule_list
 
 pytest.importorskip("rdkit")
-pytest.importorskip("packmol")
 
 from lamplighter.building.build import build
 
@@ -181,6 +180,50 @@ def test_what_cannot_be_built_is_refused_by_name_and_leaves_nothing(
     assert not (tmp_path / "made").exists()
 
 
+def test_what_the_potential_does_not_know_is_refused_before_packing(tmp_path: Path) -> None:
+    pytest.importorskip("moltemplate")
+    opls = {"potential": {"classical": "opls-aa", "water": "spc/e"}}
+    with pytest.raises(LamplighterError, match=r"box is 12\.\d+ Å wide .* twice the cutoff \(10 Å\).*at most 6\.\d+ Å"):
+        build({**WATER, **opls}, tmp_path / "made")
+    narrow = {"classical": "opls-aa", "water": "spc/e", "cutoff": "6 A"}
+    assert build({**WATER, "potential": narrow}, tmp_path / "narrow").has_potential
+    strange = [{"smiles": "[Ar]", "name": "argon", "number": 9}, {"smiles": "C[Si](C)(C)C", "name": "TMS", "number": 9}]
+    with pytest.raises(LamplighterError, match=r"(?s)no type here for .* of argon.*of TMS.*Nothing was packed"):
+        build({**WATER, **opls, "components": strange}, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_model_that_lacks_an_element_is_refused_before_packing(tmp_path: Path) -> None:
+    pytest.importorskip("mace")
+    model = Path(__file__).parents[2] / "examples" / "ec_emc" / "models" / "ec_emc_0.model"
+    salty = {**WATER, "components": [{"molecule": "water", "number": 60}, {"molecule": "NaCl", "number": 2}]}
+    with pytest.raises(LamplighterError, match=r"does not know Cl, Na \(of Na\+, Cl-\), but "):
+        build(salty, tmp_path / "made", potential={"models": [str(model)]})
+    assert build(WATER, tmp_path / "made", potential={"models": [str(model)]}).has_potential
+
+
+def test_isomers_that_a_smiles_leaves_open_are_as_many_of_each(tmp_path: Path) -> None:
+    from rdkit import Chem
+
+    def hands(component: dict[str, Any], name: str) -> list[str]:
+        built = build({"components": [{**component, "number": 6}], "density": "0.4 g/cm3"}, tmp_path / name)
+        atoms, listed = ase.io.read(built.structure), read_molecule_list(built.molecules).components[0]
+        from lamplighter.potentials.classical.atom_types import molecule_of
+
+        found = []
+        for place in range(6):
+            molecule = molecule_of(listed.mapped_smiles, name)
+            shape = Chem.Conformer(len(listed.elements))
+            shape.SetPositions(atoms.positions[atoms.arrays["molecule"] == place + 1])
+            molecule.AddConformer(shape)
+            Chem.AssignStereochemistryFrom3D(molecule)
+            found += [label for _, label in Chem.FindMolChiralCenters(molecule, useLegacyImplementation=False)]
+        return sorted(found)
+
+    assert hands({"molecule": "PC"}, "racemic") == ["R"] * 3 + ["S"] * 3
+    assert len(set(hands({"smiles": "C[C@H](F)Cl", "name": "one"}, "one"))) == 1
+
+
 def test_a_molecule_of_a_file_keeps_its_shape(tmp_path: Path) -> None:
     from rdkit import Chem
     from rdkit.Chem import AllChem
@@ -206,8 +249,10 @@ def test_a_molecule_of_a_file_keeps_its_shape(tmp_path: Path) -> None:
 
 
 def test_a_box_in_which_molecules_find_no_room_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LamplighterError, match=r"no room|too small"):
-        build({"components": [{"smiles": "CCCCCCCCCC", "number": 1}], "box": {"edge": "7 A"}}, tmp_path / "made")
+    crowded = {**WATER, "components": [{"molecule": "water", "number": 8}], "tolerance": "4 A"}
+    with pytest.raises(LamplighterError, match=r"no room was found .* atoms \d+ and \d+ .* less than 4\.000 Å; lower"):
+        build(crowded, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_used_folder_is_left_alone(tmp_path: Path) -> None:
@@ -217,12 +262,12 @@ def test_a_used_folder_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "precious"
 
 
-@pytest.mark.parametrize(("package", "called"), [("rdkit", "RDKit"), ("packmol.cli", "Packmol")])
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
-    package: str, called: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, package, None)
-    with pytest.raises(EnvironmentProblem, match=rf"needs {called}: pip install 'lamplighter\[build\]'"):
+    monkeypatch.setitem(__import__("sys").modules, "rdkit", None)
+    said = r"building needs RDKit, which cannot be imported.*pip install 'lamplighter\[build\]'"
+    with pytest.raises(EnvironmentProblem, match=said):
         build(WATER, tmp_path / "made")
 
 

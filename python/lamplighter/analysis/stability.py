@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lamplighter.analysis.large_cells import is_wide, pairs_in_wide_cell
 from lamplighter.arrays import Floats, Integers
+from lamplighter.atomic_mass import ATOMIC_MASS_KG, GRAM_PER_CM3
 
 Booleans = NDArray[np.bool_]
 
@@ -29,11 +30,9 @@ _LARGE = 2000
 """Atoms from which on ASE's neighbour search takes too much memory."""
 
 # CODATA 2018 (the SI of 2019)
-_ATOMIC_MASS_KG = 1.66053906660e-27
 _ELECTRON_VOLT_J = 1.602176634e-19
 _BOLTZMANN_EV = 1.380649e-23 / _ELECTRON_VOLT_J
-_GRAM_PER_CM3 = _ATOMIC_MASS_KG * 1e3 / 1e-24
-_EV_PER_GMOL_A2_PS2 = _ATOMIC_MASS_KG * 1e4 / _ELECTRON_VOLT_J
+_EV_PER_GMOL_A2_PS2 = ATOMIC_MASS_KG * 1e4 / _ELECTRON_VOLT_J
 
 
 def bonds_by_distance(
@@ -118,7 +117,7 @@ def farthest_seen(cell: Floats, periodic: Booleans) -> float:
 
 def density(masses: Floats, cell: Floats) -> float:
     """Mass over volume, g/cm³. `masses` in g/mol, shape (n,); `cell` in Å, shape (3, 3), of some volume."""
-    return float(_GRAM_PER_CM3 * masses.sum() / abs(np.linalg.det(cell)))
+    return float(GRAM_PER_CM3 * masses.sum() / abs(np.linalg.det(cell)))
 
 
 def kinetic_energy(masses: Floats, velocities: Floats) -> float:

@@ -35,7 +35,7 @@ def build(
 
     Raises:
         LamplighterError: the recipe is not valid, the liquid cannot be built as it says, the folder holds something,
-            or RDKit or Packmol is not installed.
+            or RDKit is not installed.
 
     Example:
         ```python
@@ -48,5 +48,7 @@ def build(
 
     given = Path(recipe).expanduser() if isinstance(recipe, str | os.PathLike) else recipe
     target = None if folder is None else Path(folder).expanduser()
-    made: Built = on_first_rank(lambda: make(given, target, seed=seed, potential=potential))
+    made: Built = on_first_rank(
+        lambda: make(given, target, seed=seed, potential=potential, shown=True), takes_long=True
+    )
     return made

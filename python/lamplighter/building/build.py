@@ -7,28 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lamplighter.arrays import Floats, Integers
+from lamplighter.atomic_mass import GRAM_PER_CM3
 from lamplighter.building import species as kinds
-from lamplighter.building.cells import CUBIC_ANGSTROM, Box, box_of
+from lamplighter.building.asked_potential import require_known, require_room
+from lamplighter.building.cells import box_of
 from lamplighter.building.composition import Unit, numbers_of
-from lamplighter.building.folder import refuse_used, write_folder
-from lamplighter.building.packing import Copies, pack
+from lamplighter.building.contents import Copies
+from lamplighter.building.folder import new_folder, write_folder
+from lamplighter.building.packing import pack
 from lamplighter.building.recipe import ComponentSection, Recipe, load_recipe, parse_recipe
-from lamplighter.building.separation import between_molecules, threaded
 from lamplighter.building.species import MOST_SHAPES, Species
 from lamplighter.errors import StructureError
 from lamplighter.structures.molecule_list import Component, MoleculeList
-
-LIMIT_S = 300.0
-"""That Packmol may take for a tile of some thousand atoms."""
-
-NEARLY = 0.95
-"""Of the tolerance: Packmol takes a violation of a hundredth of an Å for none."""
-
-ATTEMPTS = 3
-"""Packings from new seeds, where a bond passes through a ring."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +76,7 @@ def build(
     *,
     seed: int | None = None,
     potential: Mapping[str, Any] | None = None,
+    shown: bool = False,
 ) -> Built:
     """Build what a recipe says.
 
@@ -93,11 +85,13 @@ def build(
         folder: Where it is written; None: beside the file, by its name without `.yaml`.
         seed: In place of the recipe's.
         potential: Section `potential` of the run file, in place of the recipe's.
+        shown: Whether a line on the terminal counts what is packed.
 
     Raises:
-        ConfigError: the recipe is not valid.
+        ConfigError: the recipe is not valid, or its potential does not know a molecule, or needs a larger box.
+        ModelError: a model of its potential lacks an element.
         StructureError: the liquid cannot be built as it says, or the folder holds something.
-        EnvironmentProblem: RDKit or Packmol is not installed.
+        EnvironmentProblem: RDKit is not installed.
     """
     made, folder = _read(recipe, folder)
     if seed is not None:
@@ -105,35 +99,41 @@ def build(
     if potential is not None:
         given = {**made.model_dump(exclude_defaults=True), "potential": potential}
         made = parse_recipe(given).resolved(Path.cwd())
-    refuse_used(folder)
-    units = [Unit(section, _species_of(section)) for section in made.components]
-    listed = _counts(units, numbers_of(units, made))
+    with new_folder(folder):
+        return _built_in(folder, made, shown)
+
+
+def _built_in(folder: Path, recipe: Recipe, shown: bool) -> Built:
+    units = [Unit(section, _species_of(section)) for section in recipe.components]
+    listed = _counts(units, numbers_of(units, recipe))
     _refuse_charge(listed)
-    shapes = {each: each.shapes(min(number, MOST_SHAPES), made.seed) for each, number in listed.items()}
-    mass = sum(number * each.mass for each, number in listed.items())
-    filled_by = sum(number * each.volume(shapes[each][0]) for each, number in listed.items())
-    box = box_of(made, mass, filled_by)
     molecules = _molecule_list(listed)
-    positions, nearest = _packed(listed, shapes, molecules, box, made)
+    if recipe.potential is not None:
+        require_known(recipe.potential, molecules)
+    shapes = {each: each.shapes(min(number, MOST_SHAPES), recipe.seed) for each, number in listed.items()}
+    mass = sum(number * each.mass for each, number in listed.items())
+    box = box_of(recipe, mass, sum(number * each.volume(shapes[each][0]) for each, number in listed.items()))
+    if recipe.potential is not None:
+        require_room(recipe.potential, box)
+    copies = [copy for each, number in listed.items() for copy in _shared(each, shapes[each], number, recipe)]
+    packed = pack(copies, box, recipe.seed, shown)
+    files = write_folder(folder, recipe, molecules, packed.positions, box)
     total = sum(listed.values())
-    components = [
-        ComponentBuilt(each.name, each.smiles, each.charge, number, number / total, number * each.mass / mass)
-        for each, number in listed.items()
-    ]
-    files = write_folder(folder, made, molecules, positions, box)
-    density = CUBIC_ANGSTROM * mass / box.volume
     return Built(
         folder=folder,
         structure=files.structure,
         molecules=files.molecules,
         bonds=files.bonds,
         run_file=files.run_file,
-        components=components,
+        components=[
+            ComponentBuilt(each.name, each.smiles, each.charge, number, number / total, number * each.mass / mass)
+            for each, number in listed.items()
+        ],
         n_atoms=molecules.n_atoms,
-        density=density,
+        density=GRAM_PER_CM3 * mass / box.volume,
         cell=box.cell,
-        nearest=nearest,
-        has_potential=made.potential is not None,
+        nearest=packed.nearest,
+        has_potential=recipe.potential is not None,
     )
 
 
@@ -198,55 +198,13 @@ def _molecule_list(listed: dict[Species, int]) -> MoleculeList:
     )
 
 
-def _packed(
-    listed: dict[Species, int],
-    shapes: dict[Species, list[Floats]],
-    molecules: MoleculeList,
-    box: Box,
-    recipe: Recipe,
-) -> tuple[Floats, float]:
-    """Positions of all atoms, and a distance that no two molecules fall below, Å."""
-    copies = [copy for each, number in listed.items() for copy in _shared(each, shapes[each], number, recipe)]
-    of_atom = molecules.molecule_of_atom()
-    radii = np.concatenate([np.tile(each.radii(recipe.tolerance.metal), number) for each, number in listed.items()])
-    rings = _rings(listed)
-    bonds = molecules.bonds() - 1
-    for attempt in range(ATTEMPTS):
-        positions = pack(copies, box, recipe.seed + attempt, LIMIT_S)
-        seen = 2.0 * float(radii.max()) + 1.0
-        contacts = between_molecules(positions, box.cell, of_atom, seen)
-        shares = contacts.distances / radii[contacts.pairs].sum(axis=1)
-        if shares.min(initial=1.0) < NEARLY:
-            place = int(np.argmin(shares))
-            first, second = contacts.pairs[place]
-            raise StructureError(
-                f"atoms {first + 1} and {second + 1} of two molecules are {contacts.distances[place]:.3f} Å apart, "
-                f"less than {radii[first] + radii[second]:.3f} Å: the box is too small for its molecules"
-            )
-        if not threaded(positions, box.cell, bonds, rings, of_atom):
-            return positions, min(contacts.nearest, seen)
-    raise StructureError(
-        f"a bond passes through the ring of another molecule in each of {ATTEMPTS} packings: lower the density, or "
-        "give a larger tolerance"
-    )
-
-
 def _shared(species: Species, shapes: list[Floats], number: int, recipe: Recipe) -> list[Copies]:
     """Copies of each shape, as even as can be."""
     each, more = divmod(number, len(shapes))
     numbers = [each + (place < more) for place in range(len(shapes))]
     radii = species.radii(recipe.tolerance.metal)
     return [
-        Copies(species.elements, radii, shape, count) for shape, count in zip(shapes, numbers, strict=True) if count
+        Copies(radii, shape, count, species.bonds, species.rings)
+        for shape, count in zip(shapes, numbers, strict=True)
+        if count
     ]
-
-
-def _rings(listed: dict[Species, int]) -> list[list[int]]:
-    """Of all molecules, as places of atoms."""
-    found, first = [], 0
-    for each, number in listed.items():
-        n = len(each.elements)
-        for start in range(first, first + n * number, n):
-            found += [[start + place for place in ring] for ring in each.rings]
-        first += n * number
-    return found

@@ -9,18 +9,16 @@ from ase.geometry import cellpar_to_cell
 
 from lamplighter.analysis.cell_heights import heights
 from lamplighter.arrays import Floats
+from lamplighter.atomic_mass import GRAM_PER_CM3
 from lamplighter.building.recipe import BoxSection, Recipe
 from lamplighter.errors import ConfigError, StructureError
-
-CUBIC_ANGSTROM = 1.66053906660
-"""Å³ of one g/mol at 1 g/cm³ (CODATA 2018)."""
 
 DENSEST = 0.80
 """Share of the volume that molecules can fill; liquids fill about 0.6, crystals 0.65 to 0.80 (Kitaigorodsky)."""
 
 
 @dataclass(frozen=True)
-class Box:
+class FilledBox:
     """A box that is filled.
 
     Attributes:
@@ -43,7 +41,7 @@ class Box:
         return whole if self.filled is None else whole * (self.filled[1] - self.filled[0]) / self.cell[2, 2]
 
 
-def box_of(recipe: Recipe, mass: float, filled_by: float) -> Box:
+def box_of(recipe: Recipe, mass: float, filled_by: float) -> FilledBox:
     """The box of a recipe.
 
     Args:
@@ -55,9 +53,9 @@ def box_of(recipe: Recipe, mass: float, filled_by: float) -> Box:
         StructureError: the molecules fill more than the box can hold.
         ConfigError: the box is smaller than twice the cutoff of the recipe.
     """
-    wanted = None if recipe.density is None else CUBIC_ANGSTROM * mass / recipe.density.metal
+    wanted = None if recipe.density is None else GRAM_PER_CM3 * mass / recipe.density.metal
     made = _SHAPES[recipe.box.shape](recipe.box, wanted)
-    share, density = filled_by / made.volume, CUBIC_ANGSTROM * mass / made.volume
+    share, density = filled_by / made.volume, GRAM_PER_CM3 * mass / made.volume
     if share > DENSEST:
         possible = density * DENSEST / share
         raise StructureError(
@@ -73,12 +71,12 @@ def box_of(recipe: Recipe, mass: float, filled_by: float) -> Box:
     return made
 
 
-def _cube(section: BoxSection, volume: float | None) -> Box:
+def _cube(section: BoxSection, volume: float | None) -> FilledBox:
     edge = section.edge.metal if section.edge is not None else _required(volume) ** (1.0 / 3.0)
-    return Box(np.eye(3) * edge)
+    return FilledBox(np.eye(3) * edge)
 
 
-def _slab(section: BoxSection, volume: float | None) -> Box:
+def _slab(section: BoxSection, volume: float | None) -> FilledBox:
     assert section.vacuum is not None  # the recipe refuses a slab without
     if section.thickness is not None and section.width is not None:
         width, thickness = section.width.metal, section.thickness.metal
@@ -86,15 +84,15 @@ def _slab(section: BoxSection, volume: float | None) -> Box:
         width = section.width.metal if section.width is not None else _required(volume) ** (1.0 / 3.0)
         thickness = _required(volume) / width**2
     free = section.vacuum.metal
-    return Box(np.diag([width, width, thickness + free]), (0.5 * free, 0.5 * free + thickness))
+    return FilledBox(np.diag([width, width, thickness + free]), (0.5 * free, 0.5 * free + thickness))
 
 
-def _triclinic(section: BoxSection, volume: float | None) -> Box:
+def _triclinic(section: BoxSection, volume: float | None) -> FilledBox:
     lengths = [1.0, 1.0, 1.0] if section.lengths is None else [length.metal for length in section.lengths]
     cell = cellpar_to_cell([*lengths, *(section.angles or (90.0, 90.0, 90.0))])
     if volume is not None:
         cell *= (volume / abs(np.linalg.det(cell))) ** (1.0 / 3.0)
-    return Box(np.array(cell))
+    return FilledBox(np.array(cell))
 
 
 def _required(volume: float | None) -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from ase.io import write
 
 import lamplighter
 from lamplighter.arrays import Floats
-from lamplighter.building.cells import Box
+from lamplighter.building.cells import FilledBox
 from lamplighter.building.recipe import Recipe
 from lamplighter.config.quantity import Quantity
 from lamplighter.errors import StructureError
@@ -49,30 +52,57 @@ class Files:
     run_file: Path
 
 
-def refuse_used(folder: Path) -> None:
-    """Refuse to write over anything.
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """A folder for what is built, made before minutes are spent on it; where building fails, nothing is left.
 
     Raises:
-        StructureError: the folder holds something, or is none.
+        StructureError: the folder holds something, is none, or takes no files.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise StructureError(f"{folder} exists, and nothing is written over: name another folder (--output)")
+    missing: list[Path] = []
+    try:
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise StructureError(f"{folder} exists, and nothing is written over: name another folder (--output)")
+        missing += [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        _remove(missing)
+        raise _not_written(folder, problem) from None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for name in (STRUCTURE, MOLECULES, BONDS, RUN_FILE, RECIPE, ORIGIN):
+                (folder / name).unlink(missing_ok=True)
+        _remove(missing)
+        raise
 
 
-def write_folder(folder: Path, recipe: Recipe, molecules: MoleculeList, positions: Floats, box: Box) -> Files:
+def _remove(folders: Sequence[Path]) -> None:
+    with suppress(OSError):
+        for each in folders:
+            each.rmdir()
+
+
+def _not_written(folder: Path, problem: OSError) -> StructureError:
+    return StructureError(f"{folder} cannot be written: {problem.strerror or problem}")
+
+
+def write_folder(folder: Path, recipe: Recipe, molecules: MoleculeList, positions: Floats, box: FilledBox) -> Files:
     """Write everything.
 
     Raises:
-        StructureError: the folder cannot be made, or takes no files.
+        StructureError: the folder takes no files.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         return _write(folder, recipe, molecules, positions, box)
     except OSError as problem:
-        raise StructureError(f"{folder} cannot be written: {problem.strerror or problem}") from None
+        raise _not_written(folder, problem) from None
 
 
-def _write(folder: Path, recipe: Recipe, molecules: MoleculeList, positions: Floats, box: Box) -> Files:
+def _write(folder: Path, recipe: Recipe, molecules: MoleculeList, positions: Floats, box: FilledBox) -> Files:
     made = Files(folder / STRUCTURE, folder / MOLECULES, folder / BONDS, folder / RUN_FILE)
     atoms = Atoms(numbers=molecules.numbers(), positions=positions, cell=box.cell, pbc=True)
     atoms.arrays["molecule"] = molecules.molecule_of_atom() + 1
@@ -119,7 +149,6 @@ def _origin(recipe: Recipe) -> dict[str, Any]:
     return {
         "lamplighter": lamplighter.__version__,
         "rdkit": importlib.metadata.version("rdkit"),
-        "packmol": importlib.metadata.version("packmol"),
         "numpy": np.__version__,
         "seed": recipe.seed,
     }

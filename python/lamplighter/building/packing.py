@@ -1,202 +1,167 @@
-"""Molecules are put into a box, none nearer to another than the tolerance, by Packmol.
+"""Molecules are put into a box, none nearer to another than the tolerance, and none through a ring of another.
 
-Source: L. Martínez, R. Andrade, E. G. Birgin, J. M. Martínez, J. Comput. Chem. 30, 2157 (2009). Packmol repeats boxes
-with edges along x, y and z; in others molecules keep half of the tolerance from each face.
+They begin at random places, turned at random, and their overlap is minimised (L-BFGS) with all molecules rigid and the
+whole box at once, through its faces. Molecules that are stuck get another place. The result is checked by itself.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
 
-from lamplighter.analysis.cell_heights import heights
-from lamplighter.arrays import Floats
-from lamplighter.building.cells import Box
-from lamplighter.errors import EnvironmentProblem, StructureError
+from lamplighter.arrays import Floats, Integers
+from lamplighter.building.cells import FilledBox
+from lamplighter.building.contents import Contents, Copies
+from lamplighter.building.overlap import Overlap
+from lamplighter.building.separation import between_molecules, threaded
+from lamplighter.errors import StructureError
+from lamplighter.progress_line import rewritten
 
-ATOMS_OF_TILE = 1500
-"""About; Packmol's time grows faster than the number of atoms, and tiles are packed beside each other."""
+MARGIN = 1.02
+"""Molecules are kept so much farther apart while they are moved: the tolerance is met before that is."""
 
-_SUCCESS = "Success!"
+ROUNDS = 12
+"""Minimisations, each of which begins with new places for the molecules that the one before could not part."""
 
-
-@dataclass(frozen=True)
-class Tile:
-    """A part of a box.
-
-    Attributes:
-        cell: Of the box, vectors as rows, Å, shape (3, 3).
-        low, high: Where it begins and ends, in fractions of the cell, shape (3,).
-        repeats: Whether it is the whole box, and molecules may reach through its faces.
-        open_ends: Whether its box has vacuum below and above.
-    """
-
-    cell: Floats
-    low: Floats
-    high: Floats
-    repeats: bool
-    open_ends: bool
+STEPS = 300
+"""Of one minimisation, at most; liquids take some tens."""
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Copies of one shape.
+class Packed:
+    """A box that is full.
 
     Attributes:
-        elements: Symbols of its atoms.
-        radii: Atoms of two molecules are no nearer than the sum of theirs, Å, shape (n,).
-        shape: Å, shape (n, 3).
-        number: How many copies.
+        positions: Of all copies, one after the other, Å, shape (n_atoms, 3); molecules are whole.
+        nearest: Distance that no atoms of two molecules fall below, Å.
     """
 
-    elements: Sequence[str]
-    radii: Floats
-    shape: Floats
-    number: int
+    positions: Floats
+    nearest: float
 
 
-def pack(copies: Sequence[Copies], box: Box, seed: int, limit_s: float) -> Floats:
-    """Positions of all copies, one after the other, Å, shape (n_atoms, 3); molecules are whole.
+def pack(copies: Sequence[Copies], box: FilledBox, seed: int, shown: bool = False) -> Packed:
+    """Pack a box.
 
     Args:
         copies: What is packed.
         box: Where.
-        seed: Of Packmol.
-        limit_s: Packmol is ended after so many seconds, in each tile.
+        seed: Of the places where molecules begin.
+        shown: Whether a line on the terminal says how far it is.
 
     Raises:
-        StructureError: there is no room, or it was not found in time.
-        EnvironmentProblem: Packmol is not installed.
+        StructureError: no room was found for all molecules.
     """
-    program = _program()
-    tiles = tiles_of(box, sum(each.number * len(each.elements) for each in copies))
-    shares = _dealt(copies, tiles)
+    contents = Contents.of(copies)
+    random = np.random.default_rng(seed)
+    centres, turned = _anywhere(random, contents.n_molecules, box), _turned(random, contents)
+    with rewritten(shown) as say:
+        for number in range(1, ROUNDS + 1):
 
-    def one(place: int) -> list[Floats]:
-        tile, share = tiles[place], shares[place]
-        there = [replace(each, number=number) for each, number in zip(copies, share, strict=True) if number]
-        return _split(copies, share, _packed(program, there, tile, seed + 1000 * place, limit_s)) if there else []
+            def told(text: str, number: int = number) -> None:
+                say(f"packing, round {number}: {text}")
 
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as workers:
-        futures = [workers.submit(one, place) for place in range(len(tiles))]
-        try:
-            parts = [future.result() for future in futures]
-        except BaseException:
-            workers.shutdown(cancel_futures=True)
-            raise
-    found = [part[kind] for kind in range(len(copies)) for part in parts if part]
-    return np.concatenate(found)
+            positions = _parted(Overlap(contents, turned, box, MARGIN), centres, told)
+            found = _Check.of(positions, box, contents)
+            if len(found.stuck) == 0:
+                return Packed(_wrapped(positions, box.cell, contents.molecule), found.nearest)
+            stuck = np.isin(np.arange(contents.n_molecules), found.stuck)
+            of_atom = stuck[contents.molecule]
+            centres = _centres(positions, contents.molecule)
+            turned = np.where(of_atom[:, None], _turned(random, contents), positions - centres[contents.molecule])
+            centres[stuck] = _anywhere(random, int(stuck.sum()), box)
+    raise StructureError(f"no room was found for all molecules: {found.worst}; lower the density or the tolerance")
 
 
-def tiles_of(box: Box, n_atoms: int) -> list[Tile]:
-    """The box as one tile that repeats, or as tiles of about `ATOMS_OF_TILE` atoms with walls."""
-    low, high = np.zeros(3), np.ones(3)
+def _anywhere(random: np.random.Generator, number: int, box: FilledBox) -> Floats:
+    """Centres at random, Å, shape (number, 3)."""
+    fractions = random.uniform(size=(number, 3))
     if box.filled is not None:
-        low[2], high[2] = np.array(box.filled) / box.cell[2, 2]
-    open_ends = box.filled is not None
-    if n_atoms <= 2 * ATOMS_OF_TILE and box.orthorhombic:
-        return [Tile(box.cell, low, high, repeats=True, open_ends=open_ends)]
-    edges = heights(box.cell) * (high - low)
-    width = (np.prod(edges) * ATOMS_OF_TILE / n_atoms) ** (1.0 / 3.0)
-    numbers = np.maximum(1, np.rint(edges / width).astype(int))
-    made = []
-    for place in np.ndindex(*numbers):
-        begin = low + (high - low) * np.array(place) / numbers
-        end = low + (high - low) * (np.array(place) + 1) / numbers
-        made.append(Tile(box.cell, begin, end, repeats=False, open_ends=open_ends))
-    return made
+        low, high = np.array(box.filled) / box.cell[2, 2]
+        fractions[:, 2] = low + (high - low) * fractions[:, 2]
+    return fractions @ box.cell
 
 
-def _dealt(copies: Sequence[Copies], tiles: Sequence[Tile]) -> list[list[int]]:
-    """How many copies each tile gets: of each kind the same number, give or take one, and of all atoms as well."""
-    shares = [[0] * len(copies) for _ in tiles]
-    place = 0
-    for kind, each in enumerate(copies):
-        for _ in range(each.number):
-            shares[place % len(tiles)][kind] += 1
-            place += 1
-    return shares
+def _centres(positions: Floats, molecule: Integers) -> Floats:
+    """Of all molecules, Å, shape (n_molecules, 3)."""
+    sums = np.stack([np.bincount(molecule, axis) for axis in positions.T], axis=1)
+    return np.asarray(sums / np.bincount(molecule)[:, None])
 
 
-def _split(copies: Sequence[Copies], share: Sequence[int], positions: Floats) -> list[Floats]:
-    sizes = [number * len(each.elements) for each, number in zip(copies, share, strict=True)]
-    return np.split(positions, np.cumsum(sizes)[:-1])
+def _wrapped(positions: Floats, cell: Floats, molecule: Integers) -> Floats:
+    """The images of molecules whose centres are in the cell."""
+    steps = np.floor(_centres(positions, molecule) @ np.linalg.inv(cell))
+    return np.asarray(positions - (steps @ cell)[molecule])
 
 
-def _packed(program: str, copies: Sequence[Copies], tile: Tile, seed: int, limit_s: float) -> Floats:
-    with tempfile.TemporaryDirectory(prefix="lamplighter_packing_") as made:
-        folder = Path(made)
-        (folder / "packmol.inp").write_text("\n".join(_input(copies, tile, seed, folder)) + "\n")
-        with (folder / "packmol.inp").open() as words:
-            try:
-                done = subprocess.run(
-                    [program], cwd=folder, stdin=words, capture_output=True, text=True, timeout=limit_s, check=False
-                )
-            except subprocess.TimeoutExpired:
-                raise StructureError(
-                    f"Packmol found no room for all molecules in {limit_s:.0f} s: lower the density or the tolerance"
-                ) from None
-        if _SUCCESS not in done.stdout:
-            last = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-            said = f" ({last[0]})" if last else ""
-            raise StructureError(f"Packmol found no room for all molecules{said}: lower the density or the tolerance")
-        return _positions(folder / "packed.xyz")
+def _turned(random: np.random.Generator, contents: Contents) -> Floats:
+    """All molecules around their centres, each turned at random, Å, shape (n_atoms, 3)."""
+    turns = Rotation.from_quat(random.normal(size=(contents.n_molecules, 4))).as_matrix()
+    return np.asarray(np.einsum("aij,aj->ai", turns[contents.molecule], contents.shapes))
 
 
-def _input(copies: Sequence[Copies], tile: Tile, seed: int, folder: Path) -> list[str]:
-    smallest = min(float(each.radii.min()) for each in copies)
-    # discale 1: to pack with larger radii at first, as is its default, takes nearly twice as long
-    lines = [f"tolerance {2.0 * smallest:.6f}", "discale 1.0", f"seed {seed}", "filetype xyz", "output packed.xyz"]
-    lines.append("writeout 1000000")
-    if tile.repeats:
-        lines.append("pbc " + " ".join(f"{edge:.8f}" for edge in np.diag(tile.cell)))
-    for place, each in enumerate(copies):
-        name = f"shape{place}.xyz"
-        rows = [
-            f"{symbol} {x:.8f} {y:.8f} {z:.8f}" for symbol, (x, y, z) in zip(each.elements, each.shape, strict=True)
-        ]
-        (folder / name).write_text("\n".join([str(len(rows)), "", *rows]) + "\n")
-        lines += [f"structure {name}", f"  number {each.number}", *_walls(tile, smallest)]
-        for radius in sorted({*each.radii.tolist()} - {smallest}):
-            places = " ".join(str(atom + 1) for atom in np.flatnonzero(each.radii == radius))
-            walls = [f"  {wall}" for wall in _walls(tile, radius)]
-            lines += [f"  atoms {places}", f"    radius {radius:.6f}", *walls, "  end atoms"]
-        lines.append("end structure")
-    return lines
+def _parted(overlap: Overlap, centres: Floats, say: Callable[[str], None]) -> Floats:
+    """Positions of molecules that were moved apart as far as that went, Å, shape (n_atoms, 3)."""
+    enough = 1.0 - 1.0 / MARGIN**2
+
+    def after_a_step(intermediate_result: Any) -> None:
+        say(f"overlap {intermediate_result.fun:.3g} Å⁴, {100.0 * overlap.deepest:.0f} % at most")
+        if overlap.deepest < enough:
+            raise StopIteration
+
+    found = minimize(
+        overlap,
+        overlap.variables(centres),
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_a_step,
+        options={"maxiter": STEPS, "maxfun": 4 * STEPS, "ftol": 1e-9, "gtol": 1e-9},
+    )
+    return overlap.positions(found.x)
 
 
-def _walls(tile: Tile, radius: float) -> list[str]:
-    """Where atoms may lie, as Packmol says it."""
-    lines = []
-    normals = np.linalg.inv(tile.cell).T  # of the faces, each divided by the height of the cell
-    for axis, normal in enumerate(normals):
-        if tile.repeats and not (axis == 2 and tile.open_ends):
-            continue
-        height = 1.0 / np.linalg.norm(normal)
-        x, y, z = normal * height
-        margin = 0.0 if tile.repeats else radius
-        low, high = tile.low[axis] * height + margin, tile.high[axis] * height - margin
-        lines.append(f"  over plane {x:.10f} {y:.10f} {z:.10f} {low:.8f}")
-        lines.append(f"  below plane {x:.10f} {y:.10f} {z:.10f} {high:.8f}")
-    return lines
+@dataclass(frozen=True)
+class _Check:
+    """What is wrong with positions, found without what made them.
 
+    Attributes:
+        stuck: Molecules that need another place.
+        nearest: Distance that no atoms of two molecules fall below, Å.
+        worst: What is wrong, in words.
+    """
 
-def _positions(path: Path) -> Floats:
-    lines = path.read_text().splitlines()
-    return np.array([line.split()[1:4] for line in lines[2 : 2 + int(lines[0])]], dtype=np.float64)
+    stuck: Integers
+    nearest: float
+    worst: str
 
-
-def _program() -> str:
-    try:
-        from packmol.cli import get_binary_path
-
-        return str(get_binary_path())
-    except (ImportError, FileNotFoundError):
-        raise EnvironmentProblem("building needs Packmol: pip install 'lamplighter[build]'") from None
+    @classmethod
+    def of(cls, positions: Floats, box: FilledBox, contents: Contents) -> _Check:
+        """Check positions, Å, shape (n_atoms, 3)."""
+        radii, molecule = contents.radii, contents.molecule
+        seen = 2.0 * float(radii.max()) + 1.0
+        contacts = between_molecules(positions, box.cell, molecule, seen)
+        sums = radii[contacts.pairs].sum(axis=1)
+        shares = contacts.distances / sums
+        stuck, worst = [molecule[contacts.pairs[shares < 1.0, 1]]], ""
+        if shares.min(initial=1.0) < 1.0:
+            place = int(np.argmin(shares))
+            first, second = contacts.pairs[place] + 1
+            worst = (
+                f"atoms {first} and {second} of two molecules stay {contacts.distances[place]:.3f} Å apart, less than "
+                f"{sums[place]:.3f} Å"
+            )
+        elif through := threaded(positions, box.cell, contents.bonds, contents.rings, molecule):
+            stuck.append(molecule[contents.bonds[[bond for _, bond in through], 0]])
+            worst = "a bond passes through the ring of another molecule"
+        if box.filled is not None:
+            height = positions[:, 2]
+            outside = (height < box.filled[0]) | (height > box.filled[1])
+            stuck.append(molecule[outside])
+            if outside.any():
+                worst = worst or "molecules reach out of the slab"
+        return cls(np.unique(np.concatenate(stuck)), min(contacts.nearest, seen), worst)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from lamplighter.analysis.cell_heights import heights
@@ -29,7 +31,27 @@ class Contacts:
         return float(self.distances.min(initial=np.inf))
 
 
-def between_molecules(positions: Floats, cell: Floats, molecule: Integers, r_max: float) -> Contacts:
+@dataclass(frozen=True)
+class NearPairs:
+    """Pairs of atoms of two molecules, or of a molecule and its own image, one line for each image.
+
+    Attributes:
+        first, second: Places of the two atoms, shape (m,), `first` ≤ `second`.
+        offset: Their nearness is that of `positions[first] - positions[second] + offset`, Å, shape (m, 3).
+        distances: Å, shape (m,).
+    """
+
+    first: Integers
+    second: Integers
+    offset: Floats
+    distances: Floats
+
+    def of(self, kept: NDArray[np.bool_]) -> NearPairs:
+        """Those that a mask leaves."""
+        return NearPairs(self.first[kept], self.second[kept], self.offset[kept], self.distances[kept])
+
+
+def near_pairs(positions: Floats, cell: Floats, molecule: Integers, r_max: float) -> NearPairs:
     """Atoms of two molecules that are nearer than `r_max`; the cell repeats in all directions.
 
     Args:
@@ -40,24 +62,28 @@ def between_molecules(positions: Floats, cell: Floats, molecule: Integers, r_max
     """
     inside, shift = _wrapped(positions, cell)
     of, images, steps = _images(inside, cell, r_max)
-    tree = cKDTree(inside @ cell)
-    near = tree.query_ball_point(images @ cell, r_max)
-    counts = np.fromiter((len(each) for each in near), dtype=np.int64, count=len(near))
-    if counts.sum() == 0:
-        return Contacts(np.empty((0, 2), dtype=np.int64), np.empty(0))
-    first = np.concatenate([np.asarray(each, dtype=np.int64) for each in near if each])
-    image = np.repeat(np.arange(len(near)), counts)
+    places = images @ cell
+    # atoms of the cell come first among the images, and so in each pair
+    first, image = cKDTree(places, balanced_tree=False, compact_nodes=False).query_pairs(r_max, output_type="ndarray").T
+    once = (first < len(inside)) & (first <= of[image])
+    first, image = first[once], image[once]
     second = of[image]
     # two atoms of one molecule in the same copy of it
     own = (molecule[first] == molecule[second]) & (shift[first] == shift[second] - steps[image]).all(axis=1)
-    kept = ~own & (first <= second)
-    first, second, image = first[kept], second[kept], image[kept]
-    distances = np.linalg.norm(inside[first] @ cell - images[image] @ cell, axis=1)
-    return Contacts(np.stack([first, second], axis=1), distances)
+    first, second, image = first[~own], second[~own], image[~own]
+    apart = places[first] - places[image]
+    offset = apart - (positions[first] - positions[second])
+    return NearPairs(first, second, offset, np.linalg.norm(apart, axis=1))
+
+
+def between_molecules(positions: Floats, cell: Floats, molecule: Integers, r_max: float) -> Contacts:
+    """As `near_pairs`, as contacts."""
+    near = near_pairs(positions, cell, molecule, r_max)
+    return Contacts(np.stack([near.first, near.second], axis=1), near.distances)
 
 
 def threaded(
-    positions: Floats, cell: Floats, bonds: Integers, rings: list[list[int]], molecule: Integers
+    positions: Floats, cell: Floats, bonds: Integers, rings: Sequence[Integers | list[int]], molecule: Integers
 ) -> list[tuple[int, int]]:
     """Rings that a bond of another molecule passes through: places in `rings` and `bonds`.
 
@@ -72,44 +98,52 @@ def threaded(
         return []
     ends = positions[bonds]
     middles, lengths = ends.mean(axis=1), np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
-    corners = [positions[ring] for ring in rings]
-    centres = np.array([each.mean(axis=0) for each in corners])
-    reach = max(float(np.linalg.norm(each - each.mean(axis=0), axis=1).max()) for each in corners)
+    centres = np.array([positions[ring].mean(axis=0) for ring in rings])
+    reach = max(
+        float(np.linalg.norm(positions[ring] - centre, axis=1).max())
+        for ring, centre in zip(rings, centres, strict=True)
+    )
     r_max = reach + 0.5 * float(lengths.max())
     inside, _ = _wrapped(middles, cell)
     of, images, _ = _images(inside, cell, r_max)
-    tree = cKDTree(images @ cell)
-    found = []
     wrapped, moved = _wrapped(centres, cell)
-    for place, near in enumerate(tree.query_ball_point(wrapped @ cell, r_max)):
-        for image in near:
-            bond = int(of[image])
-            if molecule[bonds[bond, 0]] == molecule[rings[place][0]]:
-                continue
-            offset = images[image] @ cell - middles[bond]
-            ring = corners[place] - moved[place] @ cell
-            if _crosses(ends[bond] + offset, ring):
-                found.append((place, bond))
-    return found
+    near = cKDTree(images @ cell).query_ball_point(wrapped @ cell, r_max, return_sorted=True)
+    ring = np.repeat(np.arange(len(rings)), [len(each) for each in near])
+    image = np.concatenate([np.asarray(each, dtype=np.int64) for each in near])
+    bond = of[image]
+    others = molecule[bonds[bond, 0]] != molecule[np.array([each[0] for each in rings])[ring]]
+    ring, image, bond = ring[others], image[others], bond[others]
+    # each bond as it lies beside the ring, in the copy of the cell that the ring's centre is in
+    segments = ends[bond] + (images[image] @ cell - middles[bond] + moved[ring] @ cell)[:, None]
+    crossing = np.zeros(len(ring), dtype=bool)
+    sizes = np.array([len(each) for each in rings])
+    for size in np.unique(sizes):
+        some = np.flatnonzero(sizes[ring] == size)
+        corners = positions[np.array([rings[place] for place in ring[some]], dtype=np.int64).reshape(-1, size)]
+        crossing[some] = _cross(segments[some], corners)
+    return [(int(ring[place]), int(bond[place])) for place in np.flatnonzero(crossing)]
 
 
-def _crosses(segment: Floats, ring: Floats) -> bool:
-    """Whether a segment passes through one of the triangles of a ring (Möller, Trumbore, 1997)."""
-    origin, direction = segment[0], segment[1] - segment[0]
-    centre = ring.mean(axis=0)
-    for one, other in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-        edge, side = one - centre, other - centre
-        normal = np.cross(direction, side)
-        determinant = float(edge @ normal)
-        if abs(determinant) < 1e-12:
-            continue
-        away = origin - centre
-        u = float(away @ normal) / determinant
-        across = np.cross(away, edge)
-        v, t = float(direction @ across) / determinant, float(side @ across) / determinant
-        if u >= 0.0 and v >= 0.0 and u + v <= 1.0 and 0.0 <= t <= 1.0:
-            return True
-    return False
+def _cross(segments: Floats, corners: Floats) -> NDArray[np.bool_]:
+    """Whether segments pass through one of the triangles of their ring (Möller, Trumbore, 1997).
+
+    Args:
+        segments: Their ends, shape (n, 2, 3).
+        corners: Of the ring of each, one after the other, shape (n, k, 3).
+    """
+    origin, direction = segments[:, 0, None], (segments[:, 1] - segments[:, 0])[:, None]
+    centre = corners.mean(axis=1, keepdims=True)
+    edge, side = corners - centre, np.roll(corners, -1, axis=1) - centre
+    normal = np.cross(direction, side)
+    determinant = (edge * normal).sum(axis=2)
+    flat = np.abs(determinant) < 1e-12
+    inverse = 1.0 / np.where(flat, 1.0, determinant)
+    away = origin - centre
+    across = np.cross(away, edge)
+    u = (away * normal).sum(axis=2) * inverse
+    v, t = (direction * across).sum(axis=2) * inverse, (side * across).sum(axis=2) * inverse
+    through = ~flat & (u >= 0.0) & (v >= 0.0) & (u + v <= 1.0) & (t >= 0.0) & (t <= 1.0)
+    return np.asarray(through.any(axis=1))
 
 
 def _wrapped(positions: Floats, cell: Floats) -> tuple[Floats, Floats]:

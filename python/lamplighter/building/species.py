@@ -1,7 +1,8 @@
 """A molecule of one kind: its atoms, bonds and charge from a SMILES or a file, and shapes of it, by RDKit.
 
-Source of the shapes: S. Riniker, G. A. Landrum, J. Chem. Inf. Model. 55, 2562 (2015) (ETKDG), relaxed by MMFF94, or by
-UFF where that lacks a type.
+Source of the shapes: S. Wang, J. Witek, G. A. Landrum, S. Riniker, J. Chem. Inf. Model. 60, 2044 (2020) (ETKDGv3),
+relaxed by MMFF94 (T. A. Halgren, J. Comput. Chem. 17, 490, 1996), or by UFF (A. K. Rappé et al., J. Am. Chem. Soc. 114,
+10024, 1992) where that lacks a type.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from lamplighter.analysis.bonding import NONMETAL
 from lamplighter.analysis.stability import bonds_by_distance
 from lamplighter.arrays import Floats, Integers
 from lamplighter.building import library
-from lamplighter.errors import EnvironmentProblem, StructureError
+from lamplighter.errors import StructureError
+from lamplighter.rdkit_molecules import rdkit
 
 MOST_SHAPES = 8
 """Of one kind of molecule: copies share them."""
@@ -92,7 +93,7 @@ class Species:
     @property
     def mapped_smiles(self) -> str:
         """With all hydrogens, and on each atom its place, from 1."""
-        chem = rdkit()
+        chem = _chemistry()
         copy = chem.Mol(self.molecule)
         for atom in copy.GetAtoms():
             atom.SetAtomMapNum(atom.GetIdx() + 1)
@@ -131,7 +132,7 @@ class Species:
         """
         if not NONMETAL[self.numbers].any():
             return 0.0
-        table = rdkit().GetPeriodicTable()
+        table = _chemistry().GetPeriodicTable()
         radii = np.array([table.GetRvdw(int(number)) for number in self.numbers]) * NONMETAL[self.numbers]
         # points of a grid that lie in any sphere
         low, high = (shape - radii[:, None]).min(axis=0), (shape + radii[:, None]).max(axis=0)
@@ -144,13 +145,27 @@ class Species:
         return float(inside.sum() * step**3)
 
     def _embedded(self, number: int, seed: int) -> list[Floats]:
-        molecule = rdkit().Mol(self.molecule)
+        """Of all isomers that its SMILES leaves open, as many of each."""
+        isomers = self._isomers(min(number, MOST_SHAPES), seed)
         shapes = import_module("rdkit.Chem.AllChem")
+        wanted = min(-(-number // len(isomers)), max(1, MOST_SHAPES // len(isomers)))
+        return [shape for isomer in isomers for shape in self._embedded_isomer(shapes, isomer, wanted, seed)]
+
+    def _isomers(self, number: int, seed: int) -> list[Any]:
+        """Its molecule, or one for each way to set the stereo centres and double bonds that are not set."""
+        isomerism = import_module("rdkit.Chem.EnumerateStereoisomers")
+        chosen = isomerism.StereoEnumerationOptions(
+            onlyUnassigned=True, unique=True, maxIsomers=number, rand=seed % 2**31
+        )
+        return list(isomerism.EnumerateStereoisomers(self.molecule, options=chosen)) or [self.molecule]
+
+    def _embedded_isomer(self, shapes: Any, isomer: Any, number: int, seed: int) -> list[Floats]:
+        molecule = _chemistry().Mol(isomer)
         turns = shapes.CalcNumRotatableBonds(molecule)
         settings = shapes.ETKDGv3()
         settings.randomSeed = seed
         settings.pruneRmsThresh = 0.2
-        wanted = min(number, MOST_SHAPES, 1 + 2 * turns)
+        wanted = min(number, 1 + 2 * turns)
         kept = list(shapes.EmbedMultipleConfs(molecule, wanted, settings))
         if not kept:
             settings.useRandomCoords = True
@@ -195,7 +210,7 @@ def of_smiles(smiles: str, name: str | None = None, density: float | None = None
     Raises:
         StructureError: it is no SMILES, or has no atoms.
     """
-    chem = rdkit()
+    chem = _chemistry()
     made = _quietly(lambda: chem.MolFromSmiles(smiles))
     if made is None or made.GetNumAtoms() == 0:
         raise StructureError(f"{smiles!r} is no SMILES that RDKit understands: {_complaint(smiles)}")
@@ -218,7 +233,7 @@ def of_file(path: Path, name: str | None = None, density: float | None = None) -
     Raises:
         StructureError: it cannot be read, has no bonds, hydrogens or coordinates, or holds several molecules.
     """
-    chem = rdkit()
+    chem = _chemistry()
     if not path.is_file():
         raise StructureError(f"the molecule {path} does not exist")
     reader = _FILES.get(path.suffix.lower())
@@ -240,17 +255,8 @@ def of_file(path: Path, name: str | None = None, density: float | None = None) -
     return {Species(name or path.stem, smiles, made, density): 1}
 
 
-def rdkit() -> ModuleType:
-    """RDKit's module of molecules.
-
-    Raises:
-        EnvironmentProblem: RDKit is not installed.
-    """
-    try:
-        from rdkit import Chem
-    except ImportError:
-        raise EnvironmentProblem("building needs RDKit: pip install 'lamplighter[build]'") from None
-    return Chem
+def _chemistry() -> Any:
+    return rdkit("building", "build")
 
 
 def _library_species(entry: library.LibraryMolecule) -> Species:
@@ -259,13 +265,13 @@ def _library_species(entry: library.LibraryMolecule) -> Species:
 
 
 def _species(name: str, smiles: str, density: float | None = None, positions: Floats | None = None) -> Species:
-    chem = rdkit()
+    chem = _chemistry()
     return Species(name, smiles, chem.AddHs(chem.MolFromSmiles(smiles)), density, positions)
 
 
 def _name_of(smiles: str) -> str:
     """The name of the library, if it has this molecule; else its SMILES."""
-    chem = rdkit()
+    chem = _chemistry()
     for entry in library.molecules().values():
         if chem.CanonSmiles(entry.smiles) == smiles:
             return entry.name
@@ -283,7 +289,7 @@ def _quietly(action: Any) -> Any:
 
 def _complaint(smiles: str) -> str:
     """What RDKit says of it."""
-    chem = rdkit()
+    chem = _chemistry()
     unchecked = _quietly(lambda: chem.MolFromSmiles(smiles, sanitize=False))
     if unchecked is None:
         return "its brackets, rings or symbols do not close"

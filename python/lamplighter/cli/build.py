@@ -37,4 +37,4 @@ def build(
     if recipe is None:
         raise ConfigError("name a recipe: lamplighter build recipe.yaml (or --library for the molecules it may name)")
     named = None if not potential else {"models": [str(each.expanduser().absolute()) for each in potential]}
-    print(in_words(make(recipe, output, seed=seed, potential=named)))
+    print(in_words(make(recipe, output, seed=seed, potential=named, shown=True)))

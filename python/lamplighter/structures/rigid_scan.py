@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
 from lamplighter.arrays import Integers
+from lamplighter.atomic_mass import GRAM_PER_CM3
 from lamplighter.errors import StructureError
 
 OVERLAP_A = 0.1
@@ -26,8 +27,6 @@ FARTHEST_CONTACT_A = 4.0
 
 MOST_DENSE = 25.0
 """g/cm³; osmium has 22.6. In a cell of less than an ångström everything takes for ever."""
-
-_GRAM_PER_CM3 = 1e24 / units.mol  # of g/mol per Å³
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Contact:
 
 def density_of(atoms: Atoms) -> float:
     """g/cm³."""
-    return float(_GRAM_PER_CM3 * atoms.get_masses().sum() / atoms.get_volume())
+    return float(GRAM_PER_CM3 * atoms.get_masses().sum() / atoms.get_volume())
 
 
 def scaled_rigidly(atoms: Atoms, of_molecule: Integers, factor: float) -> Atoms:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamplighter.errors import ConfigError, EnvironmentProblem
+from lamplighter.errors import ConfigError
+from lamplighter.rdkit_molecules import rdkit
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,7 @@ def chemistry() -> Any:
     Raises:
         EnvironmentProblem: RDKit is not installed.
     """
-    try:
-        from rdkit import Chem
-    except ImportError as problem:
-        raise EnvironmentProblem(
-            f"potential.classical needs RDKit, which cannot be imported ({problem}): pip install "
-            "'lamplighter[classical]'"
-        ) from problem
-    return Chem
+    return rdkit("potential.classical", "classical")
 
 
 def molecule_of(mapped_smiles: str, name: str) -> Any:
