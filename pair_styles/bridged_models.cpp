@@ -71,7 +71,7 @@ class Request {
 }    // namespace
 
 BridgedModels::BridgedModels(LAMMPS *lmp, FeatureExchange &exchange) :
-    Pointers(lmp), exchange_(exchange), lists_built_(0)
+    Pointers(lmp), exchange_(exchange), lists_built_(0), pairs_within_(-1.0), npairs_(0)
 {
 }
 
@@ -175,14 +175,12 @@ void BridgedModels::evaluate(int k, const NeighList &list, const PresentAtoms &p
   const lamplighter_model &model = evaluated.model;
   const int nlocal = atom->nlocal;
   const int nall = nlocal + atom->nghost;
-  std::string problem;
-  int64_t npairs = 0;
-  if (model.takes == LAMPLIGHTER_PAIRS) {
-    npairs = build_pairs(list, owner, model.cutoff, problem);
-  } else if (model.takes == LAMPLIGHTER_LIST && evaluated.list_seen != lists_built_) {
+  // models of one cutoff share their pairs
+  if (model.takes == LAMPLIGHTER_PAIRS && pairs_within_ != model.cutoff)
+    build_pairs(list, owner, model.cutoff);
+  else if (model.takes == LAMPLIGHTER_LIST && evaluated.list_seen != lists_built_)
     build_list(list, owner);
-  }
-  stop_all_if(lmp, problem);
+  const int64_t npairs = model.takes == LAMPLIGHTER_PAIRS ? npairs_ : 0;
   if ((int) eatoms_.size() < nlocal) eatoms_.resize((size_t) (1.2 * nlocal) + 16);
 
   lamplighter_step step;
@@ -242,11 +240,11 @@ void BridgedModels::evaluate(int k, const NeighList &list, const PresentAtoms &p
     for (int i = 0; i < nlocal; i++) results.eatoms[i] += eatoms_[i];
 }
 
-/* The pairs within a distance, sorted by their first atom. */
+/* The pairs within a distance, sorted by their first atom. Collective. */
 
-int64_t BridgedModels::build_pairs(const NeighList &list, const std::vector<int> &owner,
-                                   double within, std::string &problem)
+void BridgedModels::build_pairs(const NeighList &list, const std::vector<int> &owner, double within)
 {
+  std::string problem;
   double **x = atom->x;
   const double cutsq_model = within * within;
   int64_t n = 0;
@@ -277,7 +275,9 @@ int64_t BridgedModels::build_pairs(const NeighList &list, const std::vector<int>
     }
   }
   fij_.resize(rij_.size());
-  return n;
+  pairs_within_ = within;
+  npairs_ = n;
+  stop_all_if(lmp, problem);
 }
 
 /* The whole list, for a model that keeps pairs where it runs. */

@@ -45,6 +45,8 @@ class BridgedModels : protected Pointers {
 
   /* Neighbour lists are new; owner[row] is the row that models know a row by. */
   void see_new_lists();
+  /* Atoms have moved. */
+  void see_new_positions() { pairs_within_ = -1.0; }
   /* Adds what model k says of the present atoms. */
   void evaluate(int k, const class NeighList &, const PresentAtoms &, const std::vector<int> &owner,
                 lamplighter::Results &);
@@ -61,12 +63,13 @@ class BridgedModels : protected Pointers {
   std::vector<Model> open_;
   bigint lists_built_;
 
+  double pairs_within_;    // up to which distance the pairs of these positions are there; < 0: none
+  int64_t npairs_;
   std::vector<int64_t> pair_i_, pair_j_;
   std::vector<double> rij_, fij_, eatoms_;
   std::vector<int64_t> list_i_, list_j_, list_j_x_, tags_;
 
-  int64_t build_pairs(const class NeighList &, const std::vector<int> &owner, double within,
-                      std::string &problem);
+  void build_pairs(const class NeighList &, const std::vector<int> &owner, double within);
   void build_list(const class NeighList &, const std::vector<int> &owner);
   void describe_system(lamplighter_step &);
   void leave_out_absent(const PresentAtoms &, double &energy);

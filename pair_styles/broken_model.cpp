@@ -6,6 +6,7 @@
 #include "stop_all.h"
 
 #include "atom.h"
+#include "comm.h"
 #include "error.h"
 #include "lammps.h"
 #include "modify.h"
@@ -13,11 +14,14 @@
 #include "utils.h"
 
 #include <cmath>
-#include <vector>
 
 using namespace LAMMPS_NS;
 
-std::string LAMMPS_NS::not_finite_in(LAMMPS *lmp, const Answer &answer)
+namespace {
+
+/* What in an answer is no finite number, in words; nothing where all are. */
+
+std::string not_finite_in(LAMMPS *lmp, const Answer &answer)
 {
   // 0, or not a number
   double sum = 0.0 * answer.energy, of_virial = 0.0;
@@ -31,10 +35,36 @@ std::string LAMMPS_NS::not_finite_in(LAMMPS *lmp, const Answer &answer)
   return std::isfinite(answer.energy) ? "a virial" : "an energy";
 }
 
-void LAMMPS_NS::see_to_broken_model(LAMMPS *lmp, const std::string &model, const std::string &found)
+std::vector<FixGuard *> guards_of(LAMMPS *lmp)
 {
-  const std::string what = first_of_ranks(lmp, found);
-  if (what.empty()) return;
+  std::vector<FixGuard *> guards;
+  for (Fix *fix : lmp->modify->get_fix_by_style("^guard$"))
+    if (auto *guard = dynamic_cast<FixGuard *>(fix)) guards.push_back(guard);
+  return guards;
+}
+
+}    // namespace
+
+BrokenModel LAMMPS_NS::find_broken_model(LAMMPS *lmp, const std::vector<Answer> &answers,
+                                         const std::string &problem)
+{
+  std::string mine = problem;
+  size_t turn = 0;    // 0: of a problem; else one more than the place of a model
+  while (mine.empty() && turn++ < answers.size()) mine = not_finite_in(lmp, answers[turn - 1]);
+  // the first model of all ranks, and of these the first
+  const int nprocs = lmp->comm->nprocs;
+  const int here = nprocs * (int) turn + lmp->comm->me;
+  int first;
+  MPI_Allreduce(&here, &first, 1, MPI_INT, MPI_MIN, lmp->world);
+  const int model = first / nprocs - 1;
+  if (model == (int) answers.size()) return {-1, ""};
+  const std::string what = text_of_rank(lmp, first % nprocs, mine);
+  if (model < 0) lmp->error->all(FLERR, what);
+  return {model, what};
+}
+
+void LAMMPS_NS::see_to_broken_model(LAMMPS *lmp, const std::string &model, const std::string &what)
+{
   const std::string problem = fmt::format(
       "Model {} gives {} that is no finite number at step {}: either the structure has left "
       "what the model knows (a shorter timestep, a minimisation first, a guard that ends the run "
@@ -43,12 +73,15 @@ void LAMMPS_NS::see_to_broken_model(LAMMPS *lmp, const std::string &model, const
   std::vector<FixGuard *> guards;
   // a minimisation has no guard, and the inner steps of rRESPA have none
   if (lmp->update->whichflag == 1 && utils::strmatch(lmp->update->integrate_style, "^verlet"))
-    for (Fix *fix : lmp->modify->get_fix_by_style("^guard$"))
-      if (auto *guard = dynamic_cast<FixGuard *>(fix); guard && guard->hears_models())
-        guards.push_back(guard);
+    guards = guards_of(lmp);
   bool stops = false;
   for (const FixGuard *guard : guards) stops = stops || guard->stops_runs();
   for (FixGuard *guard : guards)
     guard->note_broken_model(problem, !stops && guard == guards.back());
   if (guards.empty()) lmp->error->all(FLERR, problem);
+}
+
+void LAMMPS_NS::let_guards_hear(LAMMPS *lmp)
+{
+  for (FixGuard *guard : guards_of(lmp)) guard->hear_models();
 }

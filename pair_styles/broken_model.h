@@ -3,6 +3,7 @@
 #define LAMPLIGHTER_BROKEN_MODEL_H
 
 #include <string>
+#include <vector>
 
 namespace LAMMPS_NS {
 
@@ -13,13 +14,23 @@ struct Answer {
   const double *virial;    // 6 numbers; null: it was not asked for, or the model has none
 };
 
-/* What in it is no finite number, in words; nothing where all are. */
-std::string not_finite_in(class LAMMPS *, const Answer &);
+struct BrokenModel {
+  int model;           // its place among the answers; -1: none is broken
+  std::string what;    // is no finite number, in words
+};
 
-/* Where an answer is not finite on any rank, `found` is not empty there: ends the run on all ranks
-   with a message that names the model. A fix guard of a run of dynamics notes it first, with its
-   evidence, and one that stops runs does so in place of the error. Collective. */
-void see_to_broken_model(class LAMMPS *, const std::string &model, const std::string &found);
+/* The first of the models whose answer is not finite on any rank, the same on all. Where a rank has
+   a problem, the run ends with it. Collective: one reduction, however many models. */
+BrokenModel find_broken_model(class LAMMPS *, const std::vector<Answer> &,
+                              const std::string &problem);
+
+/* Ends the run on all ranks with a message that names the model. A fix guard of a run of dynamics
+   notes it first, with its evidence, and one that stops runs does so in place of the error.
+   Collective. */
+void see_to_broken_model(class LAMMPS *, const std::string &model, const std::string &what);
+
+/* In init_style: guards hear of broken models, whichever was defined first. */
+void let_guards_hear(class LAMMPS *);
 
 }    // namespace LAMMPS_NS
 

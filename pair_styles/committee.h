@@ -32,6 +32,7 @@ class Committee : protected Pointers {
   /* Whether all members are evaluated in this step, or the driver alone. */
   bool is_due() const;
   int driver() const { return drive_ == Drive::ONE ? driver_ : 0; }
+  bool has_one_driver() const { return drive_ == Drive::ONE; }
 
   /* Weights of the members' energies, forces and virials for what moves the atoms. Of local
      energies of the members; collective. `excess` is what the weighted energies lack of the energy

@@ -8,7 +8,6 @@
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
-#include "force.h"
 #include "memory.h"
 #include "modify.h"
 #include "timer.h"
@@ -27,7 +26,7 @@ FixGuard::FixGuard(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), named_(lmp, "fix guard"), stop_(true), bonds_(lmp, this, numbers_),
     criteria_(lmp, bonds_, groupbit), evidence_(lmp, id, numbers_), first_criterion_(0),
     first_step_(-1), nevents_(0), reported_step_(GuardCriteria::count() + 1, -1),
-    reported_value_(GuardCriteria::count() + 1, 0.0), timed_out_by_us_(false), hears_models_(false),
+    reported_value_(GuardCriteria::count() + 1, 0.0), timed_out_by_us_(false),
     broken_model_ends_run_(false)
 {
   restart_global = restart_peratom = 1;
@@ -120,17 +119,21 @@ void FixGuard::find_elements()
 
 int FixGuard::setmask()
 {
-  // what acts at each step has atoms copied from a GPU: only where a model may break
-  hears_models_ = force->pair &&
-      (utils::strmatch(force->pair_style, "^lamplighter") ||
-       utils::strmatch(force->pair_style, "^hybrid"));
-  return END_OF_STEP | (hears_models_ ? POST_FORCE : 0);
+  return END_OF_STEP;
+}
+
+/* What acts at each step has atoms copied from a GPU: only where a model may break. */
+
+void FixGuard::hear_models()
+{
+  modify->fmask[modify->find_fix(id)] |= POST_FORCE;
 }
 
 void FixGuard::init()
 {
   named_.hold_against_masses();
   criteria_.init();
+  broken_model_.clear();    // of a run that ended before it was told of
 }
 
 void FixGuard::init_list(int, NeighList *given)

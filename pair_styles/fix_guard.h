@@ -37,7 +37,8 @@ class FixGuard : public Fix {
   void reset_dt() override {}
 
   bool stops_runs() const { return stop_; }
-  bool hears_models() const { return hears_models_; }
+  /* Said by a pair style whose models may break, before LAMMPS lists what fixes do at each step. */
+  void hear_models();
   /* A model gave what is no finite number: told of, with the evidence, once the forces of this step
      are complete, also between checks; `as_error`: then the run ends with it. */
   void note_broken_model(const std::string &problem, bool as_error);
@@ -76,7 +77,6 @@ class FixGuard : public Fix {
   std::vector<bigint> reported_step_;    // by criterion
   std::vector<double> reported_value_;
   bool timed_out_by_us_;
-  bool hears_models_;           // the pair style may tell of them
   std::string broken_model_;    // what is to be told of one; empty: nothing
   bool broken_model_ends_run_;
 

@@ -9,7 +9,7 @@
 using namespace LAMMPS_NS;
 
 FixLamplighterTrial::FixLamplighterTrial(LAMMPS *lmp, int narg, char **arg) :
-    Fix(lmp, narg, arg), lists_of_step_(-1)
+    Fix(lmp, narg, arg), lists_of_step_(0)
 {
 }
 
@@ -25,9 +25,14 @@ void FixLamplighterTrial::post_neighbor()
 
 /* The setup of a run counts anew after it has told its fixes. */
 
+void FixLamplighterTrial::setup_post_neighbor()
+{
+  lists_of_step_ = 0;
+}
+
 bool FixLamplighterTrial::is_trial() const
 {
-  return neighbor->ago == 0 && neighbor->ncalls != 0 && neighbor->ncalls != lists_of_step_;
+  return neighbor->ago == 0 && neighbor->ncalls > lists_of_step_ + 1;
 }
 
 bool FixLamplighterTrial::is_wanted(LAMMPS *lmp)

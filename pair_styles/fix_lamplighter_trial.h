@@ -13,14 +13,15 @@ FixStyle(lamplighter/trial,FixLamplighterTrial);
 namespace LAMMPS_NS {
 
 /* fix lamplighter/trial: tells a Monte Carlo fix's trial configuration (fix gcmc, fix widom) from
-   that of a step. Both build neighbour lists; only a step then tells its fixes. Made by pair
-   styles, not by users. */
+   that of a step. Both build neighbour lists; only a step then tells its fixes. What a Monte Carlo
+   fix asks for first is the energy that it compares trials with, of the atoms as they are: that is
+   no trial. Made by pair styles, not by users. */
 class FixLamplighterTrial : public Fix {
  public:
   FixLamplighterTrial(class LAMMPS *, int, char **);
 
   int setmask() override;
-  void setup_post_neighbor() override { post_neighbor(); }
+  void setup_post_neighbor() override;
   void post_neighbor() override;
   void min_post_neighbor() override { post_neighbor(); }
 

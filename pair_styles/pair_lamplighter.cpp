@@ -2,10 +2,8 @@
 
 #include "pair_lamplighter.h"
 
-#include "broken_model.h"
 #include "broken_structure.h"
 #include "file_name.h"
-#include "fix_lamplighter_trial.h"
 #include "stop_all.h"
 
 #include "atom.h"
@@ -13,7 +11,6 @@
 #include "error.h"
 #include "force.h"
 #include "group.h"
-#include "modify.h"
 #include "neigh_list.h"
 #include "neighbor.h"
 #include "platform.h"
@@ -27,9 +24,6 @@
 using namespace LAMMPS_NS;
 
 namespace {
-
-// the energy of what cannot be, as fix gcmc has it
-constexpr double IMPOSSIBLE = 1.0e100;
 
 /* One rank folds ghosts onto their atoms and has nothing to exchange; several send features through
    the pair style. */
@@ -76,16 +70,11 @@ extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
     PairOfMembers(lmp), bridged_(lmp, exchange_), cutoff_(0.0), energy_scale_(1.0),
-    lists_seen_(false), named_(lmp, "pair_coeff of pair_style lamplighter"), trial_(nullptr)
+    lists_seen_(false), named_(lmp, "pair_coeff of pair_style lamplighter")
 {
   one_coeff = 1;
   manybody_flag = 1;
   unit_convert_flag = utils::get_supported_conversions(utils::ENERGY);
-}
-
-PairLamplighter::~PairLamplighter()
-{
-  if (trial_ && modify && modify->get_fix_by_id(trial_id_)) modify->delete_fix(trial_id_);
 }
 
 void PairLamplighter::close_models()
@@ -321,12 +310,7 @@ void PairLamplighter::init_style()
   lists_seen_ = false;
   neighbor->add_request(this, NeighConst::REQ_FULL);
 
-  carry_variances();
-  if (!trial_ && FixLamplighterTrial::is_wanted(lmp)) {
-    trial_id_ = fmt::format("LAMPLIGHTER_TRIAL_{}", (void *) this);
-    trial_ = dynamic_cast<FixLamplighterTrial *>(
-        modify->add_fix(trial_id_ + " all lamplighter/trial"));
-  }
+  prepare_fixes();
 }
 
 double PairLamplighter::init_one(int i, int j)
@@ -360,11 +344,10 @@ void PairLamplighter::see_new_lists()
       if (present_.has(list->ilist[ii])) listed_.push_back(list->ilist[ii]);
 }
 
-/* A trial that puts atoms on top of each other is not to be accepted, and no fault. Collective. */
+/* Whether atoms are so close that no model is to be asked. Collective. */
 
-bool PairLamplighter::is_impossible_trial()
+bool PairLamplighter::atoms_overlap()
 {
-  if (!trial_ || !trial_->is_trial()) return false;
   double **x = atom->x;
   int mine = 0, any = 0;
   for (int ii = 0; ii < list->inum && !mine; ii++) {
@@ -412,22 +395,27 @@ void PairLamplighter::compute(int eflag, int vflag)
   ev_init(eflag, vflag);
 
   if (neighbor->ago == 0 || !lists_seen_) see_new_lists();
-  if (is_impossible_trial()) {
-    if (comm->me == 0) eng_vdwl += IMPOSSIBLE;
+  const bool trial = is_trial();
+  if (trial && atoms_overlap()) {    // it is not to be accepted, and no fault
+    make_impossible();
     return;
   }
   stop_all_if(lmp, position_that_is_no_number(lmp));
 
-  const bool all = committee_->is_due();
+  const bool all = all_are_due();
   const int first = all ? 0 : committee_->driver();
-  const bool direct = energy_scale_ == 1.0 && !all;
+  // under hybrid/overlay they hold what other styles gave, which is not the model's
+  const bool direct = energy_scale_ == 1.0 && !all && !trial && force->pair == this;
   auto results = make_results(all ? models_open() : 1, direct);
+  std::string overlap;
+  bridged_.see_new_positions();
   if (native_)
-    evaluate_native(results, first);
+    overlap = evaluate_native(results, first);
   else
     for (size_t k = 0; k < results.size(); k++)
       bridged_.evaluate(first + (int) k, *list, present_, owner_, results[k]);
-  for (size_t k = 0; k < results.size(); k++) require_finite(results[k], first + (int) k);
+  const auto name = [&](int k) { return name_of(first + k); };
+  if (!may_be_added(answers_of(results, first), name, overlap)) return;
 
   if (!all) {
     add_results(results[0], energy_scale_, !direct);
@@ -467,14 +455,15 @@ std::vector<lamplighter::Results> PairLamplighter::make_results(int count, bool 
   return results;
 }
 
-/* Such numbers of a trial are refused by whoever makes it. */
-
-void PairLamplighter::require_finite(const lamplighter::Results &from, int model)
+std::vector<Answer> PairLamplighter::answers_of(const std::vector<lamplighter::Results> &results,
+                                                int first) const
 {
-  if (trial_ && trial_->is_trial()) return;
-  const bool without_virial = !native_ && bridged_.lacks_virial(model);
-  const Answer answer{from.energy, from.f, without_virial ? nullptr : from.virial};
-  see_to_broken_model(lmp, name_of(model), not_finite_in(lmp, answer));
+  std::vector<Answer> answers;
+  for (const auto &result : results) {
+    const bool without_virial = !native_ && bridged_.lacks_virial(first + (int) answers.size());
+    answers.push_back({result.energy, result.f, without_virial ? nullptr : result.virial});
+  }
+  return answers;
 }
 
 /* Adds what a model says to what LAMMPS asks for; forces may be where they belong already. */
@@ -495,7 +484,9 @@ void PairLamplighter::add_results(const lamplighter::Results &from, double weigh
       for (int d = 0; d < 6; d++) vatom[i][d] += weight * from.vatom[6 * (size_t) i + d];
 }
 
-void PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &results, int first)
+/* Returns a message where atoms of this rank overlap, and nothing else. */
+
+std::string PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &results, int first)
 {
   const int nlocal = atom->nlocal;
   const int nall = nlocal + atom->nghost;
@@ -518,7 +509,7 @@ void PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &results
                                         first);
   native_seconds += platform::walltime() - began;
   native_evaluations++;
-  stop_all_if(lmp, overlap.found ? overlap_of(lmp, overlap.i, overlap.j, overlap.distance) : "");
+  return overlap.found ? overlap_of(lmp, overlap.i, overlap.j, overlap.distance) : "";
 }
 
 double PairLamplighter::memory_usage()

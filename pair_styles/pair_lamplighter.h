@@ -24,7 +24,6 @@ namespace LAMMPS_NS {
 class PairLamplighter : public PairOfMembers {
  public:
   PairLamplighter(class LAMMPS *);
-  ~PairLamplighter() override;
 
   void settings(int, char **) override;
   void coeff(int, char **) override;
@@ -45,8 +44,6 @@ class PairLamplighter : public PairOfMembers {
   std::vector<int> owner_;     // row -> row that the model knows it by
 
   NamedElements named_;
-  class FixLamplighterTrial *trial_;    // where a fix makes trials
-  std::string trial_id_;
   std::vector<double> member_f_, member_eatoms_, member_virial_, member_vatom_;
 
   void close_models();
@@ -59,10 +56,10 @@ class PairLamplighter : public PairOfMembers {
   void see_new_lists();
   void require_all_pairs();
   void find_owners();
-  bool is_impossible_trial();
+  bool atoms_overlap();
   std::vector<lamplighter::Results> make_results(int count, bool direct);
-  void evaluate_native(std::vector<lamplighter::Results> &, int first);
-  void require_finite(const lamplighter::Results &, int model);
+  std::string evaluate_native(std::vector<lamplighter::Results> &, int first);
+  std::vector<Answer> answers_of(const std::vector<lamplighter::Results> &, int first) const;
   void add_results(const lamplighter::Results &, double weight, bool with_forces);
 };
 

@@ -2,8 +2,6 @@
 
 #include "pair_lamplighter_committee.h"
 
-#include "broken_model.h"
-
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
@@ -121,7 +119,7 @@ void PairLamplighterCommittee::note_elements(size_t k, const std::vector<char *>
 void PairLamplighterCommittee::init_style()
 {
   for (NamedElements &each : named_) each.hold_against_masses();
-  carry_variances();
+  prepare_fixes();
   members_ready_ = lists_seen_ = false;
   lists_known_.assign(members_.size(), -1);
 }
@@ -158,18 +156,21 @@ void PairLamplighterCommittee::compute(int eflag, int vflag)
   ev_init(eflag, vflag);
   if (neighbor->ago == 0 || !lists_seen_) see_new_lists();
   const size_t nall = (size_t) (atom->nlocal + atom->nghost);
-  if (!committee_->is_due()) {
+  if (!all_are_due()) {
     const size_t driver = committee_->driver();
-    if (force->pair == this) {    // nobody else's forces are there yet
+    const bool direct = force->pair == this && !is_trial();    // nobody else's forces are there yet
+    const double *f = nullptr;
+    if (direct) {
       compute_member(driver, eflag, vflag);
-      require_finite(driver, eflag & ENERGY_OF_ALL, nall ? atom->f[0] : nullptr);
-      add_results(*members_[driver], nullptr, 1.0);
+      f = nall ? atom->f[0] : nullptr;
     } else {
       member_f_.resize(3 * nall);
       evaluate(driver, eflag, vflag, member_f_.data());
-      require_finite(driver, eflag & ENERGY_OF_ALL, member_f_.data());
-      add_results(*members_[driver], member_f_.data(), 1.0);
+      f = member_f_.data();
     }
+    const auto name = [&](int) { return name_of((int) driver); };
+    if (!may_be_added({answer_of(driver, eflag & ENERGY_OF_ALL, f)}, name)) return;
+    add_results(*members_[driver], direct ? nullptr : f, 1.0);
     return;
   }
 
@@ -177,13 +178,15 @@ void PairLamplighterCommittee::compute(int eflag, int vflag)
   member_f_.resize(3 * nall * K);
   std::vector<double> energies(K);
   std::vector<const double *> forces(K);
+  std::vector<Answer> answers;
   for (size_t k = 0; k < K; k++) {
     double *f = member_f_.data() + 3 * nall * k;
     evaluate(k, eflag | ENERGY_OF_ALL, vflag, f);
-    require_finite(k, true, f);
+    answers.push_back(answer_of(k, true, f));
     forces[k] = f;
-    energies[k] = members_[k]->eng_vdwl + members_[k]->eng_coul;
+    energies[k] = answers[k].energy;
   }
+  if (!may_be_added(answers, [&](int k) { return name_of(k); })) return;
   double excess;
   const std::vector<double> weights = committee_->weights(energies, excess);
   find_spread(forces);
@@ -247,13 +250,16 @@ void PairLamplighterCommittee::evaluate(size_t k, int eflag, int vflag, double *
 
 /* `has_energy`: it was asked for; `f`: the forces of the member on local atoms and ghosts. */
 
-void PairLamplighterCommittee::require_finite(size_t k, bool has_energy, const double *f)
+Answer PairLamplighterCommittee::answer_of(size_t k, bool has_energy, const double *f) const
 {
   const Pair &member = *members_[k];
-  const Answer answer{has_energy ? member.eng_vdwl + member.eng_coul : 0.0, f,
-                      vflag_global ? member.virial : nullptr};
-  see_to_broken_model(lmp, fmt::format("{} ({}) of the committee", k + 1, names_[k]),
-                      not_finite_in(lmp, answer));
+  return {has_energy ? member.eng_vdwl + member.eng_coul : 0.0, f,
+          vflag_global ? member.virial : nullptr};
+}
+
+std::string PairLamplighterCommittee::name_of(int k) const
+{
+  return fmt::format("{} ({}) of the committee", k + 1, names_[k]);
 }
 
 /* Without forces, they are where they belong. */

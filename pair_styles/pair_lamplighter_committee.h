@@ -45,7 +45,8 @@ class PairLamplighterCommittee : public PairOfMembers {
   void see_new_lists();
   void compute_member(size_t k, int eflag, int vflag);
   void evaluate(size_t k, int eflag, int vflag, double *f);
-  void require_finite(size_t k, bool has_energy, const double *f);
+  Answer answer_of(size_t k, bool has_energy, const double *f) const;
+  std::string name_of(int k) const;
   void add_results(const Pair &, const double *f, double weight);
 };
 

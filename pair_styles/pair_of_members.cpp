@@ -3,6 +3,7 @@
 #include "pair_of_members.h"
 
 #include "fix_lamplighter_carry.h"
+#include "fix_lamplighter_trial.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -11,12 +12,15 @@
 #include "modify.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 using namespace LAMMPS_NS;
 
+static constexpr double IMPOSSIBLE = 1.0e100;    // energy
+
 PairOfMembers::PairOfMembers(LAMMPS *lmp) :
-    Pair(lmp), present_(lmp), exchange_(lmp, this), carry_(nullptr)
+    Pair(lmp), present_(lmp), exchange_(lmp, this), carry_(nullptr), trial_(nullptr)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -30,6 +34,7 @@ PairOfMembers::PairOfMembers(LAMMPS *lmp) :
 PairOfMembers::~PairOfMembers()
 {
   if (carry_ && modify && modify->get_fix_by_id(carry_id_)) modify->delete_fix(carry_id_);
+  if (trial_ && modify && modify->get_fix_by_id(trial_id_)) modify->delete_fix(trial_id_);
   if (allocated) {
     memory->destroy(setflag);
     memory->destroy(cutsq);
@@ -53,12 +58,59 @@ void PairOfMembers::set_up_committee(int nmembers, const std::string &first_memb
   nextra = pvector ? committee_->nnumbers() : 0;
 }
 
+void PairOfMembers::prepare_fixes()
+{
+  carry_variances();
+  watch_for_trials();
+  let_guards_hear(lmp);
+}
+
 void PairOfMembers::carry_variances()
 {
   if (!committee_->in_use() || carry_) return;
   carry_id_ = fmt::format("LAMPLIGHTER_VARIANCE_{}", (void *) this);
   carry_ = dynamic_cast<FixLamplighterCarry *>(
       modify->add_fix(carry_id_ + " all lamplighter/carry"));
+}
+
+void PairOfMembers::watch_for_trials()
+{
+  if (trial_ || !FixLamplighterTrial::is_wanted(lmp)) return;
+  trial_id_ = fmt::format("LAMPLIGHTER_TRIAL_{}", (void *) this);
+  trial_ = dynamic_cast<FixLamplighterTrial *>(
+      modify->add_fix(trial_id_ + " all lamplighter/trial"));
+}
+
+bool PairOfMembers::is_trial() const
+{
+  return trial_ && trial_->is_trial();
+}
+
+bool PairOfMembers::all_are_due() const
+{
+  return committee_->is_due() && !(committee_->has_one_driver() && is_trial());
+}
+
+bool PairOfMembers::may_be_added(std::vector<Answer> answers,
+                                 const std::function<std::string(int)> &name_of,
+                                 const std::string &problem)
+{
+  const bool trial = is_trial();
+  // to a member, which may be a pair style of this kind, it was impossible
+  for (Answer &answer : answers)
+    if (trial && answer.energy >= IMPOSSIBLE) answer.energy = NAN;
+  const BrokenModel broken = find_broken_model(lmp, answers, problem);
+  if (broken.model < 0) return true;
+  if (trial)
+    make_impossible();
+  else
+    see_to_broken_model(lmp, name_of(broken.model), broken.what);
+  return !trial;
+}
+
+void PairOfMembers::make_impossible()
+{
+  if (comm->me == 0) eng_vdwl += IMPOSSIBLE;
 }
 
 void PairOfMembers::add_excess(double excess)

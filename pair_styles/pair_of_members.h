@@ -2,11 +2,13 @@
 #ifndef LAMPLIGHTER_PAIR_OF_MEMBERS_H
 #define LAMPLIGHTER_PAIR_OF_MEMBERS_H
 
+#include "broken_model.h"
 #include "committee.h"
 #include "feature_exchange.h"
 #include "pair.h"
 #include "present_atoms.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,8 +41,19 @@ class PairOfMembers : public Pair {
   void allocate();
   /* Once the members are known: numbers for `compute pair`. */
   void set_up_committee(int nmembers, const std::string &first_member);
-  /* In init_style: where variances are kept between evaluations. */
-  void carry_variances();
+  /* In init_style: the fix that keeps variances between evaluations, and the one that knows trials
+     of others (fix gcmc, fix widom); guards hear of broken models. */
+  void prepare_fixes();
+  bool is_trial() const;
+  /* Whether all members are evaluated now: of a trial, those that drive are enough. */
+  bool all_are_due() const;
+  /* Sees to answers that are no finite numbers, and to a problem of this rank. False: one was of a
+     trial, which is made impossible, and nothing else may be added. `name_of`: the member behind
+     each answer. Collective. */
+  bool may_be_added(std::vector<Answer> answers, const std::function<std::string(int)> &name_of,
+                    const std::string &problem = "");
+  /* A trial that nobody accepts, with an energy as fix gcmc has it for what cannot be. */
+  void make_impossible();
   /* What the weighted energies lack of the energy that belongs to the forces, over all ranks, in
      the energy unit of the run. */
   void add_excess(double excess);
@@ -50,7 +63,12 @@ class PairOfMembers : public Pair {
  private:
   class FixLamplighterCarry *carry_;    // the variance of each atom
   std::string carry_id_;
+  class FixLamplighterTrial *trial_;    // where a fix makes trials
+  std::string trial_id_;
   std::vector<double> rows_;    // [atom][member][3]
+
+  void carry_variances();
+  void watch_for_trials();
 };
 
 }    // namespace LAMMPS_NS

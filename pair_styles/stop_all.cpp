@@ -20,11 +20,15 @@ std::string LAMMPS_NS::first_of_ranks(LAMMPS *lmp, const std::string &mine)
   const int rank = mine.empty() ? nprocs : lmp->comm->me;
   int first;
   MPI_Allreduce(&rank, &first, 1, MPI_INT, MPI_MIN, lmp->world);
-  if (first == nprocs) return "";
+  return first == nprocs ? "" : text_of_rank(lmp, first, mine);
+}
+
+std::string LAMMPS_NS::text_of_rank(LAMMPS *lmp, int rank, const std::string &mine)
+{
   int length = (int) mine.size();
-  MPI_Bcast(&length, 1, MPI_INT, first, lmp->world);
+  MPI_Bcast(&length, 1, MPI_INT, rank, lmp->world);
   std::string text = mine;
   text.resize(length);
-  MPI_Bcast(&text[0], length, MPI_CHAR, first, lmp->world);
+  MPI_Bcast(&text[0], length, MPI_CHAR, rank, lmp->world);
   return text;
 }

@@ -14,6 +14,9 @@ void stop_all_if(class LAMMPS *, const std::string &problem);
    Collective. */
 std::string first_of_ranks(class LAMMPS *, const std::string &text);
 
+/* The text of one rank, on all ranks. Collective. */
+std::string text_of_rank(class LAMMPS *, int rank, const std::string &text);
+
 }    // namespace LAMMPS_NS
 
 #endif

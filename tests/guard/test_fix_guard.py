@@ -305,3 +305,22 @@ def test_a_bond_beyond_the_reach_of_ranks_is_refused_with_the_remedy(run: Run, t
     assert "use 'comm_modify cutoff 4.6'" in done.stdout
     remedy = f"{script}comm_modify cutoff 4.6\nfix g all guard 1 bond stretch 3.0\nrun 1\n"
     assert start(run, tmp_path, remedy, 2).returncode == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_guard_hears_of_a_broken_model_wherever_it_was_defined(run: Run, tmp_path: Path, late: bool) -> None:
+    """Of the member that moves no atom, between checks: the third atom comes within 6 Å of the first."""
+    guard = "fix g all guard 1000 event events.jsonl\n"
+    committee = (
+        "pair_style lamplighter/committee committee every 1 lj/cut 6.0 lj/cut 6.0\n"
+        "pair_coeff * * 1 0.0 1.0\npair_coeff * * 2 0.0 1.0\npair_coeff 1 2 2 1e308 3.0\n"
+    )
+    far = two_atoms(speed=0.0).replace("single 3 2 2", "single 2.952 5 5")
+    script = f"{far}{committee + guard if late else guard + committee}velocity left set -5 0 0\nrun 100\n"
+    done = start(run, tmp_path, script + "print 'went on at $(step)'")
+    assert done.returncode == 0, done.stdout
+    (event,) = events(tmp_path)
+    assert event["criterion"] == "finite"
+    assert event["cause"].startswith("Model 2 (lj/cut) of the committee gives ")
+    assert event["step"] == 10  # 9 - 2.952 - 6 = 0.048 Å, at 0.005 Å a step
+    assert "went on at 10" in done.stdout

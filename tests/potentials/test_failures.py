@@ -91,3 +91,14 @@ def test_a_broken_model_of_the_native_engine_is_named(lammps_instance, small_mod
     (event,) = read_events(tmp_path / "run")
     assert event.criterion == "finite"
     assert not event.atoms
+
+
+def test_what_another_style_of_an_overlay_gives_is_not_the_models(lammps_instance, small_model: Path) -> None:  # type: ignore[no-untyped-def]
+    """The forces of the styles before it are there when the model adds its own."""
+    lmp = lammps_instance
+    load(lmp, structures.liquid(), "hybrid/overlay lj/cut 3.0 lamplighter", f"lamplighter {small_model} H C O")
+    lmp.commands_string("pair_coeff * * lj/cut 1e308 1.0\nrun 0 post no")
+    assert not np.isfinite(lmp.numpy.extract_atom("f")[: lmp.extract_global("nlocal")]).all()
+    lmp.command("fix move all nve")
+    with pytest.raises(Exception, match=r"Atom .* has the position .* at step 1: the run has become unstable"):
+        lmp.command("run 5 post no")

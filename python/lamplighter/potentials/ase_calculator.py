@@ -90,20 +90,26 @@ class AseCalculator(SystemPotential):
         return atoms
 
     def _evaluated(self, atoms: Atoms, system: System) -> SystemResult:
+        n = len(atoms)
         # the stress first: many calculators then have the rest, and none computes twice
-        virial = None
+        stress = None
         if system.virial_wanted and system.periodic.any():
             stress = self._optional("stress", lambda: atoms.get_stress(voigt=False, apply_constraint=False), (3, 3))
-            virial = None if stress is None else -stress * atoms.get_volume()
-            self.has_virial = "stress" in self._gives
-        n = len(atoms)
         forces = self._required("forces", atoms.get_forces(apply_constraint=False), (n, 3))
-        energy = self._optional("free_energy", lambda: atoms.get_potential_energy(force_consistent=True), ())
-        if energy is None:
+        energy = free = self._optional("free_energy", lambda: atoms.get_potential_energy(force_consistent=True), ())
+        if free is None or not np.isfinite(free):
             energy = self._required("energy", atoms.get_potential_energy(), ())
+        assert energy is not None
+        if not (np.isfinite(energy) and np.isfinite(forces).all()):
+            # the pair style ends the run, or refuses the trial that this is of; the rest of it is no better
+            return SystemResult(np.full(n, float(energy) / n), forces, np.zeros((3, 3)))
+        self._finite("free_energy", free)
+        stress = self._finite("stress", stress)
+        virial = None if stress is None else -stress * atoms.get_volume()
+        self.has_virial = "stress" in self._gives
         if not system.periodic.any():
             virial = system.positions.T @ forces
-        energies = self._optional("energies", atoms.get_potential_energies, (n,))
+        energies = self._finite("energies", self._optional("energies", atoms.get_potential_energies, (n,)))
         energies = np.zeros(n) if energies is None else energies.copy()
         energies += (float(energy) - energies.sum()) / n
         return SystemResult(energies, forces, virial)
@@ -112,7 +118,7 @@ class AseCalculator(SystemPotential):
         found = _as_array(given, shape)
         if found is None:
             raise ModelError(
-                f"calculator {self._name} gives {what} that cannot be used: expected finite numbers of shape {shape}, "
+                f"calculator {self._name} gives {what} that cannot be used: expected numbers of shape {shape}, "
                 f"got {np.shape(given) or ''} {str(given)[:60]}"
             )
         return found
@@ -126,21 +132,33 @@ class AseCalculator(SystemPotential):
         except (NotImplementedError, KeyError, AttributeError, AssertionError):
             found = None  # ASE's own words for what is not there, and those of calculators that are not ASE's
         if found is None:
-            self._gives.discard(what)
-            if self._declares:
-                print(
-                    f"Note: calculator {self._name} declares {what!r} and does not give it: {_INSTEAD[what]}",
-                    file=sys.stderr,
-                )
+            self._do_without(what)
         return found
+
+    def _finite(self, what: str, found: np.ndarray | None) -> np.ndarray | None:
+        """What comes with an energy and forces that are finite: other numbers stand for what there is not."""
+        if found is None or np.isfinite(found).all():
+            return found
+        self._do_without(what)
+        return None
+
+    def _do_without(self, what: str) -> None:
+        self._gives.discard(what)
+        if self._declares:
+            print(
+                f"Note: calculator {self._name} declares {what!r} and does not give it: {_INSTEAD[what]}",
+                file=sys.stderr,
+            )
 
 
 def _as_array(given: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Finite numbers of this shape, but for axes of length 1; None: it is something else."""
+    """Numbers of this shape, but for axes of length 1; None: it is something else."""
+    if given is None:
+        return None  # NumPy takes it for nan
     try:
         found = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
         return None
-    if found.size != int(np.prod(shape)) or not np.isfinite(found).all():
+    if found.size != int(np.prod(shape)):
         return None
     return found.reshape(shape)
