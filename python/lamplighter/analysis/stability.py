@@ -128,7 +128,9 @@ def kinetic_energy(masses: Floats, velocities: Floats) -> float:
 def temperature(masses: Floats, velocities: Floats) -> float:
     """2 E_kin / (f k_B), K, with f = 3n − 3 degrees of freedom; 0 where there are none.
 
-    The total momentum is taken for a conserved quantity, constraints are not known of: LAMMPS' compute temp likewise.
+    The total momentum is taken for a conserved quantity, also beside walls; constraints and atoms that are held are not
+    known of. LAMMPS' compute temp likewise, but for what fixes (shake, rigid) and `compute_modify extra/dof` tell it: a
+    run with atoms that are held does.
     """
     freedom = 3 * len(masses) - 3
     return 2.0 * kinetic_energy(masses, velocities) / (freedom * _BOLTZMANN_EV) if freedom > 0 else 0.0
