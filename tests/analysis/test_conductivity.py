@@ -66,16 +66,22 @@ def test_random_forces_that_add_up_to_zero_move_species_together() -> None:
     masses = np.array([7.0, 35.0, 40.0])
     m, n = masses[SPECIES][:, None], NUMBERS.sum()
     rng = np.random.default_rng(6)
-    found = []
+    found, alone = [], []
     for _ in range(12):
         forces = rng.standard_normal((2001, len(SPECIES), 3)) * np.sqrt(m)
         steps = (forces - forces.mean(axis=1, keepdims=True)) / m
         motion = collective_motion(np.cumsum(steps, axis=0), SPECIES, 3, 1.0, PLAN)
         found.append(2.0 * motion.overlapping.mean(axis=0))  # of a variance of 1, D is 1/2
+        alone.append(2.0 * motion.own_overlapping.mean(axis=0))
     sums = NUMBERS @ masses / n - masses[:, None] - masses
     expected = np.diag(NUMBERS / masses) + np.outer(NUMBERS, NUMBERS) * sums / n / np.outer(masses, masses)
     error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(np.mean(found, axis=0) - expected) < 4.0 * error + 1e-12).all()
+    own = NUMBERS / masses * (1.0 + (NUMBERS @ masses / n - 2.0 * masses) / (n * masses))
+    error = np.std(alone, axis=0, ddof=1) / np.sqrt(len(alone))
+    assert (np.abs(np.mean(alone, axis=0) - own) < 4.0 * error).all()
+    assert abs(np.mean(alone, axis=0)[0] - NUMBERS[0] / masses[0]) > 4.0 * error[0]  # 1/N is seen
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(expected)[~np.eye(3, dtype=bool)] > 2.0 * error[~np.eye(3, dtype=bool)]).all()
 
 

@@ -11,8 +11,11 @@ import yaml
 from ase import Atoms
 from scipy.signal import lfilter
 
+from lamplighter.observables.conductivity import has_ions
 from lamplighter.run_folder.names import PRESSURE
+from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.thermo_table import PRESSURE_COLUMNS
+from lamplighter.structures.molecule_list import Component, MoleculeList
 
 from .conftest import Lamplighter
 from .runs import guard, stage, thermo_rows, write_run, write_trajectory
@@ -80,6 +83,30 @@ def test_a_viscosity_has_its_error_and_feeds_the_diffusivity(lamplighter: Lampli
     assert "mean of 2 runs" in lamplighter("viscosity", "run", "run", "--discard", "1 ps")[1]
 
 
+def test_independent_ions_of_an_infinite_cell_follow_from_the_viscosity(
+    lamplighter: Lamplighter, tmp_path: Path
+) -> None:
+    folder = ionic_run(tmp_path / "ions", 1.0)
+    words = ["conductivity", "ions", "--discard", "1 ps", *OPTIONS]
+    assert "Note: conductivity without correlations is that of this finite cell, in which" in lamplighter(*words)[1]
+    pressure_tensor(folder)
+    made = json.loads(lamplighter(*words, "--json")[1])
+    assert "without them, in an infinite cell  " in (out := lamplighter(*words)[1])
+    assert "Note: corrected for the finite cell with the viscosity of this run, " in out
+    eta = made["trajectories"][0]["viscosity_mPa_s"]
+    temperature = made["trajectories"][0]["temperature_K"]
+    added = 2.837297 * 1.380649e-23 * temperature / (6.0 * np.pi * eta * 1e-3 * ION_EDGE * 1e-10)  # m²/s
+    si = 1.602176634e-19**2 * 12 * added / (ION_EDGE**3 * 1e-30 * 1.380649e-23 * temperature)
+    infinite = made["nernst_einstein_infinite"]
+    assert infinite["value"] - made["nernst_einstein"]["value"] == pytest.approx(10.0 * si, rel=1e-5)
+    assert infinite["standard_error"] > made["nernst_einstein"]["standard_error"]
+    assert made["ionicity_infinite"]["value"] == pytest.approx(made["einstein"]["value"] / infinite["value"])
+    given = json.loads(lamplighter(*words, "--viscosity", f"{2.0 * eta:.12g}", "--json")[1])["nernst_einstein_infinite"]
+    assert given["value"] - made["nernst_einstein"]["value"] == pytest.approx(5.0 * si, rel=1e-5)
+    assert "in an infinite cell" not in lamplighter(*words, "--viscosity", "none")[1]
+    assert "in an infinite cell" in lamplighter(*words, "ions")[1]
+
+
 def test_what_is_no_viscosity_says_so(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:
     pressure_tensor(run, relaxation=2000.0)
     assert "not converged" in lamplighter("viscosity", "run", "--discard", "0")[1]
@@ -94,7 +121,11 @@ def test_what_is_no_viscosity_says_so(lamplighter: Lamplighter, run: Path, tmp_p
     stages = [{"type": "nvt", "thermostat": {"type": "langevin"}}]
     (run / "run.yaml").write_text(yaml.safe_dump({"stages": stages}))
     pressure_tensor(run)
-    assert "the Langevin thermostat acts on each atom" in lamplighter("viscosity", "run")[1]
+    assert "the Langevin thermostat acts on each atom, so that momentum" in lamplighter("viscosity", "run")[1]
+    for command, folder in (("diffusivity", run), ("conductivity", ionic_run(tmp_path / "ions", 1.0))):
+        (folder / "run.yaml").write_text(yaml.safe_dump({"stages": stages}))
+        out = lamplighter(command, folder, *BLOCKS)[1]
+        assert "Note: the Langevin thermostat acts on each atom, so that motion is slower than in the liquid" in out
     lines = (run / PRESSURE).read_text().splitlines()
     refused = {
         "\n".join([*lines[:1800], *lines[1900:]]): "there is a gap",
@@ -199,6 +230,45 @@ def test_charges_of_a_force_field_count_as_formal_ones_also_where_they_are_scale
     code, _, err = lamplighter("conductivity", "odd", *words)
     assert code == 1
     assert "in which no whole charges can be seen: give them with --charges" in err
+
+
+def listed(folder: Path, parts: list[tuple[str, int, int]]) -> None:
+    """The list of molecules of a run: names of elements, numbers and charges."""
+    components = [
+        Component(name=name, molecules=n, smiles=name, mapped_smiles=f"[{name}:1]", charge=charge, elements=[name])
+        for name, n, charge in parts
+    ]
+    MoleculeList(components=components).write(folder / "molecules.yaml")
+
+
+def test_formal_charges_of_the_list_of_molecules_come_first(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    words = ["--discard", "1 ps", *OPTIONS, "--json"]
+    folder = ionic_run(tmp_path / "run", 0.8)
+    plain = json.loads(lamplighter("conductivity", "run", *words)[1])
+    listed(folder, [("Li", 6, 2), ("Cl", 6, -2), ("Ar", 8, 0)])
+    made = json.loads(lamplighter("conductivity", "run", *words)[1])
+    assert made["einstein"]["value"] == pytest.approx(4.0 * plain["einstein"]["value"])
+    assert made["trajectories"][0]["charges"] == (
+        "Li +2, Cl −2: formal charges, from the list of molecules; those of the atoms are scaled by 0.4"
+    )
+    (folder / "run.yaml").write_text(yaml.safe_dump({"structure": {"molecules": str(tmp_path / "elsewhere.yaml")}}))
+    (folder / "molecules.yaml").rename(tmp_path / "elsewhere.yaml")  # of runs that kept no copy
+    assert json.loads(lamplighter("conductivity", "run", *words)[1])["einstein"] == made["einstein"]
+    # isomers of several charges are species of their own, and a known formula alone makes no ion
+    listed(folder, [("Li", 6, 1), ("Cl", 3, 0), ("Cl", 3, -2), ("Ar", 8, 0)])
+    made = json.loads(lamplighter("conductivity", "run", *words)[1])["trajectories"][0]
+    assert made["charges"] == (
+        "Li +1, Cl(−2) −2: formal charges, from the list of molecules; those of the atoms add up to Li +0.8, "
+        "Cl(−2) −0.8"
+    )
+    assert [(ion["name"], ion["n_molecules"]) for ion in made["ions"]] == [("Li", 6), ("Cl(−2)", 3)]
+    assert made["system"] == "6 Li, 3 Cl(+0), 3 Cl(−2), 8 Ar"
+    listed(folder, [("Li", 6, 0), ("Cl", 6, 0), ("Ar", 8, 0)])
+    assert "no species has a charge" in lamplighter("conductivity", "run", *words)[2]
+    assert has_ions(Run(ionic_run(tmp_path / "other", 0.8)))
+    assert not has_ions(Run(folder))
+    listed(folder, [("Li", 6, 1), ("Cl", 6, -1)])
+    assert "there are 20 atoms, and the list of molecules has 12" in lamplighter("conductivity", "run", *words)[2]
 
 
 def test_a_report_has_what_the_run_allows(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).parents[2] / "lammps_inputs"
 NAMES = {name for key, name in vars(names).items() if key.isupper() and isinstance(name, str)}
 
 OTHERS = {  # files that are no run folder's
-    "building/folder.py": {"bonds.txt", "run.yaml"},  # the run file that it writes, and its list of bonds
+    "building/folder.py": {"bonds.txt", "molecules.yaml", "run.yaml"},  # what it writes for a run
     "config/loading.py": {"run.yaml"},  # it lies below: named to a user who gives a folder in place of a run file
     "conformance/measurements.py": {"structure.data"},
     "labelling/command_file.py": {"inputs"},  # a key of command files

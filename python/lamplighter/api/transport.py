@@ -63,6 +63,7 @@ def conductivity(
     block_spacing: Time = "10 ps",
     ballistic: Time = "10 ps",
     stage: str | int | None = None,
+    viscosity: float | Literal["auto"] | None = "auto",
     temperature: float | None = None,
     source: Literal["auto", "centres", "trajectory"] = "auto",
     unwrap: bool = False,
@@ -82,11 +83,13 @@ def conductivity(
 
     Args:
         trajectories: Run folders, LAMMPS dumps, or trajectories that ASE reads, of one system.
-        charges: Of species by formula, such as {"Li": 1, "PF6": -1} or "Li=1,PF6=-1"; None: from the charges of the
-            atoms of a run, or those of well-known ions.
+        charges: Of species by formula, such as {"Li": 1, "PF6": -1} or "Li=1,PF6=-1"; None: of the list of molecules of
+            a run, from the charges of its atoms, or those of well-known ions, the first that there is.
         discard: What is left out from the beginning: a time, or `auto`.
         block, block_spacing, ballistic: As of `diffusivity`.
         stage: Of a run: name or index; None: the last nvt or nve.
+        viscosity: mPa s, with which the conductivity of independent ions is corrected for the finite cell (Yeh,
+            Hummer); `auto`: that of the run, where it wrote its pressure tensor; None: no correction.
         temperature: K; None: that of the run.
         source: Of a run: centres of mass written during it, the trajectory, or the first that there is.
         unwrap: Positions are wrapped: follow atoms through the nearest image.
@@ -95,8 +98,8 @@ def conductivity(
         watch: Shows how far each trajectory has been read.
 
     Returns:
-        `einstein` and `nernst_einstein` (`Estimate`, mS/cm), `ionicity` (their ratio), `transference` by species, and
-        `trajectories` (each by itself).
+        `einstein` and `nernst_einstein` (`Estimate`, mS/cm), `ionicity` (their ratio), `nernst_einstein_infinite` and
+        `ionicity_infinite` (with a viscosity), `transference` by species, and `trajectories` (each by itself).
 
     Raises:
         LamplighterError: a trajectory cannot be used, no species has a charge, the charges do not add up to zero, the
@@ -115,8 +118,10 @@ def conductivity(
     from lamplighter.observables.ion_charges import charges_of_words
     from lamplighter.report.conductivity_text import SHOWN
 
-    if temperature is not None and not temperature > 0.0:
-        raise LamplighterError(f"--temperature must be > 0, got {temperature:g}")
+    eta = None if viscosity == "auto" else viscosity
+    for option, value in (("--viscosity", eta), ("--temperature", temperature)):
+        if value is not None and not value > 0.0:
+            raise LamplighterError(f"{option} must be > 0, got {value:g}")
     rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
     wanted = ConductivityOptions(
         motion=DiffusivityOptions(
@@ -126,6 +131,8 @@ def conductivity(
                 time_option("--block-spacing", block_spacing) or 0.0,
                 time_or_zero("--ballistic", ballistic),
             ),
+            viscosity=eta,
+            own_viscosity=viscosity == "auto",
             temperature=temperature,
             unwrap=unwrap,
             bonds=rule,

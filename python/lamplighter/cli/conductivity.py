@@ -3,8 +3,9 @@
 The conductivity is that of all ions together, with their correlations (Einstein relation of the collective
 displacement), and beside it that of ions which move independently (Nernst-Einstein).
 
-Charges are formal ones: from the charges of the atoms, where the run has them, also where they are scaled; else those
-of well-known ions; or those of --charges. Blocks, --discard and molecules are as of `lamplighter diffusivity`.
+Charges are formal ones: of the list of molecules of a run, or whole ones in the proportion of its atoms' charges, which
+may be scaled, or those of well-known ions, the first that there is; or those of --charges. Blocks, --discard and
+molecules are as of `lamplighter diffusivity`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from lamplighter.cli import bond_options, options
+from lamplighter.cli import bond_options, options, viscosity_option
 from lamplighter.cli.completion import one_of
 from lamplighter.cli.output import show_answer
 
@@ -51,6 +52,7 @@ def conductivity(
             metavar="STAGE",
         ),
     ] = None,
+    viscosity: viscosity_option.Viscosity = "auto",
     temperature: Annotated[
         float | None, typer.Option(help="Use this temperature, K; the default is the run's own.", metavar="T")
     ] = None,
@@ -97,6 +99,7 @@ def conductivity(
         block_spacing=block_spacing,
         ballistic=ballistic,
         stage=stage,
+        viscosity=viscosity_option.parsed(viscosity),
         temperature=temperature,
         source=source,  # type: ignore[arg-type]  # it is checked there
         unwrap=unwrap,

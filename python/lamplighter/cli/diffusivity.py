@@ -10,14 +10,13 @@ their first 10 ps dropped. The error bar comes from blocks that do not overlap.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from lamplighter.cli import bond_options, options
+from lamplighter.cli import bond_options, options, viscosity_option
 from lamplighter.cli.completion import one_of
 from lamplighter.cli.output import show_answer
-from lamplighter.errors import LamplighterError
 
 
 def diffusivity(
@@ -45,15 +44,7 @@ def diffusivity(
             metavar="STAGE",
         ),
     ] = None,
-    viscosity: Annotated[
-        str,
-        typer.Option(
-            help="Correct D for the finite size of the cell (Yeh, Hummer) with this viscosity, mPa s; auto takes that "
-            "of the run, where it wrote its pressure tensor.",
-            metavar="ETA|auto|none",
-            autocompletion=one_of("auto", "none"),
-        ),
-    ] = "auto",
+    viscosity: viscosity_option.Viscosity = "auto",
     temperature: Annotated[
         float | None,
         typer.Option(
@@ -105,7 +96,7 @@ def diffusivity(
         block_spacing=block_spacing,
         ballistic=ballistic,
         stage=stage,
-        viscosity=_viscosity(viscosity),
+        viscosity=viscosity_option.parsed(viscosity),
         temperature=temperature,
         vacf_length=vacf_length,
         source=source,  # type: ignore[arg-type]  # it is checked there
@@ -123,14 +114,3 @@ def diffusivity(
         watch=reading_progress,
     )
     show_answer(answer, figure, csv, as_json)
-
-
-def _viscosity(text: str) -> float | Literal["auto"] | None:
-    if text == "auto":
-        return "auto"
-    if text == "none":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise LamplighterError(f"--viscosity must be a number of mPa s, auto or none, got {text!r}") from None

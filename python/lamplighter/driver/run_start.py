@@ -24,11 +24,13 @@ from lamplighter.run_folder import folder as run_folder
 from lamplighter.run_folder.names import (
     BONDS,
     INPUTS,
+    MOLECULE_LIST,
     MOLECULES,
     STRUCTURE,
 )
 from lamplighter.run_folder.status import GuardStatus, RunStatus, ScanStatus, StageStatus, last_status
 from lamplighter.run_folder.writing import unwritable
+from lamplighter.structures.molecule_list import is_molecule_list
 
 
 @contextlib.contextmanager
@@ -82,6 +84,9 @@ def fill_folder(plan: Plan, start: list[StartOfRun], hold: Callable[[], None]) -
             structure.write(plan.folder / STRUCTURE)
             if start and plan.run.output.centres_of_mass is not None:
                 start[0].molecule_file().write(plan.folder / MOLECULES)
+            listed = plan.run.structure.molecules or plan.run.potential.molecules
+            if listed is not None and is_molecule_list(listed):
+                (plan.folder / MOLECULE_LIST).write_bytes(listed.read_bytes())
             if plan.setup.calculator is not None:
                 (plan.folder / models.CALCULATOR).write_text(plan.setup.calculator, encoding="utf-8")
         else:

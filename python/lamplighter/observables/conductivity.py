@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,14 +25,23 @@ from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError, TrajectoryError
 from lamplighter.observables import ion_charges
 from lamplighter.observables.density import mean_of_runs
-from lamplighter.observables.diffusivity import DiffusivityOptions, frames_of_stage, in_production, temperature_of_stage
+from lamplighter.observables.diffusivity import (
+    DiffusivityOptions,
+    finite_size,
+    frames_of_stage,
+    in_production,
+    temperature_of_stage,
+    with_own_viscosity,
+)
 from lamplighter.observables.production import Production, production_of_length, production_of_stage
+from lamplighter.observables.thermostat import SLOWER, damped_by_langevin
 from lamplighter.run_folder.centres import RunCentres
 from lamplighter.run_folder.names import FINAL, STRUCTURE
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.data_charges import charges_of_data
 from lamplighter.structures.frame import Frame
+from lamplighter.structures.molecule_list import MoleculeList
 
 UNIT = "mS/cm"
 
@@ -50,7 +60,7 @@ class ConductivityOptions:
     """What is done with a trajectory.
 
     Attributes:
-        motion: Of what is read and cut into blocks; its viscosity is not used.
+        motion: Of what is read and cut into blocks; its viscosity corrects Nernst-Einstein for the finite cell.
         charges: By formula, as `ion_charges.charges_of_words`; None: `ion_charges.charges_of_species` decides.
     """
 
@@ -80,6 +90,23 @@ class IonTransport:
 
 
 @dataclass(frozen=True)
+class InfiniteCell:
+    """Nernst-Einstein with diffusivities that are corrected for the finite cell (Yeh, Hummer).
+
+    Attributes:
+        viscosity: What it was made with, mPa s.
+        added: To each diffusivity, Å²/ps.
+        nernst_einstein: mS/cm.
+        ionicity: The conductivity with correlations divided by it.
+    """
+
+    viscosity: float
+    added: float
+    nernst_einstein: Estimate
+    ionicity: Estimate
+
+
+@dataclass(frozen=True)
 class TrajectoryConductivity:
     """One trajectory.
 
@@ -91,6 +118,7 @@ class TrajectoryConductivity:
         einstein: With all cross terms, mS/cm.
         nernst_einstein: Of ions that move independently, mS/cm.
         ionicity: Their ratio.
+        infinite: What the viscosity makes of the last two; None: it is not known.
         ions: The species that have charges.
         charges: Where these are from, in words.
         motion: Displacements behind it.
@@ -108,6 +136,7 @@ class TrajectoryConductivity:
     einstein: Estimate
     nernst_einstein: Estimate
     ionicity: Estimate
+    infinite: InfiniteCell | None
     ions: list[IonTransport]
     charges: str
     motion: CollectiveMotion
@@ -140,6 +169,7 @@ class ConductivityOfRuns:
         trajectories: Each by itself.
         einstein, nernst_einstein: mS/cm.
         ionicity: Their ratio.
+        nernst_einstein_infinite, ionicity_infinite: As `InfiniteCell` has them; None: not of all trajectories.
         transference: By species, as `IonTransport.collective`.
     """
 
@@ -147,6 +177,8 @@ class ConductivityOfRuns:
     einstein: Estimate
     nernst_einstein: Estimate
     ionicity: Estimate
+    nernst_einstein_infinite: Estimate | None
+    ionicity_infinite: Estimate | None
     transference: dict[str, Estimate]
 
 
@@ -155,7 +187,8 @@ def conductivity_of_run(
 ) -> TrajectoryConductivity:
     """Conductivity in a stage of a run.
 
-    Charges that are not given follow from those that atoms have in its last configuration, or in its first.
+    Charges that are not given are those of its list of molecules; without one, they follow from those that atoms have
+    in its last configuration, or in its first.
 
     Args:
         run: The run.
@@ -172,6 +205,8 @@ def conductivity_of_run(
     motion = wanted.motion
     if motion.temperature is None:
         motion = replace(motion, temperature=temperature_of_stage(run, record, production))
+    motion, more = with_own_viscosity(run, record, motion)
+    more += damped_by_langevin(run, record.index, SLOWER)
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
     if isinstance(trajectory, RunTrajectory):
         motion = replace(motion, bonds=motion.bonds or run.bonds)
@@ -182,8 +217,9 @@ def conductivity_of_run(
         known,
         production,
         _charges_of_atoms(run),
+        run.molecule_list,
     )
-    notes = [*made.notes, *trajectory.notes]
+    notes = [*made.notes, *more, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
     return replace(made, notes=notes)
@@ -196,6 +232,7 @@ def conductivity_of_frames(
     of_molecules: Molecules | None = None,
     production: Production | None = None,
     of_atoms: Floats | None = None,
+    listed: MoleculeList | None = None,
 ) -> TrajectoryConductivity:
     """Conductivity of a trajectory; `of_molecules` as `centres_of_mass.read_centres`.
 
@@ -206,6 +243,7 @@ def conductivity_of_frames(
         of_molecules: The frames' "atoms" are the centres of mass of these molecules already.
         production: Of the stage which the frames are of; None: it follows from their times.
         of_atoms: Charges of all atoms, in the order of their IDs, units of e.
+        listed: The molecules of the structure with their formal charges.
 
     Raises:
         LamplighterError: the frames cannot be used (`centres_of_mass.read_centres`), are too few, have no temperature
@@ -216,7 +254,9 @@ def conductivity_of_frames(
         whole = read_centres(frames, unwrap=motion.unwrap, bonds=motion.bonds, of_molecules=of_molecules)
         chosen = production or production_of_length(whole.length_ps, motion.discard)
         of_atoms = _if_of(len(whole.molecules.of_atom), of_atoms)
-        charges = ion_charges.charges_of_species(whole.molecules, wanted.charges, of_atoms)
+        if listed is not None and wanted.charges is None:
+            whole = replace(whole, molecules=ion_charges.told_apart(whole.molecules, listed))
+        charges = ion_charges.charges_of_species(whole.molecules, wanted.charges, of_atoms, listed)
         return _analysed(path, in_production(whole, motion, chosen), chosen.words, charges, motion)
     except LamplighterError as problem:
         raise type(problem)(f"{path}: {problem}") from None
@@ -235,11 +275,15 @@ def conductivities_together(made: Sequence[TrajectoryConductivity]) -> Conductiv
                 f"trajectories of different systems cannot be averaged: {first.path} holds {first.system}, {each.path} "
                 f"holds {each.system}, or its ions have other charges"
             )
+    infinite = [each.infinite for each in made if each.infinite is not None]
+    whole = len(infinite) == len(made)
     return ConductivityOfRuns(
         list(made),
         mean_of_runs([each.einstein for each in made]),
         mean_of_runs([each.nernst_einstein for each in made]),
         mean_of_runs([each.ionicity for each in made]),
+        mean_of_runs([each.nernst_einstein for each in infinite]) if whole else None,
+        mean_of_runs([each.ionicity for each in infinite]) if whole else None,
         {
             ion.name: mean_of_runs([each.ions[place].collective for each in made])
             for place, ion in enumerate(first.ions)
@@ -250,6 +294,8 @@ def conductivities_together(made: Sequence[TrajectoryConductivity]) -> Conductiv
 def has_ions(run: Run) -> bool:
     """Whether the start of a run, with its charges, holds ions; False where that cannot be told."""
     try:
+        if run.molecule_list is not None:
+            return any(each.charge for each in run.molecule_list.components)
         start, of_atoms = run.start, _charges_of_atoms(run)
         found = molecules_of(start, run.bonds_among(start.ids))
         charges = ion_charges.charges_of_species(found, None, _if_of(len(start), of_atoms))
@@ -296,6 +342,8 @@ def _analysed(
         value, error = motion.estimate(of)
         return Estimate(value, error, unit, method, n, 1.0, float(n), note)
 
+    notes: list[str] = []
+    infinite = _infinite(centres, wanted, factor, z, motion, notes)
     ions = [_ion(int(place), molecules.names[place], numbers, z, estimate) for place in np.flatnonzero(z)]
     made = TrajectoryConductivity(
         path=path,
@@ -307,12 +355,13 @@ def _analysed(
         einstein=estimate(lambda l_ab, own: factor * charge_transport(l_ab, z), UNIT, METHOD_EINSTEIN),
         nernst_einstein=estimate(lambda l_ab, own: factor * float(own @ z**2), UNIT, METHOD_NERNST_EINSTEIN),
         ionicity=estimate(lambda l_ab, own: charge_transport(l_ab, z) / float(own @ z**2), "", METHOD_RATIO),
+        infinite=infinite,
         ions=ions,
         charges=f"{ion_charges.in_words(molecules.names, z)}: {charges.source}",
         motion=motion,
         charge_numbers=z,
         system=in_words(molecules),
-        notes=[],
+        notes=notes,
     )
     if note:
         made.notes.append(f"no error bars: {note}")
@@ -329,6 +378,42 @@ def _analysed(
             "follows from masses and charges alone"
         )
     return made
+
+
+def _infinite(
+    centres: CentresOfMass,
+    wanted: DiffusivityOptions,
+    factor: float,
+    z: Floats,
+    motion: CollectiveMotion,
+    notes: list[str],
+) -> InfiniteCell | None:
+    """Nernst-Einstein of an infinite cell, where the viscosity is known; `factor` makes mS/cm of Å²/ps."""
+    if wanted.viscosity is None:
+        notes.append(
+            "conductivity without correlations is that of this finite cell, in which diffusivities are too small: with "
+            "output.pressure_tensor, or --viscosity, it is corrected"
+        )
+        return None
+    added, uncertain = finite_size(centres, wanted, notes)
+    strength = float(np.array(centres.molecules.counts()) @ z**2)  # Σ N z²
+    n = len(motion.independent)
+    note = "" if n >= MIN_BLOCKS else f"{n} independent blocks, fewer than {MIN_BLOCKS}"
+
+    def estimate(of: Callable[[Floats, Floats, float], float], unit: str, method: str) -> Estimate:
+        def with_(more: float) -> tuple[float, float]:
+            return motion.estimate(lambda l_ab, own: of(l_ab, own, more))
+
+        value, error = with_(added)
+        uncertainty = 0.5 * (with_(added + uncertain)[0] - with_(added - uncertain)[0])
+        return Estimate(value, math.hypot(error, uncertainty), unit, method, n, 1.0, float(n), note)
+
+    return InfiniteCell(
+        wanted.viscosity,
+        added,
+        estimate(lambda l_ab, own, a: factor * (float(own @ z**2) + a * strength), UNIT, METHOD_NERNST_EINSTEIN),
+        estimate(lambda l_ab, own, a: charge_transport(l_ab, z) / (float(own @ z**2) + a * strength), "", METHOD_RATIO),
+    )
 
 
 def _ion(place: int, name: str, numbers: Integers, z: Floats, estimate: _Estimator) -> IonTransport:

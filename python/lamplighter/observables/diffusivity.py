@@ -29,6 +29,7 @@ from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError, RunFolderError, TrajectoryError
 from lamplighter.observables.density import mean_of_runs
 from lamplighter.observables.production import Production, production_of_length, production_of_stage
+from lamplighter.observables.thermostat import SLOWER, damped_by_langevin
 from lamplighter.observables.viscosity import viscosity_of_run
 from lamplighter.run_folder.centres import RunCentres
 from lamplighter.run_folder.names import PRESSURE
@@ -225,7 +226,8 @@ def diffusivity_of_run(
     production = production_of_stage(run, record, wanted.discard)
     if wanted.temperature is None:
         wanted = replace(wanted, temperature=temperature_of_stage(run, record, production))
-    wanted, more = _with_own_viscosity(run, record, wanted)
+    wanted, more = with_own_viscosity(run, record, wanted)
+    more += damped_by_langevin(run, record.index, SLOWER)
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
     if isinstance(trajectory, RunTrajectory):
         wanted = replace(wanted, bonds=wanted.bonds or run.bonds)
@@ -236,10 +238,16 @@ def diffusivity_of_run(
     return replace(made, notes=notes)
 
 
-def _with_own_viscosity(
+def with_own_viscosity(
     run: Run, record: StageStatus, wanted: DiffusivityOptions
 ) -> tuple[DiffusivityOptions, list[str]]:
-    """The viscosity of the run itself, where it is wanted and can be had, and what is said of it."""
+    """The viscosity of the run itself, where it is wanted and can be had, and what is said of it.
+
+    Args:
+        run: The run.
+        record: Its stage.
+        wanted: Says whether; `discard` is that of the viscosity, too.
+    """
     if wanted.viscosity is not None or not wanted.own_viscosity or not (run.folder / PRESSURE).exists():
         return wanted, []
     try:
@@ -312,15 +320,7 @@ def _analysed(
     edge = float(abs(np.linalg.det(centres.cell)) ** (1.0 / 3.0))
     correction, uncertain = None, 0.0
     if wanted.viscosity is not None:
-        if wanted.temperature is None:
-            raise TrajectoryError("the finite-size correction needs --temperature (only a run folder knows its own)")
-        if not edge > 0.0:
-            raise TrajectoryError("the finite-size correction needs a periodic cell")
-        correction = yeh_hummer(wanted.temperature, wanted.viscosity, edge)
-        uncertain = correction * wanted.viscosity_error / wanted.viscosity
-        lengths = np.linalg.norm(centres.cell, axis=1)
-        if np.ptp(lengths) > 0.01 * edge or abs(edge**3 - float(np.prod(lengths))) > 0.01 * edge**3:
-            notes.append("the cell is no cube: the correction takes the edge of a cube of the same volume")
+        correction, uncertain = finite_size(centres, wanted, notes)
     left_out = whole.length_ps - centres.length_ps
     return TrajectoryDiffusivity(
         path=path,
@@ -335,6 +335,30 @@ def _analysed(
         viscosity=wanted.viscosity if correction is not None else None,
         notes=notes,
     )
+
+
+def finite_size(centres: CentresOfMass, wanted: DiffusivityOptions, notes: list[str]) -> tuple[float, float]:
+    """What is added to D for the finite cell (Yeh-Hummer), with its standard error from that of the viscosity, Å²/ps.
+
+    Args:
+        centres: In their cell.
+        wanted: With a viscosity.
+        notes: Gets what limits the correction.
+
+    Raises:
+        TrajectoryError: there is no temperature, or no periodic cell.
+    """
+    assert wanted.viscosity is not None
+    edge = float(abs(np.linalg.det(centres.cell)) ** (1.0 / 3.0))
+    if wanted.temperature is None:
+        raise TrajectoryError("the finite-size correction needs --temperature (only a run folder knows its own)")
+    if not edge > 0.0:
+        raise TrajectoryError("the finite-size correction needs a periodic cell")
+    correction = yeh_hummer(wanted.temperature, wanted.viscosity, edge)
+    lengths = np.linalg.norm(centres.cell, axis=1)
+    if np.ptp(lengths) > 0.01 * edge or abs(edge**3 - float(np.prod(lengths))) > 0.01 * edge**3:
+        notes.append("the cell is no cube: the correction takes the edge of a cube of the same volume")
+    return correction, correction * wanted.viscosity_error / wanted.viscosity
 
 
 def _of_group(

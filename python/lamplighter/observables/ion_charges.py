@@ -1,18 +1,19 @@
-"""The charge numbers of molecular species: as given, from a force field's charges, or those of well-known ions."""
+"""The charge numbers of molecular species: as given, as listed, from charges of atoms, or those of well-known ions."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import chemical_symbols
 
 from lamplighter.analysis.molecules import Molecules, hill_formula
-from lamplighter.arrays import Floats
+from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError
+from lamplighter.structures.molecule_list import MoleculeList
 
 KNOWN_IONS: Mapping[str, int] = {
     **dict.fromkeys(("Li", "Na", "K", "Rb", "Cs", "H3O", "H4N"), 1),
@@ -77,19 +78,25 @@ def charges_of_words(words: str | Mapping[str, float]) -> dict[str, float]:
 
 
 def charges_of_species(
-    molecules: Molecules, given: Mapping[str, float] | None = None, of_atoms: Floats | None = None
+    molecules: Molecules,
+    given: Mapping[str, float] | None = None,
+    of_atoms: Floats | None = None,
+    listed: MoleculeList | None = None,
 ) -> SpeciesCharges:
-    """Charge numbers of all species: those given, else whole ones from the charges of atoms, else of `KNOWN_IONS`.
+    """Charge numbers of all species: those given, else of the list of molecules, else whole ones from the charges of
+    atoms, else of `KNOWN_IONS`.
 
     Args:
         molecules: What moves.
         given: By formula; species that are not named are neutral.
         of_atoms: Charges of atoms in a force field, shape (n_atoms,). They may be scaled: the whole numbers that are
             proportional to them are taken.
+        listed: The molecules of the structure with their formal charges; those that were found have been through
+            `told_apart`.
 
     Raises:
         LamplighterError: no species is charged, the charges do not add up to zero, one is given for a species that is
-            not there, or those of the atoms are in no proportion of whole numbers.
+            not there, ions of the list are no molecules, or charges of the atoms are in no proportion of whole numbers.
     """
     if given is not None:
         unknown = [name for name in given if name not in molecules.names]
@@ -98,6 +105,8 @@ def charges_of_species(
                 f"--charges: there is no species {', '.join(unknown)}; there are {', '.join(molecules.names)}"
             )
         made = SpeciesCharges(np.array([given.get(name, 0.0) for name in molecules.names]), "charges as given")
+    elif listed is not None:
+        made = _from_list(molecules, listed, of_atoms)
     elif of_atoms is not None and np.abs(of_atoms).max(initial=0.0) > _CHARGED:
         made = _from_atoms(molecules, of_atoms)
     else:
@@ -107,6 +116,23 @@ def charges_of_species(
     return made
 
 
+def told_apart(molecules: Molecules, listed: MoleculeList) -> Molecules:
+    """Species of one formula, but of several charges by the list, become species of their own: `NO3(−1)`.
+
+    Raises:
+        LamplighterError: ions of the list are no molecules.
+    """
+    charges = _charges_of_molecules(molecules, listed)
+    names = np.array(molecules.names)[molecules.species]
+    several = {name for name in molecules.names if len(np.unique(charges[names == name])) > 1}
+    if not several:
+        return molecules
+    signed = [f"{name}({charge:+d})".replace("-", "−") for name, charge in zip(names, charges, strict=True)]
+    apart = [told if name in several else str(name) for name, told in zip(names, signed, strict=True)]
+    known = list(dict.fromkeys(apart))
+    return replace(molecules, names=known, species=np.array([known.index(name) for name in apart], dtype=np.int64))
+
+
 def in_words(names: list[str], charges: Floats) -> str:
     """The ions and their charges: `Li +1, F6P −1`."""
     return ", ".join(
@@ -114,9 +140,51 @@ def in_words(names: list[str], charges: Floats) -> str:
     )
 
 
+def _charges_of_molecules(molecules: Molecules, listed: MoleculeList) -> Integers:
+    """Formal charge of each molecule that was found, shape (n,)."""
+    of_list = listed.molecule_of_atom()
+    if len(of_list) != len(molecules.of_atom):
+        raise LamplighterError(
+            f"there are {len(molecules.of_atom)} atoms, and the list of molecules has {len(of_list)}: give the charges "
+            "with --charges"
+        )
+    components = listed.component_of_molecule()
+    charges = np.array([each.charge for each in listed.components])[components]
+    within = molecules.of_atom[np.unique(of_list, return_index=True)[1]]
+    broken = (molecules.of_atom != within[of_list]) & (charges[of_list] != 0)
+    if broken.any():
+        name = listed.components[components[of_list[int(broken.argmax())]]].name
+        raise LamplighterError(
+            f"atoms of {name} of the list of molecules are in several molecules, as bonds were found here: take the "
+            "bonds of the run, or give the charges with --charges"
+        )
+    return np.bincount(within, weights=charges, minlength=len(molecules)).astype(np.int64)
+
+
+def _from_list(molecules: Molecules, listed: MoleculeList, of_atoms: Floats | None) -> SpeciesCharges:
+    of_molecules = _charges_of_molecules(molecules, listed)
+    charges = np.array([float(of_molecules[molecules.species == k][0]) for k in range(len(molecules.names))])
+    source = "formal charges, from the list of molecules"
+    charged = np.flatnonzero(charges)
+    if of_atoms is None or not of_atoms.any() or not len(charged):
+        return SpeciesCharges(charges, source)
+    scales = _means_of_species(molecules, of_atoms)[1][charged] / charges[charged]
+    if np.ptp(scales) > _WHOLE:
+        sums = ", ".join(f"{molecules.names[k]} {s * charges[k]:+.3g}" for k, s in zip(charged, scales, strict=True))
+        source += f"; those of the atoms add up to {sums}".replace("-", "−")
+    elif abs(scales.mean() - 1.0) > _WHOLE:
+        source += f"; those of the atoms are scaled by {scales.mean():.3g}"
+    return SpeciesCharges(charges, source)
+
+
+def _means_of_species(molecules: Molecules, of_atoms: Floats) -> tuple[Floats, Floats]:
+    """What charges of atoms add up to: in each molecule, shape (n,), and on average in each species, shape (S,)."""
+    sums = np.bincount(molecules.of_atom, weights=of_atoms, minlength=len(molecules)).astype(np.float64)
+    return sums, np.array([sums[molecules.species == place].mean() for place in range(len(molecules.names))])
+
+
 def _from_atoms(molecules: Molecules, of_atoms: Floats) -> SpeciesCharges:
-    sums = np.bincount(molecules.of_atom, weights=of_atoms, minlength=len(molecules))
-    means = np.array([sums[molecules.species == place].mean() for place in range(len(molecules.names))])
+    sums, means = _means_of_species(molecules, of_atoms)
     apart = np.abs(sums - means[molecules.species])
     if apart.max() > _CHARGED:
         name = molecules.names[molecules.species[int(apart.argmax())]]

@@ -16,6 +16,7 @@ from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.observables.density import mean_of_runs
 from lamplighter.observables.production import production_of_stage
+from lamplighter.observables.thermostat import damped_by_langevin
 from lamplighter.run_folder.names import PRESSURE
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.system import require_same_system
@@ -111,7 +112,11 @@ def viscosity_of_run(
         made = shear_viscosity(tensor, interval, volume, temperature, pieces)
     except LamplighterError as problem:
         raise RunFolderError(f"stage {record.name} of {run.folder}, {production.words}: {problem}") from None
-    notes = [*_of_sampling(tensor, interval), *_of_stress(tensor), *_of_thermostat(run, record.index)]
+    notes = [
+        *_of_sampling(tensor, interval),
+        *_of_stress(tensor),
+        *damped_by_langevin(run, record.index, "momentum does not flow as in the liquid"),
+    ]
     note = ""
     if not made.converged:
         note = (
@@ -200,15 +205,3 @@ def _of_stress(tensor: Floats) -> list[str]:
                 "stress of a solid, a glass or a strained cell, and no viscosity of a liquid"
             ]
     return []
-
-
-def _of_thermostat(run: Run, index: int) -> list[str]:
-    stages = run.run_file.get("stages")
-    stage = stages[index] if isinstance(stages, list) and index < len(stages) else None
-    thermostat = stage.get("thermostat") if isinstance(stage, dict) else None
-    if "langevin" not in str(thermostat):
-        return []
-    return [
-        "the Langevin thermostat acts on each atom, so that momentum does not flow as in the liquid: take nve, or nvt "
-        "with svr or nose-hoover"
-    ]

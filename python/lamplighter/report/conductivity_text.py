@@ -28,6 +28,9 @@ def format_conductivity(result: ConductivityOfRuns) -> str:
         lines.append(f"  with correlations (Einstein)     {_plain(result.einstein)}")
         lines.append(f"  without them (Nernst-Einstein)   {_plain(result.nernst_einstein)}")
         lines.append(f"  their ratio                      {_plain(result.ionicity)}")
+        if result.nernst_einstein_infinite is not None and result.ionicity_infinite is not None:
+            lines.append(f"  without them, in an infinite cell  {_plain(result.nernst_einstein_infinite)}")
+            lines.append(f"  ratio to it                        {_plain(result.ionicity_infinite)}")
         lines += [f"  transference of {name.ljust(17)}{_plain(mean)}" for name, mean in result.transference.items()]
     return "\n".join(lines).rstrip()
 
@@ -44,6 +47,12 @@ def _trajectory(made: TrajectoryConductivity) -> list[str]:
         f"  conductivity without them (Nernst-Einstein)  {_plain(made.nernst_einstein)}",
         f"  their ratio                                  {_plain(made.ionicity)}",
     ]
+    if made.infinite is not None:
+        lines += [
+            f"  without them, in an infinite cell            {_plain(made.infinite.nernst_einstein)} (viscosity "
+            f"{made.infinite.viscosity:.3g} mPa s)",
+            f"  ratio to it                                  {_plain(made.infinite.ionicity)}",
+        ]
     with_solvent = any(ion.in_solvent is not None for ion in made.ions)
     header = ["", "D / (×10⁻⁶ cm²/s)", "share of Nernst-Einstein", "transference"]
     rows = []
@@ -81,6 +90,9 @@ def conductivity_as_json(result: ConductivityOfRuns) -> dict[str, Any]:
             "einstein": each.einstein,
             "nernst_einstein": each.nernst_einstein,
             "ionicity": each.ionicity,
+            "nernst_einstein_infinite": None if each.infinite is None else each.infinite.nernst_einstein,
+            "ionicity_infinite": None if each.infinite is None else each.infinite.ionicity,
+            "viscosity_mPa_s": None if each.infinite is None else each.infinite.viscosity,
             "ions": [
                 {
                     "name": ion.name,
@@ -105,6 +117,8 @@ def conductivity_as_json(result: ConductivityOfRuns) -> dict[str, Any]:
         "einstein": result.einstein,
         "nernst_einstein": result.nernst_einstein,
         "ionicity": result.ionicity,
+        "nernst_einstein_infinite": result.nernst_einstein_infinite,
+        "ionicity_infinite": result.ionicity_infinite,
         "transference": result.transference,
         "trajectories": [trajectory(each) for each in result.trajectories],
     }
@@ -138,6 +152,8 @@ def conductivity_table(result: ConductivityOfRuns) -> Table:
         "nernst_einstein_error_mS_cm",
         "ratio",
         "ratio_error",
+        "nernst_einstein_infinite_mS_cm",
+        "nernst_einstein_infinite_error_mS_cm",
         "length_ps",
         "temperature_K",
     ]
@@ -149,6 +165,8 @@ def conductivity_table(result: ConductivityOfRuns) -> Table:
                 for one in (each.einstein, each.nernst_einstein, each.ionicity)
                 for number in (one.value, one.standard_error)
             ),
+            None if each.infinite is None else each.infinite.nernst_einstein.value,
+            None if each.infinite is None else each.infinite.nernst_einstein.standard_error,
             each.length_ps,
             each.temperature,
         ]

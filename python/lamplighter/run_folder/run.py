@@ -20,6 +20,7 @@ from lamplighter.run_folder.names import (
     CENTRES,
     COMMITTEE,
     EVENTS,
+    MOLECULE_LIST,
     PRESSURE,
     PROVENANCE,
     STATUS,
@@ -35,6 +36,7 @@ from lamplighter.run_folder.thermo_table import ThermoTable, empty_table, read_t
 from lamplighter.run_folder.trajectory import RunTrajectory
 from lamplighter.structures.frame import Frame
 from lamplighter.structures.lammps_dump import AtomTypes
+from lamplighter.structures.molecule_list import MoleculeList, read_molecule_list
 from lamplighter.structures.trajectory import read_start
 
 
@@ -261,6 +263,20 @@ class Run:
             TrajectoryError: their list cannot be read.
         """
         return bonds_of_run(self.folder, self.run_file)
+
+    @cached_property
+    def molecule_list(self) -> MoleculeList | None:
+        """The molecules of its structure, as its run file listed them; None: it named no list, or has lost it.
+
+        Raises:
+            StructureError: the list cannot be read.
+        """
+        kept = self.folder / MOLECULE_LIST
+        section = self.run_file.get("structure")
+        named = section.get("molecules") if isinstance(section, dict) else None
+        if not kept.exists() and isinstance(named, str):  # runs of versions that kept no copy
+            kept = self.folder / named
+        return read_molecule_list(kept) if kept.is_file() else None
 
     def bonds_among(self, ids: Integers) -> BondRule:
         """The same for some of the atoms: where the list names others, too (copies that `structure.replicate` made),

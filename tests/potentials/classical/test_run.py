@@ -25,6 +25,8 @@ from tests.exporting.plain_lammps import plain_lammps
 
 from lamplighter.errors import ConfigError, StructureError
 from lamplighter.exporting.export import export
+from lamplighter.observables.conductivity import has_ions
+from lamplighter.run_folder.run import Run
 
 ELECTROLYTE = [("EC", 3), ("EMC", 3), ("Li", 1), ("PF6", 1)]
 OUTPUT = {"thermo": "5 fs", "trajectory": "10 fs", "restart": "20 fs"}
@@ -80,6 +82,10 @@ def test_a_run_goes_on_as_if_not_interrupted_and_has_the_molecules_of_its_list(
     bonds = (whole / "bonds.txt").read_text().splitlines()
     assert "3 C3H4O3, 3 C4H8O3" in bonds[0]
     assert sum(not line.startswith("#") for line in bonds) == 3 * 10 + 3 * 14 + 6
+    assert (whole / "molecules.yaml").read_bytes() == (tmp_path / "molecules.yaml").read_bytes()
+    (tmp_path / "molecules.yaml").rename(tmp_path / "gone.yaml")
+    assert has_ions(Run(whole))
+    (tmp_path / "gone.yaml").rename(tmp_path / "molecules.yaml")
     data = (whole / "structure.data").read_text()
     assert f"{12 + 3 * 17 + 3 * 23} angles" in data
     provenance = json.loads((whole / "provenance.json").read_text())
