@@ -5,6 +5,7 @@ The programs here are stand-ins, which compute with tblite or EMT and write form
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from tblite.ase import TBLite
 import lamplighter as ll
 from lamplighter.labelling.command import CommandEvaluator
 from lamplighter.labelling.command_file import read_command_file
+from lamplighter.labelling.cp2k_output import read_cp2k_output
 from lamplighter.labelling.electrons import OfSilentFrames, electrons_of
 from lamplighter.labelling.template import by_element, filled
 from lamplighter.structures.labelled_frames import read_labelled
@@ -98,6 +100,89 @@ def test_a_periodic_frame_has_its_stress_and_its_order_of_atoms(tmp_path: Path) 
     )
 
 
+CP2K = """
+import sys
+from ase import Atoms, units
+from ase.calculators.emt import EMT
+words = [line.split() for line in open(sys.argv[1])]
+cell = [[float(x) for x in row[1:]] for axis in "ABC" for row in words if row[:1] == [axis]]
+first, last = words.index(["&COORD"]), words.index(["&END", "COORD"])
+rows = words[first + 1 : last]
+atoms = Atoms([row[0] for row in rows], [[float(x) for x in row[1:]] for row in rows], cell=cell, pbc=True)
+atoms.calc = EMT()
+energy, forces = atoms.get_potential_energy() / units.Hartree, atoms.get_forces() * units.Bohr / units.Hartree
+assert any(row[:2] == ["&KIND", "Cu"] for row in words)
+new = sys.argv[2] == "2025"
+for axis, vector in zip("abc", cell):
+    print(f" CELL| Vector {axis} [angstrom]:   " + "".join(f"{x:12.6f}" for x in vector) + "   |a| = 1.0")
+print("\\n MODULE QUICKSTEP: ATOMIC COORDINATES IN ANGSTROM\\n")
+print("   Atom Kind Element         X             Y             Z       Z(eff)     Mass")
+for n, atom in enumerate(atoms, 1):
+    print(f"{n:7d}    1 {atom.symbol:2s} {atom.number:3d}", *(f"{x:13.6f}" for x in atom.position), " 11.0 63.5460")
+print(" *** SCF run converged in    10 steps ***" if sys.argv[3] == "yes" else " *** WARNING *** SCF run NOT converged")
+print(f" ENERGY| Total FORCE_EVAL ( QS ) energy {'[hartree]' if new else '[a.u.]:'} {energy:22.15f}")
+print("\\n FORCES| Atomic forces [hartree/bohr]" if new else "\\n ATOMIC FORCES in [a.u.]\\n")
+print(" FORCES|   Atom     x     y     z     |f|" if new else " # Atom   Kind   Element    X      Y      Z")
+for n, (atom, force) in enumerate(zip(atoms, forces), 1):
+    row = " ".join(f"{x:15.8E}" for x in force)
+    print(f" FORCES|{n:7d} {row} 0.0" if new else f"{n:7d} 1 {atom.symbol:2s} {row}")
+print(" FORCES| Sum 0.0 0.0 0.0 0.0" if new else " SUM OF ATOMIC FORCES  0.0 0.0 0.0 0.0")
+unit = ("bar", 1e5 * units.Pascal) if new else ("GPa", units.GPa)
+print(f"\\n STRESS| Analytical stress tensor [{unit[0]}]\\n STRESS|      x      y      z")
+for axis, row in zip("xyz", atoms.get_stress(voigt=False)):
+    print(f" STRESS|  {axis}", *(f"{-x / unit[1]:20.11E}" for x in row))
+print(" STRESS| 1/3 Trace   0.0")
+"""
+
+
+def cp2k_of_the_page() -> tuple[str, str]:
+    """The command file and the template of docs/how_to/label.md."""
+    text = (Path(__file__).parents[2] / "docs" / "how_to" / "label.md").read_text(encoding="utf-8")
+    after = text[text.index("# cp2k.yaml") :].split("```")
+    return after[0], after[2].removeprefix("text\n")
+
+
+def test_the_template_of_cp2k_is_filled_and_both_forms_of_its_output_are_read(tmp_path: Path) -> None:
+    (tmp_path / "cp2k.py").write_text(CP2K)
+    atoms = bulk("Cu", "fcc", a=3.7, cubic=True)
+    atoms.symbols[2] = "Au"
+    atoms.rattle(0.05, seed=1)
+    atoms.set_cell(atoms.cell @ (np.eye(3) + 0.02 * np.tri(3)), scale_atoms=True)
+    atoms.calc = EMT()
+    content, template = cp2k_of_the_page()
+    keys = yaml.safe_load(content)
+    kind = keys["by_element"]["kinds"]["H"]
+    assert kind.splitlines()[0].strip() == "&KIND H"
+    kinds = {"kinds": {name: kind.replace("KIND H", f"KIND {name}") for name in ("Cu", "Au")}}
+    program = f"{PYTHON} {shlex.quote(str(tmp_path / 'cp2k.py'))} frame.cp2k"
+    for version, converged in (("2024", "yes"), ("2025", "yes"), ("2025", "no")):
+        command = f"{program} {version} {converged} > frame.out"
+        changes = {**keys, "inputs": {"frame.cp2k": "orca.inp"}, "by_element": kinds, "command": command}
+        method = read_command_file(command_file(tmp_path, template, **changes))
+        evaluator = CommandEvaluator(method, tmp_path / "folders")
+        if converged == "no":
+            with pytest.raises(ll.LamplighterError, match=r"frame\.out cannot be used: CP2K says that the SCF"):
+                evaluator.evaluate(atoms)
+            continue
+        labels = evaluator.evaluate(atoms)
+        assert labels.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
+        np.testing.assert_allclose(labels.forces, atoms.get_forces(), atol=1e-5)
+        np.testing.assert_allclose(labels.stress, atoms.get_stress(voigt=False), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it holds no atomic coordinates in Å: does the input say PRINT_LEVEL MEDIUM?"),
+        ("ATOMIC COORDINATES IN angstrom\n 1 1 H 1 0.0 0.0 0.0 1.0 1.0\n", "it holds no cell vector a in Å"),
+    ],
+)
+def test_an_output_of_cp2k_that_lacks_something_is_told(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text(text)
+    with pytest.raises(ll.LamplighterError, match=re.escape(said)):
+        read_cp2k_output(tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
@@ -135,7 +220,7 @@ def test_a_program_that_leaves_something_else_is_told_so(script: str, said: str,
             "must be the name of a file in the folder of a frame",
         ),
         (ORCA_TEMPLATE, {"format": "orca"}, "reads no 'orca'"),
-        (ORCA_TEMPLATE, {"format": "cp2k-output"}, "reads no 'cp2k-output'"),
+        (ORCA_TEMPLATE, {"format": "cp2k"}, "(`ase info --formats` lists all), and Lamplighter reads cp2k-output"),
         (ORCA_TEMPLATE, {"timeout": "5"}, "could be seconds, minutes or hours"),
         (ORCA_TEMPLATE, {"outputs": "x"}, "unknown key (did you mean 'output'?)"),
         (ORCA_TEMPLATE, {"output": None}, "output: is required"),

@@ -174,6 +174,11 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path) -> None:
     added = runner.invoke(app, [str(first), str(second)])
     assert added.exit_code == 0
     assert f"trusted: {first}  sha256 {trust.sha256(first)}" in added.output
+    assert f"Note: {first} looks like no model of a framework that is known here" in added.output
+    model = Path(__file__).parents[2] / "examples" / "ec_emc" / "models" / "ec_emc_0.model"
+    known = runner.invoke(app, [str(model)])
+    assert (known.exit_code, "Note" in known.output) == (0, False)
+    assert runner.invoke(app, ["--remove", str(model)]).exit_code == 0
     listed = runner.invoke(app, ["--list"]).output
     assert str(first) in listed
     assert trust.sha256(second) in listed

@@ -6,12 +6,14 @@ by their content.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lamplighter.model_files import trust as trusted
+from lamplighter.model_files.describe import is_of_known_kind
 
 
 def trust(
@@ -28,6 +30,12 @@ def trust(
     if files:
         for path, entry in zip(files, trusted.add(files), strict=True):
             print(f"trusted: {path}  sha256 {entry.sha256}")
+            if not is_of_known_kind(path):
+                print(
+                    f"Note: {path} looks like no model of a framework that is known here; if it is none, take it off "
+                    f"again: lamplighter trust --remove {entry.sha256[:8]}",
+                    file=sys.stderr,
+                )
     if show_list:
         entries = trusted.trusted_files().values()
         for entry in sorted(entries, key=lambda one: one.added):

@@ -20,6 +20,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from lamplighter import launcher
 from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError
+from lamplighter.labelling import cp2k_output
 from lamplighter.labelling.electrons import Electrons, electrons_of
 from lamplighter.labelling.method import WithoutClosing
 from lamplighter.labelling.template import by_element, filled
@@ -116,8 +117,12 @@ class CommandEvaluator(WithoutClosing):
                 f"{self._method.name}: the command ended without {self._method.output}{self._last_words(folder)}"
             )
         try:
-            found: Any = read(path, index=-1, format=self._method.format, do_not_split_by_at_sign=True, parallel=False)
+            found = self._found(path)
             results = dict(found.calc.results) if found.calc is not None else {}
+        except LamplighterError as problem:
+            raise LamplighterError(
+                f"{self._method.name}: {self._method.output} cannot be used: {problem}{self._last_words(folder)}"
+            ) from None
         except Exception as problem:  # ASE's readers raise whatever their parsing stumbles over
             raise LamplighterError(
                 f"{self._method.name}: ASE cannot read {self._method.output} ({type(problem).__name__}: {problem})"
@@ -132,6 +137,11 @@ class CommandEvaluator(WithoutClosing):
                 f"converged, and does the template ask for forces?{self._last_words(folder)}"
             )
         return Labels(float(energy), np.asarray(forces, dtype=np.float64), _stress(results))
+
+    def _found(self, path: Path) -> Any:
+        if self._method.format == cp2k_output.FORMAT:
+            return cp2k_output.read_cp2k_output(path)
+        return read(path, index=-1, format=self._method.format, do_not_split_by_at_sign=True, parallel=False)
 
     def _require_same(self, found: Atoms, given: Atoms) -> None:
         """Whatever was computed is the frame: its atoms in their order, where they were."""

@@ -57,7 +57,7 @@ class CommandMethod:
         command: A line for `/bin/sh`, in the folder of the frame; it may hold placeholders.
         inputs: What is written into the folder: templates by names of files.
         output: What is read.
-        format: ASE's name of its format; None: ASE tells.
+        format: ASE's name of its format, or `cp2k-output`; None: ASE tells.
         by_element: Placeholders of the user's own: a line of text for each element.
         timeout_s: How long a frame may take; None: as long as it does.
         description, version: What the user says of the method and the program.
@@ -194,10 +194,14 @@ def _seconds(text: str | None, source: str) -> float | None:
 def _require_format(name: str, source: str) -> None:
     from ase.io.formats import ioformats
 
+    from lamplighter.labelling.cp2k_output import FORMAT
+
+    if name == FORMAT:
+        return
     if name not in ioformats or not ioformats[name].can_read:
         raise ConfigError(
             f"{source}: format: ASE {ase.__version__} reads no {name!r}; of programs it reads e.g. orca-output, "
-            "espresso-out, vasp-xml, extxyz (`ase info --formats` lists all)"
+            f"espresso-out, vasp-xml, extxyz (`ase info --formats` lists all), and Lamplighter reads {FORMAT}"
         )
 
 

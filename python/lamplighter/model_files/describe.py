@@ -33,6 +33,16 @@ _FORMATS = {
 """Modules of this room, imported when they are needed: some of them need torch, which an environment may lack."""
 
 
+def is_of_known_kind(path: Path) -> bool:
+    """Whether a file looks like a model of a kind that `describe` knows: told from its bytes, or a name of its own."""
+    return (
+        path.suffix in (COMPILED, *_OF_DEEPMD)
+        or recognition.framework_of(path) is not None
+        or deepmd_graph.looks_like_graph(path)
+        or for_lammps.recognise(path) is not None
+    )
+
+
 def describe(path: Path) -> Description:
     """What a model file is.
 
