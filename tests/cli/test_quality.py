@@ -63,6 +63,71 @@ def test_unstable_members_count_in_the_first_term_alone(lamplighter: Lamplighter
     assert "no runs for the diffusivity: 0" in out
 
 
+def test_answers_in_files_stand_for_the_runs_that_they_are_about(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    for k in range(3):
+        npt(tmp_path / f"npt_{k}", k, mean=0.925)
+        npt(tmp_path / f"ref_npt_{k}", 10 + k)
+    for k in range(2):
+        nvt(tmp_path / f"ref_nvt_{k}", 20 + k)
+    nvt(tmp_path / "nvt_0", 0)
+    asked = ["quality", "npt_0", "npt_1", "npt_2", "nvt_0", *OPTIONS]
+    from_runs = json.loads(lamplighter(*asked, "--reference", "ref_*", "--bin", "0.004", "--json")[1])
+
+    density = lamplighter("density", *(f"ref_npt_{k}" for k in range(3)), *OPTIONS[2:4], "--bin", "0.004", "--json")[1]
+    moving = lamplighter("diffusivity", "ref_nvt_0", "ref_nvt_1", *OPTIONS[2:3], "1 ps", *OPTIONS[6:], "--json")[1]
+    (tmp_path / "density.json").write_text(density)
+    (tmp_path / "diffusivity.json").write_text(moving)
+    both = {"density": json.loads(density), "diffusivity": json.loads(moving)}
+    (tmp_path / "both.json").write_text(json.dumps(both))
+    for files in (["density.json", "diffusivity.json"], ["both.json"]):
+        code, out, err = lamplighter(*asked, *(word for file in files for word in ("--reference", file)), "--json")
+        assert (code, err) == (0, "")
+        from_files = json.loads(out)
+        assert from_files["noise"] == pytest.approx(from_runs["noise"], rel=1e-9)
+        assert from_files["noise"] > 0.0
+        assert from_files["reference_diffusivity"] == pytest.approx(from_runs["reference_diffusivity"], rel=1e-9)
+        apart = [[each["divergence"] for each in made["members"][:3]] for made in (from_files, from_runs)]
+        assert apart[0] == pytest.approx(apart[1], rel=1e-9)
+        assert from_files["quality"]["value"] == pytest.approx(from_runs["quality"]["value"], rel=1e-9)
+    shown = lamplighter("report", "npt_0", "nvt_0", "--reference", "both.json", *OPTIONS, "--json")[1]
+    assert next(each["value"] for each in json.loads(shown)["together"]["numbers"] if each["name"] == "Q") > 1.0
+
+    npt(tmp_path / "warm", 5)
+    thermo = tmp_path / "warm" / "thermo.csv"
+    thermo.write_text(thermo.read_text().replace(",49", ",69").replace(",50", ",70"))
+    code, out, _ = lamplighter("quality", "warm", "--reference", "both.json", *OPTIONS)
+    assert "warm is at 700 K, and both.json at 500 K" in out
+
+
+def test_files_that_are_no_reference_are_refused(lamplighter: Lamplighter, tmp_path: Path) -> None:
+    npt(tmp_path / "npt_0", 0)
+    density = json.loads(lamplighter("density", "npt_0", *OPTIONS[2:4], "--bin", "0.004", "--json")[1])
+    without = {**density, "runs": [{k: v for k, v in each.items() if k != "counts"} for each in density["runs"]]}
+    other = {**density, "runs": [{**each, "system": "Ar108"} for each in density["runs"]]}
+    uneven = {**density, "edges_g_cm3": [0.0, *density["edges_g_cm3"][1:]]}
+    cases = {
+        "is no JSON": "no",
+        "holds neither a density nor a diffusivity": "[1, 2]",
+        "with a reference for each of its points (temperature=300K, temperature=500K)": json.dumps(
+            {"groups": {"temperature=300K": density, "temperature=500K": density}, "missing": {}, "notes": []}
+        ),
+        "ask for the density again": json.dumps(without),
+        "runs of different systems": json.dumps(other),
+        "no bins of one width": json.dumps(uneven),
+        "KeyError: 'runs'": json.dumps({"edges_g_cm3": [0.0, 1.0]}),
+    }
+    for message, text in cases.items():
+        (tmp_path / "stored.json").write_text(text)
+        code, _, err = lamplighter("quality", "npt_0", "--reference", "stored.json", *OPTIONS)
+        assert (code, message in err) == (1, True), err
+    (tmp_path / "stored.json").write_text(json.dumps(density))
+    code, _, err = lamplighter("quality", "npt_0", "--reference", "stored.json", *OPTIONS, "--bin", "0.01")
+    assert (code, "leave --bin out" in err) == (1, True)
+    words = ["--reference", "stored.json", "--reference-density", "0.9", "0.1"]
+    code, _, err = lamplighter("quality", "npt_0", *words, *OPTIONS)
+    assert (code, "2 references for the density" in err) == (1, True)
+
+
 def test_stored_numbers_of_a_reference(lamplighter: Lamplighter, tmp_path: Path) -> None:
     npt(tmp_path / "npt", 0, mean=0.93)
     nvt(tmp_path / "nvt", 0)

@@ -80,8 +80,22 @@ def probabilities(series: Sequence[Floats], edges: Floats, pseudo_count: float =
     Raises:
         ValueError: a sample lies outside of the grid.
     """
-    counts = _equal_shares([_counts(x, edges) for x in series])
+    counts = _equal_shares([counts_of(x, edges) for x in series])
     return _smoothed(counts, pseudo_count)
+
+
+def probabilities_of_counts(counts: Sequence[Floats], pseudo_count: float = PSEUDO_COUNT) -> Floats:
+    """What `probabilities` says of series whose histograms these are, each of shape (K,)."""
+    return _smoothed(_equal_shares(counts), pseudo_count)
+
+
+def widened(edges: Floats, series: Sequence[Floats]) -> Floats:
+    """A grid of bins of one width, with as many more on either side as it takes to cover all series."""
+    width = float(edges[1] - edges[0])
+    low = max(0, math.ceil((float(edges[0]) - min(float(x.min()) for x in series)) / width))
+    high = max(0, math.floor((max(float(x.max()) for x in series) - float(edges[-1])) / width) + 1)
+    before, after = np.arange(-low, 0), np.arange(1, high + 1)
+    return np.concatenate([edges[0] + width * before, edges, edges[-1] + width * after])
 
 
 def kl_divergence(p: Floats, r: Floats) -> float:
@@ -144,7 +158,7 @@ def _scott(x: Floats) -> float:
     return 3.49 * float(x.std()) * n ** (-1.0 / 3.0)
 
 
-def _counts(x: Floats, edges: Floats) -> Floats:
+def counts_of(x: Floats, edges: Floats) -> Floats:
     if len(x) and (x.min() < edges[0] or x.max() > edges[-1]):
         raise ValueError(f"samples lie outside of the grid {edges[0]:g} to {edges[-1]:g}")
     return np.histogram(x, edges)[0].astype(np.float64)
@@ -165,7 +179,7 @@ def _smoothed(counts: Floats, pseudo_count: float) -> Floats:
 def _blocks(series: Sequence[Floats], edges: Floats) -> list[list[Floats]]:
     """For each series the histograms of its pieces in time."""
     pieces = max(2, math.ceil(JACKKNIFE_BLOCKS / len(series)))
-    return [[_counts(piece, edges) for piece in np.array_split(x, min(pieces, len(x)))] for x in series]
+    return [[counts_of(piece, edges) for piece in np.array_split(x, min(pieces, len(x)))] for x in series]
 
 
 def _joined(blocks: list[list[Floats]]) -> list[Floats]:

@@ -11,7 +11,7 @@ from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.campaign_groups import over_campaigns
 from lamplighter.api.files import StrPath, texts_of
 from lamplighter.api.motion_source import MotionSource, open_motion
-from lamplighter.api.quality_values import observables, stored_reference
+from lamplighter.api.quality_values import files_and_runs, observables, stored_reference
 from lamplighter.api.reading import Watch, of_source, unwatched
 from lamplighter.api.runs import One, Runs, named, runs_of
 from lamplighter.api.trajectory_source import Time, TrajectorySource, discard_option, open_source, time_option
@@ -328,7 +328,7 @@ def quality(
 
     Args:
         runs: The committee's npt and nvt runs.
-        reference: Reference runs, npt and nvt.
+        reference: Reference runs, npt and nvt, or JSON files of what `density` and `diffusivity` say of them.
         reference_density: Mean and standard deviation of the reference's P(ρ), g/cm³, in their place.
         reference_diffusivity: The reference's D over all molecules, 10⁻⁶ cm²/s, in their place.
         noise: D_KL between references that differ in their seed; None: from the runs.
@@ -348,9 +348,10 @@ def quality(
     from lamplighter.observables.quality import quality_of_runs
     from lamplighter.report.quality_text import SHOWN
 
-    stored = stored_reference(reference_density, reference_diffusivity, noise)
+    files, folders = files_and_runs([] if reference is None else named(reference, "reference"))
+    stored = stored_reference(reference_density, reference_diffusivity, noise, files)
     wanted = observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic)
-    references = [] if reference is None else runs_of(reference, "reference")
+    references = runs_of(folders, "reference") if folders else []
     return Answer(quality_of_runs(runs_of(runs), references, stored, wanted), SHOWN)
 
 

@@ -39,7 +39,7 @@ def quality(
 
     answer = in_words_of_commands(liquids.quality)(
         runs,
-        reference=references(reference),
+        reference=references(reference, files=True),
         reference_density=reference_density,
         reference_diffusivity=reference_diffusivity,
         noise=noise,

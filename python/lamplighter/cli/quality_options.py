@@ -9,8 +9,8 @@ import typer
 Reference = Annotated[
     list[str] | None,
     typer.Option(
-        help="Compare with this reference run, npt or nvt, with all that match a pattern, or with a campaign. The "
-        "option can be repeated.",
+        help="Compare with this reference run, npt or nvt, with all that match a pattern, with a campaign, or with a "
+        "file that holds what `density --json` or `diffusivity --json` says of such runs. The option can be repeated.",
         metavar="RUN",
     ),
 ]

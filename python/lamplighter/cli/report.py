@@ -62,7 +62,7 @@ def report(
 ) -> None:
     from lamplighter.api.campaign_groups import every_folder
     from lamplighter.api.extrapolation import stored_fit
-    from lamplighter.api.quality_values import observables, stored_reference
+    from lamplighter.api.quality_values import files_and_runs, observables, stored_reference
     from lamplighter.cli.run_folders import matching_folders
     from lamplighter.json_text import json_text
     from lamplighter.report.page.assemble import assemble
@@ -74,10 +74,11 @@ def report(
     from lamplighter.run_folder.names import PAGE
     from lamplighter.run_folder.run import Run
 
+    files_of_reference, folders = files_and_runs(matching_folders("--reference", reference or []))
     wishes = Wishes(
         observables(horizon, discard, bin_width, discard_nvt, block, block_spacing, ballistic),
-        [Run(each) for each in every_folder(matching_folders("--reference", reference or []))[0]],
-        stored_reference(reference_density, reference_diffusivity, noise),
+        [Run(each) for each in every_folder(folders)[0]],
+        stored_reference(reference_density, reference_diffusivity, noise, files_of_reference),
         labelled_options.labelled(
             labelled, (energy, forces, stress), predictions or [], group, lone_molecules, trained or [], name or []
         ),

@@ -25,17 +25,12 @@ def matching_folders(option: str, patterns: Sequence[str]) -> list[Path]:
     return found
 
 
-def matching_runs(option: str, patterns: Sequence[str]) -> list[Run]:
-    """The runs in the folders of `matching_folders`.
+def references(patterns: Sequence[str] | None, files: bool = False) -> list[Run | Path] | None:
+    """What `--reference` names, as the functions of the Python API take it: runs, or a campaign as its path; or None.
 
-    Raises:
-        LamplighterError: a pattern matches nothing, or what holds no run.
-    """
-    return [Run(folder) for folder in matching_folders(option, patterns)]
-
-
-def references(patterns: Sequence[str] | None) -> list[Run] | list[Path] | None:
-    """What `--reference` names: runs, or a campaign as its path, which the functions of the Python API take; or None.
+    Args:
+        patterns: What was given.
+        files: JSON files of answers may be among them, which are returned as paths.
 
     Raises:
         LamplighterError: a pattern matches nothing, or what holds no run.
@@ -44,7 +39,8 @@ def references(patterns: Sequence[str] | None) -> list[Run] | list[Path] | None:
 
     if any(is_campaign(Path(each)) for each in patterns or []):
         return [Path(each) for each in patterns or []]
-    return matching_runs("--reference", patterns or []) or None
+    found = matching_folders("--reference", patterns or [])
+    return [each if files and each.suffix == ".json" and not each.is_dir() else Run(each) for each in found] or None
 
 
 def _matching(pattern: Path) -> list[Path]:

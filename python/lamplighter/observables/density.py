@@ -15,6 +15,7 @@ from lamplighter.analysis.distribution import (
     PSEUDO_COUNT,
     Divergence,
     common_edges,
+    counts_of,
     divergence,
     probabilities,
 )
@@ -101,6 +102,11 @@ class DensityOfRuns:
     divergence: Divergence | None
     pseudo_count: float
     notes: list[str]
+
+    @property
+    def counts(self) -> list[Floats]:
+        """Samples of production of each run in each bin, shape (K,): what a stored P(ρ) is read from."""
+        return [counts_of(run.production, self.edges) for run in self.runs]
 
     @property
     def seeds(self) -> SeedSensitivity | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,13 +10,23 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from lamplighter.analysis.distribution import PSEUDO_COUNT, common_edges, divergence, kl_divergence, probabilities
+from lamplighter.analysis.distribution import (
+    PSEUDO_COUNT,
+    common_edges,
+    counts_of,
+    divergence,
+    kl_divergence,
+    probabilities,
+    probabilities_of_counts,
+    widened,
+)
 from lamplighter.analysis.quality import NptRun, NvtRun, Quality, quality
 from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.density import RunDensity, density_of_run
-from lamplighter.observables.diffusivity import DiffusivityOptions, diffusivity_of_run
+from lamplighter.observables.density import MOST_TEMPERATURES_APART, RunDensity, density_of_run
+from lamplighter.observables.diffusivity import DiffusivityOptions, TrajectoryDiffusivity, diffusivity_of_run
 from lamplighter.observables.lifetime import RunLifetime, lifetime_of_run
+from lamplighter.observables.stored_reference import StoredDiffusivity, StoredDistribution
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.system import require_same_system
 
@@ -25,13 +36,13 @@ class StoredReference:
     """Numbers of a reference that has no run folders here.
 
     Attributes:
-        density: Mean and standard deviation of a Gaussian P(ρ), g/cm³; None: from runs.
-        diffusivity: Å²/ps; None: from runs.
+        density: Mean and standard deviation of a Gaussian P(ρ), g/cm³, or the distribution itself; None: from runs.
+        diffusivity: Å²/ps, or what a file has of it; None: from runs.
         noise: D_KL between references that differ in their seed; None: from runs, else 0.
     """
 
-    density: tuple[float, float] | None = None
-    diffusivity: float | None = None
+    density: tuple[float, float] | StoredDistribution | None = None
+    diffusivity: float | StoredDiffusivity | None = None
     noise: float | None = None
 
 
@@ -109,15 +120,22 @@ def quality_of_runs(
     ]
     divergences, noise = _divergences(densities, reference, stored, options, notes)
 
-    moving = {
+    motions = {
         run.folder: _diffusivity(given[run.folder], options)
         for run in lifetimes
         if ensembles[run.folder] == "nvt" and _stable(run, options)
     }
-    reference_d = stored.diffusivity
+    moving = {folder: each.mixture.einstein.value for folder, each in motions.items()}
     still = [run.folder for run in others if ensembles[run.folder] == "nvt"]
+    reference_d: float | None
+    if isinstance(stored.diffusivity, StoredDiffusivity):
+        _same_molecules(stored.diffusivity, motions)
+        reference_d = stored.diffusivity.value
+    else:
+        reference_d = stored.diffusivity
     if reference_d is None and still:
-        reference_d = float(np.mean([_diffusivity(given[folder], options) for folder in still]))
+        found = [_diffusivity(given[folder], options).mixture.einstein.value for folder in still]
+        reference_d = float(np.mean(found))
 
     members = [
         MemberRun(
@@ -160,25 +178,17 @@ def _divergences(
     notes: list[str],
 ) -> tuple[dict[Path, float], float]:
     """D_KL of each stable member from the reference, and that between references."""
-    if not reference and stored.density is None:
-        raise LamplighterError(
-            "Q needs a reference for the density: npt runs (--reference RUN) or --reference-density MEAN STD"
-        )
-    samples = [each.production for each in (*densities.values(), *reference)]
-    if stored.density is not None:
-        mean, width = stored.density
-        samples.append(np.array([mean - 5.0 * width, mean + 5.0 * width]))  # so that the grid covers it
     try:
-        edges = common_edges(samples[: len(samples) - (stored.density is not None)] or samples, options.bin_width)
-        if stored.density is not None:
-            edges = common_edges(samples, float(edges[1] - edges[0]))
-        made = {folder: _divergence(run, reference, stored, edges) for folder, run in densities.items()}
-        pairs = [
-            divergence([one.production], [other.production], edges).value
-            for one in reference
-            for other in reference
-            if one is not other
-        ]
+        if isinstance(stored.density, StoredDistribution):
+            made, pairs = _from_distribution(densities, stored.density, options, notes)
+        elif stored.density is not None:
+            made, pairs = _from_gaussian(densities, reference, *stored.density, options)
+        elif reference:
+            made, pairs = _from_runs(densities, reference, options)
+        else:
+            raise LamplighterError(
+                "Q needs a reference for the density: npt runs or a file (--reference), or --reference-density MEAN STD"
+            )
     except ValueError as problem:
         raise LamplighterError(f"P(ρ): {problem}") from None
     if stored.noise is not None:
@@ -188,11 +198,62 @@ def _divergences(
     return made, float(np.mean(pairs)) if pairs else 0.0
 
 
-def _divergence(run: RunDensity, reference: list[RunDensity], stored: StoredReference, edges: Floats) -> float:
-    if stored.density is None:
-        return divergence([run.production], [each.production for each in reference], edges).value
-    mean, width = stored.density
-    return kl_divergence(probabilities([run.production], edges), _gaussian(edges, mean, width, len(run.production)))
+def _from_runs(
+    densities: dict[Path, RunDensity], reference: list[RunDensity], options: QualityOptions
+) -> tuple[dict[Path, float], list[float]]:
+    others = [each.production for each in reference]
+    edges = common_edges([*(each.production for each in densities.values()), *others], options.bin_width)
+    made = {folder: divergence([run.production], others, edges).value for folder, run in densities.items()}
+    return made, _between([counts_of(each, edges) for each in others])
+
+
+def _from_gaussian(
+    densities: dict[Path, RunDensity], reference: list[RunDensity], mean: float, width: float, options: QualityOptions
+) -> tuple[dict[Path, float], list[float]]:
+    """From a normal distribution; runs of a reference, where there are any, say how much references differ."""
+    ends = np.array([mean - 5.0 * width, mean + 5.0 * width])  # so that the grid covers it
+    others = [each.production for each in reference]
+    samples = [*(each.production for each in densities.values()), *others]
+    edges = common_edges(samples or [ends], options.bin_width)
+    edges = common_edges([*samples, ends], float(edges[1] - edges[0]))
+    made = {
+        folder: kl_divergence(
+            probabilities([run.production], edges), _gaussian(edges, mean, width, len(run.production))
+        )
+        for folder, run in densities.items()
+    }
+    return made, _between([counts_of(each, edges) for each in others])
+
+
+def _from_distribution(
+    densities: dict[Path, RunDensity], stored: StoredDistribution, options: QualityOptions, notes: list[str]
+) -> tuple[dict[Path, float], list[float]]:
+    """On the grid of the file, which is widened where a run leaves it."""
+    if options.bin_width is not None and not math.isclose(options.bin_width, stored.width, rel_tol=1e-6):
+        raise LamplighterError(
+            f"--bin {options.bin_width:g}: {stored.path} has bins of {stored.width:g} g/cm³, which count for both; "
+            "leave --bin out"
+        )
+    require_same_system([(stored.path, stored.system), *((run.folder, run.system) for run in densities.values())])
+    for run in densities.values():
+        if abs(run.temperature.value - stored.temperature) > MOST_TEMPERATURES_APART * stored.temperature:
+            both = f"{run.temperature.value:.4g} K, and {stored.path} at {stored.temperature:.4g} K"
+            notes.append(f"{run.folder.name} is at {both}")
+    edges = widened(stored.edges, [each.production for each in densities.values()])
+    before = round((float(stored.edges[0]) - float(edges[0])) / stored.width)
+    after = len(edges) - len(stored.edges) - before
+    counts = [np.pad(each, (before, after)) for each in stored.counts]
+    reference = probabilities_of_counts(counts)
+    made = {
+        folder: kl_divergence(probabilities([run.production], edges), reference) for folder, run in densities.items()
+    }
+    return made, _between(counts)
+
+
+def _between(runs: list[Floats]) -> list[float]:
+    """D_KL of each pair of runs, of which the counts in each bin are given."""
+    made = [probabilities_of_counts([each]) for each in runs]
+    return [kl_divergence(one, other) for one in made for other in made if one is not other]
 
 
 def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Floats:
@@ -202,9 +263,17 @@ def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Float
     return np.asarray(smooth / smooth.sum())
 
 
-def _diffusivity(run: Run, options: QualityOptions) -> float:
+def _diffusivity(run: Run, options: QualityOptions) -> TrajectoryDiffusivity:
     wanted = replace(options.diffusivity, own_viscosity=False)  # both sides are of one cell
-    return diffusivity_of_run(run, None, wanted).mixture.einstein.value
+    return diffusivity_of_run(run, None, wanted)
+
+
+def _same_molecules(stored: StoredDiffusivity, motions: dict[Path, TrajectoryDiffusivity]) -> None:
+    for folder, motion in motions.items():
+        if motion.system != stored.molecules:
+            raise LamplighterError(
+                f"the reference {stored.path} has the molecules {stored.molecules}, and {folder} has {motion.system}"
+            )
 
 
 def _stable(run: RunLifetime, options: QualityOptions) -> bool:

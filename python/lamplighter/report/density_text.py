@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lamplighter.analysis.series import Estimate
+from lamplighter.arrays import Floats
 from lamplighter.observables.density import DensityOfRuns, RunDensity
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.seeds_text import format_seeds
@@ -53,7 +54,7 @@ def format_density(result: DensityOfRuns) -> str:
 def density_as_json(result: DensityOfRuns) -> dict[str, Any]:
     """What `--json` prints; numbers of each run without its series."""
 
-    def run(each: RunDensity) -> dict[str, Any]:
+    def run(each: RunDensity, counts: Floats | None = None) -> dict[str, Any]:
         return {
             "folder": each.folder,
             "stage": each.stage,
@@ -66,13 +67,14 @@ def density_as_json(result: DensityOfRuns) -> dict[str, Any]:
             "blocks": each.blocks,
             "system": each.system,
             "notes": each.notes,
+            **({} if counts is None else {"counts": counts.astype(int)}),
         }
 
     return {
         "mean": result.mean,
         "mean_error_within_runs": result.within,
         "seed_sensitivity": result.seeds,
-        "runs": [run(each) for each in result.runs],
+        "runs": [run(each, counts) for each, counts in zip(result.runs, result.counts, strict=True)],
         "references": [run(each) for each in result.references],
         "edges_g_cm3": result.edges,
         "probability": result.probability,
