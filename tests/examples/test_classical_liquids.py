@@ -1,0 +1,59 @@
+"""examples/electrolyte and examples/opls_reference: recipes, run files, campaigns and stored references are sound."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import lamplighter
+from lamplighter.building.recipe import parse_recipe
+from lamplighter.campaign.campaign_file import CampaignSection
+from lamplighter.config.problems import section_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ELECTROLYTE, REFERENCE = EXAMPLES / "electrolyte", EXAMPLES / "opls_reference"
+
+
+def content(path: Path) -> dict:  # type: ignore[type-arg]
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/liquid*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_a_recipe_of_an_example_is_valid(path: Path) -> None:
+    recipe = parse_recipe(content(path), str(path))
+    assert [each.molecule for each in recipe.components][:2] == ["EC", "EMC"]
+
+
+@pytest.mark.parametrize("name", ["short", "long"])
+def test_the_electrolyte_runs_from_its_recipe_with_all_that_its_page_asks_for(name: str, tmp_path: Path) -> None:
+    for package in ("rdkit", "packmol", "moltemplate"):
+        pytest.importorskip(package)
+    lamplighter.build(ELECTROLYTE / "liquid.yaml", tmp_path / "liquid")
+    (tmp_path / "run.yaml").write_text((ELECTROLYTE / f"{name}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    script = lamplighter.script_of(tmp_path / "run.yaml")
+    assert "bond stretch 0.5" in script
+    run = lamplighter.load_run_file(tmp_path / "run.yaml")
+    assert (run.potential.classical, run.potential.charge_scale) == ("opls-aa", 0.8)
+    assert [stage.name for stage in run.stages if stage.type == "npt"] == ["hot", "cooling", "density"]
+    assert run.output.centres_of_mass is not None
+    assert run.output.pressure_tensor is not None
+    page = (ELECTROLYTE / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"--stage (\w+)", page)) <= {stage.name for stage in run.stages}
+
+
+@pytest.mark.parametrize("name", ["density", "diffusivity"])
+def test_a_campaign_of_the_reference_has_five_packings_for_each_temperature(name: str) -> None:
+    path = REFERENCE / f"{name}.yaml"
+    section = section_of(CampaignSection, content(path), str(path))
+    packings = section.axes["packing"].values
+    assert section.repeats == ["packing"]
+    points = section.runs or [{"packing": p, "temperature": t} for p in packings for t in ("500K", "300K")]
+    for temperature in ("300K", "500K"):
+        assert len({each["packing"] for each in points if each["temperature"] == temperature}) == 5
+    page = (REFERENCE / "README.md").read_text(encoding="utf-8")
+    assert f"lamplighter campaign run {name}.yaml" in page
