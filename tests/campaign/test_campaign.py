@@ -19,6 +19,7 @@ import yaml
 import lamplighter as ll
 from lamplighter.campaign import local
 from lamplighter.campaign.campaign_file import load_campaign
+from lamplighter.campaign.checks import require_possible
 from lamplighter.campaign.dotted_path import set_key
 from lamplighter.campaign.state import states_of
 from lamplighter.config import Quantity
@@ -58,8 +59,9 @@ def command(path: Path, *words: str) -> list[str]:
     return [str(PROGRAM), "campaign", words[0], str(path), *words[1:]]
 
 
-def carry_out(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(path, "run", *words), capture_output=True, text=True, timeout=200, check=False)
+def carry_out(path: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    asked = command(path, "run", *words)
+    return subprocess.run(asked, capture_output=True, text=True, timeout=200, check=False, env=env)
 
 
 def names(path: Path) -> list[str]:
@@ -161,6 +163,17 @@ def test_in_a_job_runs_together_have_no_more_ranks_than_the_job_has_cores(
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
     with pytest.raises(QueueProblem, match=r"the job has 3 nodes.*lamplighter campaign submit"):
         local.plan_of(campaign, None, None)
+
+
+def test_what_ends_a_run_before_its_first_step_is_found_before_any_run_starts(folder: Path) -> None:
+    """Each run is looked at, whatever its axes set; of runs that differ in their seed, one."""
+
+    def possible(**axis: Any) -> None:
+        require_possible(load_campaign(write(folder, axes={"seed": [1, 2], "axis": axis})))
+
+    possible(key="guard.density", values={"wide": [0.5, 5.0], "wider": [0.4, 5.0]})
+    with pytest.raises(LamplighterError, match="run seed1_narrow: "):
+        possible(key="guard.density", values={"wide": [0.5, 5.0], "narrow": [4.0, 5.0]})
 
 
 def test_without_slurm_the_message_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,20 +31,30 @@ def states(path: Path) -> list[str]:
     return [each.state for each in states_of(load_campaign(path))]
 
 
-def test_a_run_that_is_killed_is_started_again_as_often_as_tries_say(folder: Path) -> None:  # noqa: F811
+def job_that_ends(when: float) -> dict[str, str]:
+    """The environment of a job of one core; without squeue, which would be asked first."""
+    of_job = {"ID": "1", "CPUS_PER_NODE": "1", "END_TIME": str(int(when))}
+    return {**os.environ, "PATH": str(Path(sys.prefix) / "bin"), **{f"SLURM_JOB_{k}": v for k, v in of_job.items()}}
+
+
+def test_a_run_that_is_ended_is_started_again_as_often_as_tries_say(folder: Path) -> None:  # noqa: F811
+    """Also by SIGTERM, which says nothing of the job where it comes to one run and the job has hours left."""
     path = write(folder, "40000 steps", runs=ONE)
     run, table = folder / "liquid" / "90K_seed1", folder / "liquid" / "90K_seed1" / "thermo.csv"
-    campaign = subprocess.Popen(command(path, "run", "--tries", "2"), stdout=subprocess.PIPE, text=True)
-    for least in (40, 80):
+    job = job_that_ends(time.time() + 36000)
+    campaign = subprocess.Popen(command(path, "run", "--tries", "2"), stdout=subprocess.PIPE, text=True, env=job)
+    for least, number in ((40, signal.SIGTERM), (80, signal.SIGKILL)):
         wait_for(lambda least=least: len(rows(table)) > least and living_holder(run) is not None)
         holder = living_holder(run)
         assert holder is not None
-        os.kill(holder.pid, signal.SIGKILL)
+        os.kill(holder.pid, number)
         wait_for(lambda pid=holder.pid: (now := living_holder(run)) is None or now.pid != pid)
+        if number == signal.SIGTERM:
+            assert "SIGTERM ended the run at step" in states_of(load_campaign(path))[0].words
     said, _ = campaign.communicate(timeout=60)
     assert campaign.returncode == 1, said
     assert said.count("90K_seed1: started") == 2
-    assert "90K_seed1: ended with status -9, and is started again" in said
+    assert "90K_seed1: ended with status 75, and is started again" in said
     assert "90K_seed1: failed (status -9)" in said
     assert states(path) == ["broken off"]
     done = carry_out(path)
@@ -54,15 +64,10 @@ def test_a_run_that_is_killed_is_started_again_as_often_as_tries_say(folder: Pat
 
 def test_a_run_for_which_the_job_had_no_time_left_waits_for_the_next_job(
     folder: Path,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first had the whole job, and would have no more of the next one: so it has failed."""
     path = write(folder, "200 steps", runs=TWO)
-    with monkeypatch.context() as job:
-        job.setenv("PATH", str(Path(sys.prefix) / "bin"))  # no squeue, which would be asked first
-        for name, value in (("ID", "1"), ("CPUS_PER_NODE", "1"), ("END_TIME", str(int(time.time()) - 5))):
-            job.setenv(f"SLURM_JOB_{name}", value)
-        done = carry_out(path)
+    done = carry_out(path, env=job_that_ends(time.time() - 5))
     assert done.returncode == 75, done.stdout + done.stderr
     assert "90K_seed1: failed (status 1): 00:00:00 are left by Slurm" in done.stdout
     assert "give it more time" in done.stdout

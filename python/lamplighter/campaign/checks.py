@@ -12,7 +12,7 @@ from lamplighter.errors import LamplighterError, RunFolderError
 
 
 def require_possible(campaign: Campaign) -> None:
-    """Refuse a campaign of which a run cannot start here. Each structure with each potential is looked at once.
+    """Refuse a campaign of which a run cannot start here. Runs that differ in nothing but their seed are looked at once.
 
     Raises:
         RunFolderError, StructureError, ModelError, ConfigError, EnvironmentProblem: as `lamplighter run --dry-run`;
@@ -20,11 +20,7 @@ def require_possible(campaign: Campaign) -> None:
     """
     _once(campaign, lambda run: (run.run_file.structure.file,), _require_structure)
     _once(campaign, lambda run: (run.run_file.potential,), lambda run: _require_potential(run, campaign.ranks))
-    _once(
-        campaign,
-        lambda run: (run.run_file.structure, run.run_file.potential),
-        lambda run: script_of(run.run_file, ranks=campaign.ranks),
-    )
+    _once(campaign, _what_decides, lambda run: script_of(run.run_file, ranks=campaign.ranks))
 
 
 def require_trusted(campaign: Campaign, trust: bool) -> None:
@@ -39,6 +35,12 @@ def require_trusted(campaign: Campaign, trust: bool) -> None:
     """
     by_words = {str(run.run_file.potential): run.run_file.potential for run in campaign.runs}
     model_trust.asked_about(list(by_words.values()), trust)
+
+
+def _what_decides(run: CampaignRun) -> tuple[object, ...]:
+    """Guard, stages, committee and domains may refuse a structure as well as the potential may."""
+    run_file = run.run_file
+    return (run_file.model_copy(update={"seed": 0, "output": run_file.output.model_copy(update={"folder": None})}),)
 
 
 def _once(

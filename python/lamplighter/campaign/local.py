@@ -24,7 +24,7 @@ from lamplighter.campaign.state import FAILED, RUNNING, STALE, STARTABLE, STARTE
 from lamplighter.cluster.allocation import cores_of_nodes, nodes_of_job
 from lamplighter.cluster.time_left import time_left
 from lamplighter.driver.environment import cores_of_this_node
-from lamplighter.driver.interruption import MORE_TIME
+from lamplighter.driver.interruption import MORE_TIME, SHORT_S, WALL_TIME
 from lamplighter.driver.run_lock import RunLock, living_holder
 from lamplighter.errors import EnvironmentProblem, QueueProblem, RunFolderBusy
 from lamplighter.run_folder.folder import run_file_text
@@ -267,6 +267,9 @@ class _Round:
             return True
         if status == exit_status.LATER:
             self.later = True
+            self.say(
+                f"{name}: ended with status {status} at each of {self.starts[name]} starts, and waits for a later one"
+            )
             return False
         self.failed.append(name)
         self.say(f"{name}: failed (status {status}): {state.words or f'see {log_of(each.run)}'}")
@@ -276,6 +279,12 @@ class _Round:
         """Whether the end of the job ended a run; not where a whole job is too short, and so would be the next one."""
         if not self.ends_in_time or state.state not in STARTABLE:
             return False
-        status = each.process.returncode
-        whole = each.run.name in self.has_whole_time and self.starts[each.run.name] == 1
-        return status == exit_status.LATER or (MORE_TIME in state.words and not whole)
+        if MORE_TIME in state.words:
+            return not (each.run.name in self.has_whole_time and self.starts[each.run.name] == 1)
+        if each.process.returncode != exit_status.LATER:
+            return False
+        if state.words.startswith(WALL_TIME.what):
+            return True
+        # a signal that one run got, or a rank of it that stood still, says nothing of the job's end
+        left = time_left()
+        return left is not None and left.seconds < SHORT_S

@@ -36,7 +36,8 @@ class RunState:
         share: Of its steps of dynamics, done, from 0 to 1.
         step: Of dynamics, that was written last.
         ns_per_day: Simulated, over the wall time of the stages; None: not known.
-        words: The criterion of the guard, the cause of a failure, or the key or file that makes the run stale.
+        words: The criterion of the guard, the cause of a failure, what broke the run off (empty: it was killed), or
+            the key or file that makes it stale.
         is_new: The run came into the campaign file after the campaign was begun.
     """
 
@@ -104,7 +105,7 @@ def state_of(run: CampaignRun) -> RunState:
     error = (status.error or "").partition("\n")[0]
     if status.status == "failed" and "--resume" not in error:
         return RunState(run, BROKEN_OFF if MORE_TIME in error else FAILED, share, step, speed, error)
-    return RunState(run, BROKEN_OFF, share, step, speed)
+    return RunState(run, BROKEN_OFF, share, step, speed, error)
 
 
 def left_over(campaign: Campaign) -> list[Path]:
