@@ -161,17 +161,21 @@ def test_json_holds_every_finding(machine: dict[str, Answer]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "gpus", "recommended"),
+    ("cores", "of_job", "gpus", "recommended"),
     [
-        (8, 0, "mpirun -n 8 lamplighter run …: 1 thread a rank"),
-        (8, 2, "mpirun -n 2 lamplighter run …: 4 threads a rank"),
-        (1, 0, "lamplighter run …: 1 thread a rank"),
-        (16, 1, "lamplighter run …: 16 threads a rank (one rank a GPU)"),
+        (8, "", 0, "mpirun -n 8 lamplighter run …: 1 thread a rank"),
+        (8, "4(x2)", 0, "mpirun -n 4 lamplighter run …: 1 thread a rank"),
+        (8, "", 2, "mpirun -n 2 lamplighter run …: 4 threads a rank"),
+        (1, "", 0, "lamplighter run …: 1 thread a rank"),
+        (16, "", 1, "lamplighter run …: 16 threads a rank (one rank a GPU)"),
     ],
 )
-def test_ranks_and_threads_fit_cores_and_gpus(machine, monkeypatch, cores: int, gpus: int, recommended: str) -> None:
+def test_ranks_and_threads_fit_cores_and_gpus(
+    machine, monkeypatch, cores: int, of_job: str, gpus: int, recommended: str
+) -> None:
     from lamplighter.driver import environment
 
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", of_job)
     monkeypatch.setattr(environment, "available_cores", lambda: frozenset(range(cores)))
     machine[probe.TORCH] = Answer({"version": "2", "cuda": "13", "gpus": [["H200", 150 * 2**30]] * gpus})
     found = {finding.name: finding.value for finding in diagnosis.diagnose() if finding.group == "machine"}

@@ -1,7 +1,8 @@
 /* What a machine may do to a program, for LD_PRELOAD: while the file $FAULTS exists, its lines are in force.
 
      realtime SECONDS    the clock that people set has jumped by so much (boottime, monotonic: these clocks)
-     fsync ERRNO         what is written does not reach the disk, as a file server or a quota tells then */
+     fsync ERRNO         what is written does not reach the disk, as a file server or a quota tells then
+     trial SECONDS       what is written to try the run folder reaches the disk that late */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 static long value_of(const char *wanted)
 {
@@ -54,9 +56,20 @@ time_t time(time_t *now)
   return precise.tv_sec;
 }
 
+static int is_trial(int file)
+{
+  char link[64], name[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  const ssize_t length = readlink(link, name, sizeof name - 1);
+  if (length < 0) return 0;
+  name[length] = 0;
+  return strstr(name, "/run.trial") != NULL;
+}
+
 int fsync(int file)
 {
   static int (*real)(int);
+  if (is_trial(file)) sleep((unsigned) value_of("trial"));
   if (!real) real = (int (*)(int)) dlsym(RTLD_NEXT, "fsync");
   if (!(errno = (int) value_of("fsync"))) return real(file);
   return -1;

@@ -41,6 +41,14 @@ def test_ranks_share_the_cores_of_their_node(requested: int | None, ranks: list[
     assert threads_per_rank(requested, ranks) == expected
 
 
+def test_ranks_of_a_job_share_its_cores_where_slurm_does_not_bind_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "available_cores", lambda: cores(*range(64)))
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "6(x3)")
+    assert environment.cores_of_this_node() == 6
+    assert prepare().threads == 6
+    assert threads_per_rank(None, [cores(*range(64))] * 2, 6) == 3
+
+
 def test_threads_must_be_positive() -> None:
     with pytest.raises(EnvironmentProblem, match="threads must be at least 1, got 0"):
         threads_per_rank(0, [cores(0)])

@@ -27,18 +27,22 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(write_run_file: Callable[..., Path], tmp_path: Path) -> Iterator[Start]:
-    """`start(*options)`: an endless run on a machine whose faults are what `faults` in the test's folder says."""
+    """`start(*options)`: an endless run on a machine whose faults are what `faults` in the test's folder says.
+
+    `ranks` and sections of the run file by their names.
+    """
     library = tmp_path / "faults.so"
     compiler = shutil.which("cc") or shutil.which("g++") or pytest.skip("there is no compiler")
     source = Path(__file__).with_name("preloaded_faults.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", source, "-o", library, "-ldl"], check=True)
     started: list[subprocess.Popen[str]] = []
 
-    def go(*options: str) -> subprocess.Popen[str]:
-        path = write_run_file([ENDLESS], output=OUTPUT, velocities="80 K")
+    def go(*options: str, ranks: int = 1, **sections: Any) -> subprocess.Popen[str]:
+        path = write_run_file([ENDLESS], output=OUTPUT, velocities="80 K", **sections)
+        launcher = [] if ranks == 1 else [PROGRAMS / "mpirun", "-n", str(ranks)]
         started.append(
             subprocess.Popen(
-                [PROGRAMS / "lamplighter", "run", "-q", path, *options],
+                [*launcher, PROGRAMS / "lamplighter", "run", "-q", path, *options],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -105,3 +109,14 @@ def test_a_file_server_that_refuses_what_was_written_ends_the_run(start: Start, 
     assert wait_for_checkpoints(process, folder, 1)
     process.terminate()
     assert process.wait(timeout=60) == exit_status.LATER
+
+
+@pytest.mark.mpi
+def test_an_error_of_all_ranks_is_told_once_however_slow_the_disk_is(start: Start, tmp_path: Path) -> None:
+    """The first rank tries the run folder when LAMMPS has failed, and the others wait for what it finds."""
+    fault(tmp_path, "trial 5")
+    process = start(ranks=2, potential={"lammps": ["pair_style lj/cut 7.0", "pair_coeff * * nonsense"]})
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == exit_status.ERROR, out
+    assert out.count("command: pair_coeff * * nonsense") == 1
+    assert "of 2]" not in out

@@ -72,7 +72,13 @@ def test_time_in_which_the_watch_itself_stands_still_does_not_count(monkeypatch:
 
     monkeypatch.setattr(stall_watch, "time", SimpleNamespace(monotonic=leaping, sleep=time.sleep))
     said: list[str] = []
-    with StallWatch(OneRank(), 3.0, 0, said.append) as watch, watch.watching(lambda: 7):
+
+    def last_words(message: str) -> None:
+        said.append(message)
+        threading.Event().wait()  # as on a file server that is gone
+
+    monkeypatch.setattr(stall_watch, "LAST_WORDS_S", 0.1)
+    with StallWatch(OneRank(), 3.0, 0, last_words) as watch, watch.watching(lambda: 7):
         assert not ended.wait(1.2)  # four looks, each an hour after the one before
         leaps[0] = 0.0
         assert ended.wait(20)

@@ -19,6 +19,8 @@ from ase.calculators.lj import LennardJones
 from ase.io import read
 
 import lamplighter as ll
+from lamplighter.labelling.worker import Opening
+from lamplighter.labelling.workers import Workers
 from lamplighter.structures.labelled_frames import read_labelled
 
 from .conftest import Lamplighter, copper, molecules, written
@@ -130,11 +132,24 @@ def test_frames_that_fail_in_any_way_do_not_take_others_with_them(counting: Path
     assert "frame 0 (Cu4)" in str(made)
 
 
-def test_a_method_that_fails_for_all_frames_ends_and_leaves_nothing(counting: Path, tmp_path: Path) -> None:
+def test_a_method_that_fails_for_all_frames_ends_and_leaves_nothing(
+    counting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a job that has one core of this machine, whose frames are evaluated by one process."""
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "1(x4)")
+    started: list[int] = []
+
+    class Recorded(Workers):
+        def __init__(self, opening: Opening, number: int, timeout_s: float | None) -> None:
+            started.append(number)
+            super().__init__(opening, number, timeout_s)
+
+    monkeypatch.setattr("lamplighter.labelling.label.Workers", Recorded)
     written(tmp_path / "frames.xyz", copper(14))
     options = {"log": str(tmp_path / "calls.txt"), "bad": {4: "raises"}}
     with pytest.raises(ll.LamplighterError, match="the first 10 frames all fail, so that the others were not tried"):
-        ll.label(tmp_path / "frames.xyz", "counting:Counting", tmp_path / "lab.xyz", options=options, workers=1)
+        ll.label(tmp_path / "frames.xyz", "counting:Counting", tmp_path / "lab.xyz", options=options)
+    assert started == [1]
     assert {path.name for path in tmp_path.iterdir()} >= {"frames.xyz", "calls.txt"}
     assert not list(tmp_path.glob("lab*"))
 

@@ -12,7 +12,7 @@ from lamplighter.errors import LamplighterError, RunFolderError
 
 
 def require_possible(campaign: Campaign) -> None:
-    """Refuse a campaign of which a run cannot start here. Runs that differ in nothing but their seed are looked at once.
+    """Refuse a campaign of which a run cannot start here. Of runs that differ in their seed alone, one is looked at.
 
     Raises:
         RunFolderError, StructureError, ModelError, ConfigError, EnvironmentProblem: as `lamplighter run --dry-run`;

@@ -237,9 +237,9 @@ def _frameworks() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from lamplighter.driver.environment import available_cores
+    from lamplighter.driver.environment import cores_of_this_node
 
-    cores = len(available_cores())
+    cores = cores_of_this_node()
     yield Finding("machine", "cores", f"{cores} usable by this process")
     answer = probe.ask(probe.TORCH)
     gpus = answer.found.get("gpus", [])

@@ -66,7 +66,7 @@ def prepare(threads: int | None = None) -> Environment:
     node = comm.Split_type(mpi.COMM_TYPE_SHARED)
     require_ranks_fit(comm.allreduce(node.Get_size(), op=mpi.MAX))
     cores = node.allgather(available_cores())
-    chosen = threads_per_rank(_requested(threads), cores)
+    chosen = threads_per_rank(_requested(threads), cores, cores_of_nodes())
     set_tensorflow_threads(chosen)
     return Environment(
         comm=comm,
@@ -180,8 +180,8 @@ def cores_of_this_node() -> int:
     return min(available, cores_of_nodes() or available)
 
 
-def threads_per_rank(requested: int | None, cores_of_ranks: list[frozenset[int]]) -> int:
-    """Threads of each rank of a node, from the cores that each of its ranks may run on.
+def threads_per_rank(requested: int | None, cores_of_ranks: list[frozenset[int]], of_job: int | None = None) -> int:
+    """Threads of each rank of a node, from the cores that each of its ranks may run on, and those that its job has.
 
     Raises:
         EnvironmentProblem: `requested` is less than 1.
@@ -191,7 +191,7 @@ def threads_per_rank(requested: int | None, cores_of_ranks: list[frozenset[int]]
             raise EnvironmentProblem(f"threads must be at least 1, got {requested}")
         return requested
     together = frozenset().union(*cores_of_ranks)
-    shared = len(together) // len(cores_of_ranks)
+    shared = min(len(together), of_job or len(together)) // len(cores_of_ranks)
     return max(1, min(shared, *(len(cores) for cores in cores_of_ranks)))
 
 

@@ -52,7 +52,8 @@ class OutputWatch:
     ) -> None:
         self._ending.set()
         if self._active:
-            self._thread.join(timeout=30.0)
+            # no longer, where a disk is slow: other ranks wait for this one, and a file may be removed while it is open
+            self._thread.join(timeout=0.5)
             free_reserve(self._folder)
 
     def look(self) -> OSError | None:

@@ -148,10 +148,11 @@ def _run_blocks(run: _UnderWay) -> None:
                 _carry_out(run, line, block)
                 if block.stage is not None:
                     status.stages[block.stage].wall_s = before + time.perf_counter() - began
-                if line == RUN_TO_RESTART:
-                    # at each restart file: so at most one of the two is newer than what a full disk did not take
-                    run.output.look()
-                stop, against, due = env.comm.bcast((stops.first, run.output.problem, run.checkpoints.due), root=0)
+                with run.stall.watching(lambda: session.step):  # a file server may never answer
+                    if line == RUN_TO_RESTART:
+                        # at each restart file: so at most one of the two is newer than what a full disk did not take
+                        run.output.look()
+                    stop, against, due = env.comm.bcast((stops.first, run.output.problem, run.checkpoints.due), root=0)
                 if against is not None:
                     raise output_lost(plan, against)
                 if stop is not None:
@@ -182,18 +183,32 @@ def _carry_out(run: _UnderWay, line: str, block: Block) -> None:
         with clock.measuring(lambda: session.step), run.stall.watching(lambda: session.step), pausing:
             session.command(line)
     except (LammpsError, ModelError) as problem:
-        if isinstance(problem, LammpsError) and (against := run.output.look()) is not None:
+        together = _all_are_here(run, problem)
+        if isinstance(problem, LammpsError) and (against := _against_output(run, together)) is not None:
             raise output_lost(run.plan, against) from problem
-        if block.stage is not None or line.startswith("run "):  # that of the committee's first evaluation
+        if together and (block.stage is not None or line.startswith("run ")):  # the committee's first evaluation
             _keep_evidence(run, problem)
         raise
+
+
+def _all_are_here(run: _UnderWay, problem: LammpsError | ModelError) -> bool:
+    """Whether all ranks have failed and may do something together; asked before one of them does what takes time."""
+    env = run.execution.env
+    if env.ranks == 1:
+        return True
+    return isinstance(problem, LammpsError) and problem.on_all_ranks and all_ranks_failed(env.comm)
+
+
+def _against_output(run: _UnderWay, together: bool) -> OSError | None:
+    """What stands against writing into the run folder. Collective where all are here, so that all say the same."""
+    with run.stall.watching(lambda: run.session.step):
+        against = run.output.look()
+        return run.execution.env.comm.bcast(against, root=0) if together else against
 
 
 def _keep_evidence(run: _UnderWay, problem: LammpsError | ModelError) -> None:
     """Write the atoms as they were, where that can be done, and have the message say where they are. Collective."""
     env = run.execution.env
-    if env.ranks > 1 and not (isinstance(problem, LammpsError) and problem.on_all_ranks and all_ranks_failed(env.comm)):
-        return
     with contextlib.suppress(Exception):  # nothing may hide the problem itself
         if write_failing_frame(run.session, env, run.plan.setup.elements, str(problem)):
             where = f"the atoms at step {run.session.step}: {run.plan.folder / FAILURE}"

@@ -38,6 +38,9 @@ WATCHERS = 4
 
 GRACE_S = 10.0
 
+LAST_WORDS_S = 10.0
+"""What the last words may take: where a file server hangs, they would take for ever."""
+
 
 def stall_limit(text: str) -> float | None:
     """Seconds without a step after which a run is ended; None: measured; infinite: never.
@@ -124,11 +127,16 @@ class StallWatch:
             f"{self._who_stands_still()}; --resume goes on (--stall TIME allows longer steps, --stall none any)"
         )
         print(f"Error: {message}", file=last_words(), flush=True)
-        with contextlib.suppress(Exception):
-            self._before_the_end(message)
+        words = threading.Thread(target=self._say_last_words, args=(message,), daemon=True)
+        words.start()
+        words.join(LAST_WORDS_S)
         came_further = self._reached is not None and self._reached > self._began
         time.sleep(FORWARD_S)
         end_at_once(self._comm, exit_status.LATER if came_further else exit_status.ERROR)
+
+    def _say_last_words(self, message: str) -> None:
+        with contextlib.suppress(Exception):
+            self._before_the_end(message)
 
     def _who_stands_still(self) -> str:
         here = socket.gethostname()

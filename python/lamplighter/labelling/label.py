@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from lamplighter.driver.environment import available_cores
+from lamplighter.driver.environment import cores_of_this_node
 from lamplighter.driver.interruption import SIGNALS, stop_by
 from lamplighter.errors import Interrupted, LamplighterError
 from lamplighter.json_text import plain
@@ -103,7 +103,7 @@ def _evaluate(given: InputFrames, method: Method, wishes: Wishes, journal: Journ
     left = [number for number in range(len(given.frames)) if number not in journal.known]
     if not left:
         return
-    cores = len(available_cores())
+    cores = cores_of_this_node()
     number_of_workers = min(wishes.workers or method.workers(cores), len(left))
     threads = wishes.threads
     if threads is None and not method.has_own_threads:

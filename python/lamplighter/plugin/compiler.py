@@ -81,7 +81,7 @@ def compile_plugin(
         _check(_run([*compiler.command, *options, "-c", str(source), "-o", target]), source.name)
         return target
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         objects = list(pool.map(compile_one, sorted(sources.rglob("*.cpp"))))
     _check(_run([*compiler.command, "-shared", *objects, "-o", str(output)]), output.name)
     shutil.rmtree(scratch, ignore_errors=True)
