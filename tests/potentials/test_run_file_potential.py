@@ -142,6 +142,7 @@ CASES: dict[str, Case] = {
     "charge_scale": Case({"lammps": LJ, "charge_scale": 0.8}, refused="is of `potential.classical`"),
     "water": Case({"lammps": LJ, "water": "spc/e"}, refused="is of `potential.classical`"),
     "cutoff": Case({"lammps": LJ, "cutoff": "9 A"}, refused="is of `potential.classical`"),
+    "tail_correction": Case({"lammps": LJ, "tail_correction": False}, refused="is of `potential.classical`"),
     "kspace_accuracy": Case({"lammps": LJ, "kspace_accuracy": 1e-4}, refused="is of `potential.classical`"),
 }
 

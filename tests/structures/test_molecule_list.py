@@ -74,8 +74,27 @@ def test_a_structure_with_other_atoms_is_refused_by_name(tmp_path: Path) -> None
     assert read_start_structure(StructureSection(file=tmp_path / "a.xyz", molecules=molecules)).n_atoms == 6
     Atoms("OHHOH", positions=positions[:5], cell=[20] * 3, pbc=True).write(tmp_path / "a.data", format="lammps-data",
                                                                            masses=True)  # fmt: skip
-    with pytest.raises(StructureError, match=r"a\.data has 5 atoms, and its list of molecules .* has 6"):
+    with pytest.raises(StructureError, match=r"a\.data has 5 atoms, and its list of molecules has 6"):
         read_start_structure(StructureSection(file=tmp_path / "a.data", molecules=molecules))
+
+
+def test_atoms_of_a_data_file_are_held_against_the_list_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    """Types are told by their masses, and lines may follow in any order."""
+    molecules = tmp_path / "molecules.yaml"
+    molecule_list({"components": [WATER]}).write(molecules)
+
+    def data(types: str) -> StructureSection:
+        lines = [f"{k} {type_} {2 * k} 0 0" for k, type_ in enumerate(types.split(), start=1)]
+        text = "\n".join(reversed(lines))
+        (tmp_path / "a.data").write_text(
+            "water\n\n6 atoms\n2 atom types\n0 20 xlo xhi\n0 20 ylo yhi\n0 20 zlo zhi\n\n"
+            f"Masses\n\n1 15.999\n2 1.008\n\nAtoms # atomic\n\n{text}\n"
+        )
+        return StructureSection(file=tmp_path / "a.data", molecules=molecules)
+
+    assert read_start_structure(data("1 2 2 1 2 2")).n_atoms == 6
+    with pytest.raises(StructureError, match=r"atom 2 of .*a\.data is O, and its list of molecules has H there"):
+        read_start_structure(data("1 1 2 2 2 2"))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 EvaluatedBy = Literal["lamplighter", "deepmd", "own lammps", "lammps", "classical"]
 
-_OF_CLASSICAL = ("charge_scale", "water", "cutoff", "kspace_accuracy", "molecules")
+_OF_CLASSICAL = ("charge_scale", "water", "cutoff", "tail_correction", "kspace_accuracy", "molecules")
 
 
 class PotentialSection(ConfigSection):
@@ -43,6 +43,7 @@ class PotentialSection(ConfigSection):
     charge_scale: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     water: Literal["spc/e", "tip3p"] | None = None
     cutoff: Length = Quantity(10.0, "A")
+    tail_correction: bool = True
     kspace_accuracy: Annotated[float, Field(ge=1e-10, le=1e-2)] = 1e-5
     molecules: Path | None = None
     _notes: tuple[str, ...] = PrivateAttr(())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from lamplighter.analysis.cell_heights import heights
+from lamplighter.analysis.cell_heights import heights, widest_gaps
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.run_file import RunFile
 from lamplighter.driver.pair_evaluation import Evaluation, Request
@@ -32,6 +34,9 @@ from lamplighter.structures.lammps_dump import AtomTypes
 from lamplighter.structures.molecule_list import MoleculeList, is_molecule_list, read_molecule_list
 from lamplighter.structures.start import StartStructure
 from lamplighter.structures.trajectory import read_start
+
+VACUUM_A = 8.0
+"""A layer without atoms across a cell that is wider (Å) is vacuum: no hole of a liquid goes through all of a cell."""
 
 
 def require_possible(potential: PotentialSection) -> None:
@@ -93,8 +98,23 @@ def evaluation(request: Request) -> Evaluation:
         potential.cutoff.metal,
         potential.kspace_accuracy,
         request.periodic,
+        potential.tail_correction,
     )
     return Evaluation(None, lines=tuple(lines))
+
+
+def without_variants(lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines of a classical force field that ask for no variant of a style; LAMMPS' `-suffix` may."""
+    return tuple(each for each in lines if each not in lammps_lines.ACCELERATED)
+
+
+def tables_of(potential: PotentialSection) -> tuple[Path, ...]:
+    """The files of moltemplate that the parameters of a potential are read from; none without a classical force field.
+
+    Raises:
+        EnvironmentProblem: one is not there.
+    """
+    return () if potential.classical is None else FORCE_FIELDS[potential.classical].files()
 
 
 def start_structure(run: RunFile) -> StartStructure:
@@ -143,7 +163,7 @@ def typed(structure: StartStructure, potential: PotentialSection) -> StartStruct
         masses=(),
         write=write,
         rigid=lammps_lines.rigid_line(system),
-        notes=(*structure.notes, *said_of(system, potential)),
+        notes=(*structure.notes, *said_of(system, potential), *_said_of_vacuum(potential, frame, box)),
     )
 
 
@@ -152,6 +172,11 @@ def said_of(system: System, potential: PotentialSection) -> list[str]:
     assert potential.classical is not None
     force_field = FORCE_FIELDS[potential.classical]
     said = [f"{force_field.title} ({force_field.source}), {force_field.file} of moltemplate"]
+    said += [
+        f"{path.name} of moltemplate {version('moltemplate')} is not the file whose numbers were held against other "
+        "programs: energies of one molecule by `lamplighter label` should be compared with an earlier version's"
+        for path in force_field.unchecked()
+    ]
     said += [each.in_words for each in system.molecules]
     said += dict.fromkeys(source for each in system.molecules for source in each.sources)
     if potential.charge_scale != 1.0:
@@ -163,6 +188,26 @@ def said_of(system: System, potential: PotentialSection) -> list[str]:
             else f"charge_scale {potential.charge_scale:g} changes nothing: no molecule has a formal charge"
         )
     return said
+
+
+def _said_of_vacuum(potential: PotentialSection, frame: Frame, box: Box) -> list[str]:
+    """What does not hold for a cell with vacuum in it."""
+    if not all(box.periodic):
+        return []
+    gaps = widest_gaps(frame.positions, box.corner, box.cell)
+    if gaps.max() < VACUUM_A:
+        return []
+    where = " and ".join(f"{gap:.3g} Å along {'abc'[axis]}" for axis, gap in enumerate(gaps) if gap >= VACUUM_A)
+    said = (
+        f"there is vacuum in the cell ({where}): Coulomb sums repeat it in all directions, so that a dipole across it "
+        "acts on its images, and a barostat has no pressure to hold along it"
+    )
+    if potential.tail_correction:
+        said += (
+            "; corrections for Lennard-Jones interactions beyond the cutoff are those of a liquid that fills the cell: "
+            "give potential.tail_correction: false, and a longer potential.cutoff"
+        )
+    return [f"{said} (docs/how_to/classical.md, Boxes)"]
 
 
 def _require_room(potential: PotentialSection, box: Box, source: str) -> None:

@@ -112,6 +112,7 @@ class ClassicalFrameEvaluator(FrameEvaluator):
             self._potential.cutoff.metal,
             self._potential.kspace_accuracy,
             periodic,
+            self._potential.tail_correction,
         )
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "frame.data"

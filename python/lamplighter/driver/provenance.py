@@ -17,7 +17,7 @@ from typing import Any
 import lamplighter
 from lamplighter import frameworks
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import other_python
+from lamplighter.driver import classical, other_python
 from lamplighter.driver.environment import Environment, import_mpi
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.file_suffixes import COMPILED
@@ -26,8 +26,6 @@ from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
 from lamplighter.model_files.gap_file import companions, is_gap
 from lamplighter.potentials import precision
-from lamplighter.potentials.classical.force_fields import FORCE_FIELDS
-from lamplighter.potentials.classical.moltemplate_file import file_named
 from lamplighter.run_folder.writing import write_json
 
 PACKAGES = (
@@ -91,9 +89,7 @@ def models(run: RunFile) -> list[dict[str, Any]]:
         ModelError: one of the latter is missing.
     """
     found = [hashed(path) for model in run.potential.files for path in (model, *companions(model))]
-    if run.potential.classical is not None:
-        found.append(hashed(file_named(FORCE_FIELDS[run.potential.classical].file)))
-    return found
+    return found + [hashed(path) for path in classical.tables_of(run.potential)]
 
 
 def with_loaders(content: dict[str, Any], run: RunFile, setup: PairSetup) -> None:

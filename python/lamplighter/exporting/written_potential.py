@@ -11,7 +11,7 @@ from typing import Literal
 from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.potential import EvaluatedBy
 from lamplighter.config.run_file import RunFile
-from lamplighter.driver import deepmd, own_lammps, preflight
+from lamplighter.driver import classical, deepmd, own_lammps, preflight
 from lamplighter.driver.pair_setup import PairSetup, lines_with_corrections, pair_setup
 from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.driver.script import pair_setup_of
@@ -101,7 +101,9 @@ def of_given_lines(run: RunFile, structure: StartStructure, made: Path, member: 
             f"--for {PLAIN}: the lines of the run file name pair_style lamplighter, which plain LAMMPS has not: give "
             f"the models as `potential.models`, or export --for {LAMPLIGHTER}"
         )
-    lines, models = _with_copies(setup.lines, made)
+    # which variant of a style is taken is the choice of whoever starts plain LAMMPS, by `-sf`
+    given = classical.without_variants(setup.lines) if potential.classical else setup.lines
+    lines, models = _with_copies(given, made)
     styles = [line.split()[1] for line in lines if line.split()[:1] == ["pair_style"]]
     style = styles[-1] if styles else "none"
     build = [f"`pair_style {style}`."]

@@ -14,7 +14,7 @@ from ase import Atoms
 import lamplighter
 from lamplighter.config.potential import PotentialSection
 from lamplighter.config.problems import section_of
-from lamplighter.driver import evaluation, model_trust
+from lamplighter.driver import classical, evaluation, model_trust
 from lamplighter.driver.evaluation import Evaluator, OpenEvaluator
 from lamplighter.driver.members import Member, members_of_run_file
 from lamplighter.errors import LamplighterError
@@ -71,7 +71,7 @@ class PotentialMethod:
             "method": self.name,
             "description": f"the potential of {self.path}" if self.path.suffix else "a classical force field",
             "potential": potential.model_dump(mode="json", exclude_defaults=True),
-            "files": {str(each): sha256(each) for each in potential.files},
+            "files": {str(each): sha256(each) for each in (*potential.files, *classical.tables_of(potential))},
             "versions": self._versions(),
         }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import ase.io
+import numpy as np
 from ase import Atoms
+from ase.data import atomic_numbers
 
+from lamplighter.arrays import Integers
 from lamplighter.config.run_file import StructureSection
 from lamplighter.errors import StructureError, TrajectoryError
 from lamplighter.structures import atoms_file, lammps_data, metal_data
@@ -89,12 +94,8 @@ def _from_lammps_data(settings: StructureSection) -> StartStructure:
     elements = lammps_data.elements_of_types(header, settings.elements)
     masses = () if header.masses else lammps_data.standard_masses(elements)
     if settings.molecules is not None:
-        listed = read_molecule_list(settings.molecules).n_atoms
-        if listed != header.n_atoms:
-            raise StructureError(
-                f"{settings.file} has {header.n_atoms} atoms, and its list of molecules "
-                f"{settings.molecules} has {listed}"
-            )
+        listed = read_molecule_list(settings.molecules)
+        listed.refuse_other_atoms(_numbers_of_data(header, atom_style, elements), str(settings.file))
 
     def write(target: Path) -> None:
         metal_data.write_metal(header, atom_style, target)
@@ -112,6 +113,14 @@ def _from_lammps_data(settings: StructureSection) -> StartStructure:
         write=write,
         notes=metal_data.notes_on(header),
     )
+
+
+def _numbers_of_data(header: lammps_data.DataHeader, atom_style: str, elements: Sequence[str]) -> Integers:
+    """Atomic numbers in the order of the atoms' IDs, in which a list of molecules has them; shape (n_atoms,)."""
+    text = io.StringIO(metal_data.metal_text(header, atom_style))
+    types = {number: atomic_numbers[symbol] for number, symbol in enumerate(elements, start=1)}
+    atoms = ase.io.read(text, format="lammps-data", Z_of_type=types, atom_style=atom_style, parallel=False)
+    return np.asarray(atoms.numbers, dtype=np.int64)
 
 
 def _from_atoms_file(settings: StructureSection) -> StartStructure:

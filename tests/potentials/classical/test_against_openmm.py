@@ -19,8 +19,11 @@ import moltemplate_reference
 import openmm_reference
 from moltemplate_reference import Converted
 
+from lamplighter.driver import classical
 from lamplighter.driver.classical_frames import ClassicalFrameEvaluator
 from lamplighter.driver.evaluation import open_evaluator
+from lamplighter.potentials.classical import lammps_lines
+from lamplighter.potentials.classical.force_fields import FORCE_FIELDS
 
 RELATIVE = 1e-4
 BONDED = ("bond", "angle", "dihedral", "improper")
@@ -49,6 +52,25 @@ def test_single_molecules_have_openmm_s_energies_term_by_term_and_its_forces(
         assert ours.energy == pytest.approx(sum(energies.values()), rel=RELATIVE), name
         np.testing.assert_allclose(ours.forces, forces, atol=RELATIVE * scale, err_msg=name)
         assert name == "PF6" or abs(parts["dihedral"]) > 0.01
+
+
+def test_the_faster_variant_of_the_pair_style_gives_the_numbers_of_the_plain_one(tmp_path: Path) -> None:
+    atoms, molecules = electrolytes.box([("EC", 2), ("EMC", 4), ("Li", 1), ("PF6", 1)], 7.0)
+    with open_evaluator(
+        electrolytes.potential(tmp_path, molecules, cutoff="7 A"), sorted(set(atoms.symbols))
+    ) as opened:
+        assert isinstance(opened, ClassicalFrameEvaluator)
+        lammps = opened._session.lammps
+        fast = opened.compute(atoms)
+        assert lammps.available_styles("pair").count("lj/cut/coul/long/opt") == 1
+        lines = lammps_lines.lines(FORCE_FIELDS["opls-aa"], opened._system, 7.0, 1e-5, True)
+        for line in ("pair_style none", *classical.without_variants(lines)):
+            opened._session.command(line)
+        opened._session.command("run 0 post no")
+        plain = np.array(lammps.gather_atoms("f", 1, 3)).reshape(-1, 3)
+        energy = lammps.get_thermo("pe")
+    assert energy == pytest.approx(fast.energy, rel=1e-12)
+    np.testing.assert_allclose(plain, fast.forces, atol=1e-10)
 
 
 @pytest.mark.thorough

