@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def test_without_a_potential_the_run_file_says_what_is_missing(tmp_path: Path) -
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"density": "3 g/cm3"}, r"impossible: at 3 g/cm³ .* would fill \d+ % of the box.*below 1\.\d+ g/cm³"),
     ({"density": "0 g/cm3"}, r"density: must be > 0"),
+    ({"density": "1e-30 g/cm3"}, r"the box would be .* Å wide, more than 100000 Å"),
+    ({"components": [{"molecule": "water", "number": 10**9}]}, r"come to 3e\+09 atoms, and a box may have 2000000"),
+    ({"components": [{"molecule": "water", "number": 50}, {"molecule": "NaCl", "molality": "1e300 mol/kg"}]},
+     r"a box may have 2000000: give smaller amounts"),
     ({"density": 1.0}, r"density: 1\.0 has no unit; write e\.g\. '1\.1 g/cm3'"),
     ({"density": None}, r"density: is required, or box\.edge"),
     ({"cutoff": "9 A"}, r"less than twice the cutoff \(9 A\)"),
@@ -160,6 +165,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"components": [{"smiles": "C1CC", "number": 3}]}, r"'C1CC' is no SMILES .* do not close"),
     ({"components": [{"smiles": "C(C)(C)(C)(C)C", "number": 3}]}, r"no SMILES .*valence"),
     ({"components": [{"smiles": "", "number": 3}]}, r"it is empty"),
+    ({"components": [{"smiles": "C O", "number": 3}]}, r"'C O' has a blank"),
+    ({"components": [{"molecule": "NaCl", "name": "salt", "number": 3}]}, r"keep their own names: leave `name: salt`"),
+    ({"components": [{"smiles": "[Na+].[Cl-]", "name": "x", "number": 3}]}, r"keep their own names: leave `name: x`"),
+    ({"components": [{"molecule": "EC", "name": "a\nb", "number": 3}]}, r"name: must be one line of text"),
     ({"components": [{"smiles": "[Li]", "number": 3}]}, r"1 unpaired electron"),
     ({"components": [{"smiles": "C*", "number": 3}]}, r"without an element"),
     ({"components": [{"file": "none.sdf", "number": 3}]}, r"none\.sdf does not exist"),
@@ -167,6 +176,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
      r"charge of \+3 e: 3 Li\+ \(\+1\); add 3 e of ions of the other sign"),
     ({"components": [{"smiles": "O", "name": "x", "number": 3}, {"smiles": "C", "name": "x", "number": 3}]},
      r"two different molecules are called 'x'"),
+    ({"equilibration": {"temperature": "500 K", "hot": "400 K"}}, r"equilibration\.hot: must not be below .*500 K"),
     ({"colour": "blue"}, r"colour: unknown key"),
 ]  # fmt: skip
 
@@ -221,6 +231,9 @@ def test_isomers_that_a_smiles_leaves_open_are_as_many_of_each(tmp_path: Path) -
         return sorted(found)
 
     assert hands({"molecule": "PC"}, "racemic") == ["R"] * 3 + ["S"] * 3
+    strained = {"components": [{"smiles": "C1CC2CCC1C=C2", "name": "bicyclooctene", "number": 4}]}  # E is impossible
+    built = build({**strained, "density": "0.5 g/cm3"}, tmp_path / "strained")
+    assert built.components[0].name == "bicyclooctene"
     assert len(set(hands({"smiles": "C[C@H](F)Cl", "name": "one"}, "one"))) == 1
 
 
@@ -269,6 +282,24 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     said = r"building needs RDKit, which cannot be imported.*pip install 'lamplighter\[build\]'"
     with pytest.raises(EnvironmentProblem, match=said):
         build(WATER, tmp_path / "made")
+
+
+def test_a_folder_that_takes_no_file_is_refused_and_what_was_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LamplighterError, match=r"cannot be written: Not a directory"):
+        build(WATER, tmp_path / "file" / "made")
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an error of the writer
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        with pytest.raises(LamplighterError, match=r"made cannot be written: File too large"):
+            build(WATER, tmp_path / "new" / "made")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow

@@ -75,7 +75,9 @@ def test_numbers_of_the_library_are_registry_numbers_and_densities_have_sources(
     entry = library.molecules()[name]
     *digits, check = (int(digit) for digit in entry.cas.replace("-", ""))
     assert sum(place * digit for place, digit in enumerate(reversed(digits), start=1)) % 10 == check
-    assert (entry.density is None) == (entry.source is None)
+    assert (entry.density is None) == (entry.source is None) == (entry.temperature is None)
+    if entry.checked is not None:
+        assert entry.density == pytest.approx(float(entry.checked.split(": ")[1]), rel=4e-3)
     made = next(iter(of_library(name)))
     sign = {"+": 1, "-": -1}.get(name[-1], 0)
     assert made.charge == sign

@@ -41,6 +41,8 @@ def test_the_page_has_every_molecule_with_its_number_and_source() -> None:
         assert cells[1] == entry.title
         assert cells[2] == (f"{entry.cas} ({entry.of})" if entry.of else entry.cas)
         assert cells[3] == ("" if entry.density is None else f"{entry.density:g}")
-        assert (entry.source or "") in cells[4]
+        assert cells[4] == ("" if entry.temperature is None else f"{entry.temperature:g} °C")
+        assert (entry.source or "") in cells[5]
+        assert (entry.checked or "") in cells[5]
     for salt in library.salts():
         assert f"`{salt}`" in page

@@ -17,6 +17,7 @@ from lamplighter.errors import StructureError
 ROD = np.array([[-1.5, 0.0, 0.0], [0.0, 0.3, 0.0], [1.5, -0.3, 0.0]])
 RODS = Copies(np.array([1.0, 1.2, 1.0]), ROD, 12, bonds=[(0, 1), (1, 2)])
 TILTED = FilledBox(np.array(cellpar_to_cell([9.0, 10.0, 11.0, 75, 100, 60])))
+THIN = FilledBox(np.diag([60.0, 60.0, 20.0]), (9.0, 11.0))
 SLAB = FilledBox(np.diag([8.0, 8.0, 20.0]), (5.0, 13.0))
 
 
@@ -36,7 +37,7 @@ def test_the_derivatives_of_the_overlap_are_its_finite_differences(box: FilledBo
         assert slopes[place] == pytest.approx(difference, rel=1e-5, abs=1e-4)
 
 
-@pytest.mark.parametrize("box", [TILTED, SLAB, FilledBox(np.diag([4.0, 6.0, 40.0]))])
+@pytest.mark.parametrize("box", [TILTED, SLAB, THIN, FilledBox(np.diag([4.0, 6.0, 40.0]))])
 def test_molecules_stay_as_they_are_and_keep_apart(box: FilledBox) -> None:
     packed = pack([RODS], box, seed=2)
     molecules = packed.positions.reshape(12, 3, 3)

@@ -149,7 +149,7 @@ def _read(recipe: Path | Mapping[str, Any] | Recipe, folder: Path | None) -> tup
 def _species_of(section: ComponentSection) -> dict[Species, int]:
     density = None if section.density is None else section.density.metal
     if section.molecule is not None:
-        return kinds.of_library(section.molecule)
+        return kinds.of_library(section.molecule, section.name)
     if section.smiles is not None:
         return kinds.of_smiles(section.smiles, section.name, density)
     assert section.file is not None

@@ -13,6 +13,9 @@ from lamplighter.atomic_mass import GRAM_PER_CM3
 from lamplighter.building.recipe import BoxSection, Recipe
 from lamplighter.errors import ConfigError, StructureError
 
+WIDEST = 1e5
+"""Å: in a wider box, positions in a file would not tell the atoms of a molecule from each other for long."""
+
 DENSEST = 0.80
 """Share of the volume that molecules can fill; liquids fill about 0.6, crystals 0.65 to 0.80 (Kitaigorodsky)."""
 
@@ -50,11 +53,15 @@ def box_of(recipe: Recipe, mass: float, filled_by: float) -> FilledBox:
         filled_by: Van der Waals volume of all molecules, Å³.
 
     Raises:
-        StructureError: the molecules fill more than the box can hold.
+        StructureError: the molecules fill more than the box can hold, or the box is wider than `WIDEST`.
         ConfigError: the box is smaller than twice the cutoff of the recipe.
     """
     wanted = None if recipe.density is None else GRAM_PER_CM3 * mass / recipe.density.metal
     made = _SHAPES[recipe.box.shape](recipe.box, wanted)
+    if not (edge := float(np.abs(made.cell).max())) <= WIDEST:
+        raise StructureError(
+            f"the box would be {edge:.3g} Å wide, more than {WIDEST:g} Å: give a higher density or a smaller box"
+        )
     share, density = filled_by / made.volume, GRAM_PER_CM3 * mass / made.volume
     if share > DENSEST:
         possible = density * DENSEST / share

@@ -25,7 +25,8 @@ GOOD = 0.05
 SLACK = 0.05
 """How far the number of atoms may leave what was asked for, relative, where the amounts are met better there."""
 
-_MOST_ATOMS = 1_000_000
+MOST_ATOMS = 2_000_000
+"""That a box may have."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,14 @@ def numbers_of(units: Sequence[Unit], recipe: Recipe) -> Integers:
         ConfigError: a density that a volume needs is not known, or a molarity is beyond what the density allows.
         StructureError: there are too few atoms for the amounts.
     """
-    amounts = _amounts(units, recipe)
+    with np.errstate(over="ignore", invalid="ignore"):
+        amounts = _amounts(units, recipe)
     sizes = np.array([unit.n_atoms for unit in units], dtype=np.int64)
+    wanted = float(amounts @ sizes) if recipe.atoms is None else recipe.atoms
+    if not np.isfinite(amounts).all() or not wanted <= MOST_ATOMS:
+        raise StructureError(
+            f"these amounts come to {wanted:.4g} atoms, and a box may have {MOST_ATOMS}: give smaller amounts"
+        )
     if recipe.atoms is None:
         numbers = np.rint(amounts).astype(np.int64)
         worst = _deviation(numbers, amounts)
@@ -142,9 +149,9 @@ def _advice(amounts: Floats, sizes: Integers, atoms: int | None) -> str:
     if atoms is None:
         return "give larger numbers"
     wanted = float(atoms)
-    while wanted < _MOST_ATOMS:
+    while wanted < MOST_ATOMS:
         wanted *= 1.1
         numbers, worst = _best(amounts, sizes, round(wanted))
         if worst <= GOOD:
             return f"about {int(numbers @ sizes)} atoms meet it within {100 * GOOD:.0f} %"
-    return f"{_MOST_ATOMS} atoms are too few as well"
+    return f"{MOST_ATOMS} atoms are too few as well"

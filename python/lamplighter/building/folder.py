@@ -132,10 +132,10 @@ def _run_file(recipe: Recipe) -> str:
 def _equilibration(recipe: Recipe) -> dict[str, Any]:
     section = recipe.equilibration
     if recipe.box.shape != "slab":
-        keys = {"temperature": str(section.temperature), "hot": str(section.hot), "scale": section.scale}
+        keys = {"temperature": str(section.temperature), "hot": str(section.peak), "scale": section.scale}
         return {"workflow": {"staged_equilibration": keys}}
     # a barostat would press the vacuum out
-    at = {"cold": Quantity(1.0, "K"), "warm": section.temperature, "hot": section.hot}
+    at = {"cold": Quantity(1.0, "K"), "warm": section.temperature, "hot": section.peak}
     stages: list[dict[str, Any]] = [{"type": "minimise"}]
     for name, length, begin, end in _SLAB_STAGES:
         temperature: Any = str(at[end]) if begin == end else [str(at[begin]), str(at[end])]

@@ -22,7 +22,9 @@ class LibraryMolecule:
         cas: CAS Registry Number of the molecule, or of the salt `of`.
         of: That salt, where an ion is meant.
         density: Of the pure liquid, g/cm³, for volume fractions; None: not known here.
+        temperature: At which it has that density, °C.
         source: Of the density.
+        checked: What another source says at that temperature.
         positions: Å, one row for each atom in the order of the SMILES, where RDKit makes no geometry.
     """
 
@@ -32,7 +34,9 @@ class LibraryMolecule:
     cas: str
     of: str | None = None
     density: float | None = None
+    temperature: float | None = None
     source: str | None = None
+    checked: str | None = None
     positions: tuple[tuple[float, float, float], ...] | None = None
 
 

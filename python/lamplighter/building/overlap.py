@@ -81,9 +81,10 @@ class Overlap:
         self.deepest = float((missing / contact).max(initial=0.0))
         forces = -4.0 * missing[:, None] * apart[overlaps]
         first, second, n = near.first[overlaps], near.second[overlaps], len(positions)
-        slopes = np.stack(
-            [np.bincount(first, axis, n) - np.bincount(second, axis, n) for axis in forces.T.copy()], axis=1
-        )
+        slopes = np.zeros_like(positions)
+        if len(overlaps):
+            for axis, force in enumerate(forces.T.copy()):
+                slopes[:, axis] = np.bincount(first, force, n) - np.bincount(second, force, n)
         overlap = float(missing @ missing)
         if self._walls is not None:
             overlap += self._beyond_walls(positions, slopes)

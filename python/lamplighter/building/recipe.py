@@ -58,6 +58,8 @@ class ComponentSection(ConfigSection):
             if len(given) != 1:
                 text = f"{' and '.join(given)} are given" if given else "none is given"
                 raise _problem(f"needs one of {', '.join(kinds)} to say {what}, and {text}")
+        if self.name is not None and not (self.name.strip() and self.name.isprintable()):
+            raise _problem(f"must be one line of text, got {self.name!r}", "name")
         if self.density is not None and self.volume is None:
             raise _problem("is the density of the pure liquid, for `volume`, which is not given", "density")
         return self
@@ -123,8 +125,20 @@ class EquilibrationSection(ConfigSection):
     """How the run file brings the packed box to a liquid (`docs/reference/run_file.md`, staged equilibration)."""
 
     temperature: Temperature = Quantity(300.0, "K")
-    hot: Temperature = Quantity(400.0, "K")
+    hot: Temperature | None = None
     scale: Positive = SHORT
+
+    @model_validator(mode="after")
+    def _heats(self) -> EquilibrationSection:
+        if self.hot is not None and self.hot.metal < self.temperature.metal:
+            raise _problem(f"must not be below the temperature of the liquid ({self.temperature}), got '{self.hot}'",
+                           "hot")  # fmt: skip
+        return self
+
+    @property
+    def peak(self) -> Quantity:
+        """To which the liquid is heated: by 100 K, as in the protocol, unless it is said."""
+        return self.hot or Quantity(self.temperature.metal + 100.0, "K")
 
 
 class Recipe(ConfigSection):

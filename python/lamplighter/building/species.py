@@ -7,7 +7,7 @@ relaxed by MMFF94 (T. A. Halgren, J. Comput. Chem. 17, 490, 1996), or by UFF (A.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +28,12 @@ MOST_SHAPES = 8
 
 APART = 1.25
 """Sums of covalent radii between nonmetals of two molecules, at least; contacts below 1.15 are taken for bonds."""
+
+ATOMS_OF_SHAPES = 500
+"""Of all shapes of one kind together, at least one: RDKit takes seconds for a chain of 200 atoms."""
+
+EMBEDDING_S = 30
+"""That RDKit may look for the shapes of one isomer."""
 
 _FILES = {".mol": "MolFromMolFile", ".sdf": "MolFromMolFile", ".mol2": "MolFromMol2File"}
 
@@ -165,11 +171,15 @@ class Species:
         settings = shapes.ETKDGv3()
         settings.randomSeed = seed
         settings.pruneRmsThresh = 0.2
-        wanted = min(number, 1 + 2 * turns)
+        wanted = min(number, 1 + 2 * turns, max(1, ATOMS_OF_SHAPES // len(self.elements)))
+        if hasattr(settings, "timeout"):  # older ones have none
+            settings.timeout = EMBEDDING_S
         kept = list(shapes.EmbedMultipleConfs(molecule, wanted, settings))
         if not kept:
             settings.useRandomCoords = True
             kept = list(shapes.EmbedMultipleConfs(molecule, wanted, settings))
+        if not kept:  # no such isomer, a double bond at the wrong place of a small ring for example
+            return []
         if shapes.MMFFHasAllMoleculeParams(molecule):
             shapes.MMFFOptimizeMoleculeConfs(molecule, maxIters=2000)
         elif shapes.UFFHasAllMoleculeParams(molecule):
@@ -185,16 +195,26 @@ class Species:
         return seen == {(i, j) for i, j in self.bonds if not (metal[i] or metal[j])}
 
 
-def of_library(name: str) -> dict[Species, int]:
+_NAMED_SALT = "{what} is several ions or molecules, which keep their own names: leave `name: {name}` out"
+
+
+def of_library(name: str, called: str | None = None) -> dict[Species, int]:
     """The molecule of a name, or the ions of a salt, with how many of each.
 
+    Args:
+        name: Of the library.
+        called: What the molecule is called instead.
+
     Raises:
-        StructureError: the library has no such name.
+        StructureError: the library has no such name, or a salt is to be called otherwise.
     """
     known = library.molecules()
     if name in known:
-        return {_library_species(known[name]): 1}
+        made = _library_species(known[name])
+        return {made if called is None else replace(made, name=called): 1}
     if name in library.salts():
+        if called is not None:
+            raise StructureError(_NAMED_SALT.format(what=name, name=called))
         return {_library_species(known[ion]): count for ion, count in library.salts()[name].items()}
     close = [each for each in library.names() if each.lower() == name.lower()]
     hint = f" (did you mean {close[0]}?)" if close else ""
@@ -211,6 +231,8 @@ def of_smiles(smiles: str, name: str | None = None, density: float | None = None
         StructureError: it is no SMILES, or has no atoms.
     """
     chem = _chemistry()
+    if any(letter.isspace() for letter in smiles.strip()):
+        raise StructureError(f"the SMILES {smiles!r} has a blank: RDKit would take what follows for a name")
     made = _quietly(lambda: chem.MolFromSmiles(smiles))
     if made is None or made.GetNumAtoms() == 0:
         raise StructureError(f"{smiles!r} is no SMILES that RDKit understands: {_complaint(smiles)}")
@@ -224,6 +246,8 @@ def of_smiles(smiles: str, name: str | None = None, density: float | None = None
     parts = [chem.MolToSmiles(part) for part in chem.GetMolFrags(made, asMols=True)]
     if len(set(parts)) == 1 and len(parts) == 1:
         return {_species(name or _name_of(parts[0]), smiles, density=density): 1}
+    if name is not None:
+        raise StructureError(_NAMED_SALT.format(what=smiles, name=name))
     return {_species(_name_of(part), part): parts.count(part) for part in dict.fromkeys(parts)}
 
 

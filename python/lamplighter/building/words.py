@@ -34,10 +34,11 @@ def in_words(built: Built) -> str:
 
 def library_in_words() -> str:
     """All molecules and salts that a recipe may name."""
-    rows = [("name", "SMILES", "CAS", "g/cm³", "molecule")]
+    rows = [("name", "SMILES", "CAS", "g/cm³", "at", "molecule")]
     for each in library.molecules().values():
         cas = f"{each.cas} ({each.of})" if each.of else each.cas
-        rows.append((each.name, each.smiles, cas, "" if each.density is None else f"{each.density:g}", each.title))
+        density = ("", "") if each.density is None else (f"{each.density:g}", f"{each.temperature:g} °C")
+        rows.append((each.name, each.smiles, cas, *density, each.title))
     return "\n".join([*_columns(rows), f"Salts: {', '.join(library.salts())}"])
 
 
