@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 
+import ase.build
+import ase.io
 import numpy as np
 import pytest
+import yaml
 from lammps_evaluation import load
 from safetensors.numpy import load_file
-from tests.conftest import Run
+from tests.conftest import PROGRAMS, Run
+from tests.driver.test_stall import process_of_rank
 
 import lamplighter
 import structures
@@ -47,6 +55,59 @@ def test_a_killed_rank_ends_all(mpirun: Run, python: Path, small_model: Path) ->
     done = mpirun(2, [python, HERE / "failing_rank.py", small_model, "kill"], timeout=120)
     assert done.returncode != 0
     assert "reached the end" not in done.stdout
+
+
+def computes_in_the_plugin(process: int) -> bool:
+    """Whether a process that SIGSTOP holds was in the code of the plugin; see proc(5) on `syscall` and `maps`."""
+    words = Path(f"/proc/{process}/syscall").read_text().split()
+    if words[0] != "-1":  # in a call of the system, or not stopped yet
+        return False
+    place = int(words[-1], 16)
+    for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+        begin, end = (int(each, 16) for each in line.split()[0].split("-"))
+        if begin <= place < end:
+            return "lamplighterplugin" in line
+    return False
+
+
+@pytest.mark.mpi
+def test_a_rank_that_stands_still_within_the_native_engine_ends_all(small_model: Path, tmp_path: Path) -> None:
+    compile_files([small_model], tmp_path / "small.lamp")
+    molecules = ase.build.molecule("CH3CH2OH", cell=[5.0] * 3, pbc=True).repeat(3)
+    ase.io.write(tmp_path / "liquid.xyz", molecules)
+    content = {
+        "structure": "liquid.xyz",
+        "potential": {"models": ["small.lamp"]},
+        "timestep": "0.001 fs",  # nobody has trained the model
+        "velocities": "1 K",
+        "output": {"thermo": "10 steps"},
+        "stages": [{"type": "nve", "length": "100000000 steps"}],
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    words = [PROGRAMS / "mpirun", "-n", "2", PROGRAMS / "lamplighter", "run", "-q", tmp_path / "run.yaml"]
+    run = subprocess.Popen([*words, "--stall", "10s"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    table, deadline = tmp_path / "run" / "thermo.csv", time.monotonic() + 100
+    while not (table.exists() and table.read_text().count("\n") > 3):
+        assert time.monotonic() < deadline
+        assert run.poll() is None, run.stdout and run.stdout.read()
+        time.sleep(0.05)
+    rank = process_of_rank(1, tmp_path / "run")
+    os.kill(rank, signal.SIGSTOP)
+    try:
+        while not computes_in_the_plugin(rank):
+            assert time.monotonic() < deadline + 60
+            os.kill(rank, signal.SIGCONT)
+            time.sleep(0.002)
+            os.kill(rank, signal.SIGSTOP)
+            time.sleep(0.002)
+        out, _ = run.communicate(timeout=100)
+    finally:
+        if Path(f"/proc/{rank}").exists():
+            os.kill(rank, signal.SIGKILL)
+        run.kill()
+    assert run.returncode == 75, out
+    assert f"rank 1 (process {rank} on " in out
+    assert "is stopped by a signal; --resume goes on" in out
 
 
 @pytest.mark.mpi

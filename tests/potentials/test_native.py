@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ase import Atom, Atoms
 from ase.build import molecule
 from tests.conftest import PROGRAMS, Run
@@ -22,6 +23,7 @@ import structures
 from conftest import build_mace
 from lamplighter import plugin
 from lamplighter.errors import ModelError
+from lamplighter.model_files import mace_file
 from lamplighter.potentials.native import (
     NativeMace,
     NotCovered,
@@ -307,6 +309,21 @@ def test_what_is_not_covered_is_named(folder: Path) -> None:
     with pytest.raises(NotCovered, match="ChebychevBasis"):
         compile_files([model], folder / "chebyshev.lamp")
     assert not (folder / "chebyshev.lamp").exists()
+
+
+def test_a_model_without_parameters_is_described_and_not_compiled(folder: Path) -> None:
+    """As somebody leaves one who has made constants of them all."""
+    path = build(folder / "stripped.model")
+    model = torch.load(path, weights_only=False)
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            delattr(module, name)
+            module.register_buffer(name, None if parameter is None else parameter.data)
+    torch.save(model, path)
+    with pytest.raises(ModelError, match="holds a MACE model without parameters"):
+        compile_files([path], folder / "stripped.lamp")
+    found = mace_file.describe(path)
+    assert (found.elements, found.precision, found.parameters) == (["H", "C", "O"], None, 0)
 
 
 def test_a_compiled_form_that_differs_is_not_written(

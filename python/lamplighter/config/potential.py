@@ -86,7 +86,7 @@ class PotentialSection(ConfigSection):
 
     @model_validator(mode="after")
     def _one_of_five(self) -> PotentialSection:
-        given = [key for key in ("models", "calculator", "members", "lammps", "classical") if getattr(self, key)]
+        given = self.given
         if len(given) != 1:
             text = f"{' and '.join(given)} are given" if given else "none is given"
             raise _problem(
@@ -162,6 +162,11 @@ class PotentialSection(ConfigSection):
             if getattr(self, key) != fields[key].default:
                 raise _problem("is of models; `classical` is evaluated by LAMMPS' own styles", key)
         return self
+
+    @property
+    def given(self) -> list[str]:
+        """Keys that say what evaluates; a valid section has one of them."""
+        return [key for key in ("models", "calculator", "members", "lammps", "classical") if getattr(self, key)]
 
     @property
     def evaluated_by(self) -> EvaluatedBy:

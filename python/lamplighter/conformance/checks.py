@@ -261,7 +261,9 @@ def test_an_element_that_it_does_not_know_is_refused(subject: Subject, evaluatio
 def test_the_refusal_names_the_element_and_the_file(subject: Subject, evaluations: Evaluations) -> None:
     _require_model_file(subject)
     known = set(evaluations.loaded(subject).elements)
-    unknown = next(symbol for symbol in chemical_symbols[1:] if symbol not in known)
+    unknown = next((symbol for symbol in chemical_symbols[1:] if symbol not in known), None)
+    if unknown is None:
+        pytest.skip("it knows all elements")
     with pytest.raises(ModelError) as refused:
         registry.recognise(subject.model).load(subject.model, LoadOptions(elements=(*subject.elements, unknown)))
     assert unknown in str(refused.value)

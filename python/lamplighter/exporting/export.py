@@ -175,9 +175,7 @@ def _target(name: str | None, run: RunFile) -> Target:
             f"be exported --for {LAMPLIGHTER} only"
         )
     if name is not None:
-        given = next(
-            key for key in ("models", "lammps", "classical", "members", "calculator") if getattr(potential, key)
-        )
+        given = " and ".join(potential.given) or "nothing"
         if name == PLAIN and potential.models:
             raise ModelError(
                 f"--for {PLAIN} takes `potential.lammps`, `classical` or `members`, and the run has `models`: leave "

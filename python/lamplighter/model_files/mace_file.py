@@ -32,7 +32,9 @@ def describe(path: Path) -> Description:
     description.cutoff = float(model.r_max)
     description.layers = int(model.num_interactions)
     description.exchanges = description.layers > 1
-    description.precision = precision(next(model.parameters()).dtype)
+    stored = next((parameter.dtype for parameter in model.parameters()), None)
+    if stored is not None:  # a stripped model may have none
+        description.precision = precision(stored)
     description.parameters = sum(parameter.numel() for parameter in model.parameters())
     description.heads = list(getattr(model, "heads", None) or [])
     energies = np.atleast_2d(model.atomic_energies_fn.atomic_energies.numpy())[-1]

