@@ -10,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <numeric>
 #include <stdexcept>
 
 using namespace lamplighter;
@@ -41,13 +42,14 @@ double processor_time()
   return (double) time.tv_sec + 1e-9 * (double) time.tv_nsec;
 }
 
-double evaluate(MaceEvaluator &evaluator, int nmembers, int n, const double *x, const int32_t *type,
-                Results *results)
+/* The first `n` of `rows` atoms; the others are images of these, `owner` says of which. */
+double evaluate(MaceEvaluator &evaluator, int first, int nmembers, int n, int rows, const double *x,
+                const int32_t *type, const int32_t *owner, Results *results)
 {
   const double cutsq = evaluator.cutoff() * evaluator.cutoff();
   std::vector<std::vector<int>> near(n);
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < rows; j++) {
       if (i == j) continue;
       double rsq = 0.0;
       for (int k = 0; k < 3; k++)
@@ -57,10 +59,10 @@ double evaluate(MaceEvaluator &evaluator, int nmembers, int n, const double *x, 
                                  " overlap or have no finite position");
       if (rsq < cutsq) near[i].push_back(j);
     }
-  std::vector<int> rows(n), counts(n), types(type, type + n);
+  std::vector<int> list(n), counts(n), types(type, type + rows), owners(owner, owner + rows);
   std::vector<const int *> neighbours(n);
   for (int i = 0; i < n; i++) {
-    rows[i] = i;
+    list[i] = i;
     counts[i] = (int) near[i].size();
     neighbours[i] = near[i].data();
   }
@@ -68,13 +70,14 @@ double evaluate(MaceEvaluator &evaluator, int nmembers, int n, const double *x, 
   atoms.nlocal = atoms.nfeatures = atoms.nlist = n;
   atoms.x = x;
   atoms.type = types.data();
-  atoms.feature_row = atoms.list = rows.data();
+  atoms.feature_row = owners.data();
+  atoms.list = list.data();
   atoms.nneighbours = counts.data();
   atoms.neighbours = neighbours.data();
   atoms.neighbour_mask = ~0;
   NoExchange exchange;
   const double began = processor_time();
-  evaluator.compute(atoms, exchange, results, nmembers);
+  evaluator.compute(atoms, exchange, results, nmembers, first);
   return processor_time() - began;
 }
 
@@ -114,9 +117,36 @@ int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, cons
     for (int k = 0; k < nmembers; k++)
       results.push_back(
           {0.0, f + 3 * (size_t) k * n, eatoms + (size_t) k * n, virial + 6 * k, nullptr});
-    *seconds = evaluate(mace, nmembers, n, x, type, results.data());
+    std::vector<int32_t> owner(n);
+    std::iota(owner.begin(), owner.end(), 0);
+    *seconds = evaluate(mace, 0, nmembers, n, n, x, type, owner.data(), results.data());
     for (int k = 0; k < nmembers; k++) energy[k] = results[k].energy;
   });
+}
+
+int lamplighter_mace_describe(void *evaluator, int32_t member, int32_t n, int32_t rows,
+                              const double *x, const int32_t *type, const int32_t *owner,
+                              double *features, char *message, int32_t size)
+{
+  return guarded(message, size, [&] {
+    MaceEvaluator &mace = *(MaceEvaluator *) evaluator;
+    if (member < 0 || member >= mace.members())
+      throw std::runtime_error("There are " + std::to_string(mace.members()) +
+                               " models, and the one asked for is number " +
+                               std::to_string(member + 1));
+    if (n < 0 || rows < n) throw std::runtime_error("There are fewer rows than atoms");
+    for (int j = 0; j < rows; j++)
+      if (owner[j] < 0 || owner[j] >= n)
+        throw std::runtime_error("Row " + std::to_string(j) + " is an image of no atom");
+    std::vector<double> forces(3 * (size_t) rows);
+    Results results{0.0, forces.data(), nullptr, nullptr, nullptr, features};
+    evaluate(mace, member, 1, n, rows, x, type, owner, &results);
+  });
+}
+
+int32_t lamplighter_mace_features(void *evaluator)
+{
+  return ((MaceEvaluator *) evaluator)->features();
 }
 
 int32_t lamplighter_mace_members(void *evaluator)

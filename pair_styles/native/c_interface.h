@@ -31,6 +31,17 @@ int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, cons
                               const int32_t *type, double *energy, double *f, double *eatoms,
                               double *virial, double *seconds, char *message, int32_t size);
 
+/* Numbers in the description of an atom: layers x channels. */
+int32_t lamplighter_mace_features(void *evaluator);
+
+/* The scalar node features after each layer of model number `member`, from 0: `features`
+   [n][layers][channels]. `x` and `type` have `rows` rows: the n atoms, and the periodic images of
+   them that are within the cutoff of one; `owner` [rows] says whose image a row is, 0 <= owner < n
+   (the atoms' own first). */
+int lamplighter_mace_describe(void *evaluator, int32_t member, int32_t n, int32_t rows,
+                              const double *x, const int32_t *type, const int32_t *owner,
+                              double *features, char *message, int32_t size);
+
 void lamplighter_mace_close(void *evaluator);
 
 #ifdef __cplusplus

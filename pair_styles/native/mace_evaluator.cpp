@@ -63,6 +63,7 @@ template <class T> class Evaluator : public MaceEvaluator {
   Evaluator(const Kernels<T> &, const char *simd, PreparedMace<T>);
   double cutoff() const override { return cutoff_; }
   int members() const override { return (int) members_.size(); }
+  int features() const override { return nlayers_ * channels_; }
   std::string summary() const override;
   double memory() const override;
   Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first) override;
@@ -115,7 +116,7 @@ template <class T> class Evaluator : public MaceEvaluator {
   void density_backward(const PreparedLayer<T> &, int species, Neighbourhood<T> &, double seed);
   void contract(Member<T> &, int t, const Block &);
   void contract_backward(Member<T> &, int t, const Block &);
-  void forward(Member<T> &, int t, const Block &, bool last, double *energies);
+  void forward(Member<T> &, int t, const Block &, bool last, double *energies, double *features);
   void backward(Member<T> &, int t, const Block &, Results &);
   // the last layer goes forward and back for one block at a time and keeps only that
   T *sums(Member<T> &member, int t, const Block &block, int a) const
@@ -479,12 +480,12 @@ void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &bloc
 }
 
 /* One interaction, product and readout of the block. Leaves what the way back needs in kept, and
-   for the last layer the gradients of its outputs. Adds the atoms' energies in units of the scale.
- */
+   for the last layer the gradients of its outputs. Adds the atoms' energies in units of the scale,
+   and sets the scalars that the readout sees where they are wanted. */
 
 template <class T>
 void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool last,
-                           double *energies)
+                           double *energies, double *features)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -541,6 +542,9 @@ void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool la
                        : member.kept[t + 1].gradient.data() + block.i[a] * out_size;
     memset((void *) gradient, 0, sizeof(T) * out_size);
     energies[a] += read(member, layer, output, gradient);
+    if (features)
+      std::copy_n(output, channels_,
+                  features + ((size_t) block.i[a] * nlayers_ + (size_t) t) * channels_);
     if (!last)
       memcpy((void *) (member.kept[t + 1].features.data() + block.i[a] * out_size), output,
              sizeof(T) * out_size);
@@ -822,7 +826,7 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       for (int k = 0; k < nmembers; k++) {
         Member<T> &member = members_[first + k];
         double energies[BLOCK] = {};
-        forward(member, t, block, last, energies);
+        forward(member, t, block, last, energies, results[k].features);
         for (int a = 0; a < block.count; a++) {
           if (t == 0 && !repulsion_.empty())
             energies[a] += repulsion(member, atoms, block.i[a], near_[a], results[k]);

@@ -53,7 +53,8 @@ class MaceEvaluator {
   virtual ~MaceEvaluator() = default;
 
   virtual double cutoff() const = 0;
-  virtual int members() const = 0;    // models in the file
+  virtual int members() const = 0;     // models in the file
+  virtual int features() const = 0;    // numbers an atom in Results::features: layers x channels
   virtual std::string summary() const = 0;
   virtual double memory() const = 0;    // bytes
   /* `nmembers` models from `first` on, one Results each, in one pass over the pairs. Results are of

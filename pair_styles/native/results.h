@@ -9,10 +9,11 @@ namespace lamplighter {
 /* Results, all added to what is there: eV, eV/Angstrom, eV. Null: not wanted. */
 struct Results {
   double energy;
-  double *f;         // [rows][3]
-  double *eatoms;    // [nlocal]
-  double *virial;    // [6] xx yy zz xy xz yz
-  double *vatom;     // [rows][6]
+  double *f;                     // [rows][3]
+  double *eatoms;                // [nlocal]
+  double *virial;                // [6] xx yy zz xy xz yz
+  double *vatom;                 // [rows][6]
+  double *features = nullptr;    // [nlocal][layers][channels]: scalars after each layer, set
 };
 
 /* Add the force f of the pair of rows i and j on i; r goes from i to j. The virial of a pair is

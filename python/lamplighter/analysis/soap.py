@@ -37,6 +37,15 @@ class SoapParameters:
     l_max: int = 6
     sigma: float = 0.375
 
+    measure = "Q"
+    """How the residuals of these descriptors are called."""
+
+    def __str__(self) -> str:
+        return (
+            f"SOAP: r_cut {self.r_cut:g} Å, n_max {self.n_max}, l_max {self.l_max}, σ {self.sigma:g} Å, elements "
+            f"{' '.join(self.elements)}: {self.n_features} numbers an atom"
+        )
+
     @property
     def n_features(self) -> int:
         """Numbers in a descriptor: pairs of radial functions of all elements, for each degree."""

@@ -11,6 +11,7 @@ from lamplighter.api.ranks import on_first_rank
 from lamplighter.api.runs import One, named
 from lamplighter.api.trajectory_source import Time, open_source
 from lamplighter.errors import LamplighterError
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.run_folder.run import Run
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def extrapolation(
 
     Args:
         trajectory: Run folder, open run, LAMMPS dump, or a trajectory that ASE reads.
-        fitted: What `extrapolation_fit` learnt, or its file.
+        fitted: What `extrapolation_fit` learnt, its file, or a `.lamp` file that knows its training set (`lamplighter
+            compile --training`): then U of the model's own features takes the place of Q of SOAP.
         every: Look only at each such frame.
         elements, topology, units, timestep, dt: What a trajectory file does not say (`lamplighter extrapolation check
             --help`).
@@ -129,4 +131,11 @@ def _fit(given: StrPath | Answer[Extrapolation] | Extrapolation) -> Extrapolatio
     from lamplighter.observables.extrapolation import Extrapolation
 
     found = given.result if isinstance(given, Answer) else given
-    return found if isinstance(found, Extrapolation) else stored_fit(file_of(found, "fitted"))
+    if isinstance(found, Extrapolation):
+        return found
+    path = file_of(found, "fitted")
+    if path.suffix == COMPILED and path.is_file():
+        from lamplighter.driver.training_statistics import require_training_set
+
+        return require_training_set(path)
+    return stored_fit(path)

@@ -8,6 +8,7 @@ for this kind of processor, made by torch (about a minute). Use the file as any 
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -39,14 +40,26 @@ def compile(  # noqa: A001 (the name of the command)
     head: Annotated[
         str | None, typer.Option(help="Take this head of a model with several; the default is the last.")
     ] = None,
+    training: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn this file of structures, which the model was trained on, so that the compiled model knows "
+            "where it is ignorant: `lamplighter extrapolation check MODEL.lamp RUN`.",
+            metavar="FILE",
+        ),
+    ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
 ) -> None:
     from lamplighter.model_files import recognition
 
     if recognition.is_nequip(models[0]):
+        if training is not None:
+            raise LamplighterError(
+                "--training is for MACE models: what one of NequIP or Allegro knows is not learnt yet"
+            )
         _compile_nequip(models, output, elements, head, trust)
     else:
-        _compile_mace(models, output, elements, head, trust)
+        _compile_mace(models, output, elements, head, training, trust)
 
 
 def _require_trusted(models: list[Path], trust: bool) -> None:
@@ -97,15 +110,33 @@ def _say_written(target: Path) -> None:
     print(f"wrote {target} ({target.stat().st_size / 1024:.0f} KiB)")
 
 
-def _compile_mace(models: list[Path], output: Path | None, elements: str | None, head: str | None, trust: bool) -> None:
+def _compile_mace(
+    models: list[Path],
+    output: Path | None,
+    elements: str | None,
+    head: str | None,
+    training: Path | None,
+    trust: bool,
+) -> None:
     from lamplighter.file_suffixes import COMPILED
     from lamplighter.potentials.native import NotCovered, compile_files
+    from lamplighter.structures.labelled_frames import read_frames
 
     target = _target(output, models[0].with_suffix(COMPILED), COMPILED)
+    frames, dropped = read_frames(training) if training is not None else ([], "")
     _require_trusted(models, trust)
     symbols = elements.replace(",", " ").split() if elements else None
+    learnt = None
     try:
-        agreements = compile_files(models, target, symbols, head)
+        # beside its place until it is whole, with what it is to know
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            made = Path(folder) / target.name
+            agreements = compile_files(models, made, symbols, head)
+            if training is not None:
+                from lamplighter.driver.training_statistics import learn_training_set
+
+                learnt = learn_training_set(made, training, frames)
+            made.replace(target)
     except NotCovered as problem:
         raise LamplighterError(
             f"the native engine does not cover {problem}; run this model with `engine bridge`"
@@ -114,4 +145,10 @@ def _compile_mace(models: list[Path], output: Path | None, elements: str | None,
         raise LamplighterError(f"{target} cannot be written ({problem.strerror})") from problem
     for model, agreement in zip(models, agreements, strict=True):
         print(f"{model}: {agreement}")
+    if learnt is not None:
+        from lamplighter.report.extrapolation_text import format_fit
+
+        if dropped:
+            learnt.notes.append(f"{training}: {dropped}")
+        print(format_fit(learnt))
     _say_written(target)

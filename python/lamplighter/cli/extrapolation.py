@@ -55,7 +55,12 @@ def fit(
 @extrapolation.command()
 def check(
     fitted: Annotated[
-        Path, typer.Argument(help="Training set that was learnt, a file of `extrapolation fit`.", metavar="FILE.npz")
+        Path,
+        typer.Argument(
+            help="Training set that was learnt: a file of `extrapolation fit`, or a model made by `lamplighter compile "
+            "MODEL --training FILE`, which knows its own.",
+            metavar="FILE.npz|MODEL.lamp",
+        ),
     ],
     trajectory: Annotated[
         Path,

@@ -6,10 +6,10 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lamplighter.analysis.extrapolation import COMPONENTS, ElementPca, Threshold, fit_pca, threshold
 from lamplighter.analysis.soap import Soap, SoapParameters
 from lamplighter.arrays import Floats, Integers
-from lamplighter.errors import LamplighterError, TrajectoryError
+from lamplighter.errors import LamplighterError, ModelError, TrajectoryError
 from lamplighter.structures.frame import Frame
 
 FORMAT = 1
@@ -30,25 +30,107 @@ MOST_POINTS = 4000
 """Of each element, that are kept for the map."""
 
 
+class Descriptor(Protocol):
+    """What describes atoms by numbers."""
+
+    def chunks(self, atoms: Atoms) -> Iterator[tuple[Integers, Floats]]:
+        """Places of atoms and their descriptors, some at a time.
+
+        Raises:
+            LamplighterError: atoms that cannot be described.
+        """
+        ...
+
+
+class Measure(Protocol):
+    """What says of descriptors of an element how far they are from the training set."""
+
+    @property
+    def explained(self) -> Floats:
+        """Share of the variance, or of the mean square, along each axis, shape (m,)."""
+        ...
+
+    @property
+    def n_fitted(self) -> int:
+        """Environments that it was made of."""
+        ...
+
+    def residuals(self, descriptors: Floats, /) -> tuple[Floats, Floats]:
+        """The measure of each descriptor, shape (n,), and its coordinates along the first axes, shape (n, k)."""
+        ...
+
+
+class Parameters(Protocol):
+    """What defines a descriptor; as text: a line about it."""
+
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+
+    @property
+    def n_features(self) -> int: ...
+
+    @property
+    def measure(self) -> str:
+        """The letter of the measure: Q of SOAP, U of a model's last layers."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReadoutParameters:
+    """The descriptor is a model's own: the inputs of its last linear layers.
+
+    Attributes:
+        elements: That the model knows.
+        n_features: Inputs of an atom.
+        models: Names of the files that the model was made from; the first is meant.
+        ridge: λ of `analysis.prediction_rigidity`.
+    """
+
+    elements: tuple[str, ...]
+    n_features: int
+    models: str
+    ridge: float
+
+    measure = "U"
+
+    def __str__(self) -> str:
+        return f"inputs of the last layers of {self.models.split()[0]}: {self.n_features} numbers an atom"
+
+
 @dataclass(frozen=True)
 class Extrapolation:
     """What is stored of a training set.
 
     Attributes:
         parameters: Of the descriptors.
-        elements: PCA of each element.
-        thresholds: Q of each element over the training set.
+        elements: PCA of each element; with a model's own descriptors its prediction rigidity, the same for all.
+        thresholds: Q of each element over the training set, or U.
         points: A sample of each element's environments along the components, shape (n, k).
         source: What the training set was, and how the fit was made: file, sha256, frames, atoms, seed, components.
         notes: What was left out.
+        open_descriptor: Makes the descriptor; None: SOAP.
+        largest: The measure of each element's worst atom in the training set, where it is stored.
     """
 
-    parameters: SoapParameters
-    elements: dict[str, ElementPca]
+    parameters: Parameters
+    elements: Mapping[str, Measure]
     thresholds: dict[str, Threshold]
     points: dict[str, Floats]
     source: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    open_descriptor: Callable[[], Descriptor] | None = None
+    largest: Mapping[str, float] = field(default_factory=dict)
+
+    def descriptor(self) -> Descriptor:
+        """What describes atoms as those of the training set were described.
+
+        Raises:
+            LamplighterError: a package or a file that it needs is missing.
+        """
+        if self.open_descriptor is not None:
+            return self.open_descriptor()
+        assert isinstance(self.parameters, SoapParameters)
+        return Soap(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -172,7 +254,7 @@ def fit_training_set(
         soap.parameters,
         fitted,
         {symbol: threshold(np.concatenate(q)) for symbol, q in residuals.items()},
-        {symbol: _thinned(np.concatenate(found), rng) for symbol, found in points.items()},
+        {symbol: thinned(np.concatenate(found), rng) for symbol, found in points.items()},
         source,
         notes,
     )
@@ -193,7 +275,7 @@ def check_frames(
     Raises:
         TrajectoryError: there are no frames, or one cannot be described (it is named).
     """
-    soap = Soap(training.parameters)
+    descriptor = training.descriptor()
     rng = np.random.default_rng(seed)
     index, times, values, beyond = [], [], [], []
     ids: list[Integers] = []
@@ -211,14 +293,14 @@ def check_frames(
         limit = np.empty(len(atoms))
         began = time.perf_counter()
         try:
-            for some, descriptors in soap.chunks(atoms):
-                for symbol, pca in training.elements.items():
+            for some, descriptors in descriptor.chunks(atoms):
+                for symbol, measure in training.elements.items():
                     here = symbols[some] == symbol
                     if here.any():
-                        q[some[here]], inside = pca.residuals(descriptors[here])
+                        q[some[here]], inside = measure.residuals(descriptors[here])
                         limit[some[here]] = training.thresholds[symbol].value
                         points[symbol].append(inside)
-        except TrajectoryError as problem:
+        except (TrajectoryError, ModelError) as problem:
             raise TrajectoryError(f"frame {frame.index} of {path}: {problem}") from None
         seconds += time.perf_counter() - began
         n_atoms += len(atoms)
@@ -231,10 +313,10 @@ def check_frames(
         beyond.append(q > limit)
         for symbol, some_points in points.items():
             if sum(map(len, some_points)) > 4 * MOST_POINTS:
-                points[symbol] = [_thinned(np.concatenate(some_points), rng, 2 * MOST_POINTS)]
+                points[symbol] = [thinned(np.concatenate(some_points), rng, 2 * MOST_POINTS)]
     if not index:
         raise TrajectoryError(f"{path} holds no frames")
-    kept = {symbol: _thinned(np.concatenate(found), rng) for symbol, found in points.items() if found}
+    kept = {symbol: thinned(np.concatenate(found), rng) for symbol, found in points.items() if found}
     return CheckedTrajectory(
         path,
         training,
@@ -272,6 +354,7 @@ def save_extrapolation(path: Path, fitted: Extrapolation) -> None:
     Raises:
         LamplighterError: it cannot be written.
     """
+    assert isinstance(fitted.parameters, SoapParameters)
     about = {
         "format": FORMAT,
         "parameters": asdict(fitted.parameters),
@@ -282,6 +365,7 @@ def save_extrapolation(path: Path, fitted: Extrapolation) -> None:
     }
     arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
     for symbol, pca in fitted.elements.items():
+        assert isinstance(pca, ElementPca)
         arrays |= {
             f"{symbol}/mean": pca.mean,
             f"{symbol}/components": pca.components,
@@ -359,5 +443,6 @@ def _the_rest(
                     residuals[symbol].append(pca.residuals(descriptors[here])[0])
 
 
-def _thinned(points: Floats, rng: np.random.Generator, most: int = MOST_POINTS) -> Floats:
+def thinned(points: Floats, rng: np.random.Generator, most: int = MOST_POINTS) -> Floats:
+    """All rows, or so many of them at random."""
     return points if len(points) <= most else points[rng.choice(len(points), most, replace=False)]

@@ -32,6 +32,7 @@ from lamplighter.potentials.mace_compile import (
     to_bytes,
 )
 from lamplighter.potentials.mace_linear_maps import NotCovered
+from lamplighter.potentials.periodic_images import with_images
 from lamplighter.potentials.requirements import require_head
 
 __all__ = [
@@ -154,15 +155,50 @@ class NativeMace:
         """
         return self.evaluate_members(cluster, 1)[0]
 
-    def evaluate_members(self, cluster: Atoms, members: int | None = None) -> list[Evaluation]:
-        """The same by the first `members` models (None: all of them), in one pass over the pairs."""
-        symbols = cluster.get_chemical_symbols()
+    @property
+    def n_features(self) -> int:
+        """Numbers in the description of an atom: layers × channels."""
+        return int(self._library.lamplighter_mace_features(self._handle))
+
+    def describe(self, atoms: Atoms, member: int = 0) -> np.ndarray:
+        """The scalar node features after each layer, which the readouts see, shape (n, layers × channels).
+
+        Args:
+            atoms: A cluster, or a cell that repeats along any of its vectors.
+            member: Which model of the file, from 0.
+
+        Raises:
+            ModelError: an element that the model was not opened for, atoms that overlap, or no such member.
+        """
+        types = self._types(atoms)
+        x, owner = with_images(atoms.positions, atoms.cell.array, atoms.pbc, self.cutoff)
+        types = np.ascontiguousarray(types[owner])
+        features = np.zeros((len(atoms), self.n_features))
+        message = create_string_buffer(_MESSAGE)
+        if self._library.lamplighter_mace_describe(
+            self._handle,
+            member,
+            len(atoms),
+            len(x),
+            *(a.ctypes.data_as(c_void_p) for a in (x, types, owner, features)),
+            message,
+            _MESSAGE,
+        ):
+            raise ModelError(message.value.decode(errors="replace"))
+        return features
+
+    def _types(self, atoms: Atoms) -> np.ndarray:
+        symbols = atoms.get_chemical_symbols()
         unknown = sorted(set(symbols) - set(self.elements))
         if unknown:
             raise ModelError(f"{self.path} was opened for {' '.join(self.elements)}, not for {' '.join(unknown)}")
-        k, n = members or self.members, len(symbols)
+        return np.array([self.elements.index(symbol) + 1 for symbol in symbols], dtype=np.int32)
+
+    def evaluate_members(self, cluster: Atoms, members: int | None = None) -> list[Evaluation]:
+        """The same by the first `members` models (None: all of them), in one pass over the pairs."""
+        types = self._types(cluster)
+        k, n = members or self.members, len(types)
         x = np.ascontiguousarray(cluster.positions, dtype=np.float64)
-        types = np.array([self.elements.index(symbol) + 1 for symbol in symbols], dtype=np.int32)
         energy, forces, energies, virial = np.zeros(k), np.zeros((k, n, 3)), np.zeros((k, n)), np.zeros((k, 6))
         seconds = c_double()
         message = create_string_buffer(_MESSAGE)
@@ -375,6 +411,9 @@ def _library() -> ctypes.CDLL:
         c_char_p,
         c_int32,
     ]
+    library.lamplighter_mace_features.argtypes = [c_void_p]
+    library.lamplighter_mace_features.restype = c_int32
+    library.lamplighter_mace_describe.argtypes = [c_void_p, *[c_int32] * 3, *[c_void_p] * 4, c_char_p, c_int32]
     library.lamplighter_mace_members.argtypes = [c_void_p]
     library.lamplighter_mace_members.restype = c_int32
     library.lamplighter_mace_close.argtypes = [c_void_p]

@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from lamplighter.errors import LamplighterError
-from lamplighter.observables.extrapolation import CheckedTrajectory, Extrapolation
+from lamplighter.observables.extrapolation import CheckedTrajectory, Extrapolation, ReadoutParameters
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
@@ -27,11 +27,15 @@ _GREYS = LinearSegmentedColormap.from_list("greys", [(0.5, 0.5, 0.5, 0.15), (0.5
 
 def format_fit(fitted: Extrapolation) -> str:
     """The training set, and for each element its PCA and threshold."""
-    p, source = fitted.parameters, fitted.source
+    source = fitted.source
     lines = [
         f"{source['file']}: {source['frames']} frames, {source['atoms']} atoms, sha256 {source['sha256'][:12]}…",
-        f"SOAP: r_cut {p.r_cut:g} Å, n_max {p.n_max}, l_max {p.l_max}, σ {p.sigma:g} Å, elements "
-        f"{' '.join(p.elements)}: {p.n_features} numbers an atom",
+        str(fitted.parameters),
+    ]
+    if isinstance(fitted.parameters, ReadoutParameters):
+        lines += ["threshold: mean + 2 standard deviations of U", "", *_of_readouts(fitted)]
+        return "\n".join([*lines, *(f"Note: {note}" for note in fitted.notes)])
+    lines += [
         f"PCA of {source['components']} components for each element; threshold: mean + 2 standard deviations of Q",
         "",
         "element    atoms  in the PCA  variance explained  mean of Q   threshold   99 % below  flagged",
@@ -45,19 +49,29 @@ def format_fit(fitted: Extrapolation) -> str:
     return "\n".join([*lines, *(f"Note: {note}" for note in fitted.notes)])
 
 
+def _of_readouts(fitted: Extrapolation) -> Iterator[str]:
+    """A line for each element, with its worst atom."""
+    yield "element    atoms  mean of U   threshold   99 % below  largest     flagged"
+    for symbol, limit in fitted.thresholds.items():
+        yield (
+            f"{symbol.ljust(7)}  {limit.n:7d}  {limit.mean:<10.4g}  {limit.value:<10.4g}  {limit.quantile:<10.4g}  "
+            f"{fitted.largest[symbol]:<10.4g}  {100.0 * limit.flagged:.2f} %"
+        )
+
+
 def format_check(result: CheckedTrajectory) -> str:
     """How much is flagged, by element and in the worst frames, against the training set itself."""
     n_atoms = sum(map(len, result.q))
     share = result.share_flagged
     flagged = sum(int(each.sum()) for each in result.flagged)
-    source = result.training.source
+    source, letter = result.training.source, result.training.parameters.measure
     lines = [
         f"{result.path}: {len(result.frames)} frames, {n_atoms} environments, against {source['file']} "
         f"({source['frames']} frames)",
         f"flagged: {100.0 * flagged / n_atoms:.3g} % of the environments; of the training set's own, with these "
         f"elements, {100.0 * result.share_expected:.3g} %",
         "",
-        "element  environments  flagged  training  mean of Q   threshold   largest Q / threshold",
+        f"element  environments  flagged  training  mean of {letter}   threshold   largest {letter} / threshold",
     ]
     for symbol, limit in result.training.thresholds.items():
         here = [symbols == symbol for symbols in result.symbols]
@@ -74,16 +88,31 @@ def format_check(result: CheckedTrajectory) -> str:
         worst = int(np.argmax(relative))
         time = "" if np.isnan(result.times[place]) else f" ({result.times[place]:.6g} ps)"
         lines.append(
-            f"  frame {result.frames[place]}{time}: {100.0 * share[place]:.3g} % flagged, largest Q / threshold "
+            f"  frame {result.frames[place]}{time}: {100.0 * share[place]:.3g} % flagged, largest {letter} / threshold "
             f"{relative[worst]:.3g} at atom {result.ids[place][worst]} ({result.symbols[place][worst]})"
         )
-    lines += ["", f"{result.atoms_per_second:.4g} atoms/s, descriptors included"]
+    lines += [*_beyond_all(result), "", f"{result.atoms_per_second:.4g} atoms/s, descriptors included"]
     return "\n".join([*lines, *(f"Note: {note}" for note in result.notes)])
+
+
+def _beyond_all(result: CheckedTrajectory) -> list[str]:
+    """How many environments are beyond every one of their element in the training set, where that is known."""
+    largest = result.training.largest
+    if not largest:
+        return []
+    beyond = [q > [largest[s] for s in symbols.tolist()] for q, symbols in zip(result.q, result.symbols, strict=True)]
+    frames = int(sum(each.any() for each in beyond))
+    return [
+        "",
+        f"beyond the largest of their element in the training set: {int(sum(each.sum() for each in beyond))} "
+        f"environments, in {frames} of {len(beyond)} frames",
+    ]
 
 
 def fit_as_json(fitted: Extrapolation) -> dict[str, Any]:
     """What `fit --json` prints."""
     return {
+        "measure": fitted.parameters.measure,
         "parameters": fitted.parameters,
         "n_features": fitted.parameters.n_features,
         "source": fitted.source,
@@ -97,6 +126,7 @@ def fit_as_json(fitted: Extrapolation) -> dict[str, Any]:
                 "q_99_percent": fitted.thresholds[symbol].quantile,
                 "flagged": fitted.thresholds[symbol].flagged,
                 "n_atoms": fitted.thresholds[symbol].n,
+                **({"q_largest": fitted.largest[symbol]} if fitted.largest else {}),
             }
             for symbol, pca in fitted.elements.items()
         },
@@ -108,6 +138,7 @@ def check_as_json(result: CheckedTrajectory) -> dict[str, Any]:
     """What `check --json` prints: frame by frame, by element."""
     return {
         "path": result.path,
+        "measure": result.training.parameters.measure,
         "training": result.training.source,
         "n_frames": len(result.frames),
         "n_environments": sum(map(len, result.q)),
@@ -215,7 +246,7 @@ def draw_relative(axis: Axes, result: CheckedTrajectory) -> None:
             label=f"{symbol} largest",
         )
     axis.axhline(1.0, color="0.4", linewidth=0.8)
-    axis.set(xlabel=label, ylabel="Q / threshold", yscale="log")
+    axis.set(xlabel=label, ylabel=f"{result.training.parameters.measure} / threshold", yscale="log")
     axis.legend(fontsize="small", frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
