@@ -117,6 +117,15 @@ def test_transference_depends_on_the_frame_and_conductivity_does_not() -> None:
         assert sum(transference(frame, CHARGES, place) for place in range(3)) == pytest.approx(1.0)
 
 
+def test_what_all_blocks_agree_on_has_no_error() -> None:
+    """Transference of two ions alone, relative to their centre of mass: masses decide, 1/2 each of equal ones."""
+    positions = gas(np.random.default_rng(7))[:, SPECIES != SOLVENT]
+    positions -= positions.mean(axis=1, keepdims=True)
+    motion = collective_motion(positions, SPECIES[SPECIES != SOLVENT], 2, 1.0, PLAN)
+    value, error = motion.estimate(lambda l_ab, own: transference(l_ab, CHARGES[:2], CATION))
+    assert (value, error) == (pytest.approx(0.5), 0.0)
+
+
 def test_few_blocks_carry_no_error_and_none_are_refused() -> None:
     positions = gas(np.random.default_rng(5), 81)
     value, error = collective_motion(positions, SPECIES, 3, 1.0, PLAN).estimate(lambda l_ab, own: float(own.sum()))

@@ -126,6 +126,10 @@ def test_what_is_no_viscosity_says_so(lamplighter: Lamplighter, run: Path, tmp_p
         (folder / "run.yaml").write_text(yaml.safe_dump({"stages": stages}))
         out = lamplighter(command, folder, *BLOCKS)[1]
         assert "Note: the Langevin thermostat acts on each atom, so that motion is slower than in the liquid" in out
+    pressure_tensor(tmp_path / "ions")  # its viscosity would correct what it has no part in
+    out = lamplighter("conductivity", "ions", *BLOCKS)[1]
+    assert "no finite-size correction with the viscosity of this run: the Langevin thermostat takes the momentum" in out
+    assert "in an infinite cell" not in out
     lines = (run / PRESSURE).read_text().splitlines()
     refused = {
         "\n".join([*lines[:1800], *lines[1900:]]): "there is a gap",

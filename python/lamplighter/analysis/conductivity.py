@@ -23,6 +23,9 @@ from lamplighter.analysis.diffusivity import MIN_BLOCKS, BlockPlan, block_displa
 from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import TrajectoryError
 
+_ROUNDING = 1e-9
+"""A relative error below it is that of floating-point numbers."""
+
 
 @dataclass(frozen=True)
 class CollectiveMotion:
@@ -52,7 +55,7 @@ class CollectiveMotion:
         """A number that follows from L and N D, and its standard error.
 
         The value is that of the mean of overlapping blocks; the error comes from leaving out one independent block
-        after the other, and is nan where there are fewer than `MIN_BLOCKS`.
+        after the other, and is nan where there are fewer than `MIN_BLOCKS`, and 0 where all say the same.
 
         Args:
             of: Of L, shape (S, S), and N D, shape (S,).
@@ -68,7 +71,8 @@ class CollectiveMotion:
                 for one, its in zip(self.independent, self.own_independent, strict=True)
             ]
         )
-        return value, math.sqrt((n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum()))
+        error = math.sqrt((n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum()))
+        return value, 0.0 if error < _ROUNDING * abs(value) else error
 
 
 def collective_motion(

@@ -391,8 +391,8 @@ def _infinite(
     """Nernst-Einstein of an infinite cell, where the viscosity is known; `factor` makes mS/cm of Å²/ps."""
     if wanted.viscosity is None:
         notes.append(
-            "conductivity without correlations is that of this finite cell, in which diffusivities are too small: with "
-            "output.pressure_tensor, or --viscosity, it is corrected"
+            "conductivity without correlations is that of this finite cell, in which diffusivities are too small; a "
+            "viscosity corrects it (that of a run with output.pressure_tensor, or --viscosity)"
         )
         return None
     added, uncertain = finite_size(centres, wanted, notes)

@@ -250,6 +250,11 @@ def with_own_viscosity(
     """
     if wanted.viscosity is not None or not wanted.own_viscosity or not (run.folder / PRESSURE).exists():
         return wanted, []
+    if damped_by_langevin(run, record.index, ""):
+        return wanted, [
+            "no finite-size correction with the viscosity of this run: the Langevin thermostat takes the momentum that "
+            "would flow through the images of the cell"
+        ]
     try:
         own = viscosity_of_run(run, str(record.index), wanted.discard).viscosity
     except LamplighterError as problem:

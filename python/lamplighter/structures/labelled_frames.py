@@ -91,7 +91,7 @@ def read_frames(path: Path) -> tuple[list[Atoms], str]:
         TrajectoryError: the file is missing or empty, or cannot be read.
     """
     if not path.is_file():
-        raise TrajectoryError(f"{path} does not exist")
+        raise TrajectoryError(f"{path} is a folder, no file of frames" if path.is_dir() else f"{path} does not exist")
     if path.stat().st_size == 0:
         raise TrajectoryError(f"{path} is empty")
     xyz = XyzFile(path)
