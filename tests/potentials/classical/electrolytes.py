@@ -27,6 +27,13 @@ SMILES = {
     "Li": "[Li+]",
     "PF6": "F[P-](F)(F)(F)(F)F",
     "water": "O",
+    "Na": "[Na+]",
+    "Cl": "[Cl-]",
+    "TFSI": "O=S(=O)([N-]S(=O)(=O)C(F)(F)F)C(F)(F)F",
+    "FSI": "O=S(=O)(F)[N-]S(=O)(=O)F",
+    "BF4": "F[B-](F)(F)F",
+    "EMIM": "Cn1cc[n+](CC)c1",
+    "BMIM": "Cn1cc[n+](CCCC)c1",
 }
 
 
@@ -66,7 +73,8 @@ def kind(name: str) -> Kind:
         positions = np.zeros((1, 3))
     else:
         AllChem.EmbedMolecule(molecule, randomSeed=1)
-        AllChem.MMFFOptimizeMolecule(molecule)
+        if AllChem.MMFFHasAllMoleculeParams(molecule):
+            AllChem.MMFFOptimizeMolecule(molecule)
         positions = molecule.GetConformer().GetPositions()
     return Kind(component, positions - positions.mean(axis=0))
 

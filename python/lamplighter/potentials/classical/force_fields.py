@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from lamplighter.potentials.classical import ionic_liquids
 from lamplighter.potentials.classical.atom_types import TypingRule
 from lamplighter.potentials.classical.moltemplate_file import Kind, angle_of_gaff, file_named
 
@@ -64,6 +65,8 @@ class WaterModel:
 
 # Berendsen et al. give (A/r)⁶ and (B/r)¹² with A = 0.37122, B = 0.3428 nm (kJ/mol)^(1/6, 1/12).
 _SPCE_A, _SPCE_B = 3.7122, 3.428
+# Jorgensen et al. give A (kcal Å¹²/mol) and C (kcal Å⁶/mol) of A/r¹² − C/r⁶.
+_TIP3P_A, _TIP3P_C = 582.0e3, 595.0
 
 WATER_MODELS = {
     each.name: each
@@ -80,8 +83,8 @@ WATER_MODELS = {
         WaterModel(
             "tip3p",
             -0.834,
-            0.1521,
-            3.1507,
+            0.25 * _TIP3P_C**2 / _TIP3P_A,
+            (_TIP3P_A / _TIP3P_C) ** (1.0 / 6.0),
             0.9572,
             104.52,
             "W. L. Jorgensen et al., J. Chem. Phys. 79, 926 (1983)",
@@ -125,6 +128,7 @@ OPLS_AA_RULES = (
     TypingRule("[Cl-X0]", "401"),
     TypingRule("[Br-X0]", "402"),
     TypingRule("[I-X0]", "403"),
+    *ionic_liquids.RULES,
 )
 
 OCTAHEDRAL = frozenset({"785"})

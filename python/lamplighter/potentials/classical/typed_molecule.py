@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from lamplighter.errors import ConfigError
+from lamplighter.potentials.classical import ionic_liquids
 from lamplighter.potentials.classical.atom_types import TypingRule, molecule_of, types_of
 from lamplighter.potentials.classical.force_fields import (
     FORCE_FIELDS,
@@ -100,7 +101,10 @@ def typed_molecule(
         return _water(molecule, name, elements, pairs, water)
     tables = read(file_named(chosen.file))
     names = types_of(molecule, chosen.rules, name, chosen.title)
-    types = tuple(tables.atoms[each] for each in names)
+    ionic = [each in ionic_liquids.TYPES for each in names]
+    types = tuple(
+        ionic_liquids.row(each) if is_ionic else tables.atoms[each] for each, is_ionic in zip(names, ionic, strict=True)
+    )
     total = sum(each.charge for each in types)
     if abs(total - charge) > NEUTRAL_E:
         raise ConfigError(
@@ -109,7 +113,10 @@ def typed_molecule(
             "together in one molecule"
         )
     scale = charge_scale if charge != 0 else 1.0
-    terms, borrowed = _terms(chosen, tables, types, pairs, name)
+    if all(ionic):
+        terms, borrowed = _terms_of_ionic_liquid(types, pairs, name)
+    else:
+        terms, borrowed = _terms(chosen, tables, types, pairs, name)
     ions = [ION_SOURCES[each] for each in names if each in ION_SOURCES]
     return TypedMolecule(
         name=name,
@@ -153,6 +160,26 @@ def _terms(
                     f"for its atoms {' '.join(str(atom + 1) for atom in atoms)}"
                 )
     return terms, list(dict.fromkeys(sources))
+
+
+def _terms_of_ionic_liquid(
+    types: Sequence[AtomRow], pairs: Sequence[tuple[int, int]], name: str
+) -> tuple[dict[Kind, list[tuple[Atoms, Coefficients]]], list[str]]:
+    """Bonded terms of an ion of `ionic_liquids`, and the sources of its numbers."""
+    terms: dict[Kind, list[tuple[Atoms, Coefficients]]] = {}
+    for kind, places in places_of_terms(len(types), pairs).items():
+        found = terms.setdefault(kind, [])
+        for atoms in places:
+            classes = [types[atom].full_name for atom in atoms]
+            given = ionic_liquids.term(kind, atoms, classes)
+            if given is not None:
+                found.append(given)
+            elif kind != "improper":
+                raise ConfigError(
+                    f"potential.classical: CL&P has no {kind} {'-'.join(classes)} here, which {name} needs for its "
+                    f"atoms {' '.join(str(atom + 1) for atom in atoms)}"
+                )
+    return terms, list(dict.fromkeys(each.description for each in types))
 
 
 def places_of_terms(n_atoms: int, pairs: Sequence[tuple[int, int]]) -> dict[Kind, list[Atoms]]:
