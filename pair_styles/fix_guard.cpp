@@ -268,32 +268,32 @@ double FixGuard::compute_vector(int k)
 
 double FixGuard::memory_usage()
 {
-  return bonds_.memory_usage() + evidence_.memory_usage();
+  return bonds_.of_atoms().memory_usage() + evidence_.memory_usage();
 }
 
 void FixGuard::grow_arrays(int nmax)
 {
-  bonds_.grow_arrays(nmax);
+  bonds_.of_atoms().grow_arrays(nmax);
 }
 
 void FixGuard::copy_arrays(int i, int j, int)
 {
-  bonds_.copy_arrays(i, j);
+  bonds_.of_atoms().copy_arrays(i, j);
 }
 
 void FixGuard::set_arrays(int i)
 {
-  bonds_.set_arrays(i);
+  bonds_.of_atoms().set_arrays(i);
 }
 
 int FixGuard::pack_exchange(int i, double *buf)
 {
-  return bonds_.pack_exchange(i, buf);
+  return bonds_.of_atoms().pack_exchange(i, buf);
 }
 
 int FixGuard::unpack_exchange(int nlocal, double *buf)
 {
-  return bonds_.unpack_exchange(nlocal, buf);
+  return bonds_.of_atoms().unpack_exchange(nlocal, buf);
 }
 
 int FixGuard::pack_restart(int i, double *buf)
@@ -313,12 +313,12 @@ void FixGuard::unpack_restart(int nlocal, int nth)
 
 int FixGuard::size_restart(int i)
 {
-  return bonds_.size_restart(i);
+  return bonds_.of_atoms().size_restart(i);
 }
 
 int FixGuard::maxsize_restart()
 {
-  return bonds_.maxsize_restart();
+  return bonds_.of_atoms().maxsize_restart();
 }
 
 void FixGuard::write_restart(FILE *file)
@@ -347,10 +347,10 @@ void FixGuard::restart(char *buf)
 
 int FixGuard::pack_forward_comm(int n, int *sendlist, double *buf, int, int *)
 {
-  return bonds_.pack_forward_comm(n, sendlist, buf);
+  return bonds_.of_atoms().pack_forward_comm(n, sendlist, buf);
 }
 
 void FixGuard::unpack_forward_comm(int n, int first, double *buf)
 {
-  bonds_.unpack_forward_comm(n, first, buf);
+  bonds_.of_atoms().unpack_forward_comm(n, first, buf);
 }

@@ -2,7 +2,9 @@
 #ifndef LAMPLIGHTER_GUARD_BONDS_H
 #define LAMPLIGHTER_GUARD_BONDS_H
 
-#include "bond_words.h"
+#include "bond_finder.h"
+#include "bond_references.h"
+#include "bonds_of_atoms.h"
 #include "pointers.h"
 
 #include <functional>
@@ -20,14 +22,12 @@ struct LongBond {
   tagint atom, partner;
 };
 
-/* The bonds that fix guard watches: found once, kept by the atom of the lower ID with a reference
-   length each, moved with their atoms. */
+/* The bonds that fix guard watches: found once, and measured at each check. */
 class GuardBonds : protected Pointers {
  public:
-  /* `fix`: whose communication and atom callbacks are those below; `numbers`: the atomic number of
-     each type, from 1, which are known by the time bonds are found. */
+  /* `numbers`: the atomic number of each type, from 1, which are known by the time bonds are found.
+   */
   GuardBonds(class LAMMPS *, class Fix *fix, const std::vector<int> &numbers);
-  ~GuardBonds() override;
 
   /* Takes the values of `bonds`, `reference`, `tolerance`, `ions`, `bonded`, `unbonded` or `list`;
      false: the keyword is none of these. */
@@ -36,7 +36,7 @@ class GuardBonds : protected Pointers {
   const std::string &list_file() const { return list_file_; }
 
   void init();    // asks for a neighbour list where one is needed
-  void set_list(class NeighList *list) { list_ = list; }
+  void set_list(class NeighList *list) { finder_.set_list(list); }
 
   bool known() const { return known_; }
   void set_known(bool known) { known_ = known; }    // by a restart file
@@ -53,41 +53,15 @@ class GuardBonds : protected Pointers {
   /* Bonds of this rank for which `is_long(length, reference)`. */
   std::vector<LongBond> longer(const std::function<bool(double, double)> &is_long) const;
 
-  // what LAMMPS asks the fix for
-  double memory_usage() const;
-  void grow_arrays(int nmax);
-  void copy_arrays(int i, int j);
-  void set_arrays(int i) { nbonds_[i] = 0; }
-  int pack_exchange(int i, double *buf) const;
-  int unpack_exchange(int nlocal, const double *buf);
-  int size_restart(int i) const { return 2 * nbonds_[i] + 2; }
-  int maxsize_restart() const { return 2 * most_bonds_ + 2; }
-  int pack_forward_comm(int n, const int *sendlist, double *buf) const;
-  void unpack_forward_comm(int n, int first, const double *buf);
+  BondsOfAtoms &of_atoms() { return bonds_; }
 
  private:
-  enum class Reference { MEAN, INITIAL, FROM_FILE };
-  enum class Source { GEOMETRY, TOPOLOGY, FROM_FILE };
-
   class Fix *fix_;
-  const std::vector<int> &numbers_;
-
-  // what was asked for
-  Reference reference_;
-  Source source_;
-  double tolerance_;
-  bool ions_apart_;    // metal ions are not bonded to molecules
-  lamplighter::BondWords bonded_, unbonded_;
-  std::string reference_file_, bonds_file_, list_file_;
-
-  // of each atom: IDs of its partners and reference lengths
-  int most_bonds_;
-  int *nbonds_;
-  tagint **partner_;
-  double **length_;
+  BondsOfAtoms bonds_;
+  BondFinder finder_;
+  BondReferences references_;
   bool known_;
-  double *forwarded_;    // what ghosts are told of their atoms
-  class NeighList *list_;
+  std::string list_file_;
 
   struct Row {
     int i, j;
@@ -96,25 +70,6 @@ class GuardBonds : protected Pointers {
   std::vector<Row> rows_;    // of this rank, until the next neighbour list
   bool out_of_sight_;        // of this rank, farther than any limit
 
-  void read_words(const std::string &key, CommandWords &, lamplighter::BondWords &) const;
-  void widen();
-  void add(int i, tagint other, double r);
-  void add_at_present_length(int i, tagint other);
-  double present_length(int i, int bond) const;
-
-  void find_by_geometry();
-  double longest_contact(int i, int j) const;
-  bool in_contact(int i, int j) const;
-  bool through_donor(int i, int j, const std::vector<double> &flags) const;
-  std::vector<double> flags_of_atoms();
-  bool is_bond(int i, int j, const std::vector<double> &flags) const;
-  void add_named_atoms();
-  void find_in_topology();
-  void read_file();
-  void take_bonds(const std::vector<double> &part);
-
-  void set_mean_lengths();
-  void set_lengths_from_file();
   void require_sight(const std::function<double(double)> &longest_watched) const;
   void write_list() const;
 };
