@@ -4,6 +4,7 @@
 
 #include "broken_structure.h"
 #include "file_name.h"
+#include "native/open_model.h"
 #include "stop_all.h"
 
 #include "atom.h"
@@ -248,8 +249,7 @@ void PairLamplighter::open_native(const std::string &file)
 {
   std::string problem;
   try {
-    native_ = lamplighter::MaceEvaluator::open(file, requested_.elements_of_types,
-                                               requested_.dtype);
+    native_ = lamplighter::open_model(file, requested_.elements_of_types, requested_.dtype);
     cutoff_ = native_->cutoff();
   } catch (const std::exception &caught) {
     problem = caught.what();

@@ -10,7 +10,7 @@ PairStyle(lamplighter,PairLamplighter);
 
 #include "bridged_models.h"
 #include "named_elements.h"
-#include "native/mace_evaluator.h"
+#include "native/native_evaluator.h"
 #include "pair_of_members.h"
 
 #include <memory>
@@ -34,7 +34,7 @@ class PairLamplighter : public PairOfMembers {
 
  private:
   RequestedModels requested_;
-  std::unique_ptr<lamplighter::MaceEvaluator> native_;    // or else
+  std::unique_ptr<lamplighter::NativeEvaluator> native_;    // or else
   BridgedModels bridged_;
   double cutoff_;          // the longest of the models
   double energy_scale_;    // eV to the energy unit of the run

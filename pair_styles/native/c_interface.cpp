@@ -2,7 +2,7 @@
 
 #include "c_interface.h"
 
-#include "mace_evaluator.h"
+#include "open_model.h"
 #include "radial_table.h"
 
 #include <cmath>
@@ -43,8 +43,8 @@ double processor_time()
 }
 
 /* The first `n` of `rows` atoms; the others are images of these, `owner` says of which. */
-double evaluate(MaceEvaluator &evaluator, int first, int nmembers, int n, int rows, const double *x,
-                const int32_t *type, const int32_t *owner, Results *results)
+double evaluate(NativeEvaluator &evaluator, int first, int nmembers, int n, int rows,
+                const double *x, const int32_t *type, const int32_t *owner, Results *results)
 {
   const double cutsq = evaluator.cutoff() * evaluator.cutoff();
   std::vector<std::vector<int>> near(n);
@@ -89,7 +89,7 @@ int lamplighter_mace_open(const char *path, int32_t nelements, const char *const
 {
   return guarded(message, size, [&] {
     std::vector<std::string> symbols(elements, elements + nelements);
-    auto opened = MaceEvaluator::open(path, symbols, dtype, intervals);
+    auto opened = open_model(path, symbols, dtype, intervals);
     *cutoff = opened->cutoff();
     *evaluator = opened.release();
   });
@@ -98,7 +98,7 @@ int lamplighter_mace_open(const char *path, int32_t nelements, const char *const
 void lamplighter_mace_summary(void *evaluator, char *text, int32_t size)
 {
   if (size > 0)
-    snprintf(text, (size_t) size, "%s", ((MaceEvaluator *) evaluator)->summary().c_str());
+    snprintf(text, (size_t) size, "%s", ((NativeEvaluator *) evaluator)->summary().c_str());
 }
 
 int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, const double *x,
@@ -106,9 +106,9 @@ int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, cons
                               double *virial, double *seconds, char *message, int32_t size)
 {
   return guarded(message, size, [&] {
-    MaceEvaluator &mace = *(MaceEvaluator *) evaluator;
-    if (nmembers < 1 || nmembers > mace.members() || n < 0)
-      throw std::runtime_error("There are " + std::to_string(mace.members()) + " models, not " +
+    NativeEvaluator &model = *(NativeEvaluator *) evaluator;
+    if (nmembers < 1 || nmembers > model.members() || n < 0)
+      throw std::runtime_error("There are " + std::to_string(model.members()) + " models, not " +
                                std::to_string(nmembers));
     memset(f, 0, 3 * sizeof(double) * n * nmembers);
     memset(eatoms, 0, sizeof(double) * n * nmembers);
@@ -119,7 +119,7 @@ int lamplighter_mace_evaluate(void *evaluator, int32_t nmembers, int32_t n, cons
           {0.0, f + 3 * (size_t) k * n, eatoms + (size_t) k * n, virial + 6 * k, nullptr});
     std::vector<int32_t> owner(n);
     std::iota(owner.begin(), owner.end(), 0);
-    *seconds = evaluate(mace, 0, nmembers, n, n, x, type, owner.data(), results.data());
+    *seconds = evaluate(model, 0, nmembers, n, n, x, type, owner.data(), results.data());
     for (int k = 0; k < nmembers; k++) energy[k] = results[k].energy;
   });
 }
@@ -129,9 +129,9 @@ int lamplighter_mace_describe(void *evaluator, int32_t member, int32_t n, int32_
                               double *features, char *message, int32_t size)
 {
   return guarded(message, size, [&] {
-    MaceEvaluator &mace = *(MaceEvaluator *) evaluator;
-    if (member < 0 || member >= mace.members())
-      throw std::runtime_error("There are " + std::to_string(mace.members()) +
+    NativeEvaluator &model = *(NativeEvaluator *) evaluator;
+    if (member < 0 || member >= model.members())
+      throw std::runtime_error("There are " + std::to_string(model.members()) +
                                " models, and the one asked for is number " +
                                std::to_string(member + 1));
     if (n < 0 || rows < n) throw std::runtime_error("There are fewer rows than atoms");
@@ -140,21 +140,21 @@ int lamplighter_mace_describe(void *evaluator, int32_t member, int32_t n, int32_
         throw std::runtime_error("Row " + std::to_string(j) + " is an image of no atom");
     std::vector<double> forces(3 * (size_t) rows);
     Results results{0.0, forces.data(), nullptr, nullptr, nullptr, features};
-    evaluate(mace, member, 1, n, rows, x, type, owner, &results);
+    evaluate(model, member, 1, n, rows, x, type, owner, &results);
   });
 }
 
 int32_t lamplighter_mace_features(void *evaluator)
 {
-  return ((MaceEvaluator *) evaluator)->features();
+  return ((NativeEvaluator *) evaluator)->features();
 }
 
 int32_t lamplighter_mace_members(void *evaluator)
 {
-  return ((MaceEvaluator *) evaluator)->members();
+  return ((NativeEvaluator *) evaluator)->members();
 }
 
 void lamplighter_mace_close(void *evaluator)
 {
-  delete (MaceEvaluator *) evaluator;
+  delete (NativeEvaluator *) evaluator;
 }

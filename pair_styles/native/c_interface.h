@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The native MACE evaluator without LAMMPS: one cluster of atoms in vacuum at a time. It serves to
+/* The native evaluator without LAMMPS: one cluster of atoms in vacuum at a time. It serves to
    check a compiled model where it was made, and tests. Every function returns 0, or 1 after it
    wrote the reason to `message` (at most `size` bytes). Units: eV and Angstrom. */
 

@@ -58,7 +58,7 @@ struct Block {
   int i[BLOCK], species[BLOCK];
 };
 
-template <class T> class Evaluator : public MaceEvaluator {
+template <class T> class Evaluator : public NativeEvaluator {
  public:
   Evaluator(const Kernels<T> &, const char *simd, PreparedMace<T>);
   double cutoff() const override { return cutoff_; }
@@ -888,8 +888,8 @@ template <class T> double Evaluator<T>::memory() const
 }
 
 template <class T>
-std::unique_ptr<MaceEvaluator> open_as(const std::string &path, const std::vector<Mace> &members,
-                                       const std::vector<std::string> &elements, int intervals)
+std::unique_ptr<NativeEvaluator> open_as(const std::string &path, const std::vector<Mace> &members,
+                                         const std::vector<std::string> &elements, int intervals)
 {
   const char *simd = "";
   const Kernels<T> &kernels = best_kernels<T>(&simd);
@@ -899,9 +899,9 @@ std::unique_ptr<MaceEvaluator> open_as(const std::string &path, const std::vecto
 
 }    // namespace
 
-std::unique_ptr<MaceEvaluator> MaceEvaluator::open(const std::string &path,
-                                                   const std::vector<std::string> &elements,
-                                                   const std::string &dtype, int intervals)
+std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const std::string &path,
+                                                        const std::vector<std::string> &elements,
+                                                        const std::string &dtype, int intervals)
 {
   const std::vector<Mace> members = read_mace(path);
   if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))

@@ -2,8 +2,8 @@
 
 #include "mace_prepared.h"
 
-#include "../elements.h"
 #include "radial_table.h"
+#include "species.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,43 +17,6 @@ namespace {
 constexpr double TOLERANCE = 5e-10, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
-
-template <class T>
-void pad_matrix(Array<T> &to, size_t at, const double *from, int nin_blocks, int nin, int nout,
-                bool transposed)
-{
-  const int in_padded = padded(nin), out_padded = padded(nout);
-  for (int b = 0; b < nin_blocks; b++)
-    for (int k = 0; k < nin; k++)
-      for (int n = 0; n < nout; n++) {
-        const T value = (T) from[((size_t) b * nin + k) * nout + n];
-        const size_t row = (size_t) b * in_padded + k;
-        if (transposed)
-          to[at + (size_t) n * nin_blocks * in_padded + row] = value;
-        else
-          to[at + row * out_padded + n] = value;
-      }
-}
-
-}    // namespace
-
-template <class T>
-void Matrix<T>::set(const std::vector<double> &values, int nspecies, int blocks, int in, int out)
-{
-  nin = blocks * padded(in);
-  nout = padded(out);
-  size = (size_t) nin * nout;
-  per_species = nspecies > 1;
-  forward.resize(size * nspecies);
-  backward.resize(size * nspecies);
-  for (int s = 0; s < nspecies; s++) {
-    const double *from = values.data() + (size_t) s * blocks * in * out;
-    pad_matrix(forward, s * size, from, blocks, in, out, false);
-    pad_matrix(backward, s * size, from, blocks, in, out, true);
-  }
-}
-
-namespace {
 
 /* The polynomial of component m of a contraction. */
 template <class T>
@@ -156,34 +119,6 @@ int choose_intervals(const Mace &mace, double tolerance)
     if (worst < tolerance) return n;
   }
   return MOST_INTERVALS;
-}
-
-/* Which species of the model are used, in the order of the first type that is of them, and
-   the species of each type, from 1. */
-std::vector<int> choose_species(const std::string &path, const Mace &mace,
-                                const std::vector<std::string> &elements,
-                                std::vector<int> &species_of_type)
-{
-  std::vector<int> wanted;
-  species_of_type.push_back(-1);
-  for (const std::string &symbol : elements) {
-    const int z = atomic_number(symbol);
-    const auto found = std::find(mace.numbers.begin(), mace.numbers.end(), z);
-    if (z == 0 || found == mace.numbers.end()) {
-      std::string known;
-      for (const int number : mace.numbers) known += std::string(" ") + element_symbol(number);
-      throw std::runtime_error("Model file " + path + " does not know the element '" + symbol +
-                               "': it was made for" + known);
-    }
-    const int s = (int) (found - mace.numbers.begin());
-    auto mine = std::find(wanted.begin(), wanted.end(), s);
-    if (mine == wanted.end()) {
-      wanted.push_back(s);
-      mine = wanted.end() - 1;
-    }
-    species_of_type.push_back((int) (mine - wanted.begin()));
-  }
-  return wanted;
 }
 
 /* A table in the order of the kernels, its density function aside. */
@@ -367,7 +302,8 @@ PreparedMace<T> lamplighter::prepare(const std::string &path, const std::vector<
   model.intervals = intervals;
   model.table_error = 0.0;
   model.repulsion = members[0].repulsion;
-  const std::vector<int> wanted = choose_species(path, members[0], elements, model.species_of_type);
+  const std::vector<int> wanted = choose_species(path, members[0].numbers, elements,
+                                                 model.species_of_type);
   std::vector<Mace> used;
   for (const Mace &mace : members) used.push_back(with_species(mace, wanted));
   model.numbers = used[0].numbers;

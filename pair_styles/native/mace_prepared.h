@@ -4,79 +4,13 @@
 
 #include "kernels.h"
 #include "mace_parameters.h"
+#include "padded_arrays.h"
 
 #include <cstddef>
-#include <cstring>
-#include <new>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace lamplighter {
-
-/* Numbers aligned for vector loads. */
-template <class T> class Array {
- public:
-  Array() : data_(nullptr), size_(0) {}
-  Array(const Array &) = delete;
-  Array(Array &&other) noexcept : data_(other.data_), size_(other.size_)
-  {
-    other.data_ = nullptr;
-    other.size_ = 0;
-  }
-  Array &operator=(Array &&other) noexcept
-  {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  Array &operator=(const Array &) = delete;
-  ~Array() { release(); }
-
-  void resize(size_t size)
-  {
-    if (size <= size_) return;
-    release();
-    data_ = (T *) ::operator new(size * sizeof(T), std::align_val_t(ALIGNMENT));
-    size_ = size;
-    memset((void *) data_, 0, size * sizeof(T));
-  }
-  T *data() { return data_; }
-  const T *data() const { return data_; }
-  size_t size() const { return size_; }
-  T &operator[](size_t k) { return data_[k]; }
-  const T &operator[](size_t k) const { return data_[k]; }
-
- private:
-  T *data_;
-  size_t size_;
-  void release()
-  {
-    if (data_) ::operator delete(data_, std::align_val_t(ALIGNMENT));
-    data_ = nullptr;
-  }
-};
-
-/* Channels in arrays that kernels read: a whole number of groups. */
-inline int padded(int channels)
-{
-  return (channels + GROUP - 1) / GROUP * GROUP;
-}
-
-/* A linear layer and its transpose, for every species or for all. */
-template <class T> struct Matrix {
-  int nin, nout;    // padded
-  size_t size;
-  bool per_species;
-  Array<T> forward, backward;
-
-  void set(const std::vector<double> &values, int nspecies, int blocks, int in, int out);
-  const T *matrix(int species) const { return forward.data() + (per_species ? species * size : 0); }
-  const T *transpose(int species) const
-  {
-    return backward.data() + (per_species ? species * size : 0);
-  }
-};
 
 /* One component of a symmetric contraction as a polynomial with a coefficient for every species and
    channel. */

@@ -2,6 +2,9 @@
 
 #include "radial_table.h"
 
+#include "jet.h"
+#include "quintic_spline.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -9,69 +12,6 @@
 using namespace lamplighter;
 
 namespace {
-
-/* A number with its first and second derivative with respect to the distance. */
-struct Jet {
-  double v, d, c;
-};
-
-Jet operator+(const Jet &a, const Jet &b)
-{
-  return {a.v + b.v, a.d + b.d, a.c + b.c};
-}
-Jet operator*(const Jet &a, const Jet &b)
-{
-  return {a.v * b.v, a.d * b.v + a.v * b.d, a.c * b.v + 2.0 * a.d * b.d + a.v * b.c};
-}
-Jet operator*(double a, const Jet &b)
-{
-  return {a * b.v, a * b.d, a * b.c};
-}
-Jet operator+(double a, const Jet &b)
-{
-  return {a + b.v, b.d, b.c};
-}
-
-/* f(a), given f and its derivatives at a.v. */
-Jet chain(const Jet &a, double f, double slope, double curvature)
-{
-  return {f, slope * a.d, curvature * a.d * a.d + slope * a.c};
-}
-Jet reciprocal(const Jet &a)
-{
-  const double f = 1.0 / a.v;
-  return chain(a, f, -f * f, 2.0 * f * f * f);
-}
-Jet power(const Jet &a, double p)
-{
-  const double f = std::pow(a.v, p);
-  return chain(a, f, p * f / a.v, p * (p - 1.0) * f / (a.v * a.v));
-}
-Jet exponential(const Jet &a)
-{
-  const double f = std::exp(a.v);
-  return chain(a, f, f, f);
-}
-Jet hyperbolic_tangent(const Jet &a)
-{
-  const double f = std::tanh(a.v), slope = 1.0 - f * f;
-  return chain(a, f, slope, -2.0 * f * slope);
-}
-Jet silu(const Jet &a)
-{
-  const double s = 1.0 / (1.0 + std::exp(-a.v)), ds = s * (1.0 - s);
-  return chain(a, a.v * s, s + a.v * ds, 2.0 * ds + a.v * ds * (1.0 - 2.0 * s));
-}
-
-/* 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), x = r / r_max */
-Jet envelope(const Jet &r, double r_max, int p)
-{
-  if (r.v >= r_max) return {0.0, 0.0, 0.0};
-  const Jet x = (1.0 / r_max) * r;
-  const Jet xp = power(x, p);
-  return 1.0 +
-      xp * (-0.5 * (p + 1.0) * (p + 2.0) + (p * (p + 2.0)) * x + (-0.5 * p * (p + 1.0)) * x * x);
-}
 
 /* Agnesi: (1 + a x^q / (1 + x^(q-p)))^-1, x = r / mean covalent radius.
    Soft: p0 + (r - p0) (1 + tanh(alpha (r - m) / (p1 - p0))) / 2, p0 and p1 three and four quarters
@@ -152,82 +92,12 @@ void RadialFunction::evaluate(double distance, double *value, double *slope,
   }
 }
 
-namespace {
-
-constexpr int BAND = 4;    // coefficients beside the diagonal, before rows are exchanged
-
-/* Solves a banded system for all columns of `right`, [n][columns], in place. Row i of the matrix
-   holds its coefficients of unknowns i - BAND to i + 2 BAND. Gaussian elimination with row
-   exchanges. */
-class BandedSystem {
- public:
-  explicit BandedSystem(int n) : n_(n), rows_((size_t) n * WIDTH, 0.0) {}
-  double &operator()(int row, int column)
-  {
-    return rows_[(size_t) row * WIDTH + column - row + BAND];
-  }
-  void solve(std::vector<double> &right, int columns)
-  {
-    for (int i = 0; i < n_; i++) {
-      bring_pivot(right, columns, i);
-      for (int k = i + 1; k <= std::min(i + BAND, n_ - 1); k++) {
-        const double factor = (*this)(k, i) / (*this)(i, i);
-        if (factor == 0.0) continue;
-        for (int j = i; j <= last(i); j++) (*this)(k, j) -= factor * (*this)(i, j);
-        for (int c = 0; c < columns; c++)
-          right[(size_t) k * columns + c] -= factor * right[(size_t) i * columns + c];
-      }
-    }
-    for (int i = n_ - 1; i >= 0; i--) {
-      for (int j = i + 1; j <= last(i); j++)
-        for (int c = 0; c < columns; c++)
-          right[(size_t) i * columns + c] -= (*this)(i, j) * right[(size_t) j * columns + c];
-      for (int c = 0; c < columns; c++) right[(size_t) i * columns + c] /= (*this)(i, i);
-    }
-  }
-
- private:
-  static constexpr int WIDTH = 3 * BAND + 1;
-  int n_;
-  std::vector<double> rows_;
-
-  int last(int row) const { return std::min(row + 2 * BAND, n_ - 1); }
-  void bring_pivot(std::vector<double> &right, int columns, int i)
-  {
-    int best = i;
-    for (int k = i + 1; k <= std::min(i + BAND, n_ - 1); k++)
-      if (std::fabs((*this)(k, i)) > std::fabs((*this)(best, i))) best = k;
-    if (best == i) return;
-    for (int j = i; j <= last(i); j++) std::swap((*this)(i, j), (*this)(best, j));
-    std::swap_ranges(right.begin() + (std::ptrdiff_t) i * columns,
-                     right.begin() + (std::ptrdiff_t) (i + 1) * columns,
-                     right.begin() + (std::ptrdiff_t) best * columns);
-  }
-};
-
-}    // namespace
-
-/* At a node, five coefficients give value (1 26 66 26 1) / 120, slope (-1 -10 0 10 1) / 24 and
-   curvature (1 2 -6 2 1) / 6 in units of the spacing. Values at all nodes, and slope and curvature
-   at both ends, determine the spline. */
 RadialTable::RadialTable(const RadialFunction &function, double cutoff, int n) :
     intervals(n), width(function.width()), start(SHORTEST_DISTANCE),
     spacing((cutoff - SHORTEST_DISTANCE) / n), coefficients((size_t) (n + 5) * function.width())
 {
-  const double value[5] = {1.0 / 120.0, 26.0 / 120.0, 66.0 / 120.0, 26.0 / 120.0, 1.0 / 120.0};
-  const double slope[5] = {-1.0 / 24.0, -10.0 / 24.0, 0.0, 10.0 / 24.0, 1.0 / 24.0};
-  const double curvature[5] = {1.0 / 6.0, 2.0 / 6.0, -1.0, 2.0 / 6.0, 1.0 / 6.0};
-  BandedSystem system(n + 5);
   std::vector<double> ignored(2 * (size_t) width);
   const auto right = [&](int row) { return &coefficients[(size_t) row * width]; };
-  for (int c = 0; c < 5; c++) {
-    system(0, c) = value[c];
-    system(1, c) = slope[c];
-    system(2, c) = curvature[c];
-    for (int k = 1; k <= n; k++) system(k + 2, k + c) = value[c];
-    system(n + 3, n + c) = slope[c];
-    system(n + 4, n + c) = curvature[c];
-  }
   // at the cutoff all functions end with zero value, slope and curvature
   function.evaluate(start, right(0), right(1), right(2));
   for (int c = 0; c < width; c++) {
@@ -236,7 +106,7 @@ RadialTable::RadialTable(const RadialFunction &function, double cutoff, int n) :
   }
   for (int k = 1; k < n; k++)
     function.evaluate(start + k * spacing, right(k + 2), ignored.data(), ignored.data() + width);
-  system.solve(coefficients, width);
+  solve_quintic_spline(n, width, coefficients);
 }
 
 double RadialTable::error(const RadialFunction &function, double from) const

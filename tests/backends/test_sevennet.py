@@ -94,3 +94,87 @@ def test_pairs_beyond_the_cutoff_change_nothing() -> None:
     assert beyond.npairs > within.npairs
     assert beyond.energy == pytest.approx(within.energy, abs=1e-9)
     np.testing.assert_allclose(forces_of(beyond), forces_of(within), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "modality"), [("SevenNet_0__11Jul2024", None), ("SevenNet_MF_0", "PBE"), ("SevenNet_MF_0", "R2SCAN")]
+)
+def test_the_compiled_form_is_the_checkpoint(name: str, modality: str | None, tmp_path: Path) -> None:
+    """Its float32 is SevenNet's own within rounding, and the modality is chosen when it is made."""
+    from sevenn.calculator import SevenNetCalculator
+
+    from lamplighter.potentials.native import NativeMace, compile_files, random_cluster
+
+    path = sevennet_checkpoint(name)
+    compiled = tmp_path / "model.lamp"
+    (agreement,) = compile_files([path], compiled, ELEMENTS, modality)
+    assert agreement.is_good
+    native = NativeMace(compiled, dtype="auto")
+    assert "float32" in native.summary
+    cluster = random_cluster(ELEMENTS, native.cutoff, 12, np.random.default_rng(2))
+    found = native.evaluate(cluster)
+    cluster.calc = SevenNetCalculator(str(path), device="cpu", modal=modality or "")
+    forces = cluster.get_forces()
+    np.testing.assert_allclose(found.forces, forces, rtol=0, atol=1e-5 * np.abs(forces).max())
+    assert found.energy == pytest.approx(cluster.get_potential_energy(), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_degree_3_is_compiled_as_well(tmp_path: Path) -> None:
+    from lamplighter.potentials.native import compile_files
+
+    (agreement,) = compile_files([sevennet_checkpoint("SevenNet_l3i5")], tmp_path / "model.lamp", ELEMENTS)
+    assert agreement.is_good
+
+
+#: What SevenNet's own input file may ask for, beside its defaults.
+NETWORKS: dict[str, dict[str, object]] = {
+    "defaults": {},
+    "degree 2 without parity": {"lmax": 2, "is_parity": False},
+    "linear self connection, bias": {"self_connection_type": "linear", "use_bias_in_linear": True},
+    "XPLOR": {"cutoff_function": {"cutoff_function_name": "XPLOR", "cutoff_on": 3.5}},
+    "solid harmonics": {"lmax": 2, "_normalize_sph": False},
+    "readout by a network": {
+        "readout_as_fcn": True,
+        "readout_fcn_hidden_neurons": [6],
+        "readout_fcn_activation": "silu",
+    },
+    "softplus": {"act_radial": "ssp", "act_scalar": {"e": "ssp", "o": "abs"}, "act_gate": {"e": "ssp", "o": "tanh"}},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_its_input_file_may_ask_for_is_compiled(name: str, tmp_path: Path) -> None:
+    from lamplighter.potentials.native import compile_files
+
+    path = _random_checkpoint(tmp_path / "checkpoint.pth", NETWORKS[name])
+    (agreement,) = compile_files([path], tmp_path / "model.lamp")
+    assert agreement.is_good
+    assert agreement.largest_force > 1e-3
+
+
+def _random_checkpoint(path: Path, options: dict[str, object]) -> Path:
+    import sevenn
+    from sevenn import _const
+    from sevenn.model_build import build_E3_equivariant_model
+
+    torch.manual_seed(7)
+    config = dict(_const.DEFAULT_E3_EQUIVARIANT_MODEL_CONFIG) | {
+        "version": sevenn.__version__,
+        "cutoff": 4.0,
+        "channel": 6,
+        "num_convolution_layer": 2,
+        "conv_denominator": 9.0,
+        "shift": [-1.0, -5.0, -9.0],
+        "scale": [0.7, 0.8, 0.9],
+        "chemical_species": list(ELEMENTS),
+        "_type_map": {1: 0, 6: 1, 8: 2},
+        "_number_of_species": 3,
+        "weight_nn_hidden_neurons": [8],
+        "_modal_map": None,
+        "use_modality": False,
+        **options,
+    }
+    network = build_E3_equivariant_model(dict(config))
+    torch.save({"config": config, "model_state_dict": network.state_dict()}, path)
+    return path

@@ -14,7 +14,7 @@ from .conftest import Lamplighter
     ("words", "said"),
     [
         (["a.nequip.zip", "b.nequip.zip"], "are compiled one by one, and 2 are given"),
-        (["a.nequip.zip", "--elements", "H C"], "--elements is for MACE models"),
+        (["a.nequip.zip", "--elements", "H C"], "--elements is for models of MACE and SevenNet"),
         (["a.nequip.zip", "-o", "a.lamp"], "a.lamp: compiled models end in .nequip.pt2"),
         (["a.nequip.zip", "-o", "none/a.nequip.pt2"], "there is no folder none"),
         (["a.model", "-o", "a.nequip.pt2"], "a.nequip.pt2: compiled models end in .lamp"),

@@ -1,8 +1,8 @@
 """Compile models into faster files, which are checked against the originals.
 
-A file is written only if energies and forces of clusters agree with the framework's. MACE becomes numbers only, no
-code, no pickle, for the native engine; plain `lmp` without Python reads it, too. NequIP and Allegro become machine code
-for this kind of processor, made by torch (about a minute). Use the file as any model:
+A file is written only if energies and forces of clusters agree with the framework's. MACE and SevenNet become numbers
+only, no code, no pickle, for the native engine; plain `lmp` without Python reads them, too. NequIP and Allegro become
+machine code for this kind of processor, made by torch (about a minute). Use the file as any model:
 `pair_coeff * * MODEL.lamp H C O`, or in a run file.
 """
 
@@ -21,8 +21,8 @@ def compile(  # noqa: A001 (the name of the command)
     models: Annotated[
         list[Path],
         typer.Argument(
-            help="MACE models, of which several of one architecture make a committee, or one model of NequIP or "
-            "Allegro."
+            help="Models of MACE or SevenNet, of which several of one architecture make a committee, or one model of "
+            "NequIP or Allegro."
         ),
     ],
     output: Annotated[
@@ -38,7 +38,7 @@ def compile(  # noqa: A001 (the name of the command)
         typer.Option(help='Keep only these elements, such as "H C O", so that a large model becomes a small file.'),
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="Take this head of a model with several; the default is the last.")
+        str | None, typer.Option(help="Take this head (or modality) of a model with several; the default is the last.")
     ] = None,
     training: Annotated[
         Path | None,
@@ -59,7 +59,7 @@ def compile(  # noqa: A001 (the name of the command)
             )
         _compile_nequip(models, output, elements, head, trust)
     else:
-        _compile_mace(models, output, elements, head, training, trust)
+        _compile_native(models, output, elements, head, training, trust)
 
 
 def _require_trusted(models: list[Path], trust: bool) -> None:
@@ -97,7 +97,9 @@ def _compile_nequip(
             "the compiled files in `models`"
         )
     if elements is not None:
-        raise LamplighterError("--elements is for MACE models: one of NequIP or Allegro keeps all of its elements")
+        raise LamplighterError(
+            "--elements is for models of MACE and SevenNet: one of NequIP or Allegro keeps all of its elements"
+        )
     (model,) = models
     target = _target(output, model.with_name(model.name.partition(".")[0] + SUFFIX), SUFFIX)
     _require_trusted(models, trust)
@@ -110,7 +112,7 @@ def _say_written(target: Path) -> None:
     print(f"wrote {target} ({target.stat().st_size / 1024:.0f} KiB)")
 
 
-def _compile_mace(
+def _compile_native(
     models: list[Path],
     output: Path | None,
     elements: str | None,

@@ -13,6 +13,9 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files.description import Description
 from lamplighter.model_files.trust import sha256
 
+FORMATS = ("lamplighter-mace", "lamplighter-layers")
+"""Of the files: MACE, and networks of convolutions and gates."""
+
 
 def describe(path: Path) -> Description:
     """What a compiled model is.
@@ -28,7 +31,7 @@ def describe(path: Path) -> Description:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, safetensors.SafetensorError) as problem:
         raise ModelError(f"{path} is not a compiled model, or it is damaged ({problem})") from problem
-    if labels.get("format") != "lamplighter-mace":
+    if labels.get("format") not in FORMATS:
         raise ModelError(f"{path} is not a compiled model: make one with `lamplighter compile`")
     members = int(_first(arrays, "members", 1))
     elements = [chemical_symbols[int(z)] for z in _member(arrays, "atomic_numbers", [])]
@@ -36,17 +39,22 @@ def describe(path: Path) -> Description:
     return Description(
         path=path,
         sha256=sha256(path),
-        framework="MACE",
+        framework=labels.get("family", "MACE"),
         form="compiled for the native engine" + (f", {members} models" if members > 1 else ""),
         needs="LAMMPS with Lamplighter's plugin; no Python, no framework",
-        version=f"made with mace-torch {labels['mace']}" if "mace" in labels else None,
+        version=next((f"made with {each} {labels[key]}" for key, each in _MADE_WITH.items() if key in labels), None),
         elements=elements,
         cutoff=float(_member(arrays, "r_max", [np.nan])[0]),
         layers=layers,
         precision="float64 (arithmetic in float32 with dtype float32)",
-        atomic_energies=dict(zip(elements, map(float, _member(arrays, "energies", [])), strict=False)),
+        atomic_energies=dict(
+            zip(elements, map(float, _member(arrays, "energies", _member(arrays, "shift", []))), strict=False)
+        ),
         exchanges=layers > 1,
     )
+
+
+_MADE_WITH = {"mace": "mace-torch", "sevenn": "sevenn"}
 
 
 def _member(arrays: Mapping[str, np.ndarray], name: str, default: Any) -> Any:

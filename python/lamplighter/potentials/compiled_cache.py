@@ -1,4 +1,4 @@
-"""Compiled forms of MACE models in the user's cache, by the content of their originals.
+"""Compiled forms of models in the user's cache, by the content of their originals.
 
 Neither torch nor MACE is imported. What lies there was made by `native.compile_files` from these very bytes, which were
 allowed to be opened then.
@@ -18,7 +18,7 @@ from lamplighter.file_suffixes import COMPILED
 
 KIND = "models"
 
-_SOURCES = ("mace_compile.py", "mace_linear_maps.py")
+_SOURCES = ("mace_compile.py", "mace_linear_maps.py", "layered_compile.py", "sevennet_compile.py")
 """What decides which arrays a compiled form has: other sources, other forms."""
 
 

@@ -17,6 +17,7 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter.errors import ModelError
+from lamplighter.model_files import compiled_file
 from lamplighter.potentials.mace_linear_maps import (
     NotCovered,
     blocks_by_degree,
@@ -108,8 +109,8 @@ def read_metadata(path: Path) -> dict[str, str]:
             labels = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as problem:
         raise ModelError(f"{path} is not a compiled model ({problem})") from problem
-    if labels.get("format") != FORMAT:
-        raise ModelError(f"{path} is not a compiled MACE model: make one with `lamplighter compile`")
+    if labels.get("format") not in compiled_file.FORMATS:
+        raise ModelError(f"{path} is not a compiled model: make one with `lamplighter compile`")
     return dict(labels)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_void_p, create_string_buffer
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from lamplighter import plugin
 from lamplighter.cache import writable_cache_folder
 from lamplighter.errors import EnvironmentProblem, ModelError
 from lamplighter.file_suffixes import COMPILED
-from lamplighter.model_files import mace_package, tested_versions
+from lamplighter.model_files import mace_package, recognition, tested_versions
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials import compiled_cache
 from lamplighter.potentials.mace_compile import (
@@ -41,6 +41,7 @@ __all__ = [
     "Evaluation",
     "NativeMace",
     "NotCovered",
+    "Original",
     "compile_files",
     "compiled_in_cache",
     "read_metadata",
@@ -91,8 +92,34 @@ class Agreement:
         )
 
 
+class Original(Protocol):
+    """A model as its framework evaluates it in float64, and the arrays of it and others of its architecture.
+
+    Attributes:
+        sha256: Of its file.
+        head: Head or modality that is meant; None: it has none.
+        stored: Precision of its weights.
+    """
+
+    sha256: str
+    head: str | None
+    stored: str
+
+    def labels(self) -> dict[str, str]:
+        """For the metadata of the compiled form: with which version of its framework it was made."""
+        ...
+
+    def together(self, originals: Sequence[Any], elements: Sequence[str] | None) -> dict[str, np.ndarray]:
+        """The arrays of several models in one file. Raises NotCovered, DifferentArchitectures, ModelError."""
+        ...
+
+    def energy_and_forces(self, cluster: Atoms) -> tuple[float, np.ndarray]:
+        """eV and (n, 3) eV/Å of atoms in vacuum."""
+        ...
+
+
 class NativeMace:
-    """A compiled model, evaluated without LAMMPS on clusters in vacuum.
+    """A compiled model of any family, evaluated without LAMMPS on clusters in vacuum.
 
     Args:
         path: A `.lamp` file.
@@ -221,35 +248,32 @@ class NativeMace:
 def compile_files(
     models: Sequence[Path], output: Path, elements: Sequence[str] | None = None, head: str | None = None
 ) -> list[Agreement]:
-    """Write MACE models of one architecture as one compiled model, checked against the originals.
+    """Write models of one architecture as one compiled model, checked against the originals.
 
     Args:
-        models: `.model` files, or `*-mliap_lammps.pt` files.
+        models: `.model` files of MACE, or `*-mliap_lammps.pt` files; checkpoints of SevenNet.
         output: The `.lamp` file to write. It appears only if the check is passed.
         elements: Symbols to keep; None: all.
-        head: Head of a multi-head model; None: the last, or that of the ML-IAP file.
+        head: Head or modality of a model with several; None: the last, or that of the ML-IAP file.
 
     Returns:
         The agreement of every model with its compiled form.
 
     Raises:
         NotCovered: the native engine has no equivalent of a part of a model.
-        ModelError: a file that is no MACE model, or a compiled form that does not agree with it.
+        ModelError: a file of no family that is compiled, or a compiled form that does not agree with it.
     """
-    loaded = [_load(Path(path), head) for path in models]
-    networks = [network for network, _, _ in loaded]
-    head = loaded[0][2]
-    digests = [digest for _, digest, _ in loaded]
-    arrays = compile_models(networks, elements, head)
+    originals: list[Original] = [_open(Path(path), head) for path in models]
+    arrays = originals[0].together(originals, elements)
     symbols = [chemical_symbols[z] for z in arrays["atomic_numbers"]]
-    stored = {str(network.stored_dtype).removeprefix("torch.") for network in networks}
+    stored = {original.stored for original in originals}
     metadata = {
         "elements": " ".join(symbols),
-        "head": head or "",
+        "head": originals[0].head or "",
         "dtype": "float32" if stored == {"float32"} else "float64",
         "models": " ".join(Path(path).name for path in models),
-        "sha256": " ".join(digests),
-        "mace": importlib.metadata.version("mace-torch"),
+        "sha256": " ".join(original.sha256 for original in originals),
+        **originals[0].labels(),
     }
     output = Path(output)
     handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=COMPILED, dir=output.parent)
@@ -257,10 +281,10 @@ def compile_files(
     unfinished = Path(name)
     try:
         agreements = []
-        for number, (path, network) in enumerate(zip(models, networks, strict=True)):
-            alone = arrays if len(networks) == 1 else compile_models([network], elements, head)
+        for number, (path, original) in enumerate(zip(models, originals, strict=True)):
+            alone = arrays if len(originals) == 1 else original.together([original], elements)
             unfinished.write_bytes(to_bytes(alone, metadata))
-            agreement = compare(NativeMace(unfinished), network, head)
+            agreement = compare(NativeMace(unfinished), original)
             if not agreement.is_good:
                 raise ModelError(
                     f"{path} was not compiled: its compiled form differs from it. {agreement}; allowed are "
@@ -277,24 +301,17 @@ def compile_files(
     return agreements
 
 
-def compare(native: NativeMace, network: torch.nn.Module, head: str | None = None, seed: int = 1) -> Agreement:
-    """Evaluate random clusters with a compiled model and with mace-torch (float64, its ASE calculator)."""
-    with mace_package.quiet():
-        from mace.calculators import MACECalculator
-
-    calculator = MACECalculator(
-        models=[network], device="cpu", default_dtype="float64", **({"head": head} if head else {})
-    )
+def compare(native: NativeMace, original: Original, seed: int = 1) -> Agreement:
+    """Evaluate random clusters with a compiled model and with its framework, in float64."""
     rng = np.random.default_rng(seed)
     clusters = [random_cluster(native.elements, native.cutoff, size, rng) for size in (1, 2, 8, 16, 24)]
     force = energy = largest = 0.0
     for cluster in clusters:
         mine = native.evaluate(cluster)
-        cluster.calc = calculator
-        forces = cluster.get_forces()
+        expected, forces = original.energy_and_forces(cluster)
         force = max(force, float(np.abs(mine.forces - forces).max()))
         largest = max(largest, float(np.abs(forces).max()))
-        energy = max(energy, abs(mine.energy - cluster.get_potential_energy()) / len(cluster))
+        energy = max(energy, abs(mine.energy - expected) / len(cluster))
     if not np.isfinite(force + energy):
         force = energy = float("inf")
     return Agreement(len(clusters), sum(map(len, clusters)), force, energy, largest)
@@ -321,7 +338,8 @@ def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str
 
     Raises:
         NotCovered: the native engine has no equivalent of a part of a model.
-        ModelError: no MACE model, the compiled form does not agree with it, or models of several architectures.
+        ModelError: no model of a family that is compiled, the compiled form does not agree with it, or models of
+            several architectures.
     """
     found = compiled_cache.find(models, elements, head)
     if found is not None:
@@ -333,6 +351,44 @@ def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str
     made = folder / compiled_cache.name_of(models, elements, head)
     compile_files(models, made, compiled_cache.in_order(elements), head)
     return made
+
+
+def _open(path: Path, head: str | None) -> Original:
+    """A model of a family that has a compiled form, as its framework evaluates it."""
+    if recognition.is_sevennet(path):
+        from lamplighter.potentials.sevennet_original import SevenNetOriginal
+
+        return SevenNetOriginal(path, head)
+    return MaceOriginal(path, head)
+
+
+class MaceOriginal:
+    """A MACE model as mace-torch evaluates it: its ASE calculator in float64."""
+
+    def __init__(self, path: Path, head: str | None) -> None:
+        self.network, self.sha256, self.head = _load(path, head)
+        self.stored = str(self.network.stored_dtype).removeprefix("torch.")
+        self._calculator: Any = None
+
+    def labels(self) -> dict[str, str]:
+        return {"mace": importlib.metadata.version("mace-torch")}
+
+    def together(self, originals: Sequence[Any], elements: Sequence[str] | None) -> dict[str, np.ndarray]:
+        return compile_models([original.network for original in originals], elements, self.head)
+
+    def energy_and_forces(self, cluster: Atoms) -> tuple[float, np.ndarray]:
+        if self._calculator is None:
+            with mace_package.quiet():
+                from mace.calculators import MACECalculator
+
+            self._calculator = MACECalculator(
+                models=[self.network],
+                device="cpu",
+                default_dtype="float64",
+                **({"head": self.head} if self.head else {}),
+            )
+        cluster.calc = self._calculator
+        return float(cluster.get_potential_energy()), cluster.get_forces()
 
 
 def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | None]:

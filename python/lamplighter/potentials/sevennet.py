@@ -53,7 +53,7 @@ class SevenNet(PairPotential):
         recognition.require_framework("sevennet", path)
         config, network = read_checkpoint(path)
         require_elements(path, [chemical_symbols[z] for z in sorted(network.type_map)], options.elements)
-        _choose_modality(path, network, options.head)
+        choose_modality(path, network, options.head, deploy=True)
         return cls(network, float(config["cutoff"]), options.device, _DTYPES[options.dtype])
 
     def element_index(self, symbol: str) -> int:
@@ -113,27 +113,41 @@ def _fill(checkpoint: Any, content: dict[str, Any]) -> None:
         source.torch_load = own_loader
 
 
-def _choose_modality(path: Path, network: Any, asked: str | None) -> None:
-    """Of a model trained on several kinds of data: the one that is asked for, or the last."""
+def choose_modality(path: Path, network: Any, asked: str | None, *, deploy: bool = False) -> str | None:
+    """Of a model trained on several kinds of data: the one that is asked for, or the last; None: it knows none.
+
+    With `deploy`, the network evaluates it from now on.
+    """
     known = list(network.modal_map or ())
     require_head(path, asked, known, "modality")
-    if known:
-        network.prepare_modal_deploy(asked or known[-1])
+    if not known:
+        return None
+    chosen: str = asked or known[-1]
+    if deploy:
+        network.prepare_modal_deploy(chosen)
+    return chosen
 
 
 def _for_several_ranks(network: Any, dtype: torch.dtype) -> Any:
     """Convolutions that fetch ghosts, and no derivatives of its own: they are taken outside."""
+    network = alone(network, dtype)
+    for name, module in list(network.named_children()):
+        if name.endswith("_convolution"):
+            network.replace_module(name, _WithGhosts(module))
+    return network
+
+
+def alone(network: Any, dtype: torch.dtype) -> Any:
+    """The network for one structure whose atoms are all here, in a precision, without derivatives of its own."""
     network.set_is_batch_data(False)
     network.key_grad = None
     network.delete_module_by_key("force_output")
     for name, module in list(network.named_children()):
-        if name.endswith("_convolution"):
-            network.replace_module(name, _WithGhosts(module))
-        elif type(module).__name__ == "OnehotEmbedding":
+        if type(module).__name__ == "OnehotEmbedding":
             network.replace_module(name, _InDtype(module, dtype))
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    return network
+    return network.to(dtype=dtype).eval()
 
 
 class _WithGhosts(torch.nn.Module):

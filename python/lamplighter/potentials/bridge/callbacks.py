@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamplighter import plugin
 from lamplighter.errors import ModelError, PluginError
+from lamplighter.frameworks import FRAMEWORKS
 from lamplighter.model_files.torch_file import require_model_file
 from lamplighter.potentials import compiled_cache, precision, registry
 from lamplighter.potentials import device as devices
@@ -211,7 +212,7 @@ def _compile(request: Any, path: int, size: int) -> int:
     def compile_now(files: list[Path], elements: tuple[str, ...], head: str | None) -> Path | None:
         nonlocal use_bridge
         _before_torch()
-        registry.load_kind("mace")
+        registry.load_kind(registry.kind_of(files[0]))
         from lamplighter.potentials.native import DifferentArchitectures, NotCovered, compiled_in_cache
 
         try:
@@ -233,14 +234,22 @@ def _compile(request: Any, path: int, size: int) -> int:
 _BRIDGE = c_interface.Bridge(c_interface.VERSION, _open, _compute, _close, _last_message, _compile)
 
 
+_NATIVE = ("mace",)
+"""Kinds whose files are compiled for the native engine when a run names them."""
+
+
+def _and(kinds: Sequence[str]) -> str:
+    return " and ".join(FRAMEWORKS[kind].name for kind in kinds)
+
+
 def _reason_for_bridge(request: Request) -> str:
     """Why the native engine is not for this request; empty if it may be."""
     kind = request.kind.decode()
     for path in files_of(request):
         require_model_file(path, kind)
     require_elements(elements_of(request))
-    if kind not in ("auto", "mace"):
-        return f"the native engine evaluates MACE models, not kind {kind}"
+    if kind not in ("auto", *_NATIVE):
+        return f"the native engine evaluates {_and(_NATIVE)} models, not kind {kind}"
     if not devices.is_cpu(request.device.decode(), _local_rank):
         device = devices.resolve(request.device.decode(), _local_rank)
         return f"the native engine runs on CPUs, and the model's device is {device}"
@@ -248,8 +257,8 @@ def _reason_for_bridge(request: Request) -> str:
         if os.environ.get(variable) == value:
             return f"{variable}={value} asks for the bridge"
     found = registry.kind_of(files_of(request)[0]) if kind == "auto" else kind
-    if found != "mace":
-        return f"the native engine evaluates MACE models, not {found}"
+    if found not in _NATIVE:
+        return f"the native engine evaluates {_and(_NATIVE)} models, not {found}"
     if request.committee:
         require_one_kind(files_of(request))
     return ""

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "layered_evaluator.h"
+
+#include "activations.h"
+#include "layered_prepared.h"
+#include "neighbourhoods.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+using namespace lamplighter;
+
+namespace {
+
+/* What an atom keeps between the passes of one member and layer. */
+template <class T> struct Kept {
+  Array<T> mixed;            // local: what the gate takes, in the form that its way back needs
+  Array<T> features;         // local: node features before the layer (from the second layer on)
+  Array<T> gradient;         // local: dE / d features
+  Array<T> sent;             // all rows: what neighbours receive
+  Array<T> sent_gradient;    // all rows
+};
+
+template <class T> struct Member : PreparedLayered<T> {
+  explicit Member(PreparedLayered<T> &&model) :
+      PreparedLayered<T>(std::move(model)), kept(this->layers.size())
+  {
+  }
+  std::vector<Kept<T>> kept;    // [layer]
+};
+
+template <class T> class Evaluator : public NativeEvaluator {
+ public:
+  Evaluator(const Kernels<T> &, const char *simd, PreparedLayers<T>);
+  double cutoff() const override { return cutoff_; }
+  int members() const override { return (int) members_.size(); }
+  int features() const override { return nfeatures_; }
+  std::string summary() const override;
+  double memory() const override;
+  Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first) override;
+
+ private:
+  const char *simd_;
+  const Kernels<T> &kernels_;
+  const ConvolutionKernels<T> &convolution_;
+  std::string family_;
+  int l_max_, nlayers_, nspecies_;
+  double cutoff_;
+  RadialGrid grid_;
+  double table_error_;
+  int nfeatures_;    // scalars after all layers
+  std::vector<Member<T>> members_;
+  Neighbourhoods<T> near_;
+
+  // of the atoms and the member at hand, a row for every atom of the block
+  Array<T> sums_, mixed_gradient_, output_, output_gradient_;
+  size_t sums_step_, mixed_step_, output_step_;
+  Array<T> products_;    // of one atom, path and group of channels
+  // rows of a linear layer
+  std::vector<const T *> rows_in_;
+  std::vector<T *> rows_out_;
+  std::vector<std::vector<double>> hidden_, hidden_slope_;    // of a readout
+
+  void reserve_atoms(Member<T> &, const Atoms &);
+  void describe_edges(const PreparedInteraction<T> &, int t, const Atoms &, const AtomBlock &);
+  void use_arrays(Member<T> &, int t, const AtomBlock &);
+  template <class In, class Out>
+  void multiply(const PreparedPart<T> &, bool transposed, const AtomBlock &, In in, Out out);
+  void convolve(const PreparedInteraction<T> &, const AtomBlock &);
+  void convolve_backward(const PreparedInteraction<T> &, const AtomBlock &, bool sent_wanted);
+  void open_gate(const PreparedInteraction<T> &, T *mixed, T *output);
+  void gate_backward(const PreparedInteraction<T> &, const T *mixed, const T *output_gradient,
+                     T *mixed_gradient);
+  double read(const Member<T> &, int species, const T *features, T *gradient);
+  void send(Member<T> &, int t, const AtomBlock &);
+  void copy_scalars(const Member<T> &, int t, const T *output, double *to) const;
+  void forward(Member<T> &, int t, const AtomBlock &, double *energies, double *features);
+  void backward(Member<T> &, int t, const AtomBlock &, Results &);
+  void return_through(Member<T> &, int t, const AtomBlock &, Results &);
+  // the last layer goes forward and back for one block at a time and keeps only that
+  T *mixed(Member<T> &member, int t, const AtomBlock &block, int a) const
+  {
+    return member.kept[t].mixed.data() +
+        (t == nlayers_ - 1 ? (size_t) a : (size_t) block.i[a]) * member.layers[t].kept_width;
+  }
+};
+
+template <class T>
+Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLayers<T> model) :
+    simd_(simd), kernels_(kernels), convolution_(convolution_kernels<T>(simd)),
+    family_(model.family), l_max_(model.l_max), nlayers_((int) model.members[0].layers.size()),
+    nspecies_(model.nspecies), cutoff_(model.cutoff), grid_(model.grid),
+    table_error_(model.table_error),
+    near_(kernels, model.cutoff, model.l_max, model.grid.start, model.grid.spacing,
+          model.grid.intervals, model.species_of_type)
+{
+  for (PreparedLayered<T> &member : model.members) members_.emplace_back(std::move(member));
+  sums_step_ = mixed_step_ = output_step_ = 0;
+  nfeatures_ = 0;
+  for (const auto &layer : members_[0].layers) {
+    for (size_t b = 0; b < layer.out.l.size(); b++)
+      if (layer.out.l[b] == 0) nfeatures_ += layer.out.channels[b];
+    sums_step_ = std::max(sums_step_, (size_t) layer.sums.width);
+    mixed_step_ = std::max(mixed_step_, (size_t) layer.mixed.width);
+    output_step_ = std::max(output_step_, (size_t) layer.out.width);
+  }
+  sums_.resize(ATOMS_AT_ONCE * sums_step_);
+  mixed_gradient_.resize(ATOMS_AT_ONCE * mixed_step_);
+  for (Array<T> *array : {&output_, &output_gradient_}) array->resize(ATOMS_AT_ONCE * output_step_);
+  products_.resize(49 * GROUP);
+}
+
+template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Atoms &atoms)
+{
+  const size_t nlocal = (size_t) std::max(atoms.nlocal, 1);
+  const size_t rows = (size_t) std::max(atoms.nfeatures, 1);
+  for (int t = 0; t < nlayers_; t++) {
+    const PreparedInteraction<T> &layer = member.layers[t];
+    Kept<T> &kept = member.kept[t];
+    kept.mixed.resize((t == nlayers_ - 1 ? (size_t) ATOMS_AT_ONCE : nlocal) * layer.kept_width);
+    if (t == 0) continue;
+    kept.features.resize(nlocal * layer.in.width);
+    kept.gradient.resize(nlocal * layer.in.width);
+    const size_t sent = rows * layer.sent.width;
+    kept.sent.resize(sent);
+    kept.sent_gradient.resize(sent);
+    memset((void *) kept.sent_gradient.data(), 0, sizeof(T) * sent);
+  }
+}
+
+/* Where the edges find their tables and features in layer t of any member. */
+
+template <class T>
+void Evaluator<T>::describe_edges(const PreparedInteraction<T> &layer, int t, const Atoms &atoms,
+                                  const AtomBlock &block)
+{
+  for (int a = 0; a < block.count; a++) {
+    AtomEdges<T> &near = near_.of(a);
+    for (int e = 0; e < near.edges.count; e++) {
+      near.table_at[e] = (long) grid_.row(near.interval[e]) * GROUP;
+      near.sent_at[e] = (long) (t ? atoms.feature_row[near.neighbour[e]] : near.species[e]) *
+          layer.sent.width;
+    }
+  }
+}
+
+/* The arrays of a member in which they find them. */
+
+template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const AtomBlock &block)
+{
+  const PreparedInteraction<T> &layer = member.layers[t];
+  for (int a = 0; a < block.count; a++) {
+    Edges<T> &edges = near_.of(a).edges;
+    edges.tables = layer.tables.data();
+    edges.sent = t ? member.kept[t].sent.data() : layer.first_sent.data();
+    edges.sent_gradient = t ? member.kept[t].sent_gradient.data() : nullptr;
+  }
+}
+
+/* A part of a linear layer for all atoms of the block, added to what is there: in(a) and out(a) are
+   the features of atom a. */
+
+template <class T>
+template <class In, class Out>
+void Evaluator<T>::multiply(const PreparedPart<T> &part, bool transposed, const AtomBlock &block,
+                            In in, Out out)
+{
+  const Matrix<T> &matrix = part.matrix;
+  for (int s = 0; s < (matrix.per_species ? nspecies_ : 1); s++) {
+    rows_in_.clear();
+    rows_out_.clear();
+    for (int a = 0; a < block.count; a++)
+      for (int m = 0; m < 2 * part.l + 1; m++)
+        if (!matrix.per_species || block.species[a] == s) {
+          const size_t from = part.from_at + (size_t) m * part.from_step,
+                       to = part.to_at + (size_t) m * part.to_step;
+          rows_in_.push_back(in(a) + (transposed ? to : from));
+          rows_out_.push_back(out(a) + (transposed ? from : to));
+        }
+    kernels_.linear((int) rows_in_.size(), transposed ? matrix.nout : matrix.nin,
+                    transposed ? matrix.nin : matrix.nout, rows_in_.data(),
+                    transposed ? matrix.transpose(s) : matrix.matrix(s), rows_out_.data(), true);
+  }
+}
+
+/* The sums over the neighbours of every atom, in sums_. */
+
+template <class T>
+void Evaluator<T>::convolve(const PreparedInteraction<T> &layer, const AtomBlock &block)
+{
+  for (const PreparedPath<T> &path : layer.paths)
+    for (int g = 0; g < path.ngroups; g++)
+      for (int a = 0; a < block.count; a++) {
+        convolution_.sum(near_.of(a).edges, path.l1, path.l2,
+                         (long) (path.table + g * layer.table_group), path.sent_at + g * GROUP,
+                         path.sent_step, products_.data());
+        convolution_.combine(
+            path.forward.data(), (int) path.forward.size(), path.n3, products_.data(), GROUP,
+            sums_.data() + a * sums_step_ + path.sum_at + g * GROUP, path.sum_step);
+      }
+}
+
+/* Its adjoint: from the gradients in sums_ to those of edges and sent features. */
+
+template <class T>
+void Evaluator<T>::convolve_backward(const PreparedInteraction<T> &layer, const AtomBlock &block,
+                                     bool sent_wanted)
+{
+  for (int a = 0; a < block.count; a++) {
+    const Edges<T> &edges = near_.of(a).edges;
+    memset((void *) edges.gradient, 0, sizeof(T) * 16 * padded(edges.count));
+  }
+  for (const PreparedPath<T> &path : layer.paths)
+    for (int g = 0; g < path.ngroups; g++)
+      for (int a = 0; a < block.count; a++) {
+        convolution_.combine(path.backward.data(), (int) path.backward.size(),
+                             (2 * path.l1 + 1) * (2 * path.l2 + 1),
+                             sums_.data() + a * sums_step_ + path.sum_at + g * GROUP, path.sum_step,
+                             products_.data(), GROUP);
+        convolution_.sum_backward(
+            near_.of(a).edges, path.l1, path.l2, (long) (path.table + g * layer.table_group),
+            path.sent_at + g * GROUP, path.sent_step, products_.data(), sent_wanted);
+      }
+}
+
+/* The output of a gate. Leaves slopes in place of the scalars that were activated, and the gates'
+   values behind them, for the way back. */
+
+template <class T>
+void Evaluator<T>::open_gate(const PreparedInteraction<T> &layer, T *mixed, T *output)
+{
+  memset((void *) output, 0, sizeof(T) * layer.out.width);
+  for (const PreparedGate &gate : layer.gate) {
+    T *out = output + gate.out_at;
+    if (gate.gate_at < 0) {
+      activate(gate.activation, gate.factor, gate.channels, mixed + gate.source_at, out);
+      continue;
+    }
+    T *value = mixed + gate.value_at;
+    activate(gate.activation, gate.factor, gate.channels, mixed + gate.gate_at, value);
+    for (int m = 0; m < 2 * gate.l + 1; m++) {
+      const T *source = mixed + gate.source_at + m * gate.source_step;
+      for (int c = 0; c < gate.channels; c++) out[m * gate.out_step + c] = value[c] * source[c];
+    }
+  }
+}
+
+template <class T>
+void Evaluator<T>::gate_backward(const PreparedInteraction<T> &layer, const T *mixed,
+                                 const T *output_gradient, T *mixed_gradient)
+{
+  memset((void *) mixed_gradient, 0, sizeof(T) * layer.mixed.width);
+  for (const PreparedGate &gate : layer.gate) {
+    const T *out = output_gradient + gate.out_at;
+    if (gate.gate_at < 0) {
+      for (int c = 0; c < gate.channels; c++)
+        mixed_gradient[gate.source_at + c] += mixed[gate.source_at + c] * out[c];
+      continue;
+    }
+    const T *value = mixed + gate.value_at, *slope = mixed + gate.gate_at;
+    for (int m = 0; m < 2 * gate.l + 1; m++) {
+      const int at = gate.source_at + m * gate.source_step;
+      const T *g = out + m * gate.out_step;
+      for (int c = 0; c < gate.channels; c++) {
+        mixed_gradient[gate.gate_at + c] += slope[c] * mixed[at + c] * g[c];
+        mixed_gradient[at + c] += value[c] * g[c];
+      }
+    }
+  }
+}
+
+/* The readout's energy, eV, and its gradient, which replaces what was there. */
+
+template <class T>
+double Evaluator<T>::read(const Member<T> &member, int species, const T *features, T *gradient)
+{
+  const auto &matrices = member.readout;
+  const size_t n = matrices.size();
+  hidden_.resize(n + 1);
+  hidden_slope_.resize(n + 1);
+  hidden_[0].clear();
+  for (const int at : member.readout_at) hidden_[0].push_back(features[at]);
+  for (size_t k = 0; k < n; k++) {
+    const size_t nin = hidden_[k].size(), nout = matrices[k].size() / nin;
+    hidden_[k + 1].assign(nout, 0.0);
+    for (size_t a = 0; a < nin; a++)
+      for (size_t b = 0; b < nout; b++)
+        hidden_[k + 1][b] += matrices[k][a * nout + b] * hidden_[k][a];
+    if (k + 1 == n) continue;
+    hidden_slope_[k + 1] = hidden_[k + 1];
+    activate(member.readout_activation, 1.0, (int) nout, hidden_slope_[k + 1].data(),
+             hidden_[k + 1].data());
+  }
+  const double energy = hidden_[n][0];
+  hidden_[n][0] = member.scale[species];
+  for (size_t k = n; k-- > 0;) {
+    const size_t nin = hidden_[k].size(), nout = hidden_[k + 1].size();
+    for (size_t a = 0; a < nin; a++) {
+      double sum = 0.0;
+      for (size_t b = 0; b < nout; b++) sum += matrices[k][a * nout + b] * hidden_[k + 1][b];
+      hidden_[k][a] = k ? sum * hidden_slope_[k][a] : sum;
+    }
+  }
+  memset((void *) gradient, 0, sizeof(T) * member.layers.back().out.width);
+  for (size_t k = 0; k < member.readout_at.size(); k++)
+    gradient[member.readout_at[k]] = (T) hidden_[0][k];
+  return member.scale[species] * energy + member.shift[species];
+}
+
+/* What the block's atoms send to their neighbours in layer t. */
+
+template <class T> void Evaluator<T>::send(Member<T> &member, int t, const AtomBlock &block)
+{
+  const PreparedInteraction<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  const auto sent = [&](int a) {
+    return kept.sent.data() + (size_t) block.i[a] * layer.sent.width;
+  };
+  const auto features = [&](int a) {
+    return kept.features.data() + (size_t) block.i[a] * layer.in.width;
+  };
+  for (int a = 0; a < block.count; a++)
+    if (layer.sent_constant.size())
+      memcpy((void *) sent(a), layer.sent_constant.data(), sizeof(T) * layer.sent.width);
+    else
+      memset((void *) sent(a), 0, sizeof(T) * layer.sent.width);
+  for (const PreparedPart<T> &part : layer.send) multiply(part, false, block, features, sent);
+}
+
+/* The scalars that layer t gives, behind those of the layers before it. */
+
+template <class T>
+void Evaluator<T>::copy_scalars(const Member<T> &member, int t, const T *output, double *to) const
+{
+  for (int k = 0; k <= t; k++) {
+    const BlockLayout &out = member.layers[k].out;
+    for (size_t b = 0; b < out.l.size(); b++) {
+      if (out.l[b]) continue;
+      if (k == t) std::copy_n(output + out.at[b], out.channels[b], to);
+      to += out.channels[b];
+    }
+  }
+}
+
+/* Layer t of the block. Leaves what the way back needs in kept, and adds the atoms' energies after
+   the last layer, with the gradients of its outputs in output_gradient_. */
+
+template <class T>
+void Evaluator<T>::forward(Member<T> &member, int t, const AtomBlock &block, double *energies,
+                           double *features)
+{
+  const PreparedInteraction<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  use_arrays(member, t, block);
+  convolve(layer, block);
+  const auto to = [&](int a) { return mixed(member, t, block, a); };
+  for (int a = 0; a < block.count; a++)
+    memcpy((void *) to(a), layer.constant.data() + (size_t) block.species[a] * layer.mixed.width,
+           sizeof(T) * layer.mixed.width);
+  for (const PreparedPart<T> &part : layer.mix)
+    multiply(part, false, block, [&](int a) { return sums_.data() + a * sums_step_; }, to);
+  for (const PreparedPart<T> &part : layer.own)
+    multiply(
+        part, false, block,
+        [&](int a) { return kept.features.data() + (size_t) block.i[a] * layer.in.width; }, to);
+  const bool last = t == nlayers_ - 1;
+  for (int a = 0; a < block.count; a++) {
+    T *output = last ? output_.data() + a * output_step_
+                     : member.kept[t + 1].features.data() + (size_t) block.i[a] * layer.out.width;
+    open_gate(layer, to(a), output);
+    if (features) copy_scalars(member, t, output, features + (size_t) block.i[a] * nfeatures_);
+    if (last)
+      energies[a] += read(member, block.species[a], output,
+                          output_gradient_.data() + a * output_step_);
+  }
+  if (!last) send(member, t + 1, block);
+}
+
+/* The way back through layer t for the block, whose edges are described, from the gradients of its
+   outputs in output_gradient_. */
+
+template <class T>
+void Evaluator<T>::backward(Member<T> &member, int t, const AtomBlock &block, Results &results)
+{
+  const PreparedInteraction<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  const auto gradient = [&](int a) { return mixed_gradient_.data() + a * mixed_step_; };
+  for (int a = 0; a < block.count; a++)
+    gate_backward(layer, mixed(member, t, block, a), output_gradient_.data() + a * output_step_,
+                  gradient(a));
+  memset((void *) sums_.data(), 0, sizeof(T) * block.count * sums_step_);
+  for (const PreparedPart<T> &part : layer.mix)
+    multiply(part, true, block, gradient, [&](int a) { return sums_.data() + a * sums_step_; });
+  if (t > 0) {
+    const auto features = [&](int a) {
+      return kept.gradient.data() + (size_t) block.i[a] * layer.in.width;
+    };
+    for (int a = 0; a < block.count; a++)
+      memset((void *) features(a), 0, sizeof(T) * layer.in.width);
+    for (const PreparedPart<T> &part : layer.own) multiply(part, true, block, gradient, features);
+  }
+  convolve_backward(layer, block, t > 0);
+  for (int a = 0; a < block.count; a++) {
+    kernels_.forces(near_.of(a).edges, l_max_);
+    near_.add_forces(a, block.i[a], results);
+  }
+}
+
+/* The way back through a layer that is not the last. */
+
+template <class T>
+void Evaluator<T>::return_through(Member<T> &member, int t, const AtomBlock &block,
+                                  Results &results)
+{
+  const PreparedInteraction<T> &next = member.layers[t + 1];
+  Kept<T> &kept = member.kept[t + 1];
+  const auto gradient = [&](int a) {
+    return kept.gradient.data() + (size_t) block.i[a] * next.in.width;
+  };
+  for (const PreparedPart<T> &part : next.send)
+    multiply(
+        part, true, block,
+        [&](int a) { return kept.sent_gradient.data() + (size_t) block.i[a] * next.sent.width; },
+        gradient);
+  for (int a = 0; a < block.count; a++)
+    memcpy((void *) (output_gradient_.data() + a * output_step_), gradient(a),
+           sizeof(T) * next.in.width);
+  use_arrays(member, t, block);
+  backward(member, t, block, results);
+}
+
+/* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
+
+template <class T>
+Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *results,
+                              int nmembers, int first)
+{
+  near_.begin();
+  for (int k = 0; k < nmembers; k++) reserve_atoms(members_[first + k], atoms);
+
+  for (int t = 0; t < nlayers_; t++) {
+    const bool last = t == nlayers_ - 1;
+    for (int begin = 0; begin < atoms.nlist; begin += ATOMS_AT_ONCE) {
+      const AtomBlock block = near_.take_block(atoms, begin, t == 0);
+      describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++) {
+        Member<T> &member = members_[first + k];
+        double energies[ATOMS_AT_ONCE] = {};
+        forward(member, t, block, energies, results[k].features);
+        if (!last) continue;
+        for (int a = 0; a < block.count; a++) {
+          results[k].energy += energies[a];
+          if (results[k].eatoms) results[k].eatoms[block.i[a]] += energies[a];
+        }
+        backward(member, t, block, results[k]);
+      }
+    }
+    if (!last)
+      for (int k = 0; k < nmembers; k++)
+        exchange.forward(members_[first + k].kept[t + 1].sent.data(),
+                         members_[first + k].layers[t + 1].sent.width, sizeof(T));
+  }
+
+  for (int t = nlayers_ - 2; t >= 0; t--) {
+    for (int k = 0; k < nmembers; k++)
+      exchange.reverse(members_[first + k].kept[t + 1].sent_gradient.data(),
+                       members_[first + k].layers[t + 1].sent.width, sizeof(T));
+    for (int begin = 0; begin < atoms.nlist; begin += ATOMS_AT_ONCE) {
+      const AtomBlock block = near_.take_block(atoms, begin, false);
+      describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++) return_through(members_[first + k], t, block, results[k]);
+    }
+  }
+  return near_.overlap();
+}
+
+template <class T> std::string Evaluator<T>::summary() const
+{
+  char error[32];
+  snprintf(error, sizeof(error), "%.1e", table_error_);
+  int channels = 0;
+  for (const int c : members_[0].layers.back().sent.channels) channels += c;
+  return "native " + family_ + ", " +
+      (members_.size() > 1 ? std::to_string(members_.size()) + " members, " : std::string()) +
+      (sizeof(T) == 4 ? "float32, " : "float64, ") + simd_ + ", " + std::to_string(nlayers_) +
+      " layers, " + std::to_string(channels) + " channels, radial tables of " +
+      std::to_string(grid_.intervals) + " intervals (error " + error + " of the largest value)";
+}
+
+template <class T> double Evaluator<T>::memory() const
+{
+  size_t numbers = sums_.size() + mixed_gradient_.size() + output_.size() + output_gradient_.size();
+  for (const Member<T> &member : members_) {
+    for (const Kept<T> &kept : member.kept)
+      numbers += kept.mixed.size() + kept.features.size() + kept.gradient.size() +
+          kept.sent.size() + kept.sent_gradient.size();
+    for (const auto &layer : member.layers) numbers += layer.tables.size();
+  }
+  return (double) numbers * sizeof(T) + (double) near_.memory();
+}
+
+template <class T>
+std::unique_ptr<NativeEvaluator> open_as(const std::string &path,
+                                         const std::vector<LayeredModel> &members,
+                                         const std::vector<std::string> &elements, int intervals)
+{
+  const char *simd = "";
+  const Kernels<T> &kernels = best_kernels<T>(&simd);
+  return std::make_unique<Evaluator<T>>(kernels, simd,
+                                        prepare_layered<T>(path, members, elements, intervals));
+}
+
+}    // namespace
+
+std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const std::string &path,
+                                                           const std::vector<std::string> &elements,
+                                                           const std::string &dtype, int intervals)
+{
+  const std::vector<LayeredModel> members = read_layered(path);
+  if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
+    return open_as<float>(path, members, elements, intervals);
+  return open_as<double>(path, members, elements, intervals);
+}

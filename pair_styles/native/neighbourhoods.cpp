@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "neighbourhoods.h"
+
+#include "radial_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace lamplighter;
+
+template <class T>
+Neighbourhoods<T>::Neighbourhoods(const Kernels<T> &kernels, double cutoff, int l_max, double start,
+                                  double spacing, int intervals,
+                                  const std::vector<int> &species_of_type) :
+    kernels_(kernels), cutoff_(cutoff), l_max_(l_max), start_(start), spacing_(spacing),
+    intervals_(intervals), species_of_type_(species_of_type)
+{
+  for (AtomEdges<T> &near : near_) reserve(near, 64);
+  begin();
+}
+
+template <class T> void Neighbourhoods<T>::begin()
+{
+  overlap_.found = false;
+  within_.clear();
+  within_from_.assign(1, 0);
+}
+
+template <class T> void Neighbourhoods<T>::reserve(AtomEdges<T> &near, int wanted)
+{
+  if ((int) near.interval.size() >= wanted) return;
+  const int n = padded(wanted + wanted / 4);
+  Edges<T> &edges = near.edges;
+  edges = {};
+  edges.capacity = n;
+  edges.nfactors = HARMONICS + (l_max_ + 1) * (l_max_ + 1);
+  near.vectors.resize(6 * (size_t) n);
+  near.geometry.resize((size_t) (3 + edges.nfactors + 16) * n);
+  for (auto *numbers : {&near.interval, &near.neighbour, &near.species}) numbers->resize(n);
+  near.table_at.resize(n);
+  near.sent_at.resize(n);
+  int row = 0;
+  for (double **p : {&edges.dx, &edges.dy, &edges.dz, &edges.fx, &edges.fy, &edges.fz})
+    *p = near.vectors.data() + (size_t) n * row++;
+  T *next = near.geometry.data();
+  edges.factors = next;
+  edges.gradient = next += (size_t) edges.nfactors * n;
+  edges.ux = next += (size_t) 16 * n;
+  edges.uy = next += n;
+  edges.uz = next += n;
+  edges.interval = near.interval.data();
+  edges.table_at = near.table_at.data();
+  edges.sent_at = near.sent_at.data();
+}
+
+/* Of the listed neighbours of local atom i those within the cutoff, at the end of within_. Where
+   the next one goes depends on the distance, and nothing else does: a branch for two neighbours out
+   of three, in no order, costs more than all else here. */
+
+template <class T> void Neighbourhoods<T>::find(const Atoms &atoms, int i, AtomEdges<T> &near)
+{
+  const int most = atoms.nneighbours[i];
+  const int *neighbours = atoms.neighbours[i];
+  const double *x = atoms.x, *xi = x + 3 * (size_t) i;
+  const double cutsq = cutoff_ * cutoff_;
+  reserve(near, most);
+  int *within = near.neighbour.data();
+  double shortest = cutsq;
+  int n = 0;
+  for (int k = 0; k < most; k++) {
+    const int j = neighbours[k] & atoms.neighbour_mask;
+    const double *xj = x + 3 * (size_t) j;
+    const double dx = xj[0] - xi[0], dy = xj[1] - xi[1], dz = xj[2] - xi[2];
+    const double rsq = dx * dx + dy * dy + dz * dz;
+    within[n] = j;
+    n += !(rsq >= cutsq);
+    shortest = std::min(shortest, rsq);
+  }
+  within_.insert(within_.end(), within, within + n);
+  if (!(shortest < SHORTEST_DISTANCE * SHORTEST_DISTANCE) || overlap_.found) return;
+  for (int e = 0; e < n && !overlap_.found; e++) {
+    const double *xj = x + 3 * (size_t) within[e];
+    const double dx = xj[0] - xi[0], dy = xj[1] - xi[1], dz = xj[2] - xi[2];
+    const double rsq = dx * dx + dy * dy + dz * dz;
+    if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE)
+      overlap_ = {true, i, within[e], std::sqrt(rsq)};
+  }
+}
+
+template <class T>
+void Neighbourhoods<T>::describe(const Atoms &atoms, int i, const int *within, int count,
+                                 AtomEdges<T> &near)
+{
+  const double *x = atoms.x, *xi = x + 3 * (size_t) i;
+  reserve(near, count);
+  Edges<T> &edges = near.edges;
+  edges.count = count;
+  for (int e = 0; e < count; e++) {
+    const int j = near.neighbour[e] = within[e];
+    const double *xj = x + 3 * (size_t) j;
+    edges.dx[e] = xj[0] - xi[0];
+    edges.dy[e] = xj[1] - xi[1];
+    edges.dz[e] = xj[2] - xi[2];
+    near.species[e] = species_of_type_[atoms.type[j]];
+  }
+  kernels_.geometry(edges, l_max_, start_, spacing_, intervals_);
+}
+
+template <class T>
+AtomBlock Neighbourhoods<T>::take_block(const Atoms &atoms, int begin, bool first_pass)
+{
+  AtomBlock block;
+  block.count = std::min(ATOMS_AT_ONCE, atoms.nlist - begin);
+  for (int a = 0; a < block.count; a++) {
+    const int i = block.i[a] = atoms.list[begin + a];
+    block.species[a] = species_of_type_[atoms.type[i]];
+    if (first_pass) {
+      find(atoms, i, near_[a]);
+      within_from_.push_back(within_.size());
+    }
+    const size_t from = within_from_[begin + a];
+    describe(atoms, i, within_.data() + from, (int) (within_from_[begin + a + 1] - from), near_[a]);
+  }
+  return block;
+}
+
+template <class T> void Neighbourhoods<T>::add_forces(int a, int i, Results &results) const
+{
+  const AtomEdges<T> &near = near_[a];
+  const Edges<T> &edges = near.edges;
+  for (int e = 0; e < edges.count; e++) {
+    const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
+    const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
+    add_pair_force((size_t) i, (size_t) near.neighbour[e], r, f, results);
+  }
+}
+
+template <class T> size_t Neighbourhoods<T>::memory() const
+{
+  size_t bytes = within_.capacity() * sizeof(int) + within_from_.capacity() * sizeof(size_t);
+  for (const AtomEdges<T> &near : near_)
+    bytes += near.geometry.size() * sizeof(T) + near.vectors.size() * sizeof(double);
+  return bytes;
+}
+
+template class lamplighter::Neighbourhoods<float>;
+template class lamplighter::Neighbourhoods<double>;
