@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from .conftest import Lamplighter
-from .runs import guard, stage, thermo_rows, write_run, write_trajectory
+from .runs import COLUMNS, guard, stage, thermo_rows, write_run, write_trajectory
 from .test_diffusivity import liquid
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "opls_reference"
 
 MASS = 104.148  # four H2O and two CH4
 OPTIONS = ["--horizon", "10 ps", "--discard", "1 ps", "--discard-nvt", "1 ps", "--block", "2 ps"]
@@ -160,3 +162,28 @@ def test_what_cannot_be_used_is_refused(lamplighter: Lamplighter, tmp_path: Path
         code, _, err = lamplighter("quality", *words, *OPTIONS)
         assert code == 1
         assert message in err, err
+
+
+@pytest.mark.parametrize("name", ["300K", "500K"])
+def test_stored_references_of_an_example_tell_their_own_densities_from_others(
+    lamplighter: Lamplighter, tmp_path: Path, name: str
+) -> None:
+    stored = json.loads((EXAMPLE / f"{name}.json").read_text(encoding="utf-8"))
+    density = stored["density"]
+    counts, edges = np.array(density["runs"][0]["counts"]), np.array(density["edges_g_cm3"])
+    generator = np.random.default_rng(7)
+    own = generator.choice(0.5 * (edges[1:] + edges[:-1]), 1300, p=counts / counts.sum())
+    mean = float(own.mean())
+    assert mean == pytest.approx(density["mean"]["value"], abs=0.003)
+    for folder, shift in (("like", 0.0), ("denser", 0.05)):
+        npt(tmp_path / folder, 0)
+        (tmp_path / folder / "thermo.csv").write_text("\n".join([COLUMNS, *thermo_rows(own + shift, MASS)]) + "\n")
+    for run in density["runs"]:
+        run["system"] = ""  # the runs here are of another system
+        run["temperature"]["value"] = 500.0
+    (tmp_path / "stored.json").write_text(json.dumps(stored))
+    code, out, _ = lamplighter("quality", "like", "denser", "--reference", "stored.json", *OPTIONS, "--json")
+    like, denser = (each["divergence"] for each in json.loads(out)["members"])
+    assert code == 0
+    assert like < 0.1
+    assert denser > like + 0.2
