@@ -9,7 +9,7 @@ import numpy as np
 import openmm
 from ase import Atoms
 from moltemplate_reference import Converted
-from openmm import unit
+from openmm import app, unit
 
 _KCAL, _KCAL_EV, _NM = 4.184, 0.0433641153087705, 0.1
 EV_IN_KJ_MOL = 96.48533212331
@@ -67,6 +67,57 @@ def evaluate(
     context.setPositions(atoms.positions * _NM)
     energies = {}
     for group, name in enumerate(forces):
+        state = context.getState(getEnergy=True, groups={group})
+        energies[name] = state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole) / EV_IN_KJ_MOL
+    found = context.getState(getForces=True).getForces(asNumpy=True)
+    return energies, found.value_in_unit(unit.kilojoule_per_mole / unit.angstrom) / EV_IN_KJ_MOL
+
+
+def evaluate_water(
+    atoms: Atoms, file: str, r6: float, r12: float, cutoff: float
+) -> tuple[dict[str, float], np.ndarray]:
+    """The same of rigid water by a file of OpenMM's own, without bonds and angles.
+
+    Args:
+        atoms: O, H, H of each molecule in a row.
+        file: Of `openmm.app`.
+        r6, r12: Factors of −1/r⁶ and 1/r¹² between oxygens, kJ/mol, nm.
+        cutoff: Å.
+    """
+    topology = app.Topology()
+    topology.setPeriodicBoxVectors(np.asarray(atoms.cell.array) * _NM * unit.nanometer)
+    chain = topology.addChain()
+    for _ in range(len(atoms) // 3):
+        residue = topology.addResidue("HOH", chain)
+        oxygen, *hydrogens = (
+            topology.addAtom(name, app.Element.getBySymbol(name[0]), residue) for name in ("O", "H1", "H2")
+        )
+        for hydrogen in hydrogens:
+            topology.addBond(oxygen, hydrogen)
+    system = app.ForceField(file).createSystem(topology, nonbondedMethod=app.PME, nonbondedCutoff=cutoff * _NM)
+    (coulomb,) = (each for each in system.getForces() if isinstance(each, openmm.NonbondedForce))
+    coulomb.setUseDispersionCorrection(False)
+    coulomb.setEwaldErrorTolerance(1e-6)
+    system_of_terms = openmm.System()
+    dispersion = openmm.CustomNonbondedForce(f"present1*present2*({r12!r}/r^12-{r6!r}/r^6)")
+    dispersion.addPerParticleParameter("present")
+    dispersion.setNonbondedMethod(2)
+    dispersion.setCutoffDistance(cutoff * _NM)
+    for index in range(system.getNumParticles()):
+        charge, _, epsilon = coulomb.getParticleParameters(index)
+        system_of_terms.addParticle(1.0)
+        coulomb.setParticleParameters(index, charge, 1.0, 0.0)
+        dispersion.addParticle([float(epsilon.value_in_unit(unit.kilojoule_per_mole) > 0.0)])
+    system_of_terms.setDefaultPeriodicBoxVectors(*system.getDefaultPeriodicBoxVectors())
+    for group, force in enumerate((coulomb, dispersion)):
+        copy = openmm.XmlSerializer.clone(force)
+        copy.setForceGroup(group)
+        system_of_terms.addForce(copy)
+    platform = openmm.Platform.getPlatformByName("Reference")
+    context = openmm.Context(system_of_terms, openmm.VerletIntegrator(0.001), platform)
+    context.setPositions(atoms.positions * _NM)
+    energies = {}
+    for group, name in enumerate(("Coulomb", "van der Waals")):
         state = context.getState(getEnergy=True, groups={group})
         energies[name] = state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole) / EV_IN_KJ_MOL
     found = context.getState(getForces=True).getForces(asNumpy=True)
