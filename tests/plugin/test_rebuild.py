@@ -125,6 +125,25 @@ def test_sources_that_do_not_compile_are_tried_once(in_this_process, compiler, t
     assert in_this_process.builds == []
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("kill -TERM $$", "SIGTERM"),
+        ('echo "g++: fatal error: Killed signal terminated program cc1plus" >&2; exit 1', "SIGKILL"),
+    ],
+)
+def test_a_compiler_that_a_signal_ended_is_started_again(in_this_process, compiler, monkeypatch, command, name):
+    monkeypatch.setenv("CXX", str(compiler(f'case "$*" in *-c*) {command};; esac')))
+    in_this_process.change_headers()
+    for _ in range(2):
+        with pytest.raises(
+            PluginError, match=rf"not compiled to its end: the compiler was ended by {name}.*start again"
+        ):
+            plugin.require()
+    monkeypatch.setenv("CXX", str(compiler("")))
+    assert plugin.require().exists()
+
+
 def test_what_a_killed_process_left_behind_does_no_harm(in_this_process):
     in_this_process.change_headers()
     path = plugin.require()

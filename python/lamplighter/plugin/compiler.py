@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +65,7 @@ def compile_plugin(
 
     Raises:
         CompilationFailed: the compiler found errors.
-        PluginProblem: mpi.h is missing, or the compiler did not end in time.
+        PluginProblem: mpi.h is missing, a signal ended the compiler, or it did not end in time.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -108,12 +110,28 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 def _check(answer: subprocess.CompletedProcess[str], what: str) -> None:
     if answer.returncode == 0:
         return
+    if ended_by := _signal_of(answer):
+        raise PluginProblem(
+            f"{what} was not compiled to its end: the compiler was ended by {ended_by}",
+            "start again; where SIGKILL comes back, the machine lacks memory for it",
+        )
     lines = answer.stderr.splitlines() or answer.stdout.splitlines() or [f"exit status {answer.returncode}"]
     first = next((line for line in lines if "error" in line), lines[0])
     raise CompilationFailed(
         f"{what} could not be compiled: {first.strip()}",
         f"{SUPPORTED_LAMMPS}, or a newer Lamplighter",
     )
+
+
+def _signal_of(answer: subprocess.CompletedProcess[str]) -> str:
+    """The signal that ended the compiler, or what it started; nothing where it ended by itself."""
+    if answer.returncode < 0:
+        return signal.Signals(-answer.returncode).name
+    # the driver of GCC tells of the compiler behind it so; the C library words the signal
+    if told := re.search(r"(\w[\w ]*?) signal terminated program", answer.stderr):
+        worded = {signal.strsignal(each): each.name for each in signal.Signals}
+        return worded.get(told.group(1), told.group(1))
+    return ""
 
 
 def _c_library() -> str:
