@@ -17,6 +17,10 @@ from .conftest import Lamplighter
         (["a.nequip.zip", "--elements", "H C"], "--elements is for models of MACE and SevenNet"),
         (["a.nequip.zip", "-o", "a.lamp"], "a.lamp: compiled models end in .nequip.pt2"),
         (["a.nequip.zip", "-o", "none/a.nequip.pt2"], "there is no folder none"),
+        (
+            ["a.nequip.zip", "--training", "train.xyz"],
+            "a.nequip.zip, one of NequIP or Allegro, knows is not",
+        ),
         (["a.model", "-o", "a.nequip.pt2"], "a.nequip.pt2: compiled models end in .lamp"),
     ],
 )

@@ -14,12 +14,14 @@ from tests.conftest import PROGRAMS, Run
 
 import structures
 from conftest import build_mace
+from lamplighter.errors import ModelError
+from lamplighter.potentials.native import compile_files
 
 ELEMENTS = " ".join(structures.ELEMENTS)
 HEADS = ("pbe", "r2scan")
 
 
-def build_two_heads(path: Path, seed: int = 0) -> Path:
+def build_two_heads(path: Path, seed: int = 0, heads: tuple[str, ...] = HEADS) -> Path:
     """A MACE model with two heads of different atomic energies, readouts, scales and shifts."""
     import mace.modules  # isort: skip  # noqa: F401
     from e3nn import o3
@@ -30,7 +32,7 @@ def build_two_heads(path: Path, seed: int = 0) -> Path:
         hidden_ell=0,
         interactions=2,
         seed=seed,
-        heads=list(HEADS),
+        heads=list(heads),
         MLP_irreps=o3.Irreps("16x0e"),
         atomic_energies=np.array([[-13.6, -1028.0, -2042.0], [-13.1, -1029.0, -2043.0]]),
         atomic_inter_scale=[1.0, 0.7],
@@ -41,6 +43,13 @@ def build_two_heads(path: Path, seed: int = 0) -> Path:
 @pytest.fixture(scope="session")
 def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_two_heads(tmp_path_factory.mktemp("heads") / "two_heads.model")
+
+
+def test_models_that_mean_different_heads_share_no_file(two_heads: Path, tmp_path: Path) -> None:
+    other = build_two_heads(tmp_path / "other.model", 1, HEADS[::-1])
+    with pytest.raises(ModelError, match=r"other\.model means its head pbe, and .*two_heads\.model its head r2scan"):
+        compile_files([two_heads, other], tmp_path / "both.lamp")
+    compile_files([two_heads, other], tmp_path / "both.lamp", head="pbe")
 
 
 def in_ase(model: Path, head: str) -> Atoms:

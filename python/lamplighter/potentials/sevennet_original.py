@@ -23,6 +23,8 @@ from lamplighter.potentials.sevennet_compile import sevennet_arrays
 class SevenNetOriginal:
     """SevenNet's own network, built by its own code from a checkpoint; weights in float32 become float64."""
 
+    family = "SevenNet"
+
     def __init__(self, path: Path, head: str | None) -> None:
         recognition.require_framework("sevennet", path)
         self.path = path

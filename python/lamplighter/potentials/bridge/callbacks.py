@@ -248,7 +248,7 @@ def _reason_for_bridge(request: Request) -> str:
     for path in files_of(request):
         require_model_file(path, kind)
     require_elements(elements_of(request))
-    if kind not in ("auto", *_NATIVE):
+    if kind not in ("auto", "sevennet", *_NATIVE):
         return f"the native engine evaluates {_and(_NATIVE)} models, not kind {kind}"
     if not devices.is_cpu(request.device.decode(), _local_rank):
         device = devices.resolve(request.device.decode(), _local_rank)
@@ -257,6 +257,8 @@ def _reason_for_bridge(request: Request) -> str:
         if os.environ.get(variable) == value:
             return f"{variable}={value} asks for the bridge"
     found = registry.kind_of(files_of(request)[0]) if kind == "auto" else kind
+    if found == "sevennet":
+        return "the native engine evaluates SevenNet models once `lamplighter compile` has made their .lamp file"
     if found not in _NATIVE:
         return f"the native engine evaluates {_and(_NATIVE)} models, not {found}"
     if request.committee:
