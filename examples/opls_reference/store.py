@@ -89,7 +89,7 @@ def main() -> None:
                 key = "folder" if "folder" in run else "path"
                 run[key] = Path(run[key]).name
         target = HERE / f"{name}.json"
-        target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         print(f"{target}: {len(of.runs)} runs")
 
 

@@ -94,11 +94,12 @@ def test_answers_in_files_stand_for_the_runs_that_they_are_about(lamplighter: La
     shown = lamplighter("report", "npt_0", "nvt_0", "--reference", "both.json", *OPTIONS, "--json")[1]
     assert next(each["value"] for each in json.loads(shown)["together"]["numbers"] if each["name"] == "Q") > 1.0
 
-    npt(tmp_path / "warm", 5)
-    thermo = tmp_path / "warm" / "thermo.csv"
-    thermo.write_text(thermo.read_text().replace(",49", ",69").replace(",50", ",70"))
-    code, out, _ = lamplighter("quality", "warm", "--reference", "both.json", *OPTIONS)
+    for folder in (npt(tmp_path / "warm", 5), nvt(tmp_path / "warmer", 0)):
+        thermo = folder / "thermo.csv"
+        thermo.write_text(thermo.read_text().replace(",49", ",69").replace(",50", ",70"))
+    code, out, _ = lamplighter("quality", "warm", "warmer", "--reference", "both.json", *OPTIONS)
     assert "warm is at 700 K, and both.json at 500 K" in out
+    assert "warmer is at 700 K, and both.json at 500 K" in out
 
 
 def test_files_that_are_no_reference_are_refused(lamplighter: Lamplighter, tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ import yaml
 from ase import Atoms
 from scipy.signal import lfilter
 
+from lamplighter.analysis.molecules import molecules
+from lamplighter.errors import LamplighterError
 from lamplighter.observables.conductivity import has_ions
+from lamplighter.observables.ion_charges import _charges_of_molecules
 from lamplighter.run_folder.names import PRESSURE
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.thermo_table import PRESSURE_COLUMNS
-from lamplighter.structures.molecule_list import Component, MoleculeList
+from lamplighter.structures.molecule_list import Component, MoleculeList, read_molecule_list
 
 from .conftest import Lamplighter
 from .runs import guard, stage, thermo_rows, write_run, write_trajectory
@@ -130,6 +133,8 @@ def test_what_is_no_viscosity_says_so(lamplighter: Lamplighter, run: Path, tmp_p
     out = lamplighter("conductivity", "ions", *BLOCKS)[1]
     assert "no finite-size correction with the viscosity of this run: the Langevin thermostat takes the momentum" in out
     assert "in an infinite cell" not in out
+    given = lamplighter("conductivity", "ions", *BLOCKS, "--viscosity", "1")[1]
+    assert "no momentum flows through the images of the cell, and the correction is too large" in given
     lines = (run / PRESSURE).read_text().splitlines()
     refused = {
         "\n".join([*lines[:1800], *lines[1900:]]): "there is a gap",
@@ -273,6 +278,16 @@ def test_formal_charges_of_the_list_of_molecules_come_first(lamplighter: Lamplig
     assert not has_ions(Run(folder))
     listed(folder, [("Li", 6, 1), ("Cl", 6, -1)])
     assert "there are 20 atoms, and the list of molecules has 12" in lamplighter("conductivity", "run", *words)[2]
+
+
+def test_listed_ions_that_bonds_join_are_no_neutral_molecule(tmp_path: Path) -> None:
+    listed(tmp_path, [("Li", 2, 1), ("Cl", 2, -1)])
+    ions = read_molecule_list(tmp_path / "molecules.yaml")
+    numbers, masses = np.array([3, 3, 17, 17]), np.ones(4)
+    apart = molecules(np.empty((0, 2), dtype=np.int64), numbers, masses)
+    assert list(_charges_of_molecules(apart, ions)) == [1, 1, -1, -1]
+    with pytest.raises(LamplighterError, match="Cl and Li of the list of molecules are one molecule"):
+        _charges_of_molecules(molecules(np.array([[1, 2]]), numbers, masses), ions)
 
 
 def test_a_report_has_what_the_run_allows(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class TrajectoryDiffusivity:
         correction_error: Its standard error, from that of the viscosity.
         viscosity: What it was made with, mPa s.
         notes: What limits the numbers.
+        temperature: Of the stage in production, K; None: not known.
     """
 
     path: Path
@@ -121,6 +122,7 @@ class TrajectoryDiffusivity:
     correction_error: float
     viscosity: float | None
     notes: list[str]
+    temperature: float | None = None
 
     def infinite(self, species: SpeciesDiffusivity) -> tuple[float, float] | None:
         """D of a species in an infinite box and its standard error, Å²/ps; None: no correction was made."""
@@ -224,8 +226,9 @@ def diffusivity_of_run(
     trajectory = trajectory or run.motion()
     record = _chosen(run, stage)
     production = production_of_stage(run, record, wanted.discard)
+    temperature = temperature_of_stage(run, record, production)
     if wanted.temperature is None:
-        wanted = replace(wanted, temperature=temperature_of_stage(run, record, production))
+        wanted = replace(wanted, temperature=temperature)
     wanted, more = with_own_viscosity(run, record, wanted)
     more += damped_by_langevin(run, record.index, SLOWER)
     known = trajectory.molecules if isinstance(trajectory, RunCentres) else None
@@ -235,7 +238,7 @@ def diffusivity_of_run(
     notes = [*made.notes, *more, *trajectory.notes]
     if trajectory.dropped:
         notes.append(f"{trajectory.path.name}: {trajectory.dropped}")
-    return replace(made, notes=notes)
+    return replace(made, notes=notes, temperature=temperature)
 
 
 def with_own_viscosity(
@@ -248,7 +251,10 @@ def with_own_viscosity(
         record: Its stage.
         wanted: Says whether; `discard` is that of the viscosity, too.
     """
-    if wanted.viscosity is not None or not wanted.own_viscosity or not (run.folder / PRESSURE).exists():
+    if wanted.viscosity is not None:
+        correction_is_too_large = "no momentum flows through the images of the cell, and the correction is too large"
+        return wanted, damped_by_langevin(run, record.index, correction_is_too_large)
+    if not wanted.own_viscosity or not (run.folder / PRESSURE).exists():
         return wanted, []
     if damped_by_langevin(run, record.index, ""):
         return wanted, [

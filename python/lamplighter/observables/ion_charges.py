@@ -158,6 +158,14 @@ def _charges_of_molecules(molecules: Molecules, listed: MoleculeList) -> Integer
             f"atoms of {name} of the list of molecules are in several molecules, as bonds were found here: take the "
             "bonds of the run, or give the charges with --charges"
         )
+    ions = np.bincount(within, weights=charges != 0, minlength=len(molecules))
+    if (ions > 1).any():
+        together = components[within == int((ions > 1).argmax())]
+        names = " and ".join(sorted({listed.components[each].name for each in together}))
+        raise LamplighterError(
+            f"{names} of the list of molecules are one molecule, as bonds were found here, and would not conduct as "
+            "ions: take the bonds of the run, or give the charges with --charges"
+        )
     return np.bincount(within, weights=charges, minlength=len(molecules)).astype(np.int64)
 
 

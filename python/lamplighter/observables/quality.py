@@ -130,6 +130,8 @@ def quality_of_runs(
     reference_d: float | None
     if isinstance(stored.diffusivity, StoredDiffusivity):
         _same_molecules(stored.diffusivity, motions)
+        for folder, motion in motions.items():
+            _note_temperature(folder, motion.temperature, stored.diffusivity, notes)
         reference_d = stored.diffusivity.value
     else:
         reference_d = stored.diffusivity
@@ -236,9 +238,7 @@ def _from_distribution(
         )
     require_same_system([(stored.path, stored.system), *((run.folder, run.system) for run in densities.values())])
     for run in densities.values():
-        if abs(run.temperature.value - stored.temperature) > MOST_TEMPERATURES_APART * stored.temperature:
-            both = f"{run.temperature.value:.4g} K, and {stored.path} at {stored.temperature:.4g} K"
-            notes.append(f"{run.folder.name} is at {both}")
+        _note_temperature(run.folder, run.temperature.value, stored, notes)
     edges = widened(stored.edges, [each.production for each in densities.values()])
     before = round((float(stored.edges[0]) - float(edges[0])) / stored.width)
     after = len(edges) - len(stored.edges) - before
@@ -266,6 +266,18 @@ def _gaussian(edges: Floats, mean: float, width: float, n_samples: int) -> Float
 def _diffusivity(run: Run, options: QualityOptions) -> TrajectoryDiffusivity:
     wanted = replace(options.diffusivity, own_viscosity=False)  # both sides are of one cell
     return diffusivity_of_run(run, None, wanted)
+
+
+def _note_temperature(
+    folder: Path, temperature: float | None, stored: StoredDistribution | StoredDiffusivity, notes: list[str]
+) -> None:
+    if temperature is None or stored.temperature is None:
+        return
+    if abs(temperature - stored.temperature) > MOST_TEMPERATURES_APART * stored.temperature:
+        notes.append(
+            f"{folder.name} is at {temperature:.4g} K, and {stored.path} at {stored.temperature:.4g} K: Q compares "
+            "states that differ"
+        )
 
 
 def _same_molecules(stored: StoredDiffusivity, motions: dict[Path, TrajectoryDiffusivity]) -> None:

@@ -51,11 +51,13 @@ class StoredDiffusivity:
         path: The file.
         molecules: As `TrajectoryDiffusivity.system`.
         value: Of all molecules, mean over the runs, Å²/ps.
+        temperature: Mean over the runs that say theirs, K; None: none does.
     """
 
     path: Path
     molecules: str
     value: float
+    temperature: float | None
 
 
 def read_stored_reference(path: Path) -> tuple[StoredDistribution | None, StoredDiffusivity | None]:
@@ -124,4 +126,5 @@ def _diffusivity(answer: dict[str, Any], path: Path) -> StoredDiffusivity:
     if not value > 0.0:
         raise ValueError(f"D is {value:g}")
     species = ", ".join(f"{each['n_molecules']} {each['name']}" for each in trajectories[0]["species"])
-    return StoredDiffusivity(path, species, value / TO_1E6_CM2_S)
+    said = [each["temperature_K"] for each in trajectories if each.get("temperature_K") is not None]
+    return StoredDiffusivity(path, species, value / TO_1E6_CM2_S, float(np.mean(said)) if said else None)

@@ -85,6 +85,7 @@ def diffusivity_as_json(result: DiffusivityOfRuns) -> dict[str, Any]:
                 "discarded_ps": each.discarded_ps,
                 "discarded": each.discarded,
                 "edge_A": each.edge,
+                "temperature_K": each.temperature,
                 "correction_1e-6_cm2_s": None if each.correction is None else each.correction * TO_1E6_CM2_S,
                 "viscosity_mPa_s": each.viscosity,
                 "species": [species(one, each) for one in each.species],

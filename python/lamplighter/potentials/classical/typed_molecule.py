@@ -113,6 +113,12 @@ def typed_molecule(
             "together in one molecule"
         )
     scale = charge_scale if charge != 0 else 1.0
+    if any(ionic) and not all(ionic):
+        others = " ".join(name for name, is_ionic in zip(names, ionic, strict=True) if not is_ionic)
+        raise ConfigError(
+            f"potential.classical: {name} has types of CL&P ions and others ({others}) in one molecule, and there are "
+            "no terms between them"
+        )
     if all(ionic):
         terms, borrowed = _terms_of_ionic_liquid(types, pairs, name)
     else:
