@@ -94,6 +94,11 @@ def test_answers_in_files_stand_for_the_runs_that_they_are_about(lamplighter: La
     shown = lamplighter("report", "npt_0", "nvt_0", "--reference", "both.json", *OPTIONS, "--json")[1]
     assert next(each["value"] for each in json.loads(shown)["together"]["numbers"] if each["name"] == "Q") > 1.0
 
+    for ensemble, what in (("npt", "density"), ("nvt", "diffusivity")):
+        twice = ["--reference", f"{what}.json", "--reference", f"ref_{ensemble}_0"]
+        code, _, err = lamplighter(*asked, *twice, *(["--reference-density", "0.92", "0.01"] * (ensemble == "nvt")))
+        assert (code, f"ref_{ensemble}_0 say what the {what} is; give one" in err) == (1, True), err
+
     for folder in (npt(tmp_path / "warm", 5), nvt(tmp_path / "warmer", 0)):
         thermo = folder / "thermo.csv"
         thermo.write_text(thermo.read_text().replace(",49", ",69").replace(",50", ",70"))

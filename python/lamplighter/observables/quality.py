@@ -129,6 +129,10 @@ def quality_of_runs(
     still = [run.folder for run in others if ensembles[run.folder] == "nvt"]
     reference_d: float | None
     if isinstance(stored.diffusivity, StoredDiffusivity):
+        if still:
+            raise LamplighterError(
+                f"--reference: both {stored.diffusivity.path} and {still[0]} say what the diffusivity is; give one"
+            )
         _same_molecules(stored.diffusivity, motions)
         for folder, motion in motions.items():
             _note_temperature(folder, motion.temperature, stored.diffusivity, notes)
@@ -180,6 +184,10 @@ def _divergences(
     notes: list[str],
 ) -> tuple[dict[Path, float], float]:
     """D_KL of each stable member from the reference, and that between references."""
+    if isinstance(stored.density, StoredDistribution) and reference:
+        raise LamplighterError(
+            f"--reference: both {stored.density.path} and {reference[0].folder} say what the density is; give one"
+        )
     try:
         if isinstance(stored.density, StoredDistribution):
             made, pairs = _from_distribution(densities, stored.density, options, notes)
