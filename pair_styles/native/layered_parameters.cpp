@@ -4,6 +4,7 @@
 
 #include "tensor_file.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -15,6 +16,8 @@ constexpr int LARGEST_L = 3;
 constexpr int MOST_LAYERS = 16;
 constexpr int MOST_CHANNELS = 4096;
 constexpr int MOST_BLOCKS = 64;
+constexpr int MOST_MATRICES = 16;        // of a perceptron
+constexpr int WIDEST_LAYER = 1 << 20;    // outputs of a perceptron's matrix
 
 /* Reads the arrays of one member, under a prefix that grows layer by layer. */
 class Reader {
@@ -131,11 +134,14 @@ std::vector<std::vector<double>> read_perceptron(const Reader &from, const std::
                                                  int64_t nin, std::vector<int> &widths)
 {
   std::vector<std::vector<double>> matrices;
-  widths.push_back((int) nin);
-  for (int k = 0; k < 16 && from.has(name + "." + std::to_string(k)); k++) {
+  const auto checked = [&](int64_t width) {
+    return from.below(width, 1, (size_t) WIDEST_LAYER + 1, "a width of a perceptron");
+  };
+  widths.push_back(checked(nin));
+  for (int k = 0; k < MOST_MATRICES && from.has(name + "." + std::to_string(k)); k++) {
     const std::string key = name + "." + std::to_string(k);
     matrices.push_back(from.doubles(key, {widths.back(), -1}));
-    widths.push_back((int) from.shape(key)[1]);
+    widths.push_back(checked(from.shape(key)[1]));
   }
   if (matrices.empty()) from.fail("has no perceptron");
   return matrices;
@@ -149,7 +155,14 @@ Activation read_activation(const Reader &from, const std::string &name)
 void read_gate(const Reader &from, InteractionLayer &layer)
 {
   const auto rows = from.integers("gate", {-1, 3});
+  if (rows.size() / 3 > (size_t) MOST_BLOCKS) from.fail("has too many rows of its gate");
   const auto factors = from.doubles("gate_factors", {(int64_t) rows.size() / 3});
+  // a gate leaves slopes where its scalars were, so that no second row may read them
+  std::vector<bool> used(layer.mixed.size(), false);
+  const auto use = [&](int block) {
+    if (used[block]) from.fail("has a gate that uses features twice");
+    used[block] = true;
+  };
   for (size_t k = 0; k < factors.size(); k++) {
     GateRow row;
     row.source = from.below(rows[3 * k], 0, layer.mixed.size(), "a gate");
@@ -161,6 +174,8 @@ void read_gate(const Reader &from, InteractionLayer &layer)
     const FeatureBlock &scalars = layer.mixed[row.gate < 0 ? row.source : row.gate];
     if (scalars.l || scalars.channels != source.channels)
       from.fail("has a gate that does not fit what it multiplies");
+    use(row.source);
+    if (row.gate >= 0) use(row.gate);
     layer.gate.push_back(row);
     layer.out.push_back(source);
   }
@@ -173,6 +188,21 @@ bool same(const std::vector<FeatureBlock> &a, const std::vector<FeatureBlock> &b
   for (size_t k = 0; k < a.size(); k++)
     if (a[k].l != b[k].l || a[k].channels != b[k].channels) return false;
   return true;
+}
+
+/* Members share the places of features, sums and tables, and the arrays that they are in. */
+bool alike(const InteractionLayer &a, const InteractionLayer &b)
+{
+  const auto path = [](const ConvolutionPath &p, const ConvolutionPath &q) {
+    return p.from == q.from && p.l2 == q.l2 && p.to == q.to;
+  };
+  const auto row = [](const GateRow &p, const GateRow &q) {
+    return p.source == q.source && p.gate == q.gate && p.activation == q.activation;
+  };
+  return same(a.in, b.in) && same(a.sent, b.sent) && same(a.sums, b.sums) &&
+      same(a.mixed, b.mixed) && same(a.out, b.out) &&
+      std::equal(a.paths.begin(), a.paths.end(), b.paths.begin(), b.paths.end(), path) &&
+      std::equal(a.gate.begin(), a.gate.end(), b.gate.begin(), b.gate.end(), row);
 }
 
 InteractionLayer read_layer(const Reader &from, const LayeredModel &model)
@@ -264,13 +294,8 @@ std::vector<LayeredModel> lamplighter::read_layered(const std::string &path)
   for (int k = 0; k < nmembers; k++)
     members.push_back(read_member(file, "member." + std::to_string(k) + "."));
   for (int k = 1; k < nmembers; k++) {
-    bool alike = members[k].layers.size() == members[0].layers.size();
-    for (size_t t = 0; alike && t < members[0].layers.size(); t++) {
-      const InteractionLayer &a = members[0].layers[t], &b = members[k].layers[t];
-      alike = same(a.sent, b.sent) && same(a.sums, b.sums) && same(a.mixed, b.mixed) &&
-          a.paths.size() == b.paths.size();
-    }
-    if (!alike)
+    const auto &first = members[0].layers, &other = members[k].layers;
+    if (!std::equal(first.begin(), first.end(), other.begin(), other.end(), alike))
       throw std::runtime_error("Model file " + path + ": its members differ in architecture");
   }
   return members;

@@ -218,3 +218,74 @@ def test_files_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.lamp").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError):
         NativeMace(tmp_path / "cut.lamp", ELEMENTS)
+
+
+def test_widths_that_no_perceptron_has_are_refused(tmp_path: Path) -> None:
+    arrays = network(**ARCHITECTURES["without parity"])
+    one_frequency = {"member.0.basis.frequencies": np.array([1.0])}
+    for change in (
+        {"member.0.readout.0": np.ones((8, 0)), "member.0.readout.1": np.ones((0, 1))},
+        {"member.0.basis.frequencies": np.array([])},
+        {"member.0.layer.0.perceptron.0": np.ones((6, 0)), "member.0.layer.0.perceptron.1": np.ones((0, 8))},
+        one_frequency | {"member.0.layer.0.perceptron.0": np.ones((1, (1 << 20) + 1))},
+    ):
+        path = written(tmp_path / "width.lamp", arrays | change)
+        with pytest.raises(ModelError, match="width of a perceptron"):
+            NativeMace(path)
+
+
+def test_gates_that_use_features_twice_are_refused(tmp_path: Path) -> None:
+    """What was activated is replaced by its slope, which a second row would take for the scalar itself."""
+    arrays = network(**ARCHITECTURES["without parity"])
+    (scalar, *_), (vector, gate, act), *_ = arrays["member.0.layer.0.gate"].tolist()
+    for message, rows in {
+        "two rows of a source": [[scalar, -1, act], [scalar, -1, act]],
+        "a source that is its own gate": [[scalar, scalar, act]],
+        "two rows of a gate": [[vector, gate, act], [gate, gate, act]],
+        "a gate that was activated": [[gate, -1, act], [vector, gate, act]],
+        "a gate that is activated later": [[vector, gate, act], [gate, -1, act]],
+        "as many as nobody needs": [[scalar, -1, act]] * 65,
+    }.items():
+        change = {"gate": np.array(rows, dtype=np.int64), "gate_factors": np.ones(len(rows))}
+        path = written(tmp_path / "gate.lamp", arrays | {f"member.0.layer.0.{k}": v for k, v in change.items()})
+        with pytest.raises(ModelError, match="too many rows" if len(rows) > 64 else "features twice"):
+            pytest.fail(f"{message}: {NativeMace(path).summary}")
+
+
+def test_members_that_differ_in_more_than_their_numbers_are_refused(tmp_path: Path) -> None:
+    """What all members share is sized and laid out for the first."""
+    features = ["6x0e", "5x0e+4x0o+3x1o+2x1e", "7x0e+3x0o"]
+    arrays = network(features, l_max=2)
+    own = {name.removeprefix("member.0."): value for name, value in arrays.items() if name.startswith("member.0.")}
+    paths, places = own["layer.1.paths"], own["layer.1.coupling_places"].copy()
+    places[:, 0] = len(paths) - 1 - places[:, 0]
+    sources = {
+        f"layer.0.{part}.{k}": own[f"layer.0.{part}.{k}"][:, :4]
+        for part in ("send", "own")
+        for k in range(len(own[f"layer.0.{part}.pairs"]))
+    }
+    different: dict[str, Arrays] = {
+        "paths": {"layer.1.paths": paths[::-1].copy(), "layer.1.coupling_places": places},
+        "what the first layer takes": {"layer.0.in": np.array([[0, 4], [0, 2]]), **sources},
+        "what the last layer gives": {
+            "layer.1.gate": own["layer.1.gate"][:1],
+            "layer.1.gate_factors": own["layer.1.gate_factors"][:1],
+            "readout.0": own["readout.0"][:7],
+        },
+    }
+    for what, change in different.items():
+        other = {f"member.{k}.{name}": value for k in (0, 1) for name, value in (own | change).items()}
+        assert NativeMace(written(tmp_path / "alike.lamp", arrays | other | {"members": integers(2)})).members == 2
+        for k in (0, 1):  # whichever of the two is the larger one
+            changed = {f"member.{j}.{name}": value for j in (0, 1) for name, value in own.items()}
+            changed |= {f"member.{k}.{name}": value for name, value in change.items()}
+            path = written(tmp_path / "different.lamp", arrays | changed | {"members": integers(2)})
+            with pytest.raises(ModelError, match="differ in architecture"):
+                pytest.fail(f"{what}: {NativeMace(path).summary}")
+
+
+def test_what_is_no_compiled_model_is_told_of_how_to_make_one(tmp_path: Path) -> None:
+    path = tmp_path / "any.lamp"
+    path.write_bytes(b"no model of any kind")
+    with pytest.raises(ModelError, match=r"MACE or SevenNet model with 'lamplighter compile'"):
+        NativeMace(path, ELEMENTS)
