@@ -5,6 +5,7 @@
 #include "activations.h"
 #include "layered_prepared.h"
 #include "neighbourhoods.h"
+#include "tensor_file.h"
 
 #include <algorithm>
 #include <cmath>
@@ -516,12 +517,12 @@ std::unique_ptr<NativeEvaluator> open_as(const std::string &path,
 
 }    // namespace
 
-std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const std::string &path,
+std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const TensorFile &file,
                                                            const std::vector<std::string> &elements,
                                                            const std::string &dtype, int intervals)
 {
-  const std::vector<LayeredModel> members = read_layered(path);
+  const std::vector<LayeredModel> members = read_layered(file);
   if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
-    return open_as<float>(path, members, elements, intervals);
-  return open_as<double>(path, members, elements, intervals);
+    return open_as<float>(file.path(), members, elements, intervals);
+  return open_as<double>(file.path(), members, elements, intervals);
 }

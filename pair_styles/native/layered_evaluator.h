@@ -8,9 +8,11 @@
 
 namespace lamplighter {
 
+class TensorFile;
+
 /* A model that is a sequence of interactions with gates (layered_parameters.h), or several of one
    architecture: as open_model. */
-std::unique_ptr<NativeEvaluator> open_layered(const std::string &path,
+std::unique_ptr<NativeEvaluator> open_layered(const TensorFile &,
                                               const std::vector<std::string> &elements,
                                               const std::string &dtype, int intervals);
 

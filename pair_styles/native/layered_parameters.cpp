@@ -282,9 +282,9 @@ LayeredModel read_member(const TensorFile &file, const std::string &prefix)
 
 }    // namespace
 
-std::vector<LayeredModel> lamplighter::read_layered(const std::string &path)
+std::vector<LayeredModel> lamplighter::read_layered(const TensorFile &file)
 {
-  const TensorFile file(path);
+  const std::string &path = file.path();
   if (file.text("version") != "1")
     throw std::runtime_error("Model file " + path + ": has version " + file.text("version") +
                              " of the format, and this Lamplighter reads version 1: make it again "

@@ -7,6 +7,8 @@
 
 namespace lamplighter {
 
+class TensorFile;
+
 constexpr const char *LAYERED_FORMAT = "lamplighter-layers";
 
 /* Features of an atom are blocks: `channels` tensors of one degree (and parity, which nothing here
@@ -92,7 +94,7 @@ struct LayeredModel {
 
 /* A file made by `lamplighter compile`: one or several models of one architecture.
    Throws std::runtime_error where it is not a complete and consistent model. */
-std::vector<LayeredModel> read_layered(const std::string &path);
+std::vector<LayeredModel> read_layered(const TensorFile &);
 
 }    // namespace lamplighter
 

@@ -5,6 +5,7 @@
 #include "kernels.h"
 #include "mace_prepared.h"
 #include "radial_table.h"
+#include "tensor_file.h"
 
 #include <algorithm>
 #include <cmath>
@@ -899,12 +900,12 @@ std::unique_ptr<NativeEvaluator> open_as(const std::string &path, const std::vec
 
 }    // namespace
 
-std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const std::string &path,
+std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const TensorFile &file,
                                                         const std::vector<std::string> &elements,
                                                         const std::string &dtype, int intervals)
 {
-  const std::vector<Mace> members = read_mace(path);
+  const std::vector<Mace> members = read_mace(file);
   if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
-    return open_as<float>(path, members, elements, intervals);
-  return open_as<double>(path, members, elements, intervals);
+    return open_as<float>(file.path(), members, elements, intervals);
+  return open_as<double>(file.path(), members, elements, intervals);
 }

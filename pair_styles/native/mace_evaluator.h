@@ -8,8 +8,10 @@
 
 namespace lamplighter {
 
+class TensorFile;
+
 /* A MACE model, or several of one architecture: as open_model. */
-std::unique_ptr<NativeEvaluator> open_mace(const std::string &path,
+std::unique_ptr<NativeEvaluator> open_mace(const TensorFile &,
                                            const std::vector<std::string> &elements,
                                            const std::string &dtype, int intervals);
 

@@ -187,9 +187,9 @@ Mace read_member(const TensorFile &file, const std::string &prefix)
 
 }    // namespace
 
-std::vector<Mace> lamplighter::read_mace(const std::string &path)
+std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
 {
-  const TensorFile file(path);
+  const std::string &path = file.path();
   if (file.text("format") != "lamplighter-mace")
     throw std::runtime_error("Model file " + path + ": holds '" + file.text("format") +
                              "', not a MACE model");

@@ -8,6 +8,8 @@
 
 namespace lamplighter {
 
+class TensorFile;
+
 /* How the distance of a pair becomes the weights of a convolution: a basis of the (transformed)
    distance times a polynomial cutoff, and a perceptron on top of it. Distances in Angstrom. */
 struct RadialBasis {
@@ -80,7 +82,7 @@ struct Mace {
 
 /* A model file made by `lamplighter compile`: one or several models of one architecture.
    Throws std::runtime_error where it is not a complete and consistent model. */
-std::vector<Mace> read_mace(const std::string &path);
+std::vector<Mace> read_mace(const TensorFile &);
 
 }    // namespace lamplighter
 

@@ -13,7 +13,7 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_model(const std::string &path
                                                          const std::vector<std::string> &elements,
                                                          const std::string &dtype, int intervals)
 {
-  if (TensorFile(path).text("format") == LAYERED_FORMAT)
-    return open_layered(path, elements, dtype, intervals);
-  return open_mace(path, elements, dtype, intervals);
+  const TensorFile file(path);
+  if (file.text("format") == LAYERED_FORMAT) return open_layered(file, elements, dtype, intervals);
+  return open_mace(file, elements, dtype, intervals);
 }
