@@ -328,8 +328,11 @@ def test_folders_that_are_none() -> None:
     Path("empty").mkdir()
     Path("full").mkdir()
     (Path("full") / "file").touch()
+    Path("many/one").mkdir(parents=True)
+    Path("many/one/status.json").touch()
     for given, output, message in (
         (Path("empty"), None, "holds no run: it has no run.yaml"),
+        (Path("many"), None, r"holds no run: it has no run\.yaml; there are runs inside \(one\)"),
         (Path("none"), None, "does not exist"),
         (path, Path("full"), "exists already"),
         (path, Path("argon.xyz"), "exists already"),

@@ -11,6 +11,7 @@ from lamplighter.driver import classical
 from lamplighter.errors import ConfigError, RunFolderError, StructureError
 from lamplighter.run_folder.folder import own_folder
 from lamplighter.run_folder.names import RUN_FILE, SCRIPT, STRUCTURE
+from lamplighter.run_folder.run import runs_inside
 from lamplighter.structures.start import StartStructure
 
 
@@ -47,7 +48,9 @@ def source_of(path: Path) -> Source:
     if not path.exists():
         raise RunFolderError(f"{path} does not exist: name a run folder, or a run file")
     if path.is_dir() and not (path / RUN_FILE).is_file():
-        raise RunFolderError(f"{path} holds no run: it has no {RUN_FILE}; name a run folder, or a run file")
+        raise RunFolderError(
+            f"{path} holds no run: it has no {RUN_FILE}{runs_inside(path)}; name a run folder, or a run file"
+        )
     file = path / RUN_FILE if path.is_dir() else path
     run = load_run_file(file)
     of_folder = own_folder(file, Path()) != Path()

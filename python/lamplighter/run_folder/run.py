@@ -40,6 +40,12 @@ from lamplighter.structures.molecule_list import MoleculeList, read_molecule_lis
 from lamplighter.structures.trajectory import read_start
 
 
+def runs_inside(folder: Path) -> str:
+    """What a message says of a folder that is no run and has some, as a campaign's; nothing where it has none."""
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{STATUS}"))
+    return f"; there are runs inside ({', '.join(inside[:3])}{', …' if inside[3:] else ''})" if inside else ""
+
+
 class Run:
     """A run folder: whole, broken off, still being written, or of an earlier version.
 
@@ -65,9 +71,9 @@ class Run:
                 f"{folder} is a file, no run folder" if self.folder.exists() else f"run folder {folder} does not exist"
             )
         if not (self.folder / THERMO).exists() and not (self.folder / STATUS).exists():
-            inside = sorted(path.parent.name for path in self.folder.glob(f"*/{STATUS}"))
-            hint = f"; there are runs inside ({', '.join(inside[:3])}{', …' if inside[3:] else ''})" if inside else ""
-            raise RunFolderError(f"{folder} holds no run: it has neither {THERMO} nor {STATUS}{hint}")
+            raise RunFolderError(
+                f"{folder} holds no run: it has neither {THERMO} nor {STATUS}{runs_inside(self.folder)}"
+            )
         self._problems: dict[str, str] = {}
 
     @property
