@@ -53,6 +53,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   double cutoff_;
   RadialGrid grid_;
   double table_error_;
+  bool rough_;       // it is above the tolerance
   int nfeatures_;    // scalars after all layers
   std::vector<Member<T>> members_;
   Neighbourhoods<T> near_;
@@ -95,7 +96,7 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLay
     simd_(simd), kernels_(kernels), convolution_(convolution_kernels<T>(simd)),
     family_(model.family), l_max_(model.l_max), nlayers_((int) model.members[0].layers.size()),
     nspecies_(model.nspecies), cutoff_(model.cutoff), grid_(model.grid),
-    table_error_(model.table_error),
+    table_error_(model.table_error), rough_(model.rough),
     near_(kernels, model.cutoff, model.l_max, model.grid.start, model.grid.spacing,
           model.grid.intervals, model.species_of_type)
 {
@@ -489,7 +490,8 @@ template <class T> std::string Evaluator<T>::summary() const
       (members_.size() > 1 ? std::to_string(members_.size()) + " members, " : std::string()) +
       (sizeof(T) == 4 ? "float32, " : "float64, ") + simd_ + ", " + std::to_string(nlayers_) +
       " layers, " + std::to_string(channels) + " channels, radial tables of " +
-      std::to_string(grid_.intervals) + " intervals (error " + error + " of the largest value)";
+      std::to_string(grid_.intervals) + " intervals (error " + error + " of the largest value" +
+      (rough_ ? ", WARNING: above the tolerance)" : ")");
 }
 
 template <class T> double Evaluator<T>::memory() const

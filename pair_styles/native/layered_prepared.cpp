@@ -338,10 +338,11 @@ PreparedLayers<T> lamplighter::prepare_layered(const std::string &path,
                                                  species_of_type);
   std::vector<LayeredModel> used;
   for (const LayeredModel &model : members) used.push_back(with_species(model, wanted));
-  if (!intervals)
+  const bool chosen = !intervals;
+  const double tolerance = sizeof(T) == 4 ? TOLERANCE_FLOAT : TOLERANCE;
+  if (chosen)
     for (const LayeredModel &model : used)
-      intervals = std::max(intervals,
-                           choose_intervals(model, sizeof(T) == 4 ? TOLERANCE_FLOAT : TOLERANCE));
+      intervals = std::max(intervals, choose_intervals(model, tolerance));
 
   PreparedLayers<T> all{used[0].family,
                         used[0].l_max,
@@ -349,6 +350,7 @@ PreparedLayers<T> lamplighter::prepare_layered(const std::string &path,
                         used[0].radial.r_max,
                         RadialGrid(used[0].radial, intervals),
                         0.0,
+                        false,
                         species_of_type,
                         {}};
   all.members.resize(used.size());
@@ -367,6 +369,7 @@ PreparedLayers<T> lamplighter::prepare_layered(const std::string &path,
     for (size_t b = 0; b < out.l.size(); b++)
       for (int c = 0; c < out.channels[b]; c++) member.readout_at.push_back(out.at[b] + c);
   }
+  all.rough = chosen && all.table_error >= tolerance;
   return all;
 }
 

@@ -76,6 +76,7 @@ template <class T> struct PreparedLayers {
   double cutoff;
   RadialGrid grid;
   double table_error;    // of the largest value
+  bool rough;            // the most intervals that are chosen do not reach the tolerance
   std::vector<int> species_of_type;
   std::vector<PreparedLayered<T>> members;
 };

@@ -220,6 +220,14 @@ def test_files_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
         NativeMace(tmp_path / "cut.lamp", ELEMENTS)
 
 
+def test_tables_that_cannot_be_fine_enough_are_warned_of(tmp_path: Path) -> None:
+    arrays = network(**ARCHITECTURES["scalars"])
+    assert "WARNING" not in NativeMace(written(tmp_path / "smooth.lamp", arrays)).summary
+    steep = arrays | {"member.0.basis.frequencies": arrays["member.0.basis.frequencies"] * 200.0}
+    assert "2048 intervals" in (summary := NativeMace(written(tmp_path / "steep.lamp", steep)).summary)
+    assert summary.endswith("WARNING: above the tolerance)")
+
+
 def test_widths_that_no_perceptron_has_are_refused(tmp_path: Path) -> None:
     arrays = network(**ARCHITECTURES["without parity"])
     one_frequency = {"member.0.basis.frequencies": np.array([1.0])}
