@@ -4,12 +4,31 @@
 
 #include "modify.h"
 #include "neighbor.h"
+#include "update.h"
 #include "utils.h"
 
 using namespace LAMMPS_NS;
 
+namespace {
+
+bool makes_trials(const Fix *fix)
+{
+  return utils::strmatch(fix->style, "^gcmc") || utils::strmatch(fix->style, "^widom") ||
+      utils::strmatch(fix->style, "^charge/regulation");
+}
+
+/* Fixes have their turns one after the other, and say at the end of theirs when the next one is. */
+const Fix *whose_turn(LAMMPS *lmp)
+{
+  for (const Fix *fix : lmp->modify->get_fix_list())
+    if (makes_trials(fix) && fix->next_reneighbor == lmp->update->ntimestep) return fix;
+  return nullptr;
+}
+
+}    // namespace
+
 FixLamplighterTrial::FixLamplighterTrial(LAMMPS *lmp, int narg, char **arg) :
-    Fix(lmp, narg, arg), lists_of_step_(0)
+    Fix(lmp, narg, arg), lists_before_(0), turn_(nullptr)
 {
 }
 
@@ -20,26 +39,32 @@ int FixLamplighterTrial::setmask()
 
 void FixLamplighterTrial::post_neighbor()
 {
-  lists_of_step_ = neighbor->ncalls;
+  lists_before_ = neighbor->ncalls;
+  turn_ = nullptr;
 }
 
 /* The setup of a run counts anew after it has told its fixes. */
 
 void FixLamplighterTrial::setup_post_neighbor()
 {
-  lists_of_step_ = 0;
+  lists_before_ = 0;
+  turn_ = nullptr;
 }
 
-bool FixLamplighterTrial::is_trial() const
+/* Several fixes may be due in one step, and each begins with an energy of the atoms as they are. */
+
+bool FixLamplighterTrial::is_trial()
 {
-  return neighbor->ago == 0 && neighbor->ncalls > lists_of_step_ + 1;
+  if (neighbor->ago) return false;
+  const Fix *turn = whose_turn(lmp);
+  if (turn_ && turn != turn_) lists_before_ = neighbor->ncalls - 1;
+  turn_ = turn;
+  return neighbor->ncalls > lists_before_ + 1;
 }
 
 bool FixLamplighterTrial::is_wanted(LAMMPS *lmp)
 {
   for (const Fix *fix : lmp->modify->get_fix_list())
-    if (utils::strmatch(fix->style, "^gcmc") || utils::strmatch(fix->style, "^widom") ||
-        utils::strmatch(fix->style, "^charge/regulation"))
-      return true;
+    if (makes_trials(fix)) return true;
   return false;
 }

@@ -26,13 +26,14 @@ class FixLamplighterTrial : public Fix {
   void min_post_neighbor() override { post_neighbor(); }
 
   /* Whether the energy that is asked for now is of a trial. */
-  bool is_trial() const;
+  bool is_trial();
 
   /* Whether there is a fix that makes trials. */
   static bool is_wanted(class LAMMPS *);
 
  private:
-  bigint lists_of_step_;    // how many times lists had been built
+  bigint lists_before_;    // how many times lists had been built before the reference energy
+  const Fix *turn_;        // the Monte Carlo fix that asked last in this step
 };
 
 }    // namespace LAMMPS_NS

@@ -147,6 +147,34 @@ def test_atoms_that_a_step_brings_together_are_no_trial(
     assert 0 < lmp.extract_global("ntimestep") < 200
 
 
+@pytest.mark.parametrize("second", ["gcmc 1 0 0 1 29494 300 0.0 0.2", "widom 1 0 1 29494 300"])
+def test_each_fix_of_a_step_begins_with_the_atoms_as_they_are(
+    lammps_instance: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    """Were it the energy of a trial, the second fix would compare its own with one as large as can be."""
+    lmp = lammps_instance
+    compute, calls = Mace.compute, []
+
+    def broken(self: Mace, data: Any) -> None:
+        compute(self, data)
+        calls.append(lmp.extract_global("ntimestep"))
+        if calls.count(1) == 2:  # the first fix found nothing wrong
+            data.pair_forces[:] = np.nan
+            data.eatoms[:] = np.nan
+            data.energy = np.nan
+
+    monkeypatch.setattr(Mace, "compute", broken)
+    model = build_mace(tmp_path / "low.model", channels=4, hidden_ell=0, interactions=2, r_max=6.0)
+    atom_alone(lmp, ("lamplighter engine bridge", [f"* * {model} C"]))
+    lmp.commands_string(
+        "create_atoms 1 single 6.5 6.5 3.5\nfix g all gcmc 1 0 0 1 29494 300 0.0 0.2 full_energy\n"
+        f"fix h all {second} full_energy"
+    )
+    with pytest.raises(Exception, match=r"at step 1\b"):
+        lmp.command("run 1 post no")
+    assert calls.count(1) == 2
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_atoms_come_go_and_move_the_same_way_with_every_engine(
