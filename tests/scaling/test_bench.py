@@ -19,10 +19,11 @@ from lamplighter import cli
 from lamplighter.config.loading import load_run_file
 from lamplighter.errors import LamplighterError
 from lamplighter.scaling import budget
-from lamplighter.scaling.bench import Wishes, _Course, _too_thin, network_of
+from lamplighter.scaling.bench import Wishes, _Course, _too_thin, _variants, network_of
 from lamplighter.scaling.bench import bench as measure
 from lamplighter.scaling.cases import Case, Variant
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 PROGRAM = Path(sys.executable).parent / "lamplighter"
 RUN: dict[str, Any] = {
     "structure": "argon.xyz",
@@ -150,6 +151,17 @@ def test_what_cannot_be_is_refused_before_anything_runs(
         cli._status(words)
     assert message in capsys.readouterr().err
     assert not (tmp_path / "bench").exists()
+
+
+def test_models_of_several_frameworks_stand_beside_each_other(tmp_path: Path) -> None:
+    system(tmp_path)
+    models = [EXAMPLE / "frameworks/models/deepmd/deepmd_0.pb", EXAMPLE / "models/ec_emc_0.model"]
+    network = network_of(2e-6, 12.5e9, 2, None, None)
+    made = _variants(load_run_file(tmp_path / "run.yaml"), Wishes(tmp_path / "run.yaml", 1.0, network, models=models))
+    assert [(each.name, each.run.potential.evaluated_by) for each in made] == [
+        ("deepmd_0", "deepmd"),
+        ("ec_emc_0", "lamplighter"),
+    ]
 
 
 def test_a_budget_that_is_too_short_says_so_and_domains_may_be_too_thin(

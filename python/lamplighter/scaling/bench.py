@@ -26,6 +26,7 @@ from lamplighter.driver.stage_steps import first_timestep, interval_in_steps
 from lamplighter.driver.start_of_run import start_of_run
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.model_files.calculator_file import is_calculator_file
+from lamplighter.model_files.deepmd_graph import looks_like_graph
 from lamplighter.observables.scaling import Scaling, measurement_of, scaling_of
 from lamplighter.run_folder.names import RUN_FILE
 from lamplighter.run_folder.writing import write_json
@@ -173,7 +174,9 @@ def _variants(run: RunFile, wishes: Wishes) -> list[Variant]:
             continue
         # the other models of a committee would be evaluated with it
         section = run.potential.model_copy(update={"models": [path.resolve()], "lammps": [], "members": []})
-        if run.potential.evaluated_by != "lamplighter":
+        if path.is_file() and looks_like_graph(path):
+            section = PotentialSection(kind="deepmd", models=[path.resolve()])
+        elif run.potential.evaluated_by != "lamplighter":
             section = PotentialSection(models=[path.resolve()])
         potentials[path.stem] = section
     made = []
