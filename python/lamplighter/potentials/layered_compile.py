@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from lamplighter.potentials.mace_compile import DifferentArchitectures
-from lamplighter.potentials.mace_linear_maps import NotCovered, doubles
+from lamplighter.potentials.mace_linear_maps import NotCovered, doubles, matrices_of_perceptron
 
 FORMAT = "lamplighter-layers"
 VERSION = "1"
@@ -115,21 +115,16 @@ def perceptron_of(network: Any, largest: int = _SOFTPLUS) -> tuple[list[np.ndarr
     Raises:
         NotCovered: another network, or another activation.
     """
-    if type(network).__name__ != "FullyConnectedNet":
-        raise NotCovered(f"the network {type(network).__name__}")
-    matrices, before, used = [], 1.0, _SILU
-    for layer in network:
-        matrix = before * doubles(layer.weight)
-        if layer.act is None:
-            matrices.append(matrix / (layer.h_in * layer.var_in / layer.var_out) ** 0.5)
-            before = 1.0
-        else:
-            used, factor = activation_of(layer.act)
-            if used > largest:
-                raise NotCovered("the activation of a radial network")
-            matrices.append(matrix / (layer.h_in * layer.var_in) ** 0.5)
-            before = factor * layer.var_out**0.5
-    return matrices, used
+    used = _SILU
+
+    def factor_of(activation: Any) -> float:
+        nonlocal used
+        used, factor = activation_of(activation)
+        if used > largest:
+            raise NotCovered("the activation of a radial network")
+        return factor
+
+    return matrices_of_perceptron(network, factor_of), used
 
 
 def affine_of(function: Callable[[torch.Tensor], torch.Tensor], dim: int) -> tuple[np.ndarray, np.ndarray]:

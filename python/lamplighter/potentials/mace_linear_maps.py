@@ -5,6 +5,7 @@ Every normalisation of e3nn is inside; nothing is assumed about how e3nn stores 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,22 +60,6 @@ def blocks_by_degree(matrix: np.ndarray, irreps_in: Any, irreps_out: Any) -> lis
     return blocks
 
 
-def matrices_of_perceptron(network: Any) -> list[np.ndarray]:
-    """Matrices of an e3nn FullyConnectedNet with plain silu between them."""
-    if type(network).__name__ != "FullyConnectedNet":
-        raise NotCovered(f"the radial network {type(network).__name__}")
-    matrices, before = [], 1.0
-    for layer in network:
-        matrix = before * doubles(layer.weight)
-        if layer.act is None:
-            matrices.append(matrix / (layer.h_in * layer.var_in / layer.var_out) ** 0.5)
-            before = 1.0
-        else:
-            matrices.append(matrix / (layer.h_in * layer.var_in) ** 0.5)
-            before = silu_factor(layer.act) * layer.var_out**0.5
-    return matrices
-
-
 def silu_factor(activation: Any) -> float:
     """The constant by which an activation is silu times it."""
     x = torch.linspace(-3.0, 3.0, 7)
@@ -85,3 +70,23 @@ def silu_factor(activation: Any) -> float:
     if not torch.allclose(y, factor * silu, rtol=1e-6, atol=1e-9):
         raise NotCovered("an activation other than silu")
     return factor
+
+
+def matrices_of_perceptron(network: Any, factor_of: Callable[[Any], float] = silu_factor) -> list[np.ndarray]:
+    """Matrices of an e3nn FullyConnectedNet with plain activations between them, of which `factor_of` gives the factor.
+
+    Raises:
+        NotCovered: another network, or what `factor_of` raises.
+    """
+    if type(network).__name__ != "FullyConnectedNet":
+        raise NotCovered(f"the radial network {type(network).__name__}")
+    matrices, before = [], 1.0
+    for layer in network:
+        matrix = before * doubles(layer.weight)
+        if layer.act is None:
+            matrices.append(matrix / (layer.h_in * layer.var_in / layer.var_out) ** 0.5)
+            before = 1.0
+        else:
+            matrices.append(matrix / (layer.h_in * layer.var_in) ** 0.5)
+            before = factor_of(layer.act) * layer.var_out**0.5
+    return matrices
