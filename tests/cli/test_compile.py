@@ -13,9 +13,9 @@ from .conftest import Lamplighter
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a.nequip.zip", "b.nequip.zip"], "are compiled one by one, and 2 are given"),
-        (["a.nequip.zip", "--elements", "H C"], "--elements is for models of MACE and SevenNet"),
-        (["a.nequip.zip", "-o", "a.lamp"], "a.lamp: compiled models end in .nequip.pt2"),
+        (["a.nequip.zip", "b.nequip.zip", "-o", "a.nequip.pt2"], "become machine code one by one, and 2 are given"),
+        (["a.nequip.zip", "--elements", "H C", "-o", "a.nequip.pt2"], "--elements is for .lamp files"),
+        (["a.nequip.zip", "-o", "a.pt2"], "a.pt2: compiled models end in .lamp"),
         (["a.nequip.zip", "-o", "none/a.nequip.pt2"], "there is no folder none"),
         (
             ["a.nequip.zip", "--training", "train.xyz"],

@@ -111,7 +111,7 @@ def _layer(before: o3.Irreps, after: o3.Irreps, harmonics: o3.Irreps, species: b
     own = [o3.Linear(before, gate.irreps_in) for _ in range(3 if species else 1)]
     return interaction_arrays(
         Interaction(
-            send=o3.Linear(before, before, biases=True),
+            send=[o3.Linear(before, before, biases=True)],
             convolution=product,
             perceptron=matrices,
             mix=o3.Linear(ordered, gate.irreps_in),

@@ -1,9 +1,9 @@
 """Compile models into faster files, which are checked against the originals.
 
-A file is written only if energies and forces of clusters agree with the framework's. MACE and SevenNet become numbers
-only, no code, no pickle, for the native engine; plain `lmp` without Python reads them, too. NequIP and Allegro become
-machine code for this kind of processor, made by torch (about a minute). Use the file as any model:
-`pair_coeff * * MODEL.lamp H C O`, or in a run file.
+A file is written only if energies and forces of clusters agree with the framework's. MACE, NequIP and SevenNet become
+numbers only, no code, no pickle, for the native engine; plain `lmp` without Python reads them, too. Allegro becomes
+machine code for this kind of processor, made by torch (about a minute), and so does NequIP where the output ends in
+.nequip.pt2. Use the file as any model: `pair_coeff * * MODEL.lamp H C O`, or in a run file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def compile(  # noqa: A001 (the name of the command)
     models: Annotated[
         list[Path],
         typer.Argument(
-            help="Models of MACE or SevenNet, of which several of one architecture make a committee, or one model of "
-            "NequIP or Allegro."
+            help="Models of MACE, NequIP or SevenNet, of which several of one architecture make a committee, or one "
+            "model of Allegro."
         ),
     ],
     output: Annotated[
@@ -30,7 +30,7 @@ def compile(  # noqa: A001 (the name of the command)
         typer.Option(
             "-o",
             "--output",
-            help="Write this file; the default lies beside the model and ends in .lamp or .nequip.pt2.",
+            help="Write this file; the default lies beside the model and ends in .lamp, or .nequip.pt2 for Allegro.",
         ),
     ] = None,
     elements: Annotated[
@@ -58,10 +58,21 @@ def compile(  # noqa: A001 (the name of the command)
                 raise LamplighterError(
                     f"--training is for MACE models: what {models[0]}, one of {family}, knows is not learnt yet"
                 )
-    if recognition.is_nequip(models[0]):
+    if recognition.is_nequip(models[0]) and _as_machine_code(models[0], output):
         _compile_nequip(models, output, elements, head, trust)
     else:
         _compile_native(models, output, elements, head, training, trust)
+
+
+def _as_machine_code(model: Path, output: Path | None) -> bool:
+    """Whether a model of NequIP's framework becomes a program of torch: if that is asked for, and if it is Allegro."""
+    from lamplighter.file_suffixes import COMPILED
+    from lamplighter.model_files.describe import describe
+    from lamplighter.potentials.nequip_compile import SUFFIX
+
+    if output is not None and output.name.endswith((SUFFIX, COMPILED)):
+        return output.name.endswith(SUFFIX)
+    return describe(model).framework == "Allegro"
 
 
 def _require_trusted(models: list[Path], trust: bool) -> None:
@@ -95,12 +106,12 @@ def _compile_nequip(
 
     if len(models) > 1:
         raise LamplighterError(
-            f"models of NequIP and Allegro are compiled one by one, and {len(models)} are given; for a committee list "
-            "the compiled files in `models`"
+            f"models of NequIP and Allegro become machine code one by one, and {len(models)} are given; for a "
+            "committee list the compiled files in `models`"
         )
     if elements is not None:
         raise LamplighterError(
-            "--elements is for models of MACE and SevenNet: one of NequIP or Allegro keeps all of its elements"
+            "--elements is for .lamp files: machine code of NequIP or Allegro keeps all elements of its model"
         )
     (model,) = models
     target = _target(output, model.with_name(model.name.partition(".")[0] + SUFFIX), SUFFIX)
@@ -126,7 +137,7 @@ def _compile_native(
     from lamplighter.potentials.native import NotCovered, compile_files
     from lamplighter.structures.labelled_frames import read_frames
 
-    target = _target(output, models[0].with_suffix(COMPILED), COMPILED)
+    target = _target(output, models[0].with_name(models[0].name.removesuffix(".zip")).with_suffix(COMPILED), COMPILED)
     frames, dropped = read_frames(training) if training is not None else ([], "")
     _require_trusted(models, trust)
     symbols = elements.replace(",", " ").split() if elements else None

@@ -40,7 +40,8 @@ class Interaction:
     """The modules of one interaction, in float64 on the CPU.
 
     Attributes:
-        send: Features to those that neighbours receive, (rows, in) to (rows, sent); a bias is allowed.
+        send: Features to those that neighbours receive, (rows, in) to (rows, sent), one map a species of the sender, or
+            one for all; a bias is allowed.
         convolution: An e3nn TensorProduct of sent features, harmonics and weights, all paths "uvu".
         perceptron: Matrices of the radial network, (in, out), and the number of the activation between them.
         mix: Sums over neighbours to what the gate takes.
@@ -50,7 +51,7 @@ class Interaction:
         irreps_in: Of the features that the interaction takes.
     """
 
-    send: Callable[[torch.Tensor], torch.Tensor]
+    send: list[Callable[[torch.Tensor], torch.Tensor]]
     convolution: Any
     perceptron: list[np.ndarray]
     mix: Callable[[torch.Tensor], torch.Tensor]
@@ -151,7 +152,7 @@ def interaction_arrays(interaction: Interaction) -> Arrays:
     arrays |= gate
     arrays |= {f"perceptron.{k}": matrix for k, matrix in enumerate(interaction.perceptron)}
     dim_in = int(sum(block.channels * (2 * block.l + 1) for block in features))
-    arrays |= _map("send", [affine_of(interaction.send, dim_in)], features, sent)
+    arrays |= _map("send", [affine_of(send, dim_in) for send in interaction.send], features, sent)
     matrix, bias = affine_of(interaction.mix, convolution.irreps_out.dim)
     arrays |= _map("mix", [(matrix / interaction.divide, bias)], sums, mixed)
     arrays |= _map("own", [affine_of(own, dim_in) for own in interaction.own], features, mixed)
@@ -189,7 +190,7 @@ def _map(name: str, maps: list[tuple[np.ndarray, np.ndarray]], ins: Sequence[_Bl
     arrays: Arrays = {}
     pairs: list[tuple[int, int]] = []
     seen = [np.zeros_like(matrix) for matrix, _ in maps]
-    for i, before in enumerate(ins):
+    for i, before in enumerate(ins if maps else ()):
         for o, after in enumerate(outs):
             if (before.l, before.p) != (after.l, after.p):
                 continue

@@ -96,7 +96,7 @@ class Original(Protocol):
     """A model as its framework evaluates it in float64, and the arrays of it and others of its architecture.
 
     Attributes:
-        family: MACE or SevenNet.
+        family: MACE, NequIP or SevenNet.
         sha256: Of its file.
         head: Head or modality that is meant; None: it has none.
         stored: Precision of its weights.
@@ -253,7 +253,8 @@ def compile_files(
     """Write models of one architecture as one compiled model, checked against the originals.
 
     Args:
-        models: `.model` files of MACE, or `*-mliap_lammps.pt` files; checkpoints of SevenNet.
+        models: `.model` files of MACE, or `*-mliap_lammps.pt` files; packages, checkpoints and ML-IAP files of NequIP;
+            checkpoints of SevenNet.
         output: The `.lamp` file to write. It appears only if the check is passed.
         elements: Symbols to keep; None: all.
         head: Head or modality of a model with several; None: the last, or that of the ML-IAP file.
@@ -379,6 +380,10 @@ def _open(path: Path, head: str | None) -> Original:
         from lamplighter.potentials.sevennet_original import SevenNetOriginal
 
         return SevenNetOriginal(path, head)
+    if recognition.is_nequip(path):
+        from lamplighter.potentials.nequip_original import NequIPOriginal
+
+        return NequIPOriginal(path, head)
     return MaceOriginal(path, head)
 
 

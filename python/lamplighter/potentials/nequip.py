@@ -21,15 +21,13 @@ from lamplighter.potentials.interface import LoadOptions, PairData, PairPotentia
 from lamplighter.potentials.nequip_compiled import CompiledNequIP
 from lamplighter.potentials.nequip_network import (
     DTYPES,
-    EXCHANGE,
     cutoffs_of,
+    energies_only,
     precision,
     read_network,
     require_precision,
 )
 from lamplighter.potentials.requirements import require_elements
-
-_ENERGY_ONLY = "disable_ForceStressOutput"
 
 
 class NequIP(PairPotential):
@@ -48,7 +46,7 @@ class NequIP(PairPotential):
         self.elements = list(network.type_names)
         self.cutoff = float(metadata["r_max"])
         self._cutoffs = cutoffs_of(metadata, len(self.elements), device)
-        self._network = _energy_network(network).to(device)
+        self._network = energies_only(network, exchange=True).to(device)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -80,17 +78,3 @@ class NequIP(PairPotential):
         with precision():
             energies = self._network(given)["atomic_energy"].view(-1)[: data.nlocal]
             write_result(data, edges, energies)
-
-
-def _energy_network(network: Any) -> Any:
-    """Without derivatives of its own, and with exchanges where it passes messages."""
-    from nequip.model.modify_utils import get_all_modifiers, modify
-
-    known = get_all_modifiers(network)
-    wanted = [{"modifier": each} for each in (EXCHANGE, _ENERGY_ONLY) if each in known]
-    network = modify(network, wanted)
-    if _ENERGY_ONLY not in known:
-        network.model = network.model.func
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
-    return network.eval()

@@ -24,6 +24,7 @@ from lamplighter.potentials.requirements import require_head
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 EXCHANGE = "enable_LAMMPSMLIAPGhostExchange"
+_ENERGY_ONLY = "disable_ForceStressOutput"
 _SOLE = "sole_model"
 _PACKAGES = {"allegro": "nequip-allegro"}
 
@@ -73,6 +74,20 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
     known = list(networks.keys())
     require_head(path, name, known, "model")
     return networks[name or (_SOLE if _SOLE in known else known[-1])].eval()
+
+
+def energies_only(network: Any, *, exchange: bool = False) -> Any:
+    """The network without derivatives of its own, and with exchanges between ranks where it passes messages."""
+    from nequip.model.modify_utils import get_all_modifiers, modify
+
+    known = get_all_modifiers(network)
+    wanted = [EXCHANGE, _ENERGY_ONLY] if exchange else [_ENERGY_ONLY]
+    network = modify(network, [{"modifier": each} for each in wanted if each in known])
+    if _ENERGY_ONLY not in known:
+        network.model = network.model.func
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network.eval()
 
 
 def _newer_packages(path: Path) -> str:

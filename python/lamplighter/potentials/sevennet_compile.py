@@ -129,7 +129,7 @@ class _Compiler:
             raise NotCovered(f"the self connection {name}")
         return (
             Interaction(
-                send=self._affine_linear(f"{t}_self_interaction_1"),
+                send=[self._affine_linear(f"{t}_self_interaction_1")],
                 convolution=convolution.convolution,
                 perceptron=perceptron,
                 mix=self._affine_linear(f"{t}_self_interaction_2"),

@@ -1,0 +1,116 @@
+"""NequIP's models in the native engine, against NequIP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small_models
+from small_models import ELEMENTS
+
+#: What a model may be made of, beside what `build_nequip` makes by itself and the conformance suite has.
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "numbers by type, a readout with a hidden layer": {
+        "num_layers": 2,
+        "l_max": 2,
+        "num_features": 4,
+        "type_embed_num_features": 3,
+        "radial_mlp_depth": 2,
+        "avg_num_neighbors": {"H": 5.0, "C": 11.0, "O": 7.0},
+        "per_type_energy_scales": {"H": 0.5, "C": 0.9, "O": 0.7},
+        "readout_mlp_hidden_layers_depth": 1,
+        "bessel_trainable": True,
+    },
+    "no parity, degree 3, float32": {
+        "num_layers": 2,
+        "l_max": 3,
+        "parity": False,
+        "num_features": [5, 4, 3, 2],
+        "polynomial_cutoff_p": 5,
+        "num_bessels": 6,
+        "model_dtype": "float32",
+    },
+    "one layer, no scales": {"num_layers": 1, "per_type_energy_scales": None, "per_type_energy_shifts": None},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nequip() -> None:
+    small_models.require("nequip")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_compiled_form_is_the_model(name: str, tmp_path: Path) -> None:
+    from lamplighter.potentials.native import NativeMace, compile_files, random_cluster
+
+    options = ARCHITECTURES[name]
+    package = small_models.build_nequip(tmp_path / "model.nequip.zip", **options)
+    compiled = tmp_path / "model.lamp"
+    (agreement,) = compile_files([package], compiled)
+    assert agreement.force < 1e-6 * max(1.0, agreement.largest_force)
+    native = NativeMace(compiled)
+    cluster = random_cluster(ELEMENTS, native.cutoff, 12, np.random.default_rng(2))
+    found = native.evaluate(cluster)
+    cluster.calc = small_models.nequip_calculator(package)
+    single = options.get("model_dtype") == "float32"
+    assert np.abs(found.forces - cluster.get_forces()).max() < (1e-3 if single else 1e-6)
+    assert abs(found.energy - cluster.get_potential_energy()) < (1e-3 if single else 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"convnet_resnet": True, "parity": False}, "convnet_resnet"),
+        ({"convnet_nonlinearity_type": "norm"}, "the nonlinearity NormActivation"),
+        ({"readout_mlp_hidden_layers_depth": 1, "readout_mlp_nonlinearity": "mish"}, "an activation other than"),
+        ({"per_edge_type_cutoff": {"H": 2.0}}, "cutoffs that depend on the elements of a pair"),
+        ({"pair_potential": "ZBL"}, "NequIP's module ZBL"),
+        ({"type_names": ["H", "Cring", "O"]}, "atom types that are no elements: Cring"),
+    ],
+)
+def test_what_is_not_covered_is_named(options: dict[str, Any], said: str) -> None:
+    import torch
+    from nequip.model import NequIPGNNModel
+    from nequip.utils.global_state import set_global_state
+
+    from lamplighter.potentials.native import NotCovered
+    from lamplighter.potentials.nequip_arrays import nequip_arrays
+    from lamplighter.potentials.nequip_network import precision
+
+    settings: dict[str, Any] = {
+        "seed": 0,
+        "model_dtype": "float64",
+        "r_max": 4.0,
+        "type_names": list(ELEMENTS),
+        "num_layers": 3,
+        "num_features": 2,
+        "l_max": 1,
+        "avg_num_neighbors": 12.0,
+        "per_type_energy_scales": 1.0,
+        "per_type_energy_shifts": 0.0,
+    }
+    if "pair_potential" in options:
+        options = {
+            "pair_potential": {
+                "_target_": "nequip.nn.pair_potential.ZBL",
+                "units": "metal",
+                "chemical_species": list(ELEMENTS),
+            }
+        }
+    with precision():
+        set_global_state()
+        torch.set_default_dtype(torch.float64)
+        network = NequIPGNNModel(**(settings | options)).eval()
+        with pytest.raises(NotCovered, match=said):
+            nequip_arrays(network)
+
+
+def test_allegro_is_named(tmp_path: Path) -> None:
+    small_models.require("allegro")
+    from lamplighter.potentials.native import NotCovered, compile_files
+
+    package = small_models.build_allegro(tmp_path / "model.nequip.zip")
+    with pytest.raises(NotCovered, match="Allegro, whose features belong to pairs of atoms"):
+        compile_files([package], tmp_path / "model.lamp")
