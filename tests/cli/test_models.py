@@ -309,7 +309,7 @@ def test_a_package_of_several_networks_lists_them(lamplighter: Lamplighter, smal
     code, out, _ = lamplighter("models", path)
     found = said(out)
     assert code == 0
-    assert found["heads"] == "pbe, r2scan (a run uses the last, or `head NAME`)"
+    assert found["heads"] == "pbe, r2scan (a run uses r2scan, or `head NAME`)"
     assert (found["elements"], found["cutoff"], found["layers"]) == ("H C O", "4 Å", "3")
 
 

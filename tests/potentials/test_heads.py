@@ -15,6 +15,7 @@ from tests.conftest import PROGRAMS, Run
 import structures
 from conftest import build_mace
 from lamplighter.errors import ModelError
+from lamplighter.model_files.describe import describe
 from lamplighter.potentials.native import compile_files
 
 ELEMENTS = " ".join(structures.ELEMENTS)
@@ -46,19 +47,27 @@ def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_models_that_mean_different_heads_share_no_file(two_heads: Path, tmp_path: Path) -> None:
-    other = build_two_heads(tmp_path / "other.model", 1, HEADS[::-1])
-    with pytest.raises(ModelError, match=r"other\.model means its head pbe, and .*two_heads\.model its head r2scan"):
-        compile_files([two_heads, other], tmp_path / "both.lamp")
-    compile_files([two_heads, other], tmp_path / "both.lamp", head="pbe")
+    import torch
+    from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE
+
+    made = []
+    for head in HEADS:
+        made.append(tmp_path / f"{head}-mliap_lammps.pt")
+        torch.save(LAMMPS_MLIAP_MACE(torch.load(two_heads, weights_only=False), head=head), made[-1])
+        assert describe(made[-1]).head == head
+    with pytest.raises(ModelError, match=r"r2scan-mliap.* means its head r2scan, and .*pbe-mliap.* its head pbe"):
+        compile_files(made, tmp_path / "both.lamp")
+    compile_files(made, tmp_path / "both.lamp", head="pbe")
 
 
-def in_ase(model: Path, head: str) -> Atoms:
+def in_ase(model: Path, head: str | None) -> Atoms:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mace.calculators import MACECalculator
 
         atoms = structures.liquid()
-        atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64", head=head)
+        words = {"head": head} if head else {}
+        atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64", **words)
         atoms.get_potential_energy()
     return atoms
 
@@ -74,10 +83,28 @@ def test_each_head_is_that_of_the_ase_calculator(lammps_instance, two_heads: Pat
         np.testing.assert_allclose(found["forces"], expected.get_forces(), rtol=0, atol=1e-8)
         energies[head] = float(found["energy"])
     assert abs(energies["pbe"] - energies["r2scan"]) > 1.0
-    last = evaluate(
-        lammps_instance, structures.liquid(), f"lamplighter dtype float64 engine {engine}", f"{two_heads} {ELEMENTS}"
-    )
-    assert float(last["energy"]) == pytest.approx(energies[HEADS[-1]], abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["native", "bridge"])
+def test_of_several_heads_none_is_taken_because_of_its_place(
+    lammps_instance, two_heads: Path, tmp_path: Path, engine: str
+) -> None:
+    """As MACE's ASE calculator: one called Default is meant, which replay and pseudolabels leave beside pt_head."""
+    with pytest.raises(Exception, match=r"two_heads.model has several heads.*name one of pbe, r2scan"):
+        load(lammps_instance, structures.lone_atom(), f"lamplighter engine {engine}", f"{two_heads} {ELEMENTS}")
+    tuned = build_two_heads(tmp_path / "tuned.model", heads=("Default", "pt_head"))
+    words = f"lamplighter dtype float64 engine {engine}"
+    found = evaluate(lammps_instance, structures.liquid(), words, f"{tuned} {ELEMENTS}")
+    assert float(found["energy"]) == pytest.approx(in_ase(tuned, None).get_potential_energy(), abs=1e-6)
+    replayed = evaluate(lammps_instance, structures.liquid(), f"{words} head pt_head", f"{tuned} {ELEMENTS}")
+    assert float(replayed["energy"]) == pytest.approx(in_ase(tuned, "pt_head").get_potential_energy(), abs=1e-6)
+    assert abs(float(replayed["energy"]) - float(found["energy"])) > 1.0
+
+
+def test_models_lists_the_head_that_a_run_uses(two_heads: Path, tmp_path: Path) -> None:
+    tuned = build_two_heads(tmp_path / "tuned.model", heads=("Default", "pt_head"))
+    assert (describe(two_heads).head, describe(two_heads).atomic_energies) == (None, {})
+    assert (describe(tuned).head, describe(tuned).atomic_energies["H"]) == ("Default", -13.6)
 
 
 @pytest.mark.parametrize("engine", ["native", "bridge"])

@@ -73,6 +73,7 @@ ARCHITECTURES: Mapping[str, dict[str, Any]] = {
     "soft transform": {"distance_transform": "Soft"},
     "last readout only": {"use_last_readout_only": True},
     "one product for all elements": {"use_agnostic_product": True},
+    "vectors kept after the last layer": {"hidden_ell": 1, "keep_last_layer_irreps": True},
     "two heads": {"heads": ["a", "b"]},
     "fewer edge channels": {"hidden_ell": 1, "channels": 16, "edge_channels": 8},
     "unscaled": {"scaled": False},

@@ -98,9 +98,13 @@ def _lines(found: Description) -> list[tuple[str, str]]:
         ("parameters", str(found.parameters or "")),
         ("atomic energies", f"{energies}{more} (eV)" if energies else ""),
         *(("descriptor", each) for each in found.descriptors),
-        ("heads", f"{', '.join(found.heads)} (a run uses the last, or `head NAME`)" if len(found.heads) > 1 else ""),
+        ("heads", f"{', '.join(found.heads)} ({_which(found.head)})" if len(found.heads) > 1 else ""),
         ("exchanges", exchanges[found.exchanges]),
         ("needs", found.needs),
         ("sha256", found.sha256),
         *(("note", note) for note in found.notes),
     ]
+
+
+def _which(head: str | None) -> str:
+    return f"a run uses {head}, or `head NAME`" if head is not None else "a run has to name one: `head NAME`"

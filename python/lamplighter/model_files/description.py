@@ -24,7 +24,8 @@ class Description:
         parameters: How many numbers were fitted.
         atomic_energies: eV, of the lone atoms or the shifts that stand for them, by element.
         descriptors: Of a GAP: what each is, of which elements, with how many sparse points.
-        heads: Names of heads or modalities, of which a run uses the last.
+        heads: Names of heads or modalities.
+        head: Which of them a run uses that names none; None: it has to name one, or there are none.
         exchanges: Whether ranks exchange node features in it.
         notes: Lines on what could not be told, and why.
     """
@@ -43,5 +44,6 @@ class Description:
     atomic_energies: dict[str, float] = field(default_factory=dict)
     descriptors: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
+    head: str | None = None
     exchanges: bool | None = None
     notes: list[str] = field(default_factory=list)

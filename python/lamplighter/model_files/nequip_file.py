@@ -82,6 +82,7 @@ def _package(path: Path, description: Description) -> None:
     counts = packaged_networks.parameters(path)
     description.parameters = counts[list(counts)[-1]] if counts else None
     description.heads = list(counts)
+    description.head = description.heads[-1] if description.heads else None
 
 
 def _nequip_checkpoint(path: Path, description: Description) -> None:

@@ -37,6 +37,7 @@ def describe(path: Path) -> Description:
     description.cutoff = float(config["cutoff"])
     description.layers = int(config["num_convolution_layer"])
     description.heads = list(modalities)
+    description.head = description.heads[-1] if description.heads else None
     weights = [value for value in state.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
     description.precision = precision(weights[0].dtype) if weights else None
     description.parameters = sum(value.numel() for name, value in state.items() if _is_weight(name))

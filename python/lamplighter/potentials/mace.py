@@ -21,7 +21,7 @@ from lamplighter.model_files import mace_package, recognition
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
-from lamplighter.potentials.requirements import require_elements, require_head
+from lamplighter.potentials.requirements import chosen_head, require_elements
 
 mace_package.load()
 with mace_package.quiet():
@@ -50,6 +50,9 @@ class Mace(PairPotential):
         self._network = _reordered(network).to(device=device, dtype=dtype)
         self.cutoff = float(network.r_max)
         self.elements = [chemical_symbols[int(z)] for z in network.atomic_numbers]
+        # MACE's vectors go from the sender to the receiver, its ML-IAP object's the other way round: its harmonics do
+        # not tell unless they are those of a mirror image, which features without parity see.
+        self._sign = -1.0 if getattr(network.model, "use_so3", False) else 1.0
         self._topology = -1
         self._node_attrs = torch.empty(0)
         self._batch = torch.empty(0)
@@ -63,9 +66,11 @@ class Mace(PairPotential):
         loaded: Any = load_torch(path, map_location="cpu").object
         if isinstance(loaded, LAMMPS_MLIAP_MACE):
             network = loaded.model
+            require_energies_alone(path, network.model)
             if options.head is not None:
                 network = _with_head(path, network.model, options.head)
         elif isinstance(loaded, torch.nn.Module) and hasattr(loaded, "interactions"):
+            require_energies_alone(path, loaded)
             loaded.lammps_mliap = True
             network = _with_head(path, loaded, options.head)
         else:
@@ -87,7 +92,7 @@ class Mace(PairPotential):
             self._renew_topology(data)
         set_layout(self._network, data.pair_i, data.nlocal)
         batch = {
-            "vectors": data.rij.to(self.dtype),
+            "vectors": self._sign * data.rij.to(self.dtype),
             "node_attrs": self._node_attrs,
             "edge_index": torch.stack((data.pair_j, data.pair_i)),
             "batch": self._batch,
@@ -100,7 +105,7 @@ class Mace(PairPotential):
         energies = node_energy[: data.nlocal].detach().to(data.eatoms.dtype)
         data.eatoms.copy_(energies)
         data.energy = energies.sum().item()
-        data.update_pair_forces(pair_forces)
+        data.update_pair_forces(self._sign * pair_forces)
 
     def _renew_topology(self, data: PairData) -> None:
         self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(self.dtype)
@@ -108,12 +113,26 @@ class Mace(PairPotential):
         self._topology = data.topology
 
 
+def require_energies_alone(path: Path, model: torch.nn.Module) -> None:
+    """Refuse models whose energy is not the sum over atoms of what their neighbours give, or that have none.
+
+    Raises:
+        ModelError: naming the class and what remains.
+    """
+    name = type(model).__name__
+    if name not in ("MACE", "ScaleShiftMACE"):
+        raise ModelError(
+            f"model file {path} holds a {name}, where MACE and ScaleShiftMACE are known: long-range charges, fields, "
+            "dipoles and magnetic moments are not among what LAMMPS hands over; use MACE's own calculator "
+            "(`potential: {calculator: …}`)"
+        )
+
+
 def _with_head(path: Path, model: torch.nn.Module, head: str | None) -> MACEEdgeForcesWrapper:
-    """The model with one of its heads; None: the last."""
+    """The model with one of its heads; None: its only one, or the one called Default."""
     if getattr(model, "heads", None) is None:
         model.heads = ["Default"]
-    require_head(path, head, model.heads)
-    return MACEEdgeForcesWrapper(model, head=head or model.heads[-1])
+    return MACEEdgeForcesWrapper(model, head=chosen_head(path, head, model.heads))
 
 
 def _reordered(network: MACEEdgeForcesWrapper) -> MACEEdgeForcesWrapper:

@@ -28,7 +28,7 @@ from lamplighter.potentials.mace_linear_maps import (
     matrix_of,
     silu_factor,
 )
-from lamplighter.potentials.requirements import require_elements, require_head
+from lamplighter.potentials.requirements import chosen_head, require_elements
 
 FORMAT = "lamplighter-mace"
 VERSION = "1"
@@ -58,7 +58,7 @@ def compile_models(
     Args:
         models: MACE or ScaleShiftMACE modules.
         elements: Symbols to keep; None: all that the models know.
-        head: Which head of a multi-head model; None: the last.
+        head: Which head of a multi-head model; None: its only one, or the one called Default.
 
     Returns:
         float64 and int64 arrays by name.
@@ -146,8 +146,7 @@ class _Member:
         if getattr(model, "use_so3", False):
             raise NotCovered("features without parity (use_so3)")
         heads = getattr(model, "heads", None) or ["Default"]
-        require_head(None, head, heads)
-        self.head = heads.index(head) if head is not None else len(heads) - 1
+        self.head = heads.index(chosen_head(None, head, heads))
         self.nheads = len(heads)
         known = [chemical_symbols[int(z)] for z in self.model.atomic_numbers]
         wanted = list(elements) if elements else known
@@ -246,6 +245,8 @@ class _Member:
         sent = channels_by_degree(interaction.linear_up.irreps_out, "edge features")
         before = channels_by_degree(interaction.linear_up.irreps_in, "node features")
         after = channels_by_degree(product.linear.irreps_out, "node features")
+        if t == len(model.interactions) - 1:
+            after = after[:1]  # readouts see scalars alone (keep_last_layer_irreps)
         target = channels_by_degree(interaction.linear.irreps_out, "interaction features")
         if target != [channels] * (self.l_max + 1) or after != [channels] * len(after):
             raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
@@ -263,9 +264,9 @@ class _Member:
             raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
         arrays |= self._convolution(interaction, sent[0])
         linear = [arrays[f"linear.{degree}"] for degree in range(self.l_max + 1)]
-        arrays |= self._selection(t, interaction, linear, len(sent))
-        arrays |= self._contraction(product)
-        for degree, block in enumerate(blocks_of(product.linear)):
+        arrays |= self._selection(t, interaction, linear, len(sent), len(after))
+        arrays |= self._contraction(product, len(after))
+        for degree, block in enumerate(blocks_of(product.linear)[: len(after)]):
             arrays[f"product.{degree}"] = block
         readout = t - (len(model.interactions) - len(model.readouts)) if len(model.readouts) == 1 else t
         if 0 <= readout < len(model.readouts):
@@ -322,7 +323,7 @@ class _Member:
             arrays[f"linear.{degree}"] = linear[np.ix_(rows, columns)][None] / divide
         return arrays
 
-    def _selection(self, t: int, interaction: Any, linear: list[np.ndarray], nsent: int) -> Arrays:
+    def _selection(self, t: int, interaction: Any, linear: list[np.ndarray], nsent: int, nafter: int) -> Arrays:
         """What depends on the species of the receiving or sending atom, and the linear layer before the exchange."""
         model = self.model
         arrays: Arrays = {}
@@ -346,7 +347,7 @@ class _Member:
             if t == 0:
                 arrays["residual_constant"] = np.stack([e @ b[0] for e, b in zip(embedding, blocks, strict=True)])
             else:
-                for degree in range(min(len(b) for b in blocks)):
+                for degree in range(min(nafter, *(len(b) for b in blocks))):
                     arrays[f"residual.{degree}"] = np.stack([b[degree] for b in blocks])
         return arrays
 
@@ -355,9 +356,9 @@ class _Member:
         attributes = torch.nn.functional.one_hot(torch.tensor(row), self.nknown).to(torch.float64)
         return doubles(skip(torch.eye(dim), attributes.expand(dim, -1)))
 
-    def _contraction(self, product: Any) -> Arrays:
+    def _contraction(self, product: Any, nafter: int) -> Arrays:
         arrays: Arrays = {}
-        for degree, contraction in enumerate(product.symmetric_contractions.contractions):
+        for degree, contraction in enumerate(product.symmetric_contractions.contractions[:nafter]):
             correlation = int(contraction.correlation)
             if correlation > 3:
                 raise NotCovered(f"correlation {correlation} (covered: 3)")

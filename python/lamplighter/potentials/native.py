@@ -33,7 +33,7 @@ from lamplighter.potentials.mace_compile import (
 )
 from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.periodic_images import with_images
-from lamplighter.potentials.requirements import require_head
+from lamplighter.potentials.requirements import chosen_head
 
 __all__ = [
     "Agreement",
@@ -257,7 +257,8 @@ def compile_files(
             checkpoints of SevenNet.
         output: The `.lamp` file to write. It appears only if the check is passed.
         elements: Symbols to keep; None: all.
-        head: Head or modality of a model with several; None: the last, or that of the ML-IAP file.
+        head: Head or modality of a model with several; None: the one called Default, or that of the ML-IAP file (MACE),
+            or the last modality (SevenNet).
 
     Returns:
         The agreement of every model with its compiled form.
@@ -435,9 +436,7 @@ def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | Non
         )
     if getattr(loaded, "heads", None) is None:
         loaded.heads = ["Default"]
-    require_head(path, head, loaded.heads)
-    if head is None and len(loaded.heads) > 1:
-        head = loaded.heads[-1]
+    head = chosen_head(path, head, loaded.heads) if head is not None or len(loaded.heads) > 1 else None
     loaded.lammps_mliap = False
     for parameter in loaded.parameters():
         parameter.requires_grad_(False)

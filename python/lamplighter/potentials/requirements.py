@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lamplighter.errors import ModelError
+from lamplighter.model_files.mace_heads import own_head
 
 _MOST_SHOWN = 30
 _PLURALS = {"head": "heads", "modality": "modalities", "model": "models"}
@@ -47,6 +48,22 @@ def require_head(model: Path | None, asked: str | None, known: Sequence[str], ca
         raise ModelError(
             f"{_named(model)} has no {called} {asked!r}; its {_PLURALS[called]}: {', '.join(known) or 'none'}"
         )
+
+
+def chosen_head(model: Path | None, asked: str | None, known: Sequence[str]) -> str:
+    """Which head of a MACE model is meant: the one asked for, or its own (`mace_heads.own_head`).
+
+    Raises:
+        ModelError: the model lacks the head, or has several and none is asked for.
+    """
+    require_head(model, asked, known)
+    found = asked if asked is not None else own_head(known)
+    if found is None:
+        raise ModelError(
+            f"{_named(model)} has several heads, and none is called Default: name one of {', '.join(known)} "
+            "(`potential.head` in a run file, `head NAME` after pair_style lamplighter, `--head NAME` of a command)"
+        )
+    return found
 
 
 def _named(model: Path | None) -> str:
