@@ -111,6 +111,23 @@ def test_an_answer_about_a_group_is_that_about_its_runs(campaign: ll.Campaign) -
         assert groups[name].to_dict() == ll.density(folders, discard=0).to_dict()
 
 
+def test_a_run_that_has_only_begun_stands_in_nobodys_way(folder: Path) -> None:
+    (folder / "young.yaml").write_text(yaml.safe_dump({"base": BASE, "axes": {"seed": [1, 2]}, "repeats": ["seed"]}))
+    campaign = ll.open_campaign(folder / "young.yaml")
+    for run in campaign.file.runs:
+        ll.run(run.run_file, output=run.folder, progress=False)
+    assert len(ll.density(campaign, discard=0).groups["all"].runs) == 2
+    begun = campaign.folder / "seed2"
+    rows = (begun / "thermo.csv").read_text().splitlines(keepends=True)
+    (begun / "thermo.csv").write_text("".join(rows[:2]))
+    status = json.loads((begun / "status.json").read_text())
+    (begun / "status.json").write_text(json.dumps(status | {"status": "running"}))
+    found = ll.density(campaign, discard=0)
+    assert found.groups["all"].to_dict() == ll.density(campaign.folder / "seed1", discard=0).to_dict()
+    assert "seed2: left out, as it has not got far enough: stage npt of " in str(found)
+    assert "rows with a density: too few" in str(found)
+
+
 def test_an_equation_of_state_takes_the_runs_at_all_values_of_its_condition(campaign: ll.Campaign) -> None:
     compressed = ll.compression(campaign, discard=0)
     assert list(compressed.groups) == ["temperature=85K"]

@@ -20,6 +20,7 @@ from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table, joined
 
 F = TypeVar("F", bound=Callable[..., Any])
+Ask = Callable[[Group, list[Path]], Answer[Any]]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ def over_campaigns(joined: str = "") -> Callable[[F], F]:
                     options["reference"] = _at_point(compared, {}, "these runs")
                 return function(runs, *others, **options)
 
-            def ask(group: Group) -> Answer[Any]:
+            def ask(group: Group, folders: list[Path]) -> Answer[Any]:
                 if compared is not None:
                     options["reference"] = _at_point(compared, group.point, group.name)
-                answer: Answer[Any] = function(group.folders, *others, **options)
+                answer: Answer[Any] = function(folders, *others, **options)
                 return answer
 
             return _answers(usable(campaign), joined, ask)
@@ -111,17 +112,41 @@ def _at_point(reference: Usable, point: dict[str, str], of: str) -> list[Path]:
     )
 
 
-def _answers(given: Usable, joined: str, ask: Callable[[Group], Answer[Any]]) -> Answer[GroupedAnswers]:
+def _answers(given: Usable, joined: str, ask: Ask) -> Answer[GroupedAnswers]:
     groups: dict[str, Answer[Any]] = {}
     missing: dict[str, str] = {}
+    notes = list(given.notes)
     for group in given.groups(joined):
         try:
-            groups[group.name] = ask(group)
+            groups[group.name] = ask(group, group.folders) if joined else _answer(group, ask, notes)
         except LamplighterError as problem:
             missing[group.name] = str(problem)
     if not groups:
-        raise LamplighterError("; ".join([f"{name}: {why}" for name, why in missing.items()] + list(given.notes)))
-    return Answer(GroupedAnswers(groups, missing, given.notes), _shown(next(iter(groups.values())).shown))
+        raise LamplighterError("; ".join([f"{name}: {why}" for name, why in missing.items()] + notes))
+    return Answer(GroupedAnswers(groups, missing, tuple(notes)), _shown(next(iter(groups.values())).shown))
+
+
+def _answer(group: Group, ask: Ask, notes: list[str]) -> Answer[Any]:
+    """The answer of all runs of a group; without those that have only begun, where these alone stand in its way."""
+    try:
+        return ask(group, group.folders)
+    except LamplighterError:
+        young = {folder: why for folder in group.unfinished if (why := _refused(group, folder, ask))}
+        rest = [folder for folder in group.folders if folder not in young]
+        if not young or not rest:
+            raise
+        answer = ask(group, rest)
+    notes += [f"{folder.name}: left out, as it has not got far enough: {why}" for folder, why in young.items()]
+    return answer
+
+
+def _refused(group: Group, folder: Path, ask: Ask) -> str:
+    """Why a run cannot be asked by itself; nothing: it can."""
+    try:
+        ask(group, [folder])
+    except LamplighterError as problem:
+        return str(problem)
+    return ""
 
 
 def _shown(one: Shown[Any]) -> Shown[GroupedAnswers]:

@@ -21,11 +21,13 @@ class Group:
         name: `model=pbe, temperature=300K`.
         point: Label on each axis that tells groups apart.
         folders: Of the runs.
+        unfinished: Those of the runs that go on, or are to be gone on with.
     """
 
     name: str
     point: dict[str, str]
     folders: list[Path]
+    unfinished: list[Path]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ class Usable:
         for each in self.states:
             point = {axis: label for axis, label in each.run.point.items() if axis not in left_out}
             name = ", ".join(f"{axis}={label}" for axis, label in point.items()) or "all"
-            found.setdefault(name, Group(name, point, [])).folders.append(each.run.folder)
+            group = found.setdefault(name, Group(name, point, [], []))
+            group.folders.append(each.run.folder)
+            if each.share < 1.0:
+                group.unfinished.append(each.run.folder)
         return list(found.values())
 
 
