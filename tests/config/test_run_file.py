@@ -108,6 +108,14 @@ def test_units_are_converted_to_those_of_lammps(text: str, kind: str, metal: flo
     assert parse_quantity(text, kind).metal == pytest.approx(metal, rel=1e-14)
 
 
+NPT_STAGE = {"type": "npt", "length": "1 ps", "temperature": "300 K", "pressure": "1 bar"}
+
+
+def mean_of(name: str, *before: dict[str, Any]) -> list[dict[str, Any]]:
+    """Stages of which the last begins at the mean volume of another."""
+    return [*before, {"type": "nvt", "length": "1 ps", "temperature": "300 K", "mean_volume_of": name}]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -149,6 +157,47 @@ def test_units_are_converted_to_those_of_lammps(text: str, kind: str, metal: flo
         ),
         ("stages.0", {"length": "1 ps"}, "stages[0].type: is required; choose one of minimise, nve, nvt, npt"),
         ("stages.1", {"type": "nvt", "length": "1 ps"}, "stages[1].temperature: is required"),
+        (
+            "stages.0.mean_volume_of",
+            "npt",
+            "stages[0].mean_volume_of: unknown key; the keys known here are type, name, force",
+        ),
+        (
+            "stages.1.mean_volume_of",
+            "npt",
+            "stages[1].mean_volume_of: unknown key; the keys known here are name, length",
+        ),
+        (
+            "stages",
+            mean_of("cold", NPT_STAGE),
+            "stages[1].mean_volume_of: names a stage before it, and none is named 'cold'; there are 'npt'",
+        ),
+        (
+            "stages",
+            mean_of("nvt"),
+            "stages[0].mean_volume_of: names a stage before it, and none is named 'nvt'; there are none",
+        ),
+        (
+            "stages",
+            mean_of("npt", NPT_STAGE, NPT_STAGE),
+            "stages[2].mean_volume_of: stages[0] and stages[1] are named 'npt': give them a `name` each",
+        ),
+        (
+            "stages",
+            mean_of("minimise", {"type": "minimise"}),
+            "stages[1].mean_volume_of: stages[0] 'minimise' is minimise, "
+            "and has no volume that fluctuates: name one that is npt",
+        ),
+        (
+            "stages",
+            mean_of("npt", {**NPT_STAGE, "temperature": ["300 K", "400 K"]}),
+            "stages[1].mean_volume_of: the temperature of stages[0] 'npt' goes from 300 K to 400 K, so its mean",
+        ),
+        (
+            "stages",
+            mean_of("npt", {**NPT_STAGE, "pressure": ["1 bar", "1 kbar"]}),
+            "stages[1].mean_volume_of: the pressure of stages[0] 'npt' goes from 1 bar to 1 kbar, so its mean",
+        ),
         ("stages", [], "stages: is required: at least one stage, or a workflow"),
         ("timestep", 0.5, "timestep: 0.5 has no unit; write e.g. '0.5 fs'"),
         ("timestep", "-0.5 fs", "timestep: must be > 0, got '-0.5 fs'"),

@@ -59,7 +59,8 @@ def table(folder: Path) -> Any:
 def test_two_ranks_give_what_one_gives(
     write_run_file: Callable[..., Path], mpirun: Callable[..., Any], run: Callable[..., Any], tmp_path: Path
 ) -> None:
-    path = write_run_file([NVT, {**NVT, "type": "npt", "pressure": "1 bar", "thermostat": "svr"}])
+    npt = {**NVT, "type": "npt", "pressure": "1 bar", "thermostat": "svr"}
+    path = write_run_file([NVT, npt, {**NVT, "name": "at the mean", "mean_volume_of": "npt"}])
     assert run([PROGRAM, "run", "-q", path, "-o", "one"]).returncode == 0
     assert mpirun(2, [PROGRAM, "run", "-q", path, "-o", "two"]).returncode == 0
     one, two = table(tmp_path / "one"), table(tmp_path / "two")

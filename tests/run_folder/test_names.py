@@ -39,5 +39,6 @@ def test_scripts_write_files_of_these_names() -> None:
     written = set()
     for path in SCRIPTS.glob("*.lmp"):
         lines = (line for line in path.read_text().splitlines() if not line.startswith("#"))
-        written |= set(re.findall(r"[a-z_]+\.(?:csv|data|lammpstrj\.gz)", "\n".join(lines)))
-    assert written == {names.THERMO, names.STRUCTURE, names.FINAL, names.TRAJECTORY, names.CENTRES, names.PRESSURE}
+        written |= set(re.findall(r"(?:[a-z_]+\.(?:csv|data|lammpstrj\.gz)|mean_cell\.txt)", "\n".join(lines)))
+    tables = {names.THERMO, names.PRESSURE, names.MEAN_CELL}
+    assert written == {*tables, names.STRUCTURE, names.FINAL, names.TRAJECTORY, names.CENTRES}

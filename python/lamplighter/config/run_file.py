@@ -18,6 +18,7 @@ from lamplighter.config.bonds import BondsSection
 from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.domains import DomainsSection
 from lamplighter.config.guard import GuardSection
+from lamplighter.config.mean_volume import sampled_stage
 from lamplighter.config.potential import PotentialSection, absolute
 from lamplighter.config.problems import describe
 from lamplighter.config.quantity import Duration, Length, Quantity, Temperature, Time, parse_quantity
@@ -181,6 +182,16 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
                 step = stage.timestep or self.timestep
                 raise _problem(f"must be at least one timestep ({step}), got '{stage.length}'",
                                f"stages[{index}].length")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _mean_volumes_are_sampled(self) -> RunFile:
+        for index, stage in enumerate(self.stages):
+            if isinstance(stage, Nvt) and stage.mean_volume_of is not None:
+                try:
+                    sampled_stage(self.stages, index)
+                except ValueError as problem:
+                    raise _problem(str(problem), f"stages[{index}].mean_volume_of") from None
         return self
 
     @model_validator(mode="after")

@@ -108,6 +108,7 @@ class Nvt(_Dynamics):
     type: Literal["nvt"] = "nvt"
     temperature: TemperatureRamp
     thermostat: Thermostat = Thermostat()
+    mean_volume_of: str | None = None
 
 
 class Npt(_Dynamics):

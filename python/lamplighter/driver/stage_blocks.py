@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nve, Nvt
+from lamplighter.driver.mean_volume import mean_volume_lines
 from lamplighter.driver.script_block import Block, equal, string
 from lamplighter.driver.stage_steps import Restart, interval_in_steps
 from lamplighter.run_folder.stages import StageSteps
@@ -59,12 +60,15 @@ def stage_block(
         title = f"stage {index}: {stage.name}, until no force component exceeds {stage.force_tolerance}"
         return Block(title, tuple(lines), index)
 
+    resumed_at = restart.step if restart is not None and restart.stage == index else None
+    inside = resumed_at is not None and restart is not None and not restart.stage_is_over
+    if not inside:  # else the cell of the restart file is the one that was made
+        lines += mean_volume_lines(run, index)
     if redraw:
         lines += _velocities(run, index, stage, structure.held is not None)
-    resumed_at = restart.step if restart is not None and restart.stage == index else None
     earlier = any(not isinstance(s, Minimise) for s in run.stages[:index])
     first_frame = steps.begin + 1 if earlier else 0
-    if resumed_at is not None and not (restart and restart.stage_is_over):
+    if resumed_at is not None and inside:
         first_frame = resumed_at + 1
     lines += [
         equal("step_end", steps.end),

@@ -11,6 +11,7 @@ from pathlib import Path
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt, Nvt
 from lamplighter.driver import gaps
+from lamplighter.driver.mean_volume import sample_of
 from lamplighter.driver.mend_trajectory import step_of, whole_frames
 from lamplighter.driver.restart_file import READING_S, by_itself
 from lamplighter.driver.resume import find_restart
@@ -56,7 +57,8 @@ def last_state(source: Source) -> LaterState:
     """The newest state of a run that was interrupted, ended or killed.
 
     Raises:
-        RunFolderError: there is no run, none that has come so far, it still goes on, or nothing is left to do.
+        RunFolderError: there is no run, none that has come so far, it still goes on, nothing is left to do, or a mean
+            volume is to be taken of which a part lies before.
     """
     folder = source.folder
     if folder is None:
@@ -76,6 +78,7 @@ def last_state(source: Source) -> LaterState:
     restart, notes = find_restart(folder, source.run, status.natoms or 0)
     sentences = tuple(f"{note[:1].upper()}{note[1:]}." for note in notes)
     if restart is not None:
+        _require_volumes(source.run, restart)
         words = f"It begins at step {restart.step}, with positions and velocities of {restart.file}"
         return LaterState(restart, None, (), f"{words}.{_since(status, reached, restart.step)}", sentences)
     frame = _last_frame(folder)
@@ -86,12 +89,31 @@ def last_state(source: Source) -> LaterState:
             f"--from last: {folder} has no restart file to go on from{said}, and no frame of dynamics in {TRAJECTORY}; "
             "use --from start"
         )
+    _require_volumes(source.run, place)
     velocities, temperature = _velocities(source, place)
     words = (
         f"It begins at step {place.step}, with positions of the last frame of {TRAJECTORY}, as there is no whole "
         f"restart file; velocities are drawn anew at {temperature:g} K"
     )
     return LaterState(place, frame, velocities, f"{words}.{_since(status, reached, place.step)}", sentences)
+
+
+def _require_volumes(run: RunFile, place: Restart) -> None:
+    """Refuse to begin where a mean volume is still to be taken, of which lines lie before.
+
+    Raises:
+        RunFolderError: it would be that of the lines which the export itself writes.
+    """
+    placed = steps_of_stages(run.stages)
+    for index, stage in enumerate(run.stages):
+        sample = sample_of(run, index)
+        if sample is not None and sample.first < place.step <= placed[index].begin:
+            assert isinstance(stage, Nvt), "it has a mean volume"
+            raise RunFolderError(
+                f"--from last: stages[{index}].mean_volume_of takes the volumes of stage '{stage.mean_volume_of}' from "
+                f"step {sample.first} on, and an input that begins at step {place.step} has not those before: use "
+                "--from start, or let the run go on into that stage"
+            )
 
 
 def write_as_data(source: Source, state: LaterState, data: Path) -> None:

@@ -6,6 +6,7 @@ The rule is in `docs/theory/statistics.md`. Source of the 100 ps: Niblett et al.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from lamplighter.analysis.equilibration import detect_equilibration
 from lamplighter.run_folder.run import Run
+from lamplighter.run_folder.run_file import PlannedStage
 from lamplighter.run_folder.stages import time_in_stage_ps
 from lamplighter.run_folder.status import StageStatus
 from lamplighter.run_folder.thermo_table import ThermoTable
@@ -76,12 +78,25 @@ def production_of_stage(run: Run, stage: StageStatus, discard_ps: float | None =
     finite = time_ps[np.isfinite(time_ps)]
     planned_ps = stage.length_ps or 0.0  # where the thermo table is missing
     length_ps = float(finite.max()) if len(finite) else math.nan if len(time_ps) else planned_ps
-    if discard_ps is None:
-        before = _equilibrated_by(run, stage)
-        if before is not None:
+    if discard_ps is None and run.stages.indexed(stage.index - 1) is not None:
+        return production_as_planned(run.run_file.stages, stage.index, length_ps)
+    return production_of_length(length_ps, discard_ps)
+
+
+def production_as_planned(planned: Sequence[PlannedStage], index: int, length_ps: float) -> Production:
+    """Production of a stage by what its run file asks for: the rule of `production_of_stage`, also before the run.
+
+    Args:
+        planned: The stages of the run file; empty where it does not say.
+        index: Of the stage.
+        length_ps: From its first row to its last; nan: not known.
+    """
+    if 0 < index < len(planned):
+        before, now = planned[index - 1], planned[index]
+        if now.conditions is not None and now.conditions == before.conditions:
             words = f"nothing of {length_ps:.6g} ps discarded: stage {before.name} before it was at the same conditions"
             return Production(0.0, words)
-    return production_of_length(length_ps, discard_ps)
+    return production_of_length(length_ps)
 
 
 def production_of_committee(run: Run, table: ThermoTable) -> tuple[NDArray[np.bool_], str]:
@@ -121,12 +136,3 @@ def unsettled(series: NDArray[np.float64], name: str) -> str:
         f"the {name} has not settled by the middle of what was averaged (MSER-5): discard more with --discard, or "
         "simulate longer"
     )
-
-
-def _equilibrated_by(run: Run, stage: StageStatus) -> StageStatus | None:
-    """The stage before, where it was at the same constant conditions; None: it was not, or that is not known."""
-    planned, before = run.run_file.stages, run.stages.indexed(stage.index - 1)
-    if before is None or not stage.index < len(planned):
-        return None
-    now, then = (planned[index].conditions for index in (stage.index, stage.index - 1))
-    return before if now is not None and now == then else None
