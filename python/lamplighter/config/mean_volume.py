@@ -19,7 +19,8 @@ def sampled_stage(stages: Sequence[Stage], index: int) -> int:
             pressure changes, so that there is no mean of one state.
     """
     stage = stages[index]
-    assert isinstance(stage, Nvt) and stage.mean_volume_of is not None, "it names a stage"
+    assert isinstance(stage, Nvt)
+    assert stage.mean_volume_of is not None, "it names a stage"
     wanted = stage.mean_volume_of
     named = [at for at, each in enumerate(stages[:index]) if (each.name or each.type) == wanted]
     if not named:
