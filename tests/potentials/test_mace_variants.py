@@ -44,3 +44,21 @@ def test_a_model_of_dipoles_is_refused_by_its_class(lammps_instance, tmp_path: P
     torch.save(whole, tmp_path / "dipoles.model")
     with pytest.raises(Exception, match=r"dipoles.model holds a EnergyDipolesMACE, where MACE and ScaleShiftMACE"):
         load(lammps_instance, structures.lone_atom(), "lamplighter", f"{tmp_path / 'dipoles.model'} {ELEMENTS}")
+
+
+def test_a_model_of_charge_and_spin_means_a_neutral_closed_shell(lammps_instance, tmp_path: Path) -> None:
+    from mace.calculators import MACECalculator
+
+    spec = {"type": "continuous", "in_dim": 1, "emb_dim": 4, "per": "graph"}
+    words = {"channels": 4, "hidden_ell": 0, "interactions": 2}
+    model = build_mace(
+        tmp_path / "a.model", **words, embedding_specs={"total_charge": spec}, use_embedding_readout=True
+    )
+    atoms = structures.liquid()
+    atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+    found = evaluate(lammps_instance, atoms, "lamplighter dtype float64 engine bridge", f"{model} {ELEMENTS}")
+    np.testing.assert_allclose(found["forces"], atoms.get_forces(), rtol=0, atol=1e-9)
+    assert float(found["energy"]) == pytest.approx(atoms.get_potential_energy(), abs=1e-6)
+    other = build_mace(tmp_path / "b.model", **words, embedding_specs={"elec_temp": spec})
+    with pytest.raises(Exception, match="an embedding of elec_temp of each graph"):
+        load(lammps_instance, structures.lone_atom(), "lamplighter", f"{other} {ELEMENTS}")

@@ -74,6 +74,14 @@ ARCHITECTURES: Mapping[str, dict[str, Any]] = {
     "last readout only": {"use_last_readout_only": True},
     "one product for all elements": {"use_agnostic_product": True},
     "vectors kept after the last layer": {"hidden_ell": 1, "keep_last_layer_irreps": True},
+    "charge and spin": {
+        "embedding_specs": {
+            "total_charge": {"type": "continuous", "in_dim": 1, "emb_dim": 8, "per": "graph"},
+            "total_spin": {"type": "categorical", "num_classes": 10, "emb_dim": 8, "per": "graph"},
+        },
+        "use_embedding_readout": True,
+        "heads": ["a", "b"],
+    },
     "two heads": {"heads": ["a", "b"]},
     "fewer edge channels": {"hidden_ell": 1, "channels": 16, "edge_channels": 8},
     "unscaled": {"scaled": False},

@@ -18,7 +18,14 @@ from lamplighter.file_suffixes import COMPILED
 
 KIND = "models"
 
-_SOURCES = ("mace_compile.py", "mace_linear_maps.py", "layered_compile.py", "nequip_arrays.py", "sevennet_compile.py")
+_SOURCES = (
+    "mace_compile.py",
+    "mace_conditions.py",
+    "mace_linear_maps.py",
+    "layered_compile.py",
+    "nequip_arrays.py",
+    "sevennet_compile.py",
+)
 """What decides which arrays a compiled form has: other sources, other forms."""
 
 

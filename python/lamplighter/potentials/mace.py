@@ -21,6 +21,7 @@ from lamplighter.model_files import mace_package, recognition
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
+from lamplighter.potentials.mace_conditions import has_conditions, put_inside
 from lamplighter.potentials.requirements import chosen_head, require_elements
 
 mace_package.load()
@@ -44,6 +45,8 @@ class Mace(PairPotential):
     def __init__(self, network: MACEEdgeForcesWrapper, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self.dtype = dtype
+        if has_conditions(network.model):
+            put_inside(network.model)
         for parameter in network.parameters():
             parameter.requires_grad_(False)
         network = network.to(device="cpu", dtype=torch.float64).eval()

@@ -7,6 +7,7 @@ how e3nn stores its weights. The result is checked against the model before it i
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter.errors import ModelError
 from lamplighter.model_files import compiled_file
+from lamplighter.potentials.mace_conditions import has_conditions, put_inside
 from lamplighter.potentials.mace_linear_maps import (
     NotCovered,
     blocks_by_degree,
@@ -137,12 +139,9 @@ class _Member:
         name = type(model).__name__
         if name not in ("MACE", "ScaleShiftMACE"):
             raise NotCovered(f"a model of the class {name}, where MACE and ScaleShiftMACE are covered")
-        for attribute, what in (
-            ("joint_embedding", "embeddings of charge, spin or other conditions"),
-            ("embedding_specs", "embeddings of charge, spin or other conditions"),
-        ):
-            if getattr(model, attribute, None) is not None:
-                raise NotCovered(what)
+        if has_conditions(model):
+            self.model = copy.deepcopy(model)
+            put_inside(self.model)
         if getattr(model, "use_so3", False):
             raise NotCovered("features without parity (use_so3)")
         heads = getattr(model, "heads", None) or ["Default"]
@@ -328,7 +327,7 @@ class _Member:
         model = self.model
         arrays: Arrays = {}
         up = blocks_of(interaction.linear_up)
-        embedding = matrix_of(model.node_embedding.linear)[self.rows]
+        embedding = doubles(model.node_embedding(torch.eye(self.nknown)))[self.rows]
         if t == 0:
             arrays["sent"] = embedding @ up[0]
         else:
