@@ -145,6 +145,35 @@ def _with_default_dtype(calculator: Any, dtype: Any) -> Any:
     return calculator
 
 
+def build_sevennet(path: Path, *, seed: int = 0, **options: Any) -> Path:
+    """A SevenNet checkpoint with random weights; two layers, so that features are exchanged once."""
+    import sevenn
+    import torch
+    from sevenn import _const
+    from sevenn.model_build import build_E3_equivariant_model
+
+    torch.manual_seed(seed)
+    config = dict(_const.DEFAULT_E3_EQUIVARIANT_MODEL_CONFIG) | {
+        "version": sevenn.__version__,
+        "cutoff": 4.0,
+        "channel": 6,
+        "num_convolution_layer": 2,
+        "conv_denominator": 9.0,
+        "shift": [ATOMIC_ENERGIES[symbol] for symbol in ELEMENTS],
+        "scale": [0.7, 0.8, 0.9],
+        "chemical_species": list(ELEMENTS),
+        "_type_map": {1: 0, 6: 1, 8: 2},
+        "_number_of_species": 3,
+        "weight_nn_hidden_neurons": [8],
+        "_modal_map": None,
+        "use_modality": False,
+        **options,
+    }
+    network = build_E3_equivariant_model(dict(config))
+    torch.save({"config": config, "model_state_dict": network.state_dict()}, path)
+    return path
+
+
 def sevennet_checkpoint(name: str) -> Path:
     """One of the checkpoints that come with SevenNet."""
     import sevenn
@@ -153,10 +182,54 @@ def sevennet_checkpoint(name: str) -> Path:
     return next((folder / name).glob("*.pth"))
 
 
+def changed_checkpoint(source: Path, path: Path) -> Path:
+    """The same network with weights a few thousandths apart."""
+    import torch
+
+    content = torch.load(source, weights_only=False, map_location="cpu")
+    torch.manual_seed(0)
+    for value in content["model_state_dict"].values():
+        if value.is_floating_point():
+            value *= 1.0 + 0.003 * torch.randn_like(value)
+    torch.save({key: content[key] for key in ("config", "model_state_dict")}, path)
+    return path
+
+
 def sevennet_calculator(model: Path) -> Any:
     from sevenn.calculator import SevenNetCalculator
 
     return SevenNetCalculator(str(model), device="cpu")
+
+
+def sevennet_calculator_float64(model: Path) -> Any:
+    """The same in double precision: SevenNet's own gives positions, and marks elements, in float32."""
+    import functools
+
+    import sevenn.util
+    import torch
+
+    calculator = sevennet_calculator(model)
+    calculator.model.double()
+    for module in calculator.model.modules():
+        if type(module).__name__ == "OnehotEmbedding":
+            module.register_forward_hook(_give_float64)
+    calculate, own = calculator.calculate, sevenn.util.dtype_correct
+
+    def in_float64(*arguments: Any, **options: Any) -> None:
+        sevenn.util.dtype_correct = functools.partial(own, float_dtype=torch.float64)
+        try:
+            calculate(*arguments, **options)
+        finally:
+            sevenn.util.dtype_correct = own
+
+    calculator.calculate = in_float64
+    return calculator
+
+
+def _give_float64(module: Any, _: Any, data: Any) -> None:
+    for key in (module.key_output, module.key_additional_output):
+        if key is not None:
+            data[key] = data[key].double()
 
 
 def mace_calculator(model: Path) -> Any:

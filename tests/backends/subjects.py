@@ -102,21 +102,33 @@ def _compiled(subject: Subject) -> Subject:
     return replace(subject, model=first, second=second, reference=lambda model: subject.reference(packages[model]))
 
 
-def sevennet(folder: Path) -> Subject:
-    """The pretrained 7net-0. Its calculator is float32: the reference of what runs in float64 here."""
-    require("sevenn")
-    models = [small_models.sevennet_checkpoint(name) for name in ("SevenNet_0__11Jul2024", "SevenNet_0__22May2024")]
+def _sevennet(name: str, models: list[Path], engine: str, single: float, *ranks: int) -> Subject:
     return Subject(
-        "sevennet",
+        name,
         *models,
         ELEMENTS,
-        small_models.sevennet_calculator,
-        words="dtype float64",
-        force=1e-4,
-        energy=1e-5,
-        stress=1e-4,
-        single=1e-4,
+        small_models.sevennet_calculator_float64,
+        words=f"dtype float64 engine {engine}",
+        force=1e-6,
+        energy=1e-6,
+        single=single,
+        ranks=ranks,
     )
+
+
+def sevennet(folder: Path) -> Subject:
+    """Random weights: the pretrained models through the bridge are in test_sevennet.py."""
+    require("sevenn")
+    models = [small_models.build_sevennet(folder / f"sevennet_{seed}.pth", seed=seed) for seed in (0, 1)]
+    return _sevennet("sevennet", models, "bridge", 2e-4, 1, 2)
+
+
+def sevennet_native(folder: Path) -> Subject:
+    """The pretrained 7net-0, and one whose weights are a little different: the earlier one has another architecture."""
+    require("sevenn")
+    first = small_models.sevennet_checkpoint("SevenNet_0__11Jul2024")
+    second = small_models.changed_checkpoint(first, folder / "sevennet_changed.pth")
+    return _sevennet("sevennet native", [first, second], "native", 2e-4, 1, 2, 4)
 
 
 def deepmd(folder: Path) -> Subject:
@@ -212,7 +224,7 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     function.__name__: function
     for function in (
         mace, mace_native, mace_trained, mace_trained_native, nequip, nequip_compiled, allegro, allegro_compiled,
-        sevennet, deepmd, gap, ase_calculator, tersoff,
+        sevennet, sevennet_native, deepmd, gap, ase_calculator, tersoff,
     )
 }  # fmt: skip
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 import torch
-from small_models import forces_of, require, sevennet_checkpoint
+import yaml
+from small_models import build_sevennet, forces_of, require, sevennet_checkpoint
+from tests.conftest import Run
 
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
@@ -147,34 +153,60 @@ NETWORKS: dict[str, dict[str, object]] = {
 def test_what_its_input_file_may_ask_for_is_compiled(name: str, tmp_path: Path) -> None:
     from lamplighter.potentials.native import compile_files
 
-    path = _random_checkpoint(tmp_path / "checkpoint.pth", NETWORKS[name])
+    path = build_sevennet(tmp_path / "checkpoint.pth", **NETWORKS[name])
     (agreement,) = compile_files([path], tmp_path / "model.lamp")
     assert agreement.is_good
     assert agreement.largest_force > 1e-3
 
 
-def _random_checkpoint(path: Path, options: dict[str, object]) -> Path:
-    import sevenn
-    from sevenn import _const
-    from sevenn.model_build import build_E3_equivariant_model
+WATCH = """
+import sys
+import lamplighter
+lamplighter.run({run!r}, output={output!r}, progress=False)
+print("imported:", *sorted({{"torch", "sevenn", "e3nn"}} & set(sys.modules)))
+"""
 
-    torch.manual_seed(7)
-    config = dict(_const.DEFAULT_E3_EQUIVARIANT_MODEL_CONFIG) | {
-        "version": sevenn.__version__,
-        "cutoff": 4.0,
-        "channel": 6,
-        "num_convolution_layer": 2,
-        "conv_denominator": 9.0,
-        "shift": [-1.0, -5.0, -9.0],
-        "scale": [0.7, 0.8, 0.9],
-        "chemical_species": list(ELEMENTS),
-        "_type_map": {1: 0, 6: 1, 8: 2},
-        "_number_of_species": 3,
-        "weight_nn_hidden_neurons": [8],
-        "_modal_map": None,
-        "use_modality": False,
-        **options,
-    }
-    network = build_E3_equivariant_model(dict(config))
-    torch.save({"config": config, "model_state_dict": network.state_dict()}, path)
-    return path
+
+@pytest.fixture
+def start(run: Run, tmp_path: Path) -> Any:
+    """Runs a potential for two steps: what was imported, what LAMMPS logged, the record of the models."""
+    ase.io.write(tmp_path / "start.extxyz", structures.liquid(ELEMENTS))
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+
+    def start(name: str, **content: object) -> tuple[str, str, list[dict[str, str]]]:
+        file, folder = tmp_path / f"{name}.yaml", tmp_path / name
+        stages = [{"type": "nvt", "temperature": "300 K", "length": "2 steps"}]
+        whole = {"structure": "start.extxyz", "velocities": "300 K", "stages": stages, **content}
+        file.write_text(yaml.safe_dump(whole))
+        done = run([sys.executable, "-c", WATCH.format(run=str(file), output=str(folder))], env=env)
+        assert done.returncode == 0, done.stderr
+        models = json.loads((folder / "provenance.json").read_text())["models"]
+        return done.stdout.splitlines()[-1], (folder / "log.lammps").read_text(), models
+
+    return start
+
+
+def test_checkpoints_that_were_compiled_before_need_neither_torch_nor_sevennet(start: Any, tmp_path: Path) -> None:
+    """Both in one pass, in the precision of the checkpoints."""
+    models = [str(build_sevennet(tmp_path / f"{seed}.pth", seed=seed)) for seed in (0, 1)]
+    content = {"potential": {"models": models}, "committee": {"every": 1}}
+    imported, log, _ = start("first", **content)
+    assert "native SevenNet, 2 members, float32" in log
+    assert imported == "imported: e3nn sevenn torch", "the watch must see what is imported, or it shows nothing"
+    imported, log, record = start("second", **content)
+    assert imported == "imported:"
+    assert "native SevenNet, 2 members, float32" in log
+    assert [each["loader"] for each in record] == ["native engine, from its compiled form"] * 2
+    assert [each["precision"] for each in record] == ["float32"] * 2
+    for file in ("thermo.csv", "committee.csv"):
+        assert (tmp_path / "second" / file).read_text() == (tmp_path / "first" / file).read_text()
+    _, log, _ = start("double", potential={"models": models[:1], "dtype": "float64"})
+    assert "native SevenNet, float64" in log
+
+
+def test_a_network_that_is_not_covered_runs_through_the_bridge_with_the_reason(start: Any, tmp_path: Path) -> None:
+    model = build_sevennet(tmp_path / "degree_4.pth", lmax=4, channel=2)
+    _, log, (record,) = start("auto", potential={"models": [str(model)]})
+    assert "through the bridge" in log
+    assert "degree" in log
+    assert record["loader"] == "weights_only"

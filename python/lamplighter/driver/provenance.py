@@ -21,11 +21,10 @@ from lamplighter.driver import classical, other_python
 from lamplighter.driver.environment import Environment, import_mpi
 from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.file_suffixes import COMPILED
-from lamplighter.model_files import recognition
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
 from lamplighter.model_files.gap_file import companions, is_gap
-from lamplighter.potentials import precision
+from lamplighter.potentials import compiled_cache, precision
 from lamplighter.run_folder.writing import write_json
 
 PACKAGES = (
@@ -130,7 +129,7 @@ def _who_else(path: Path, setup: PairSetup) -> str:
 
 
 def _is_compiled(path: Path, setup: PairSetup) -> bool:
-    return setup.bridge and (path.suffix == COMPILED or recognition.is_mace(path))
+    return setup.bridge and (path.suffix == COMPILED or compiled_cache.takes(path))
 
 
 def versions(lammps: Any) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from lamplighter.config.potential import PotentialSection
 from lamplighter.errors import LamplighterError
 from lamplighter.file_suffixes import COMPILED
-from lamplighter.model_files import recognition
 from lamplighter.potentials import compiled_cache, device
 
 _BY_THE_BRIDGE = {"LAMPLIGHTER_PAIRS": "model", "LAMPLIGHTER_MACE": "plain"}
@@ -26,14 +25,14 @@ def needs_torch(potential: PotentialSection, elements: Sequence[str], committee:
         committee: Whether all models are evaluated, not the first alone.
     """
     models = potential.models if committee else potential.models[:1]
-    if not models or potential.kind not in ("auto", "mace"):
+    if not models or potential.kind not in ("auto", *compiled_cache.FRAMEWORKS):
         return True
     if all(model.suffix == COMPILED for model in models):
         return False
     if potential.engine == "bridge" or any(os.environ.get(name) == value for name, value in _BY_THE_BRIDGE.items()):
         return True
     try:
-        if not device.is_cpu(potential.device, 0) or not all(recognition.is_mace(model) for model in models):
+        if not device.is_cpu(potential.device, 0) or not all(map(compiled_cache.takes, models)):
             return True
         return compiled_cache.find(models, elements, potential.head) is None
     except (LamplighterError, OSError, KeyError):

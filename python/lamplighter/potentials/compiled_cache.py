@@ -1,7 +1,7 @@
 """Compiled forms of models in the user's cache, by the content of their originals.
 
-Neither torch nor MACE is imported. What lies there was made by `native.compile_files` from these very bytes, which were
-allowed to be opened then.
+Neither torch nor a framework is imported. What lies there was made by `native.compile_files` from these very bytes,
+which were allowed to be opened then.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from ase.data import atomic_numbers
 import lamplighter
 from lamplighter.cache import cache_folders
 from lamplighter.file_suffixes import COMPILED
+from lamplighter.model_files import recognition
 
 KIND = "models"
+
+FRAMEWORKS = ("mace", "sevennet")
+"""Kinds whose files are compiled for the native engine when a run names them."""
 
 _SOURCES = (
     "mace_compile.py",
@@ -27,6 +31,12 @@ _SOURCES = (
     "sevennet_compile.py",
 )
 """What decides which arrays a compiled form has: other sources, other forms."""
+
+
+def takes(path: Path) -> bool:
+    """Whether a file is of a kind whose models are compiled."""
+    framework = recognition.framework_of(path)
+    return framework is not None and framework.kind in FRAMEWORKS
 
 
 def name_of(models: Sequence[Path], elements: Sequence[str], head: str | None = None) -> str:

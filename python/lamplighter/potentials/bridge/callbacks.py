@@ -234,10 +234,6 @@ def _compile(request: Any, path: int, size: int) -> int:
 _BRIDGE = c_interface.Bridge(c_interface.VERSION, _open, _compute, _close, _last_message, _compile)
 
 
-_NATIVE = ("mace",)
-"""Kinds whose files are compiled for the native engine when a run names them."""
-
-
 def _and(kinds: Sequence[str]) -> str:
     return " and ".join(FRAMEWORKS[kind].name for kind in kinds)
 
@@ -248,8 +244,9 @@ def _reason_for_bridge(request: Request) -> str:
     for path in files_of(request):
         require_model_file(path, kind)
     require_elements(elements_of(request))
-    if kind not in ("auto", "sevennet", *_NATIVE):
-        return f"the native engine evaluates {_and(_NATIVE)} models, not kind {kind}"
+    native = compiled_cache.FRAMEWORKS
+    if kind not in ("auto", *native):
+        return f"the native engine evaluates {_and(native)} models, not kind {kind}"
     if not devices.is_cpu(request.device.decode(), _local_rank):
         device = devices.resolve(request.device.decode(), _local_rank)
         return f"the native engine runs on CPUs, and the model's device is {device}"
@@ -257,10 +254,8 @@ def _reason_for_bridge(request: Request) -> str:
         if os.environ.get(variable) == value:
             return f"{variable}={value} asks for the bridge"
     found = registry.kind_of(files_of(request)[0]) if kind == "auto" else kind
-    if found == "sevennet":
-        return "the native engine evaluates SevenNet models once `lamplighter compile` has made their .lamp file"
-    if found not in _NATIVE:
-        return f"the native engine evaluates {_and(_NATIVE)} models, not {found}"
+    if found not in native:
+        return f"the native engine evaluates {_and(native)} models, not {found}"
     if request.committee:
         require_one_kind(files_of(request))
     return ""
