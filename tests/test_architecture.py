@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
     "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
-    | {"campaign", "exporting", "building", "labelling", "cluster"},
+    | {"campaign", "exporting", "building", "labelling", "training", "cluster"},
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),
@@ -43,6 +43,7 @@ ARROWS: dict[str, set[str]] = {
     "building": {"potentials", "model_files", "analysis", "structures", "config", DOOR},
     "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
     "labelling": {"driver", "run_folder", "model_files", "structures", "config", "cluster", DOOR},
+    "training": {"model_files", "structures", "config", DOOR},
     "conformance": {"potentials", "driver", "config"},
     "scaling": {"driver", "cluster", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
     | {DOOR},

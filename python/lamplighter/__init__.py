@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lamplighter.api.liquids import density, diffusivity, quality, stability, structure
     from lamplighter.api.model_errors import decompose, model_errors
     from lamplighter.api.run import Run, open_run, run
+    from lamplighter.api.train import train
     from lamplighter.api.transfer import transfer
     from lamplighter.api.transport import conductivity, viscosity
     from lamplighter.api.volume_scan import volume_scan
@@ -80,6 +81,7 @@ __all__ = [
     "script_of",
     "stability",
     "structure",
+    "train",
     "transfer",
     "viscosity",
     "volume_scan",
@@ -115,6 +117,7 @@ _HOME = {
     "script_of": "lamplighter.driver.run",
     "stability": "lamplighter.api.liquids",
     "structure": "lamplighter.api.liquids",
+    "train": "lamplighter.api.train",
     "transfer": "lamplighter.api.transfer",
     "viscosity": "lamplighter.api.transport",
     "volume_scan": "lamplighter.api.volume_scan",

@@ -21,6 +21,7 @@ from lamplighter.config import RunFile
 from lamplighter.config.loading import parse_run_file
 from lamplighter.config.problems import section_of
 from lamplighter.labelling.command_file import CommandSection
+from lamplighter.training.train_file import load_train_file
 
 from .pages import TOP, Block, anchors, blocks, links, pages, spans, text_of
 
@@ -69,6 +70,9 @@ def test_run_files_of_pages_are_valid(block: Block) -> None:
         return
     if "components" in content:
         parse_recipe(content, str(block))
+        return
+    if "trainer" in content:
+        load_train_file(content)
         return
     if "command" in content:
         section_of(CommandSection, content, str(block))

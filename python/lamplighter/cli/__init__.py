@@ -31,6 +31,7 @@ GROUPS = {
         "structure",
         "quality",
     ),
+    "Train": ("train",),
     "Models against data": ("label", "errors", "decompose", "transfer", "scan", "extrapolation"),
     "Housekeeping": ("models", "compile", "trust", "doctor"),
 }

@@ -1,0 +1,123 @@
+"""The Python of the environment that has a trainer's package: what it knows, and programs that run there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lamplighter import launcher
+from lamplighter.errors import EnvironmentProblem, LamplighterError
+from lamplighter.frameworks import FRAMEWORKS
+from lamplighter.training.trainer import Trainer
+
+LOG = "training.log"
+"""What the programs of a member printed."""
+
+_INSIDE = Path(__file__).parent / "inside"
+_LAST_LINES = 12
+_LOOK_EVERY_S = 0.25
+
+
+class PackagePython:
+    """A Python that has a trainer's package.
+
+    Args:
+        trainer: The trainer.
+        python: Its interpreter; None: this one.
+        threads: Of the programs that it runs.
+
+    Attributes:
+        python: The interpreter.
+        known: What the package says of its settings.
+        versions: Of the packages.
+
+    Raises:
+        EnvironmentProblem: it cannot be started, or does not have the package.
+    """
+
+    def __init__(self, trainer: Trainer, python: Path | None, threads: int) -> None:
+        self.python = python or Path(sys.executable)
+        self._threads = threads
+        if not (self.python.is_file() and os.access(self.python, os.X_OK)):
+            raise EnvironmentProblem(f"python: {self.python} is no program that can be started: name a Python there")
+        self.known = self._asked(trainer)
+        self.versions: dict[str, str] = self.known["versions"]
+
+    def run(self, words: Sequence[str], folder: Path, look: Callable[[], None]) -> None:
+        """Run a program of the environment in a folder; what it prints goes into the log there.
+
+        Args:
+            words: After `python`.
+            folder: Where it runs.
+            look: Called every moment, and once at its end.
+
+        Raises:
+            LamplighterError: it failed; the message holds the last lines that it printed.
+        """
+        with (folder / LOG).open("ab") as log:
+            start = log.tell()
+            process = subprocess.Popen(
+                [str(self.python), str(_INSIDE / "launch.py"), str(os.getpid()), *words],
+                cwd=folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                while process.poll() is None:
+                    time.sleep(_LOOK_EVERY_S)
+                    look()
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        look()
+        if process.returncode:
+            printed = (folder / LOG).read_bytes()[start:].decode("utf-8", "replace").splitlines()
+            raise LamplighterError(_why(words, process.returncode, printed, folder))
+
+    def _environment(self) -> dict[str, str]:
+        threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        return {**launcher.without_launcher(), **threads, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg"}
+
+    def _asked(self, trainer: Trainer) -> dict[str, Any]:
+        framework = FRAMEWORKS[trainer.framework]
+        with tempfile.TemporaryDirectory() as scratch:
+            answer = Path(scratch) / "answer.json"
+            done = subprocess.run(
+                [str(self.python), str(_INSIDE / trainer.inside), str(answer)],
+                cwd=scratch,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if done.returncode == 0 and answer.is_file():
+                found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+                return found
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        if "ModuleNotFoundError" in last or "PackageNotFoundError" in last:
+            raise EnvironmentProblem(
+                f"trainer {trainer.name}: {self.python} lacks its package ({last}): pip install "
+                f"'lamplighter[{framework.extra}]' there (make {framework.make_target}), or name the Python of the "
+                "environment that has it as python: of the train file (docs/how_to/environments.md)"
+            )
+        raise EnvironmentProblem(f"trainer {trainer.name}: {self.python} cannot say what its package knows: {last}")
+
+
+def _why(words: Sequence[str], status: int, printed: Sequence[str], folder: Path) -> str:
+    ended = f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
+    full = any("No space left on device" in line for line in printed)
+    remedy = "; the disk is full: make room, and train again, which goes on" if full else ""
+    last = "\n".join(f"  {line}" for line in printed[-_LAST_LINES:])
+    return f"{' '.join(words[:2])} {ended}{remedy} (all of it: {folder / LOG}). Its last lines:\n{last}"

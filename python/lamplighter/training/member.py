@@ -1,0 +1,309 @@
+"""One model: it is trained or gone on with, its file is looked at, and what came of it is written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.io import write as write_frames
+
+from lamplighter.errors import LamplighterError
+from lamplighter.model_files.describe import describe
+from lamplighter.model_files.gap_file import companions
+from lamplighter.model_files.trust import sha256
+from lamplighter.training.environment import LOG, PackagePython
+from lamplighter.training.trainer import Assignment, Check, CurvePoint, Trainer, check
+from lamplighter.training.training_data import TrainingFrame
+
+ASKED = "asked.json"
+"""What a member was begun with: another train file does not go on in its folder."""
+
+VALIDATION = "validation.xyz"
+"""The frames that validate a member, with labels REF_energy, REF_forces, REF_stress."""
+
+_SAME_START = 0.02
+"""Relative difference of two RMSE of forces that rounding to float32 does not pass."""
+
+
+@dataclass(frozen=True)
+class SetErrors:
+    """How far a model is from the labels of a set of frames.
+
+    Attributes:
+        frames: How many.
+        energy: RMSE, meV/atom.
+        forces: RMSE of all components, eV/Å.
+        stress: RMSE, meV/Å³; None: no frame has one.
+    """
+
+    frames: int
+    energy: float
+    forces: float
+    stress: float | None
+
+
+Evaluate = Callable[[Path, Path], SetErrors]
+"""Errors of a model file over a file of labelled frames."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model that was trained.
+
+    Attributes:
+        seed: Of it.
+        model: Its file.
+        curve: Of the training.
+        frames, validation_frames: How many it was trained on, and validated with.
+        errors: By set: validation, and those of the train file.
+        checks: What was looked at.
+        wall_s: Of the program, in all its parts.
+        record: All of this, with versions, settings and the SHA-256 of each file.
+    """
+
+    seed: int
+    model: Path
+    curve: list[CurvePoint]
+    frames: int
+    validation_frames: int
+    errors: dict[str, SetErrors]
+    checks: list[Check]
+    wall_s: float
+    record: dict[str, Any] = field(repr=False)
+
+
+def member_of_record(path: Path) -> Member:
+    """A member that is done, from its record."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return Member(
+        record["seed"],
+        path.parent / record["model"],
+        [CurvePoint(**each) for each in record["curve"]],
+        record["frames"],
+        record["validation_frames"],
+        {name: SetErrors(**each) for name, each in record["errors"].items()},
+        [Check(**each) for each in record["checks"]],
+        record["wall_s"],
+        record,
+    )
+
+
+def require_same(folder: Path, wanted: Mapping[str, Any]) -> None:
+    """Refuse to go on in a folder that was begun with another train file, or other data.
+
+    Raises:
+        LamplighterError: each thing that differs is named.
+    """
+    try:
+        begun = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    was, now = _flat(begun), _flat(json.loads(json.dumps(wanted)))
+    changed = [
+        f"{key}: was {was.get(key, 'not given')}, is {now.get(key, 'not given')}"
+        for key in dict.fromkeys([*was, *now])
+        if was.get(key) != now.get(key)
+    ]
+    if changed:
+        raise LamplighterError(
+            f"{folder} was begun with something else:\n"
+            + "\n".join(f"  {each}" for each in changed)
+            + "\nTrain into another folder (output), or remove this one and its model"
+        )
+
+
+def fit(
+    trainer: Trainer,
+    python: PackagePython,
+    asked: Assignment,
+    wanted: Mapping[str, Any],
+    models: Path,
+    sets: Mapping[str, Path],
+    evaluate: Evaluate,
+    shown: Callable[[CurvePoint], None] = lambda point: None,
+) -> Member:
+    """Train one model, or go on where its training was broken off.
+
+    Args:
+        trainer: Of which package.
+        python: That has it.
+        asked: What is wanted of it.
+        wanted: The same for the record: settings, and the SHA-256 of each file.
+        models: Folder that takes the model and its record.
+        sets: Files of test frames, by name.
+        evaluate: Errors of a model file over a file of frames.
+        shown: Gets each new point of the learning curve.
+
+    Raises:
+        LamplighterError: the program failed, or something that was asked for is not so (each is named).
+    """
+    require_same(asked.folder, wanted)
+    _begin(trainer, asked, wanted)
+    before = _seconds(asked.folder)
+    begun = time.monotonic()
+    last: list[int] = []
+
+    def look() -> None:
+        curve = trainer.curve(asked.folder)
+        if curve and [curve[-1].epoch] != last:
+            last[:] = [curve[-1].epoch]
+            shown(curve[-1])
+
+    try:
+        for words in trainer.commands(asked):
+            python.run(words, asked.folder, look)
+    finally:
+        _keep_seconds(asked.folder, before + time.monotonic() - begun)
+    log = (asked.folder / LOG).read_text(encoding="utf-8", errors="replace")
+    file = trainer.model(asked)
+    if not file.is_file():
+        raise LamplighterError(f"the program ended, and left no {file}: its log is {asked.folder / LOG}")
+    made = describe(file)
+    curve = trainer.curve(asked.folder)
+    errors = {
+        name: evaluate(file, frames) for name, frames in {"validation": asked.folder / VALIDATION, **sets}.items()
+    }
+    checks = [
+        check(
+            "elements",
+            sorted(asked.data.elements),
+            sorted(made.elements),
+            set(asked.data.elements) <= set(made.elements),
+        ),
+        *_checks_of_curve(asked, curve, evaluate),
+        *trainer.checks(asked, made, log),
+    ]
+    if failed := [each for each in checks if not each.good]:
+        raise LamplighterError(
+            f"seed {asked.seed}: the training ended, and is not what was asked for:\n"
+            + "\n".join(f"  {each.what}: expected {each.expected}, found {each.found}" for each in failed)
+            + f"\nThe model is left at {file}, and its log at {asked.folder / LOG}"
+        )
+    return _kept(trainer, python, asked, wanted, models, file, curve, errors, checks)
+
+
+def _begin(trainer: Trainer, asked: Assignment, wanted: Mapping[str, Any]) -> None:
+    """Write what the program reads, once; a folder in which this was broken off is written anew."""
+    if (asked.folder / ASKED).is_file():
+        return
+    try:
+        if asked.folder.exists():
+            shutil.rmtree(asked.folder)
+        asked.folder.mkdir(parents=True)
+        write_frames(asked.folder / VALIDATION, [_with_labels(each) for each in asked.data.validation])
+        trainer.write(asked)
+        _write_whole(asked.folder / ASKED, json.dumps(wanted, indent=1))
+    except OSError as problem:
+        raise LamplighterError(
+            f"{asked.folder} cannot be written ({problem.strerror or problem}): make room, or give another output"
+        ) from problem
+
+
+def _checks_of_curve(asked: Assignment, curve: list[CurvePoint], evaluate: Evaluate) -> list[Check]:
+    done = curve[-1].epoch + 1 if curve else 0
+    stopped = asked.early_stop is not None and 0 < done < asked.length
+    found = [
+        check("epochs", asked.length, f"{done}{' (early stop)' if stopped else ''}", stopped or done == asked.length)
+    ]
+    first = curve[0] if curve else None
+    if asked.start is not None and first is not None and first.epoch < 0 and first.forces is not None:
+        start = evaluate(asked.start, asked.folder / VALIDATION).forces
+        same = abs(first.forces - start) <= _SAME_START * max(start, 1e-3)
+        found.append(
+            check(
+                "RMSE of forces before the first epoch / (eV/Å)",
+                f"the start model's, {start:.4f}",
+                f"{first.forces:.4f}",
+                same,
+            )
+        )
+    return found
+
+
+def _kept(
+    trainer: Trainer,
+    python: PackagePython,
+    asked: Assignment,
+    wanted: Mapping[str, Any],
+    models: Path,
+    file: Path,
+    curve: list[CurvePoint],
+    errors: dict[str, SetErrors],
+    checks: list[Check],
+) -> Member:
+    """Copy the model, and write the record, which says that the member is done, last."""
+    target = models / file.name.replace("_stagetwo.", ".")  # MACE's word for the second of two stages
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        for each in companions(file):
+            shutil.copyfile(each, models / each.name)
+        shutil.copyfile(file, target)
+        record = {
+            "trainer": trainer.name,
+            "seed": asked.seed,
+            "model": target.name,
+            "model_sha256": sha256(target),
+            "frames": len(asked.data.train),
+            "validation_frames": len(asked.data.validation),
+            "elements": asked.data.elements,
+            "energies_of_lone_atoms_eV": asked.data.lone_atoms,
+            "errors": {name: asdict(each) for name, each in errors.items()},
+            "units": {"energy": "meV/atom", "forces": "eV/Å", "stress": "meV/Å³"},
+            "checks": [asdict(each) for each in checks],
+            "wall_s": round(_seconds(asked.folder), 1),
+            "python": str(python.python),
+            "versions": python.versions,
+            "asked": dict(wanted),
+            "curve": [asdict(each) for each in curve],
+        }
+        path = models / f"{asked.name}.json"
+        _write_whole(path, json.dumps(record, indent=1) + "\n")
+    except OSError as problem:
+        raise LamplighterError(
+            f"{models} cannot be written ({problem.strerror or problem}): make room, and train again, which goes on"
+        ) from problem
+    return member_of_record(path)
+
+
+def _with_labels(frame: TrainingFrame) -> Any:
+    atoms = frame.atoms.copy()
+    atoms.info = {"REF_energy": frame.labels.energy}
+    if np.isfinite(frame.labels.stress).all():
+        atoms.info["REF_stress"] = frame.labels.stress
+    atoms.arrays["REF_forces"] = frame.labels.forces
+    return atoms
+
+
+def _flat(content: Any, place: str = "") -> dict[str, Any]:
+    if isinstance(content, dict) and content:
+        return {
+            name: value
+            for key, each in content.items()
+            for name, value in _flat(each, f"{place}.{key}" if place else str(key)).items()
+        }
+    return {place: content}
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _seconds(folder: Path) -> float:
+    try:
+        return float((folder / "wall_s").read_text())
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _keep_seconds(folder: Path, seconds: float) -> None:
+    if folder.is_dir():
+        (folder / "wall_s").write_text(f"{seconds:.3f}\n")

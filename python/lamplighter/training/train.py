@@ -1,0 +1,185 @@
+"""A train file is carried out: one member after the other, those that are done left as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lamplighter.errors import LamplighterError, ModelError, RunFolderBusy
+from lamplighter.model_files.describe import describe
+from lamplighter.model_files.trust import sha256
+from lamplighter.progress_line import rewritten
+from lamplighter.training.environment import PackagePython
+from lamplighter.training.mace_trainer import MaceTrainer
+from lamplighter.training.member import Evaluate, Member, fit, member_of_record, require_same
+from lamplighter.training.train_file import TrainFile
+from lamplighter.training.trainer import Assignment, CurvePoint, Trainer
+from lamplighter.training.training_data import (
+    TrainingData,
+    TrainingFrame,
+    read_training_data,
+    read_training_frames,
+)
+
+TRAINERS: dict[str, Trainer] = {each.name: each for each in (MaceTrainer(),)}
+"""By their names in train files."""
+
+MODELS = "models"
+"""The folder of models, and of a record beside each, in that of a training."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came of a train file.
+
+    Attributes:
+        folder: That holds everything.
+        trainer: Its name.
+        members: Models, in the order of the seeds.
+        length: Epochs that were asked for.
+        notes: What is to be known of data and models.
+    """
+
+    folder: Path
+    trainer: str
+    members: list[Member]
+    length: int
+    notes: list[str] = field(default_factory=list)
+
+
+def train(
+    given: TrainFile,
+    evaluate: Evaluate,
+    after_each: Callable[[Training], None] = lambda training: None,
+    shown: bool = True,
+) -> Training:
+    """Train all members that are not done.
+
+    Args:
+        given: Resolved.
+        evaluate: Errors of a model file over a file of labelled frames.
+        after_each: Called with what is done so far.
+        shown: Show the progress on a terminal.
+
+    Raises:
+        LamplighterError: data or start model are no good, a program failed, or did not do what was asked.
+        EnvironmentProblem: the package is not there.
+        RunFolderBusy: another process trains into the same folder.
+    """
+    assert given.output is not None
+    trainer = TRAINERS[given.trainer]
+    data = read_training_data(given.data)
+    replay = None
+    if given.start is not None and given.start.replay is not None:
+        frames = read_training_frames(given.start.replay, given.data.labels)[0]
+        replay = [each for each in frames if not each.is_lone_atom]
+    assignments = {seed: _assignment(given, data, replay, seed) for seed in given.seeds}
+    notes = list(data.notes)
+    if given.start is not None:
+        _require_fitting(given.start.model, assignments[given.seeds[0]].data.elements)
+    models = given.output / MODELS
+    wanted = {seed: _wanted(given, seed) for seed in given.seeds}
+    with _alone(given.output):
+        done: dict[int, Member] = {}
+        for seed, asked in assignments.items():
+            require_same(asked.folder, wanted[seed])
+            record = models / f"{asked.name}.json"
+            if record.is_file() and (known := member_of_record(record)).model.is_file():
+                done[seed] = known
+        if len(done) < len(assignments):
+            python = PackagePython(trainer, given.python, given.threads)
+            trainer.require_settings(given.settings, python.known)
+            for seed, asked in assignments.items():
+                if seed in done:
+                    continue
+                with rewritten(shown) as line:
+                    line(f"seed {seed}: {trainer.name} starts")
+                    done[seed] = fit(
+                        trainer,
+                        python,
+                        asked,
+                        wanted[seed],
+                        models,
+                        given.data.test,
+                        evaluate,
+                        lambda point, seed=seed, line=line: line(_progress(point, seed, given.length)),  # type: ignore[misc]
+                    )
+                after_each(_training(given, trainer, done, notes))
+    made = _training(given, trainer, done, notes)
+    after_each(made)
+    return made
+
+
+def _training(given: TrainFile, trainer: Trainer, done: dict[int, Member], notes: list[str]) -> Training:
+    assert given.output is not None
+    members = [done[seed] for seed in given.seeds if seed in done]
+    return Training(given.output, trainer.name, members, given.length, notes)
+
+
+def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame] | None, seed: int) -> Assignment:
+    assert given.output is not None
+    return Assignment(
+        given.output / f"member_{seed}",
+        f"{given.output.name}_{seed}",
+        data.of_member(seed, given.subset),
+        seed,
+        None if given.start is None else given.start.model,
+        replay,
+        given.settings,
+        given.length,
+        given.early_stop,
+        given.device,
+    )
+
+
+def _wanted(given: TrainFile, seed: int) -> dict[str, Any]:
+    """What a member rests on. Test sets, threads and the place of the Python are no part of it."""
+    content = given.model_dump(mode="json", exclude={"seeds", "output", "threads", "python"})
+    del content["data"]["test"]
+    files = [file for kind in given.data.train.values() for file in kind.files]
+    files += given.data.validation if isinstance(given.data.validation, list) else []
+    if given.start is not None:
+        files += [given.start.model, *([given.start.replay] if given.start.replay else [])]
+    for file in files:
+        if not file.is_file():
+            raise LamplighterError(f"{file} does not exist")
+    return {"seed": seed, **content, "sha256": {str(file): sha256(file) for file in files}}
+
+
+def _require_fitting(start: Path, elements: list[str]) -> None:
+    known = describe(start)
+    if known.elements and (lacking := [each for each in elements if each not in known.elements]):
+        raise ModelError(
+            f"start.model: {start} knows {', '.join(known.elements)}, and training frames have {', '.join(lacking)}: "
+            "start from a model of these elements, or leave such frames out"
+        )
+
+
+def _progress(point: CurvePoint, seed: int, length: int) -> str:
+    said = [f"seed {seed}: epoch {point.epoch + 1} of {length}"]
+    said += [f"loss {point.loss:.4g}"] if point.loss is not None else []
+    said += [f"energies {point.energy:.1f} meV/atom"] if point.energy is not None else []
+    said += [f"forces {point.forces:.3f} eV/Å"] if point.forces is not None else []
+    return ", ".join(said)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No second process trains into a folder. The kernel lets go of the lock when this process ends, in any way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "train.lock").open("a")
+    except OSError as problem:
+        raise LamplighterError(
+            f"output: {folder} cannot be written ({problem.strerror or problem}): give another, or make room"
+        ) from problem
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunFolderBusy(f"output: another process trains into {folder}: wait for it, or give another") from None
+        yield

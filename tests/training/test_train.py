@@ -1,0 +1,219 @@
+"""Training by the packages' own programs: really done, killed, gone on with, and looked at afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import pytest
+import yaml
+
+import lamplighter as ll
+from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError, ModelError, RunFolderBusy
+from lamplighter.model_files.description import Description
+from lamplighter.training.environment import PackagePython
+from lamplighter.training.mace_trainer import MaceTrainer
+from lamplighter.training.member import require_same
+from lamplighter.training.train import _alone, _require_fitting
+from lamplighter.training.trainer import Assignment
+from lamplighter.training.training_data import MemberData
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
+PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
+TINY = {
+    "num_interactions": 1,
+    "hidden_irreps": "4x0e",
+    "max_ell": 1,
+    "correlation": 1,
+    "r_max": 3.0,
+    "num_radial_basis": 4,
+    "radial_MLP": "[8]",
+    "batch_size": 4,
+    "default_dtype": "float32",
+    "lr": 0.01,
+}
+
+
+@pytest.fixture
+def train_file(tmp_path: Path) -> Path:
+    """Two epochs of a model of some hundred numbers on the smallest clusters of the example."""
+    frames = ase.io.read(EXAMPLE / "data" / "xtb_train.xyz", ":")
+    small = sorted(frames[3:], key=len)[:16]
+    ase.io.write(tmp_path / "clusters.xyz", [*frames[:3], *small[:12]])
+    ase.io.write(tmp_path / "held_out.xyz", small[12:])
+    content = {
+        "trainer": "mace",
+        "data": {
+            "train": {"clusters": {"files": "clusters.xyz", "weight": 2}},
+            "validation": 0.25,
+            "test": {"held_out": "held_out.xyz"},
+        },
+        "seeds": [7],
+        "length": 3,
+        "settings": TINY,
+    }
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "small.yaml"
+
+
+def changed(file: Path, name: str, **changes: Any) -> Path:
+    content = yaml.safe_load(file.read_text()) | changes
+    target = file.with_name(f"{name}.yaml")
+    target.write_text(yaml.safe_dump(content))
+    return target
+
+
+def kill_after_the_first_epoch(file: Path, member: Path) -> None:
+    """Start the command, and kill it, and it alone, once the trainer has a checkpoint."""
+    process = subprocess.Popen([PROGRAM, "train", file], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while not list((member / "checkpoints").glob("*_epoch-*.pt")):
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
+def test_a_killed_training_goes_on_and_its_model_is_what_was_asked_for(train_file: Path) -> None:
+    folder = train_file.parent / "small"
+    kill_after_the_first_epoch(train_file, folder / "member_7")
+    answer = ll.train(train_file, progress=False)
+    (member,) = answer.members
+    log = (folder / "member_7" / "training.log").read_text()
+    assert "Loading checkpoint" in log
+    assert log.count("VERIFYING SETTINGS") == 2
+    assert [each.epoch for each in member.curve] == [-1, 0, 1, 2]
+    assert (member.frames, member.validation_frames) == (9, 3)
+    assert set(member.errors) == {"validation", "held_out"}
+    assert member.errors["held_out"].frames == 4
+    record = json.loads(member.model.with_suffix(".json").read_text())
+    assert record["seed"] == 7
+    assert record["versions"]["mace-torch"]
+    assert len(record["asked"]["sha256"]) == 1
+    assert {"precision", "cutoff / Å", "frames read (training, validation)"} <= {each.what for each in member.checks}
+    # what MACE says of one of its epochs is what the house's own evaluation says of the model
+    found = member.errors["validation"].forces
+    assert min(abs(each.forces - found) for each in member.curve[1:] if each.forces) < 0.01 * found
+    weights = ase.io.read(folder / "member_7" / "train.xyz", ":")
+    assert [each.info.get("config_weight") for each in weights] == [None] * 3 + [2] * 9
+    assert (folder / "learning_curve.png").stat().st_size
+    assert (folder / "learning_curve.csv").stat().st_size
+    # done is done: no program is started again
+    again = ll.train(changed(train_file, "again", python="/nowhere/python"), folder, progress=False)
+    assert again.members[0].record == record
+    with pytest.raises(LamplighterError, match=r"settings.lr: was 0.01, is 0.02"):
+        ll.train(changed(train_file, "other", settings=TINY | {"lr": 0.02}), folder, progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_fine_tuning_begins_with_the_start_model_and_replays_where_it_is_asked_to(train_file: Path) -> None:
+    base = ll.train(train_file, progress=False).members[0].model
+    slow = TINY | {"lr": 1e-4}
+    naive = ll.train(changed(train_file, "naive", start=str(base), settings=slow), progress=False).members[0]
+    assert any(each.what.startswith("RMSE of forces before") for each in naive.checks)
+    start = {"model": str(base), "replay": str(train_file.with_name("clusters.xyz"))}
+    replayed = ll.train(changed(train_file, "replay", start=start, settings=slow), progress=False).members[0]
+    assert [each.good for each in replayed.checks if each.what == "replay is active"] == [True]
+
+
+def asked_of_mace(folder: Path, **more: Any) -> Assignment:
+    data = MemberData([], [], {}, ["H"])
+    return Assignment(folder, "model", data, 1, None, more.get("replay"), {}, 1, None, "cpu")
+
+
+def test_a_replay_that_mace_turned_off_is_found_out(tmp_path: Path) -> None:
+    """As https://github.com/ACEsuit/mace/issues/1443 has it: a warning, and one head."""
+    made = Description(tmp_path / "model.model", "", "MACE", "", "", heads=["Default"], precision="float64")
+    log = "WARNING: Using multiheads finetuning with a foundation model that is not a Materials Project model, …"
+    checks = MaceTrainer().checks(asked_of_mace(tmp_path, replay=[]), made, log)
+    assert [each.good for each in checks if each.what == "replay is active"] == [False]
+
+
+def test_frames_that_mace_left_out_are_found_out(tmp_path: Path) -> None:
+    made = Description(tmp_path / "model.model", "", "MACE", "", "", precision="float64")
+    log = "Total number of configurations: train=3, valid=0, tests=[],"
+    checks = MaceTrainer().checks(asked_of_mace(tmp_path), made, log)
+    (found,) = [each for each in checks if each.what.startswith("frames read")]
+    assert not found.good
+    assert found.found == "(3, 0)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hiden_irreps": "8x0e"}, "no such setting .did you mean 'hidden_irreps'"),
+        ({"seed": 3}, "settings.seed: is said by seeds of the train file"),
+    ],
+)
+def test_settings_that_the_package_does_not_know_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        MaceTrainer().require_settings(settings, {"settings": ["hidden_irreps", "seed", "lr"]})
+
+
+def test_a_python_without_the_package_is_told_what_brings_it(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')  # no site-packages: no MACE
+    bare.chmod(0o755)
+    with pytest.raises(EnvironmentProblem, match=r"lacks its package .*lamplighter\[mace\]"):
+        PackagePython(MaceTrainer(), bare, 1)
+
+
+def test_a_program_that_fails_shows_what_it_said_last(tmp_path: Path) -> None:
+    python = object.__new__(PackagePython)
+    python.python, python._threads = Path(sys.executable), 1
+    words = ["-c", "import sys; sys.exit('OSError: [Errno 28] No space left on device')"]
+    with pytest.raises(LamplighterError, match=r"(?s)exit status 1; the disk is full: make room.*No space left"):
+        python.run(words, tmp_path, lambda: None)
+
+
+def test_a_trainer_does_not_outlive_the_command(tmp_path: Path) -> None:
+    wait = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    program = (
+        "import sys; from pathlib import Path; from lamplighter.training.environment import PackagePython\n"
+        "python = object.__new__(PackagePython); python.python, python._threads = Path(sys.executable), 1\n"
+        f"python.run(['-c', {wait!r}], Path({str(tmp_path)!r}), lambda: None)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    number = int((tmp_path / "pid").read_text())
+    for _ in range(500):
+        try:
+            os.kill(number, 0)
+            if (Path("/proc") / str(number) / "stat").read_text().split()[2] == "Z":
+                return
+        except (ProcessLookupError, FileNotFoundError):
+            return
+        time.sleep(0.02)
+    os.kill(number, signal.SIGKILL)
+    pytest.fail("the trainer went on")
+
+
+def test_a_start_model_of_other_elements_is_refused() -> None:
+    with pytest.raises(ModelError, match="knows H, C, O, and training frames have Li"):
+        _require_fitting(EXAMPLE / "models" / "ec_emc_0.model", ["H", "Li"])
+
+
+def test_a_folder_that_was_begun_with_other_data_says_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "asked.json").write_text(json.dumps({"seed": 1, "sha256": {"a.xyz": "12"}}))
+    require_same(tmp_path, {"seed": 1, "sha256": {"a.xyz": "12"}})
+    with pytest.raises(LamplighterError, match=r"sha256\.a\.xyz: was 12, is 34"):
+        require_same(tmp_path, {"seed": 1, "sha256": {"a.xyz": "34"}})
+
+
+def test_two_commands_do_not_train_into_one_folder(tmp_path: Path) -> None:
+    with _alone(tmp_path), pytest.raises(RunFolderBusy, match="another process trains into"), _alone(tmp_path):
+        pass

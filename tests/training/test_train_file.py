@@ -1,0 +1,45 @@
+"""The train file: what is refused before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamplighter.errors import ConfigError
+from lamplighter.training.train_file import load_train_file
+
+GOOD: dict[str, Any] = {
+    "trainer": "mace",
+    "data": {"train": {"liquid": "liquid.xyz"}, "validation": 0.1},
+    "length": 5,
+}
+
+
+def test_short_forms_mean_the_long_ones_and_paths_are_of_the_folder_of_the_file(tmp_path: Path) -> None:
+    given = load_train_file(
+        {**GOOD, "start": "base.model", "data": {"train": "a.xyz", "validation": "v.xyz"}}, tmp_path
+    )
+    assert given.data.train["all"].files == [tmp_path / "a.xyz"]
+    assert given.data.validation == [tmp_path / "v.xyz"]
+    assert given.start is not None
+    assert given.start.model == tmp_path / "base.model"
+    assert given.output == tmp_path / "training"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"setings": {}}, "did you mean 'settings'"),
+        ({"trainer": "mcae"}, "trainer: must be 'mace'"),
+        ({"length": 0}, "length"),
+        ({"seeds": [3, 3]}, "3 is given twice"),
+        ({"data": {"train": "a.xyz"}}, "no frame is left to validate with"),
+        ({"data": {"train": "a.xyz", "validation": 1.5}}, "a share between 0 and 1"),
+        ({"data": {"train": {"liquid": {"files": "a.xyz", "weight": 0}}, "validation": 0.1}}, "weight"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_its_key(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_train_file({**GOOD, **change})
