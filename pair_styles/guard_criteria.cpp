@@ -36,6 +36,7 @@ enum {
   LOST,
   VARIANCE,
   DEVIATION,
+  EXTRAPOLATION,
 };
 
 enum class Limit {
@@ -46,7 +47,7 @@ enum class Limit {
   ALWAYS,     // 0, watched unasked
 };
 
-enum class Of { ATOMS, BONDS, COMMITTEE };
+enum class Of { ATOMS, BONDS, COMMITTEE, TRAINING };
 
 struct Criterion {
   const char *name;    // the words of the command before the limit
@@ -68,6 +69,7 @@ const Criterion CRITERIA[] = {
     {"lost", "", Limit::ALWAYS, Of::ATOMS},
     {"variance", "eV²/Å²", Limit::LARGEST, Of::COMMITTEE},
     {"deviation", "eV/Å", Limit::LARGEST, Of::COMMITTEE},
+    {"extrapolation", "", Limit::LARGEST, Of::TRAINING},
 };
 constexpr int NCRITERIA = sizeof(CRITERIA) / sizeof(CRITERIA[0]);    // with NONE
 
@@ -105,11 +107,11 @@ void keep_worst(std::vector<Offence> &offences)
 }    // namespace
 
 GuardCriteria::GuardCriteria(LAMMPS *lmp, GuardBonds &bonds, int groupbit) :
-    Pointers(lmp), start{false, false, 0.0, 0.0}, bonds_(bonds), committee_(lmp),
-    groupbit_(groupbit), wanted_(NCRITERIA, 0), violated_(NCRITERIA, 0), low_(NCRITERIA, 0.0),
-    limit_(NCRITERIA, 0.0), found_(NCRITERIA, 0.0), id_temperature_("thermo_temp"),
-    id_energy_("thermo_pe"), energy_every_(1), density_change_(0.0), given_low_(0.0),
-    given_high_(1e300), per_cubic_cm_(1.0), mass_(-1.0), counted_build_(-1)
+    Pointers(lmp), start{false, false, 0.0, 0.0}, bonds_(bonds), pair_(lmp), groupbit_(groupbit),
+    wanted_(NCRITERIA, 0), violated_(NCRITERIA, 0), low_(NCRITERIA, 0.0), limit_(NCRITERIA, 0.0),
+    found_(NCRITERIA, 0.0), id_temperature_("thermo_temp"), id_energy_("thermo_pe"),
+    energy_every_(1), density_change_(0.0), given_low_(0.0), given_high_(1e300), per_cubic_cm_(1.0),
+    mass_(-1.0), counted_build_(-1)
 {
   for (int k = 1; k < NCRITERIA; k++) wanted_[k] = CRITERIA[k].limit == Limit::ALWAYS;
 }
@@ -234,11 +236,17 @@ void GuardCriteria::init()
   if (wanted_[TEMPERATURE]) compute_of(id_temperature_, "temperature");
   if (wanted_[ENERGY]) compute_of(id_energy_, "energy");
   for (int k = 1; k < NCRITERIA; k++)
-    if (wanted_[k] && CRITERIA[k].of == Of::COMMITTEE && committee_.number("committee") == 0.0)
+    if (wanted_[k] && CRITERIA[k].of == Of::COMMITTEE && pair_.number("committee") == 0.0)
       error->all(FLERR,
                  "fix guard: '{}' needs a committee, and the pair style has none: name several "
                  "models in pair_coeff and use 'committee every N' of pair_style lamplighter",
                  CRITERIA[k].name);
+  if (wanted_[EXTRAPOLATION] && pair_.number("extrapolation") == 0.0)
+    error->all(FLERR,
+               "fix guard: '{}' needs a model that knows its training set, and the pair style "
+               "says nothing of one: use 'extrapolation every N' of pair_style lamplighter with a "
+               "file of 'lamplighter compile MODEL --training TRAIN.xyz'",
+               CRITERIA[EXTRAPOLATION].name);
 }
 
 void GuardCriteria::setup()
@@ -307,8 +315,9 @@ std::vector<int> GuardCriteria::check()
     found_[TEMPERATURE] = value_of(*compute_of(id_temperature_, "temperature"));
   if (wanted_[ENERGY] && (update->setupflag || update->ntimestep % energy_every_ == 0))
     measure_energy();
-  if (wanted_[VARIANCE]) found_[VARIANCE] = committee_.number("committee_variance_max");
-  if (wanted_[DEVIATION]) found_[DEVIATION] = committee_.number("committee_deviation_max");
+  if (wanted_[VARIANCE]) found_[VARIANCE] = pair_.number("committee_variance_max");
+  if (wanted_[DEVIATION]) found_[DEVIATION] = pair_.number("committee_deviation_max");
+  if (wanted_[EXTRAPOLATION]) found_[EXTRAPOLATION] = pair_.number("extrapolation_max");
 
   std::vector<int> begun;
   for (int k = 1; k < NCRITERIA; k++) {
@@ -419,11 +428,15 @@ std::vector<Offence> GuardCriteria::offences_of_rank(int criterion) const
       if (criterion == FINITE ? !finite : !(size <= limit)) blame(i, finite ? size : 1e300);
     }
   } else if (CRITERIA[criterion].of == Of::COMMITTEE) {
-    if (const double *variance = committee_.variances())
+    if (const double *variance = pair_.of_atoms("variance"))
       for (int i = 0; i < atom->nlocal; i++) {
         const double value = criterion == VARIANCE ? variance[i] : std::sqrt(variance[i]);
         if (value > limit) blame(i, value);
       }
+  } else if (criterion == EXTRAPOLATION) {
+    if (const double *extrapolation = pair_.of_atoms("extrapolation"))
+      for (int i = 0; i < atom->nlocal; i++)
+        if (extrapolation[i] > limit) blame(i, extrapolation[i]);
   }
   keep_worst(found);
   return found;

@@ -2,7 +2,7 @@
 #ifndef LAMPLIGHTER_GUARD_CRITERIA_H
 #define LAMPLIGHTER_GUARD_CRITERIA_H
 
-#include "committee_of_pair.h"
+#include "numbers_of_pair.h"
 #include "pointers.h"
 
 #include <string>
@@ -65,7 +65,7 @@ class GuardCriteria : protected Pointers {
 
  private:
   GuardBonds &bonds_;
-  CommitteeOfPair committee_;
+  NumbersOfPair pair_;
   int groupbit_;
 
   // by number

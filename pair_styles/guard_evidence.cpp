@@ -20,7 +20,7 @@ using namespace LAMMPS_NS;
 
 namespace {
 
-constexpr int ATOM_NUMBERS = 9;    // of one atom in a frame
+constexpr int ATOM_NUMBERS = 10;    // of one atom in a frame
 
 /* A number as JSON has it. */
 std::string number(double value)
@@ -53,7 +53,7 @@ template <class T, class Text> std::string join(const std::vector<T> &values, Te
 }    // namespace
 
 GuardEvidence::GuardEvidence(LAMMPS *lmp, const std::string &id, const std::vector<int> &numbers) :
-    Pointers(lmp), id_(id), numbers_(numbers), committee_(lmp), frames_before_(0), frames_every_(1)
+    Pointers(lmp), id_(id), numbers_(numbers), pair_(lmp), frames_before_(0), frames_every_(1)
 {
 }
 
@@ -224,9 +224,12 @@ GuardEvidence::Frame GuardEvidence::take_frame() const
   Frame frame;
   frame.step = update->ntimestep;
   frame.time = now();
-  const double *variance = committee_.variances();
+  const double *variance = pair_.of_atoms("variance");
+  const double *extrapolation = pair_.of_atoms("extrapolation");
   frame.has_variance = variance != nullptr;
-  frame.variance_step = frame.has_variance ? (bigint) committee_.number("committee_step") : -1;
+  frame.variance_step = frame.has_variance ? (bigint) pair_.number("committee_step") : -1;
+  frame.has_extrapolation = extrapolation != nullptr;
+  frame.extrapolation_step = (bigint) pair_.number("extrapolation_step");
   const double *h = domain->h;
   const double box[9] = {h[0], 0.0, 0.0, h[5], h[1], 0.0, h[4], h[3], h[2]};
   std::copy(box, box + 9, frame.box);
@@ -238,6 +241,7 @@ GuardEvidence::Frame GuardEvidence::take_frame() const
     for (int d = 0; d < 3; d++) frame.atoms.push_back(atom->x[i][d]);
     for (int d = 0; d < 3; d++) frame.atoms.push_back(atom->f[i][d]);
     frame.atoms.push_back(variance ? variance[i] : 0.0);
+    frame.atoms.push_back(extrapolation ? extrapolation[i] : 0.0);
   }
   return frame;
 }
@@ -270,13 +274,16 @@ void GuardEvidence::write_frame(FILE *file, const Frame &frame, const std::vecto
   for (int k = 0; k < 9; k++) fprintf(file, "%s%.10g", k ? " " : "", frame.box[k]);
   fprintf(file,
           "\" Origin=\"%.10g %.10g %.10g\" "
-          "Properties=species:S:1:pos:R:3:id:I:1:forces:R:3%s:guard:I:1",
+          "Properties=species:S:1:pos:R:3:id:I:1:forces:R:3%s%s:guard:I:1",
           frame.origin[0], frame.origin[1], frame.origin[2],
-          frame.has_variance ? ":committee_variance:R:1" : "");
+          frame.has_variance ? ":committee_variance:R:1" : "",
+          frame.has_extrapolation ? ":extrapolation:R:1" : "");
   fprintf(file, " step=" BIGINT_FORMAT " time=%.10g guard_frame=%s pbc=\"%s %s %s\"", frame.step,
           frame.time, note, domain->periodicity[0] ? "T" : "F", domain->periodicity[1] ? "T" : "F",
           domain->periodicity[2] ? "T" : "F");
   if (frame.has_variance) fprintf(file, " committee_step=" BIGINT_FORMAT, frame.variance_step);
+  if (frame.has_extrapolation)
+    fprintf(file, " extrapolation_step=" BIGINT_FORMAT, frame.extrapolation_step);
   fputs("\n", file);
   for (const size_t at : order) {
     const double *a = &all[at];
@@ -287,6 +294,7 @@ void GuardEvidence::write_frame(FILE *file, const Frame &frame, const std::vecto
             z ? lamplighter::element_symbol(z) : "X", a[2] - frame.origin[0],
             a[3] - frame.origin[1], a[4] - frame.origin[2], (long long) tag, a[5], a[6], a[7]);
     if (frame.has_variance) fprintf(file, " %.10g", a[8]);
+    if (frame.has_extrapolation) fprintf(file, " %.10g", a[9]);
     fprintf(file, " %d\n", mark ? 1 : 0);
   }
 }

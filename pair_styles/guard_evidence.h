@@ -2,8 +2,8 @@
 #ifndef LAMPLIGHTER_GUARD_EVIDENCE_H
 #define LAMPLIGHTER_GUARD_EVIDENCE_H
 
-#include "committee_of_pair.h"
 #include "guard_criteria.h"
+#include "numbers_of_pair.h"
 #include "pointers.h"
 
 #include <cstdio>
@@ -40,9 +40,9 @@ class GuardEvidence : protected Pointers {
     double time;
     double box[9];    // three cell vectors
     double origin[3];
-    bool has_variance;
-    bigint variance_step;         // at which the committee was evaluated
-    std::vector<double> atoms;    // of this rank: ID, type, x, f, variance: 9 numbers each
+    bool has_variance, has_extrapolation;
+    bigint variance_step, extrapolation_step;    // at which they were evaluated
+    std::vector<double> atoms;    // of this rank: ID, type, x, f, variance, extrapolation
   };
 
   /* The atoms that violate a criterion: in pairs for bonds, worst first. */
@@ -55,7 +55,7 @@ class GuardEvidence : protected Pointers {
 
   std::string id_;
   const std::vector<int> &numbers_;
-  CommitteeOfPair committee_;
+  NumbersOfPair pair_;
   std::string event_file_, snapshot_file_;
   int frames_before_, frames_every_;
   std::deque<Frame> frames_;

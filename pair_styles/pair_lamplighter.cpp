@@ -84,17 +84,20 @@ void PairLamplighter::close_models()
   native_.reset();
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H] [keywords of a
-   committee] */
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H] [extrapolation every N]
+   [keywords of a committee] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
   requested_ = RequestedModels();
   requested_.dtype = requested_.device = requested_.kind = requested_.engine = "auto";
   committee_ = std::make_unique<Committee>(lmp, "pair_style lamplighter");
+  extrapolation_ = std::make_unique<Extrapolation>(lmp, "pair_style lamplighter");
   int iarg = 0;
   while (iarg < narg) {
-    if (const int taken = committee_->take_keyword(narg, arg, iarg)) {
+    int taken = committee_->take_keyword(narg, arg, iarg);
+    if (!taken) taken = extrapolation_->take_keyword(narg, arg, iarg);
+    if (taken) {
       iarg += taken;
       continue;
     }
@@ -102,7 +105,7 @@ void PairLamplighter::settings(int narg, char **arg)
     if (key != "dtype" && key != "device" && key != "kind" && key != "engine" && key != "head")
       error->all(FLERR,
                  "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind, "
-                 "engine, head, {}",
+                 "engine, head, extrapolation, {}",
                  key, Committee::keywords());
     if (iarg + 1 >= narg)
       error->all(FLERR, "pair_style lamplighter: keyword '{}' lacks its value", key);
@@ -178,6 +181,8 @@ void PairLamplighter::coeff(int narg, char **arg)
     cutoff_ = bridged_.cutoff();
   }
   set_up_committee(models_open(), files[0]);
+  require_training_set();
+  set_up_numbers();
 
   for (int i = 1; i <= ntypes; i++)
     for (int j = i; j <= ntypes; j++) setflag[i][j] = 1;
@@ -273,6 +278,71 @@ std::string PairLamplighter::name_of(int model) const
   return fmt::format("{} of {} in {}", model + 1, members, requested_.files[0]);
 }
 
+/* The statistics are those of the first model: it has to be one of those that are evaluated. */
+
+void PairLamplighter::require_training_set()
+{
+  if (!extrapolation_->wanted()) return;
+  const std::string &model = requested_.files[0];
+  const char *remedy = "compile the model with its training set, 'lamplighter compile MODEL "
+                       "--training TRAIN.xyz -o MODEL.lamp', and name that file in pair_coeff";
+  if (!native_)
+    error->all(FLERR,
+               "pair_style lamplighter: 'extrapolation' is evaluated by the native engine, and {} "
+               "is evaluated through the bridge: {}",
+               model, remedy);
+  if (!native_->uncertainty_problem.empty())
+    error->all(FLERR, "pair_style lamplighter: {}", native_->uncertainty_problem);
+  if (!native_->uncertainty)
+    error->all(FLERR,
+               "pair_style lamplighter: 'extrapolation' needs to know the training set, and {} "
+               "says nothing of its own: {}",
+               model, remedy);
+  if (committee_->in_use() && committee_->driver() != 0)
+    error->all(
+        FLERR,
+        "pair_style lamplighter: 'extrapolation' is of the first model of a file, and "
+        "with 'drive {}' another one moves the atoms: leave out one of the two, or compile the "
+        "file with that model first",
+        committee_->driver() + 1);
+}
+
+/* compute pair shows the numbers of a committee, and after these those of the extrapolation. */
+
+void PairLamplighter::set_up_numbers()
+{
+  extrapolation_->forget();
+  if (!extrapolation_->wanted()) return;
+  const int of_committee = committee_->in_use() ? committee_->nnumbers() : 0;
+  numbers_.assign(of_committee + extrapolation_->numbers().size(), 0.0);
+  pvector = numbers_.data();
+  nextra = (int) numbers_.size();
+}
+
+void PairLamplighter::hand_out_numbers()
+{
+  if (!extrapolation_->wanted()) return;
+  const auto &own = extrapolation_->numbers();
+  if (committee_->in_use())
+    std::copy(committee_->numbers(), committee_->numbers() + committee_->nnumbers(),
+              numbers_.begin());
+  std::copy(own.begin(), own.end(), numbers_.end() - (ptrdiff_t) own.size());
+}
+
+void *PairLamplighter::extract(const char *name, int &dim)
+{
+  dim = 0;
+  void *own = extrapolation_ ? extrapolation_->extract(name) : nullptr;
+  return own ? own : PairOfMembers::extract(name, dim);
+}
+
+void *PairLamplighter::extract_peratom(const char *name, int &ncol)
+{
+  ncol = 0;
+  if (extrapolation_ && strcmp(name, "extrapolation") == 0) return extrapolation_->of_atoms();
+  return PairOfMembers::extract_peratom(name, ncol);
+}
+
 void PairLamplighter::init_style()
 {
   if (strcmp(update->unit_style, "metal") == 0)
@@ -311,6 +381,7 @@ void PairLamplighter::init_style()
   neighbor->add_request(this, NeighConst::REQ_FULL);
 
   prepare_fixes();
+  extrapolation_->carry_values();
 }
 
 double PairLamplighter::init_one(int i, int j)
@@ -407,6 +478,8 @@ void PairLamplighter::compute(int eflag, int vflag)
   // under hybrid/overlay they hold what other styles gave, which is not the model's
   const bool direct = energy_scale_ == 1.0 && !all && !trial && force->pair == this;
   auto results = make_results(all ? models_open() : 1, direct);
+  const bool uncertain = !trial && extrapolation_->is_due();
+  if (uncertain) results[0].features = extrapolation_->room_for_features(*native_->uncertainty);
   std::string overlap;
   bridged_.see_new_positions();
   if (native_)
@@ -416,9 +489,11 @@ void PairLamplighter::compute(int eflag, int vflag)
       bridged_.evaluate(first + (int) k, *list, present_, owner_, results[k]);
   const auto name = [&](int k) { return name_of(first + k); };
   if (!may_be_added(answers_of(results, first), name, overlap)) return;
+  if (uncertain) extrapolation_->find(*native_->uncertainty, count_listed(), listed());
 
   if (!all) {
     add_results(results[0], energy_scale_, !direct);
+    hand_out_numbers();
     return;
   }
   std::vector<double> energies;
@@ -433,6 +508,7 @@ void PairLamplighter::compute(int eflag, int vflag)
   for (size_t k = 0; k < results.size(); k++)
     if (weights[k] != 0.0) add_results(results[k], energy_scale_ * weights[k], true);
   add_excess(energy_scale_ * excess);
+  hand_out_numbers();
 }
 
 /* Zeroed arrays for `count` models; `direct`: forces go to those of the atoms. */
@@ -484,6 +560,18 @@ void PairLamplighter::add_results(const lamplighter::Results &from, double weigh
       for (int d = 0; d < 6; d++) vatom[i][d] += weight * from.vatom[6 * (size_t) i + d];
 }
 
+/* The local atoms that are evaluated. */
+
+int PairLamplighter::count_listed() const
+{
+  return present_.all() ? list->inum : (int) listed_.size();
+}
+
+const int *PairLamplighter::listed() const
+{
+  return present_.all() ? list->ilist : listed_.data();
+}
+
 /* Returns a message where atoms of this rank overlap, and nothing else. */
 
 std::string PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &results, int first)
@@ -497,8 +585,8 @@ std::string PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &
   atoms.x = nall ? atom->x[0] : nullptr;
   atoms.type = atom->type;
   atoms.feature_row = owner_.data();
-  atoms.nlist = present_.all() ? list->inum : (int) listed_.size();
-  atoms.list = present_.all() ? list->ilist : listed_.data();
+  atoms.nlist = count_listed();
+  atoms.list = listed();
   atoms.nneighbours = list->numneigh;
   atoms.neighbours = list->firstneigh;
   atoms.neighbour_mask = NEIGHMASK;

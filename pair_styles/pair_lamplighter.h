@@ -9,6 +9,7 @@ PairStyle(lamplighter,PairLamplighter);
 #define LAMPLIGHTER_PAIR_LAMPLIGHTER_H
 
 #include "bridged_models.h"
+#include "extrapolation.h"
 #include "named_elements.h"
 #include "native/native_evaluator.h"
 #include "pair_of_members.h"
@@ -30,6 +31,10 @@ class PairLamplighter : public PairOfMembers {
   void init_style() override;
   double init_one(int, int) override;
   void compute(int, int) override;
+  /* As the base class, and the uncertainty of one model by names that begin with `extrapolation`.
+   */
+  void *extract(const char *, int &) override;
+  void *extract_peratom(const char *, int &) override;
   double memory_usage() override;
 
  private:
@@ -43,6 +48,10 @@ class PairLamplighter : public PairOfMembers {
   std::vector<int> listed_;    // the local atoms that are there
   std::vector<int> owner_;     // row -> row that the model knows it by
 
+  std::unique_ptr<Extrapolation> extrapolation_;
+  std::vector<double>
+      numbers_;    // for `compute pair`: of the committee, then of the extrapolation
+
   NamedElements named_;
   std::vector<double> member_f_, member_eatoms_, member_virial_, member_vatom_;
 
@@ -52,12 +61,17 @@ class PairLamplighter : public PairOfMembers {
   void open_native(const std::string &file);
   int models_open() const;
   std::string name_of(int model) const;
+  void require_training_set();
+  void set_up_numbers();
+  void hand_out_numbers();
 
   void see_new_lists();
   void require_all_pairs();
   void find_owners();
   bool atoms_overlap();
   std::vector<lamplighter::Results> make_results(int count, bool direct);
+  int count_listed() const;
+  const int *listed() const;
   std::string evaluate_native(std::vector<lamplighter::Results> &, int first);
   std::vector<Answer> answers_of(const std::vector<lamplighter::Results> &, int first) const;
   void add_results(const lamplighter::Results &, double weight, bool with_forces);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 using namespace lamplighter;
@@ -905,7 +906,15 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const TensorFile &file,
                                                         const std::string &dtype, int intervals)
 {
   const std::vector<Mace> members = read_mace(file);
-  if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
-    return open_as<float>(file.path(), members, elements, intervals);
-  return open_as<double>(file.path(), members, elements, intervals);
+  const Mace &first = members[0];
+  auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
+      ? open_as<float>(file.path(), members, elements, intervals)
+      : open_as<double>(file.path(), members, elements, intervals);
+  try {
+    opened->uncertainty = read_own_uncertainty(
+        file, readout_inputs(first), (size_t) opened->features(), first.numbers, elements);
+  } catch (const std::runtime_error &problem) {
+    opened->uncertainty_problem = problem.what();
+  }
+  return opened;
 }

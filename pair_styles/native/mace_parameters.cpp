@@ -210,3 +210,15 @@ std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
     }
   return members;
 }
+
+std::vector<ReadoutInput> lamplighter::readout_inputs(const Mace &mace)
+{
+  std::vector<ReadoutInput> inputs;
+  const auto channels = (size_t) mace.channels;
+  for (size_t t = 0; t < mace.layers.size(); t++) {
+    if (!mace.layers[t].readout.empty()) inputs.push_back({t * channels, channels, {}});
+    if (!mace.layers[t].readout_hidden.empty())
+      inputs.push_back({t * channels, channels, mace.layers[t].readout_hidden});
+  }
+  return inputs;
+}

@@ -2,9 +2,11 @@
 #ifndef LAMPLIGHTER_NATIVE_EVALUATOR_H
 #define LAMPLIGHTER_NATIVE_EVALUATOR_H
 
+#include "own_uncertainty.h"
 #include "results.h"
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -57,6 +59,11 @@ class NativeEvaluator {
   /* `nmembers` models from `first` on, one Results each, in one pass over the pairs. Results are of
      no use where an overlap was found. */
   virtual Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first = 0) = 0;
+
+  /* What the first model knows of its training set; null: the file does not say, or its section is
+     of no use, which is no fault of the model: then `uncertainty_problem` names it. */
+  std::unique_ptr<OwnUncertainty> uncertainty;
+  std::string uncertainty_problem;
 };
 
 }    // namespace lamplighter

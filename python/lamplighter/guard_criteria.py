@@ -25,7 +25,8 @@ class Criterion:
         has_bounds: The limit is a lower and a higher bound.
         always: It is watched unasked, and its limit is 0.
         of_bonds: It watches bonds.
-        of_committee: It says that models disagree, not that the system is broken, and no trajectory shows it.
+        of_committee: It takes a committee.
+        of_training_set: It takes a model that knows its training set.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Criterion:
     always: bool = False
     of_bonds: bool = False
     of_committee: bool = False
+    of_training_set: bool = False
+
+    @property
+    def of_models(self) -> bool:
+        """Whether it says that models are not to be trusted, not that the system is broken; no trajectory shows it."""
+        return self.of_committee or self.of_training_set
 
     @property
     def key(self) -> str:
@@ -47,15 +54,15 @@ class Criterion:
     @property
     def is_seen_in_trajectories(self) -> bool:
         """Whether `lamplighter check` has a limit for it."""
-        return not self.always and not self.of_committee
+        return not self.always and not self.of_models
 
     def unit_in(self, style: str) -> str:
         """Unit of its value and limit in a unit style of LAMMPS; empty where there is none, or it is not known.
 
-        `fix guard` states lengths of bonds in Å, densities in g/cm³ and what a committee says in eV and Å in all unit
-        styles in which these exist; forces and energies are in the units of the run.
+        `fix guard` states lengths of bonds in Å, densities in g/cm³ and what models say of themselves in eV and Å in
+        all unit styles in which these exist; forces and energies are in the units of the run.
         """
-        if style == "metal" or self.of_committee:
+        if style == "metal" or self.of_models:
             return self.unit
         if style == "lj":
             return ""
@@ -95,14 +102,20 @@ CRITERIA = (
         of_committee=True,
     ),
     Criterion("deviation", "eV/Å", "The deviation of the members' forces stays below this, eV/Å.", of_committee=True),
+    Criterion(
+        "extrapolation",
+        "",
+        "A model's own uncertainty of each atom stays below this, of the largest of its element in the training set.",
+        of_training_set=True,
+    ),
 )
 """In the order of their numbers in `fix guard`, from 1."""
 
 UNITS = {criterion.name: criterion.unit for criterion in CRITERIA}
 """Unit of value and limit by name, in LAMMPS' metal units."""
 
-OF_COMMITTEE = tuple(criterion.name for criterion in CRITERIA if criterion.of_committee)
-"""Names of the criteria that say that models disagree, not that the system is broken."""
+OF_MODELS = tuple(criterion.name for criterion in CRITERIA if criterion.of_models)
+"""Names of the criteria that say that models are not to be trusted, not that the system is broken."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "stability": {"bond_stretch": 0.5, "density": (0.2, 2.0)},

@@ -46,12 +46,13 @@ def test_criteria_have_the_names_and_units_that_fix_guard_has() -> None:
         name, unit, limit, of = row
         assert (name, unit) == (criterion.name, criterion.unit)
         assert (limit == "BOUNDS", limit == "ALWAYS") == (criterion.has_bounds, criterion.always)
-        assert (of == "BONDS", of == "COMMITTEE") == (criterion.of_bonds, criterion.of_committee)
+        of_models = (of == "COMMITTEE", of == "TRAINING")
+        assert (of == "BONDS", *of_models) == (criterion.of_bonds, criterion.of_committee, criterion.of_training_set)
 
 
 def test_events_have_units_of_their_run(tmp_path: Path) -> None:
     of_run = {"metal": ("eV/Å", "eV/atom"), "real": ("kcal/mol/Å", "kcal/mol/atom"), "si": ("", "")}
-    fixed = ["Å", "", "g/cm³", "K", "", "", "eV²/Å²", "eV/Å"]
+    fixed = ["Å", "", "g/cm³", "K", "", "", "eV²/Å²", "eV/Å", ""]
     names = [each.name for each in CRITERIA]
     lines = [
         json.dumps({"step": 1, "criterion": name, "units": style, "limit": 1.0}) for style in of_run for name in names

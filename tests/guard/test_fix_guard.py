@@ -219,7 +219,7 @@ def test_a_run_goes_on_after_a_stop_and_guards_do_not_disturb_each_other(run: Ru
         tmp_path,
         f"{two_atoms()}fix a all guard 1 bond stretch 0.5 event a.jsonl\n"
         "fix b all guard 7 bond ratio 3.0 event b.jsonl\nrun 1000\nunfix a\nreset_timestep 0\nrun 1000\n"
-        "print 'end $(step) $(f_b:%.6g) $(f_b[11]:%.6g) $(f_b[12]:%.6g)'\n",
+        "print 'end $(step) $(f_b:%.6g) $(f_b[12]:%.6g) $(f_b[13]:%.6g)'\n",
     )
     assert done.returncode == 0, done.stdout
     assert events(tmp_path, "a.jsonl")[0]["step"] == 101

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
 sys.path.insert(0, str(Path(__file__).parent))
 import structures
@@ -16,6 +18,34 @@ import structures
 def trained_model() -> Path:
     """A MACE model of the EC:EMC committee."""
     return structures.EXAMPLE / "models" / "ec_emc_0.model"
+
+
+@pytest.fixture(scope="session")
+def clusters() -> list[Atoms]:
+    """Of the training set of that model."""
+    return ase.io.read(structures.EXAMPLE / "data" / "xtb_train.xyz", ":40")
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained model, compiled."""
+    from lamplighter.potentials.native import compile_files
+
+    path = tmp_path_factory.mktemp("plain") / "plain.lamp"
+    compile_files([structures.EXAMPLE / "models" / "ec_emc_0.model"], path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def learnt(plain: Path, clusters: list[Atoms]) -> Path:
+    """The same, which knows 40 clusters; the file of these lies beside it."""
+    from lamplighter.driver.training_statistics import learn_training_set
+
+    path = plain.with_name("learnt.lamp")
+    path.write_bytes(plain.read_bytes())
+    ase.io.write(path.with_name("train.xyz"), clusters)
+    learn_training_set(path, path.with_name("train.xyz"), clusters)
+    return path
 
 
 def build_mace(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors
 from ase import Atoms
-from ase.io import read, write
+from ase.io import write
 
 from lamplighter.analysis.prediction_rigidity import Moments
 from lamplighter.api.extrapolation import extrapolation
@@ -17,33 +17,11 @@ from lamplighter.driver.training_statistics import learn_training_set, require_t
 from lamplighter.errors import LamplighterError, ModelError, TrajectoryError
 from lamplighter.model_files.describe import describe
 from lamplighter.potentials.mace_compile import to_bytes
-from lamplighter.potentials.native import NativeMace, compile_files
+from lamplighter.potentials.native import NativeMace
 from lamplighter.potentials.readout_inputs import ReadoutInputs
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 Arrays = dict[str, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def clusters() -> list[Atoms]:
-    return read(EXAMPLE / "data" / "xtb_train.xyz", ":40")
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plain") / "plain.lamp"
-    compile_files([EXAMPLE / "models" / "ec_emc_0.model"], path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def learnt(plain: Path, clusters: list[Atoms]) -> Path:
-    """A model that knows 40 clusters; the file of these lies beside it."""
-    path = plain.with_name("learnt.lamp")
-    path.write_bytes(plain.read_bytes())
-    write(path.with_name("train.xyz"), clusters)
-    learn_training_set(path, path.with_name("train.xyz"), clusters)
-    return path
 
 
 def test_the_measure_is_that_of_the_definition() -> None:

@@ -121,6 +121,11 @@ class GuardSection(_Limits):
         return [each.key for each in self.watched if each.of_committee]
 
     @property
+    def of_training_set(self) -> list[str]:
+        """The keys given that only a model which knows its training set can serve."""
+        return [each.key for each in self.watched if each.of_training_set]
+
+    @property
     def watches_bonds(self) -> bool:
         """Whether bonds are watched."""
         return any(each.of_bonds for each in self.watched)

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from lamplighter.config.bonds import BondsSection
 from lamplighter.config.committee import CommitteeSection
 from lamplighter.config.domains import DomainsSection
+from lamplighter.config.extrapolation import ExtrapolationSection
 from lamplighter.config.guard import GuardSection
 from lamplighter.config.mean_volume import sampled_stage
 from lamplighter.config.potential import PotentialSection, absolute
@@ -141,6 +142,7 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
     structure: StructureSection
     potential: PotentialSection
     committee: CommitteeSection | None = None
+    extrapolation: ExtrapolationSection | None = None
     timestep: Time = Quantity(0.5, "fs")
     seed: int = Field(default=1, ge=1, le=99_999_999)
     velocities: VelocitiesSection = VelocitiesSection()
@@ -224,6 +226,22 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
         return self
 
     @model_validator(mode="after")
+    def _the_model_knows_its_training_set(self) -> RunFile:
+        """As far as the name of its file says; what is in the file is seen when the run is prepared."""
+        keys = [f"guard.{key}" for key in self.guard.of_training_set]
+        if self.extrapolation is not None:
+            keys.insert(0, "extrapolation")
+        models = self.potential.models
+        if keys and (len(models) != 1 or models[0].suffix != COMPILED or self.potential.kind == "deepmd"):
+            raise _problem("needs a model that knows its training set: `lamplighter compile MODEL --training "
+                           "TRAIN.xyz -o MODEL.lamp`, and name that file alone in `potential.models`",
+                           keys[0])  # fmt: skip
+        if keys and self.committee is not None and isinstance(self.committee.drive, int) and self.committee.drive > 1:
+            raise _problem("is of the first model of a file, and `committee.drive` names another one: compile the "
+                           "file with that model first", keys[0])  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
     def _first_velocities_are_known(self) -> RunFile:
         if self.velocities.from_structure and self.velocities.temperature:
             raise _problem("give either `temperature` or `from_structure: true`, not both", "velocities")
@@ -277,12 +295,16 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
         guard = self.guard
         if guard.preset == "active-learning" and self.committee is not None and not guard.of_committee:
             guard = guard.model_copy(update={"variance": VARIANCE_OF_ACTIVE_LEARNING})
+        extrapolation = self.extrapolation
+        if guard.of_training_set and extrapolation is None:
+            extrapolation = ExtrapolationSection()
         return self.model_copy(
             update={
                 "structure": structure,
                 "potential": self._potential_with_molecules().resolved(base),
                 "bonds": bonds,
                 "guard": guard,
+                "extrapolation": extrapolation,
                 "output": output,
                 "workflow": None if self.workflow is None else self.workflow.resolved(base),
                 "velocities": velocities,

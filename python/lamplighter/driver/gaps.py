@@ -12,7 +12,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise
 from lamplighter.driver import mend_trajectory as trajectory
 from lamplighter.driver.stage_steps import interval_in_steps, steps_of_stages
-from lamplighter.run_folder.names import CENTRES, COMMITTEE, PRESSURE, THERMO, TRAJECTORY
+from lamplighter.run_folder.names import CENTRES, COMMITTEE, EXTRAPOLATION, PRESSURE, THERMO, TRAJECTORY
 
 
 def first_gaps(folder: Path, run: RunFile) -> dict[str, int]:
@@ -50,6 +50,9 @@ def _expected(run: RunFile) -> dict[str, Iterator[int]]:
     if run.committee is not None:
         every = run.committee.every
         wanted[COMMITTEE] = lambda timestep: every
+    if run.extrapolation is not None:
+        of_training_set = run.extrapolation.every
+        wanted[EXTRAPOLATION] = lambda timestep: of_training_set
     return {name: _steps(run, of_timestep) for name, of_timestep in wanted.items()}
 
 

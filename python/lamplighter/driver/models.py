@@ -8,6 +8,7 @@ from lamplighter.config.potential import PotentialSection
 from lamplighter.driver.pair_evaluation import Evaluation, Request
 from lamplighter.driver.pair_style import PairStyle
 from lamplighter.driver.torch_need import needs_torch
+from lamplighter.driver.training_statistics import require_training_set
 from lamplighter.errors import ConfigError
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.named_calculator import NamedCalculator
@@ -36,12 +37,20 @@ def require_possible(potential: PotentialSection, ranks: int) -> None:
 
 
 def evaluation(request: Request) -> Evaluation:
-    """How the models, or the calculator, of a run file are evaluated."""
+    """How the models, or the calculator, of a run file are evaluated.
+
+    Raises:
+        ModelError: statistics of a training set that are damaged.
+        LamplighterError: there are none, and the model's own uncertainty is wanted.
+    """
     potential, elements = request.potential, request.elements
     files = " ".join(file_word(Path(model)) for model in potential.models or [request.calculator])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
     if potential.head is not None:
         words += f" head {potential.head}"
+    if request.extrapolation:
+        require_training_set(Path(potential.models[0]))
+        words += f" extrapolation every {request.extrapolation}"
     style = PairStyle(STYLE, f"{words} {request.committee}".rstrip(), (("* *", f"{files} {' '.join(elements)}"),))
     return Evaluation(
         style, bridge=True, torch_first=needs_torch(potential, elements, committee=bool(request.committee))

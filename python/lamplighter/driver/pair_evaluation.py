@@ -26,6 +26,7 @@ class Request:
         committee: Keywords of a committee, or nothing: then the first model or member alone.
         calculator: The file that names the calculator of the run file, if it names one.
         periodic: Whether the system repeats in all directions; a classical force field asks.
+        extrapolation: Steps between evaluations of the first model's own uncertainty; 0: it is not wanted.
     """
 
     potential: PotentialSection
@@ -34,6 +35,7 @@ class Request:
     committee: str
     calculator: Path
     periodic: bool = True
+    extrapolation: int = 0
 
     @property
     def corrected(self) -> bool:

@@ -56,6 +56,7 @@ def pair_setup(
     committee: str = "",
     calculator: Path = Path(models.CALCULATOR),
     periodic: bool = True,
+    extrapolation: int = 0,
 ) -> PairSetup:
     """Decide how a potential is evaluated. Each model file is looked at once; none is opened.
 
@@ -65,14 +66,16 @@ def pair_setup(
         committee: Keywords of a committee, or nothing: then the first model or member alone.
         calculator: The file that names the calculator of the run file, if it names one.
         periodic: As `pair_evaluation.Request`.
+        extrapolation: As `pair_evaluation.Request`.
 
     Raises:
         ConfigError: an element that a correction does not know, or lines that name other elements than the types'.
         ModelError: a model that does not fit the elements, or that no pair style of LAMMPS reads (on that many ranks)
             where `via: own` asks for one.
+        LamplighterError: a model whose own uncertainty is wanted, and which knows nothing of its training set.
     """
     potential = checked.potential
-    request = Request(potential, tuple(elements), checked.ranks, committee, calculator, periodic)
+    request = Request(potential, tuple(elements), checked.ranks, committee, calculator, periodic, extrapolation)
     found = _WAYS[potential.evaluated_by](request)
     lines = list(found.lines)
     if found.style is not None:

@@ -17,6 +17,7 @@ from lamplighter.run_folder.names import (
     CHECKSUM,
     COMMITTEE,
     EVENTS,
+    EXTRAPOLATION,
     FAILURE,
     FINAL,
     KEPT,
@@ -31,7 +32,7 @@ from lamplighter.run_folder.names import (
 from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.writing import unwritable
 
-TABLES = (THERMO, COMMITTEE, PRESSURE)
+TABLES = (THERMO, COMMITTEE, EXTRAPOLATION, PRESSURE)
 DUMPS = (TRAJECTORY, CENTRES)
 _OTHERS = (LOG, FAILURE, FINAL, SUMMARY, THERMO_FIGURE)
 
@@ -109,6 +110,8 @@ def drop_lines_between(folder: Path, run: RunFile) -> None:
         every[PRESSURE] = of(run.output.pressure_tensor)
     if run.committee is not None:
         every[COMMITTEE] = [run.committee.every] * len(placed)
+    if run.extrapolation is not None:
+        every[EXTRAPOLATION] = [run.extrapolation.every] * len(placed)
     for name, intervals in every.items():
         if not (folder / name).exists():
             continue

@@ -12,6 +12,7 @@ from lamplighter.driver.run_plan import Plan
 from lamplighter.errors import OutputLost
 from lamplighter.run_folder.names import (
     COMMITTEE,
+    EXTRAPOLATION,
     RUN_FILE,
 )
 from lamplighter.run_folder.status import RunStatus
@@ -51,7 +52,7 @@ def require_whole(plan: Plan) -> None:
     """Refuse to call a run completed of whose output something never reached the disk."""
     began = 0 if plan.restart is None else plan.restart.step
     for name, step in gaps.first_gaps(plan.folder, plan.run).items():
-        if name != COMMITTEE and step > began:
+        if name not in (COMMITTEE, EXTRAPOLATION) and step > began:
             raise OutputLost(
                 f"{name} lacks step {step}: the run folder {plan.folder} took no output for a while (a full disk, a "
                 f"quota); see that there is room, and {how_to_resume(plan)}"

@@ -29,7 +29,7 @@ from lamplighter.driver.stall_watch import StallWatch
 from lamplighter.driver.start_limits import refused_at_the_first_step
 from lamplighter.driver.wall_checkpoints import WallCheckpoints
 from lamplighter.errors import LamplighterError, ModelError
-from lamplighter.guard_criteria import OF_COMMITTEE, criterion_numbered
+from lamplighter.guard_criteria import OF_MODELS, criterion_numbered
 from lamplighter.plugin import load_plugin
 from lamplighter.run_folder.names import (
     BONDS,
@@ -259,8 +259,8 @@ def _ask_guard(plan: Plan, session: Session, status: RunStatus, steps: StageStep
     number = session.guard_criterion(script.GUARD) if plan.run.guard.action == "stop" else 0
     if number:
         guard.criterion = criterion_numbered(number)
-        # a committee that disagrees about the start is what was looked for, and no fault of the start
-        if session.step == 0 and plan.restart is None and guard.criterion not in OF_COMMITTEE:
+        # a start that models disagree about or do not know is what was looked for, and no fault of the start
+        if session.step == 0 and plan.restart is None and guard.criterion not in OF_MODELS:
             raise refused_at_the_first_step(guard.criterion, plan.folder)
 
 

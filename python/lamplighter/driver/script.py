@@ -7,8 +7,6 @@ returns the step counter to where it began.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, Npt
 from lamplighter.driver import held_atoms
@@ -16,13 +14,13 @@ from lamplighter.driver.domains import Domains
 from lamplighter.driver.pair_setup import PairSetup, pair_setup
 from lamplighter.driver.preflight import CheckedPotential
 from lamplighter.driver.script_block import Block, equal, string
-from lamplighter.driver.stage_blocks import place_lines, stage_block
+from lamplighter.driver.stage_blocks import stage_block
 from lamplighter.driver.stage_steps import Restart, first_timestep, interval_in_steps, steps_of_stages
+from lamplighter.driver.tables_of_pair import extrapolation_every, tables_of_pair
 from lamplighter.errors import ConfigError
 from lamplighter.run_folder.names import (
     BONDS,
     CENTRES,
-    COMMITTEE,
     EVENTS,
     FAILURE,
     MOLECULES,
@@ -31,11 +29,9 @@ from lamplighter.run_folder.names import (
     THERMO,
     TRAJECTORY,
 )
-from lamplighter.run_folder.stages import StageSteps
-from lamplighter.run_folder.thermo_table import COMMITTEE_COLUMNS, PRESSURE_COLUMNS, THERMO_COLUMNS
+from lamplighter.run_folder.thermo_table import PRESSURE_COLUMNS, THERMO_COLUMNS
 from lamplighter.structures.start import BOND_STYLES, StartStructure
 
-COMMITTEE_COMPUTE = "committee"
 STOP_VARIABLE = "stop_requested"
 GUARD = "guard"  # ID of the fix
 POTENTIAL_TITLE = "the potential"
@@ -45,7 +41,9 @@ STOP_TITLE = "`lamplighter run` sets this variable to end the run in good order 
 def pair_setup_of(run: RunFile, checked: CheckedPotential, structure: StartStructure) -> PairSetup:
     """How the potential of a resolved run file is evaluated. Raises as `pair_setup`."""
     committee = "" if run.committee is None else run.committee.words(first_timestep(run))
-    return pair_setup(checked, structure.elements, committee, periodic=structure.periodic)
+    return pair_setup(
+        checked, structure.elements, committee, periodic=structure.periodic, extrapolation=extrapolation_every(run)
+    )
 
 
 def compose(
@@ -86,8 +84,8 @@ def compose(
             if not watched and not isinstance(stage, Minimise):
                 if run.output.centres_of_mass is not None:
                     blocks.append(_centres())
-                if run.committee is not None:
-                    table = _committee_table(run, structure, setup, restart, index, placed[index])
+                if run.committee is not None or run.extrapolation is not None:
+                    table = tables_of_pair(run, structure, setup, restart, index, placed[index])
                 # The table begins with a run of no steps. LAMMPS forgets what a restart file holds of fixes at the
                 # first run, so that the guard and the ensemble that go on come before it.
                 if table is not None and restart is None:
@@ -182,43 +180,6 @@ def _guard(run: RunFile, structure: StartStructure) -> Block:
 def _centres() -> Block:
     lines = (string("molecules", MOLECULES), "include inputs/centres_of_mass.lmp")
     return Block("the centres of mass of molecules", lines)
-
-
-def committee_columns(elements: Sequence[str]) -> str:
-    """Header of the committee's table; an element of several atom types is followed by the type's number."""
-    names = [
-        element if list(elements).count(element) == 1 else f"{element}{number}"
-        for number, element in enumerate(elements, start=1)
-    ]
-    return ",".join([COMMITTEE_COLUMNS, *(f"variance_max_{name}_eV2_A2" for name in names)])
-
-
-def _committee_table(
-    run: RunFile,
-    structure: StartStructure,
-    setup: PairSetup,
-    restart: Restart | None,
-    index: int,
-    steps: StageSteps,
-) -> Block:
-    """From the first dynamics on, like the guard."""
-    assert run.committee is not None
-    every = run.committee.every
-    numbers = ",".join(f"$(c_{COMMITTEE_COMPUTE}[{k}]:%.10g)" for k in range(1, 10 + len(structure.elements)))
-    row = f"$(v_stage),$(step),$(v_time_ps:%.10g),{numbers}"
-    lines = [
-        *place_lines(run, index, steps),
-        f"compute {COMMITTEE_COMPUTE} all pair {setup.style}",
-        f'variable committee_next equal "floor(step/{every} + 1)*{every}"',
-        "# The first row is the title: the compute must have been asked for its numbers in a run before.",
-        f'fix ask all print 1 "$(c_{COMMITTEE_COMPUTE}[1])" screen no',
-        "run 0 post no",
-        f'fix committee_table all print v_committee_next "{row}" append {COMMITTEE} screen no title {row}',
-        "unfix ask",
-    ]
-    if restart is None:
-        lines.insert(0, f'print "{committee_columns(structure.elements)}" file {COMMITTEE} screen no')
-    return Block("how far the models disagree", tuple(lines))
 
 
 def _output(run: RunFile) -> Block:

@@ -15,6 +15,7 @@ _WITHOUT = {
     "energy": "its reference is taken anew at each stage",
     "variance": "it is of a committee",
     "deviation": "it is of a committee",
+    "extrapolation": "it is of a model that knows its training set",
 }
 
 

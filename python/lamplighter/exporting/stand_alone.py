@@ -66,7 +66,7 @@ def scripts_of(
 
 def without_guard_and_committee(run: RunFile) -> RunFile:
     """A run file without what needs Lamplighter's plugin."""
-    return run.model_copy(update={"guard": GuardSection(), "committee": None})
+    return run.model_copy(update={"guard": GuardSection(), "committee": None, "extrapolation": None})
 
 
 def _is_dynamics(run: RunFile, block: Block) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from lamplighter.analysis.reference_bonds import bonds_of
 from lamplighter.analysis.stability_check import Limits, StabilityCheck, check_frames, lacking
 from lamplighter.errors import RunFolderError
-from lamplighter.guard_criteria import OF_COMMITTEE, PRESETS, in_words
+from lamplighter.guard_criteria import OF_MODELS, PRESETS, in_words
 from lamplighter.run_folder.names import TRAJECTORY
 from lamplighter.run_folder.run import Run
 from lamplighter.run_folder.status import GuardStatus
@@ -59,7 +59,7 @@ def lifetime_of_run(run: Run) -> RunLifetime:
 
     The first event of its guard, recorded or stopped for; else the error that LAMMPS ended with; a run without a guard
     is checked by its trajectory against the protocol's criteria. Anything else that ended a run (an interruption, a
-    full disk) only censors it, as does a guard that stopped because models disagreed.
+    full disk) only censors it, as does a guard that stopped because models were not to be trusted.
 
     Raises:
         RunFolderError: it has no dynamics that could be judged, began beyond a limit, or had nothing
@@ -71,7 +71,7 @@ def lifetime_of_run(run: Run) -> RunLifetime:
     if not without:
         return found
     changes = any(each.startswith("density") for each in criteria) and any(each.type == "npt" for each in run.stages)
-    others = [each for each in criteria if not each.startswith(("density", *OF_COMMITTEE))]
+    others = [each for each in criteria if not each.startswith(("density", *OF_MODELS))]
     if not found.failed and not changes and not others:
         raise RunFolderError(
             f"{run.folder}: there are no bonds, so the bond criterion watched nothing, and nothing else could have "
@@ -91,7 +91,7 @@ def _found(run: Run) -> RunLifetime:
     if not criteria and not run.events:
         return replace(_from_trajectory(run), system=system)
     for event in run.events:
-        if event.criterion in OF_COMMITTEE:
+        if event.criterion in OF_MODELS:
             continue
         time = run.stages.time_of_step(event.step)
         time = event.time if time is None else time
@@ -104,7 +104,7 @@ def _found(run: Run) -> RunLifetime:
             )
         return RunLifetime(folder, time, True, event.criterion, "guard", criteria, system, notes)
     end = _end_ps(run)
-    if guard.criterion in OF_COMMITTEE:
+    if guard.criterion in OF_MODELS:
         notes.append(f"its guard ended it because of the {guard.criterion}: censored there")
     elif guard.criterion:
         time = end if guard.time_ps is None else guard.time_ps

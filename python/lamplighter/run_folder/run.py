@@ -20,6 +20,7 @@ from lamplighter.run_folder.names import (
     CENTRES,
     COMMITTEE,
     EVENTS,
+    EXTRAPOLATION,
     MOLECULE_LIST,
     PRESSURE,
     PROVENANCE,
@@ -191,6 +192,15 @@ class Run:
             return None
 
     @cached_property
+    def extrapolation(self) -> ThermoTable | None:
+        """How uncertain its model was, by its own features; None: not evaluated, or the table cannot be read."""
+        try:
+            return read_thermo(self.folder / EXTRAPOLATION) if (self.folder / EXTRAPOLATION).exists() else None
+        except RunFolderError as problem:
+            self._problems[EXTRAPOLATION] = str(problem)
+            return None
+
+    @cached_property
     def pressure_tensor(self) -> ThermoTable | None:
         """The pressure tensor at short intervals; None: the run wrote none (`output.pressure_tensor`).
 
@@ -235,6 +245,7 @@ class Run:
             *self.notes_on_thermo,
             *self._noted(EVENTS, self.events),
             *self._noted(COMMITTEE, self.committee),
+            *self._noted(EXTRAPOLATION, self.extrapolation),
         ]
 
     @property

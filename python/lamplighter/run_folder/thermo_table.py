@@ -24,6 +24,9 @@ COMMITTEE_COLUMNS = (
 )
 """The header of `committee.csv`, before the columns of each element."""
 
+EXTRAPOLATION_COLUMNS = "stage,step,time_ps,extrapolation_max,extrapolation_mean,evaluated_step"
+"""The header of `extrapolation.csv`, before the largest of each element."""
+
 PRESSURE_COLUMNS = "stage,step,time_ps,temperature_K,volume_A3,pxx_bar,pyy_bar,pzz_bar,pxy_bar,pxz_bar,pyz_bar"
 """The header of `pressure_tensor.csv`."""
 

@@ -58,9 +58,9 @@ def sides_of(run: RunFile, intervals: list[int], skins: list[float]) -> list[str
 
 
 def alone(run: RunFile) -> RunFile:
-    """The run file with one model, whose guard asks for no committee."""
-    guard = run.guard.model_copy(update=dict.fromkeys(run.guard.of_committee))
-    return run.model_copy(update={"guard": guard, "committee": None})
+    """The run file with one model, whose guard asks for nothing that models say of themselves."""
+    guard = run.guard.model_copy(update=dict.fromkeys([*run.guard.of_committee, *run.guard.of_training_set]))
+    return run.model_copy(update={"guard": guard, "committee": None, "extrapolation": None})
 
 
 def side(name: str, run: RunFile, structure: StartStructure, checked: CheckedPotential, lines: tuple[str, ...]) -> Side:

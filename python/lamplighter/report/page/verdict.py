@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lamplighter.errors import LamplighterError
-from lamplighter.guard_criteria import OF_COMMITTEE, format_limit
+from lamplighter.guard_criteria import OF_MODELS, format_limit
 from lamplighter.observables.lifetime import RunLifetime
 from lamplighter.report.events_text import format_atoms
 from lamplighter.report.page.section import ReportedRun
@@ -52,10 +52,14 @@ def verdict_of(run: ReportedRun) -> Verdict:
         return Verdict("running", f"Still running, or killed: {reached} so far; {_nothing(life)}.")
     if run.status == "stopped":
         why = (run.guard and run.guard.criterion) or "its guard"
-        return Verdict("ended", f"Ended by its guard at {reached} because of {why}: models disagreed, nothing broke.")
+        return Verdict("ended", f"Ended by its guard at {reached} because of {why}: {_of_models(why)}, nothing broke.")
     if run.status == "failed":
         return Verdict("broken off", f"Broken off{_stage(run)} after {reached}, {_nothing(life)}: {first_line}")
     return Verdict("not known", f"How it ended is not known; {_nothing(life)} for {reached}.")
+
+
+def _of_models(criterion: str) -> str:
+    return "the model left its training set" if criterion == "extrapolation" else "models disagreed"
 
 
 def asked_ps(run: ReportedRun) -> float | None:
@@ -70,7 +74,7 @@ def _asked(run: ReportedRun) -> str:
 
 
 def _failure(run: ReportedRun, life: RunLifetime) -> str:
-    events = [event for event in run.events if event.criterion not in OF_COMMITTEE]
+    events = [event for event in run.events if event.criterion not in OF_MODELS]
     event = events[0] if events and life.source == "guard" else None
     step = "" if event is None else f"step {event.step}, "
     text = f"Failed at {step}{life.time_ps:.5g} ps{_asked(run)}: {_cause(run, life, event)}."

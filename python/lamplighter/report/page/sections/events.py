@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamplighter.errors import LamplighterError, RunFolderError
-from lamplighter.guard_criteria import OF_COMMITTEE
+from lamplighter.guard_criteria import OF_MODELS
 from lamplighter.report.events_text import EVENT_COLUMNS, event_row
 from lamplighter.report.page.content import Block, Content, Missing, Table, View
 from lamplighter.report.page.section import ReportedRun, Section
@@ -41,7 +41,7 @@ def make(run: ReportedRun) -> Content:
 
 
 def _view(run: ReportedRun, events: Sequence[Event]) -> View:
-    event = next((each for each in events if each.criterion not in OF_COMMITTEE), events[0])
+    event = next((each for each in events if each.criterion not in OF_MODELS), events[0])
     path = run.folder / FAILURE
     if not path.exists():
         raise RunFolderError(f"{FAILURE} is missing")

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef LAMPLIGHTER_OWN_UNCERTAINTY_H
+#define LAMPLIGHTER_OWN_UNCERTAINTY_H
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lamplighter {
+
+class TensorFile;
+
+/* Numbers of an atom that a last linear layer sees, from its features: `channels` scalars from
+   `first` on, or, with a matrix [channels][width], the activations of the layer behind it. */
+struct ReadoutInput {
+  size_t first, channels;
+  std::vector<double> hidden;
+};
+
+/* How uncertain a model is of an atom, by what its last layers see of it and of its training set.
+
+   f are the inputs of the last linear layers, U = |A f|^2 the measure of
+   docs/theory/own_uncertainty.md, whose root is, but for a factor, the standard deviation of the
+   atom's energy. An atom's extrapolation is sqrt(U / U_max) with the largest U of its element in
+   the training set: above 1 it is less certain than all that the model was trained on. */
+class OwnUncertainty {
+ public:
+  /* Numbers of an atom in Results::features. */
+  size_t features() const { return features_; }
+
+  /* The extrapolations of the atoms `list`, of types `type`, into values[i]. `features` are those
+     of Results. Not for use by several threads at once. */
+  void evaluate(int nlist, const int *list, const int *type, const double *features,
+                double *values);
+
+ private:
+  friend std::unique_ptr<OwnUncertainty> read_own_uncertainty(
+      const TensorFile &, std::vector<ReadoutInput>, size_t features,
+      const std::vector<int> &numbers, const std::vector<std::string> &elements);
+
+  std::vector<ReadoutInput> inputs_;
+  size_t features_, width_;                // numbers of an atom: features; f
+  std::vector<double> matrix_;             // A: [axes][width]
+  std::vector<double> largest_of_type_;    // U_max, from type 1 on
+  std::vector<double> block_;              // f of a block of atoms: [width][block]
+
+  void take_inputs(const double *features, size_t place);
+};
+
+/* What a model file says of the training set of its first model; null: nothing. `features`: numbers
+   of an atom in Results::features; `numbers`: atomic numbers in the order of the file;
+   `elements[k]`: symbol of type k + 1, all of which the model knows. Throws std::runtime_error
+   where the section is of another version, or does not fit the model. */
+std::unique_ptr<OwnUncertainty> read_own_uncertainty(const TensorFile &, std::vector<ReadoutInput>,
+                                                     size_t features,
+                                                     const std::vector<int> &numbers,
+                                                     const std::vector<std::string> &elements);
+
+}    // namespace lamplighter
+
+#endif

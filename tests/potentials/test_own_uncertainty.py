@@ -1,0 +1,118 @@
+"""One model's own uncertainty in LAMMPS: the engine's values against Python's, on any ranks, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors
+from ase import Atoms
+from lammps_evaluation import load
+from tests.conftest import PROGRAMS, run_program
+
+import structures
+from lamplighter.driver.training_statistics import learn_training_set, require_training_set
+from lamplighter.potentials.mace_compile import to_bytes
+from lamplighter.potentials.native import compile_files
+from lamplighter.potentials.readout_inputs import ReadoutInputs
+
+PROGRAM = Path(__file__).with_name("own_uncertainty_evaluation.py")
+COEFF = " ".join(structures.ELEMENTS)
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory: pytest.TempPathFactory, learnt: Path, clusters: list[Atoms]) -> Path:
+    """A committee in one file, whose first model is that of `learnt`."""
+    path = tmp_path_factory.mktemp("two") / "two.lamp"
+    compile_files([structures.EXAMPLE / "models" / f"ec_emc_{k}.model" for k in range(2)], path)
+    learn_training_set(path, learnt.with_name("train.xyz"), clusters)
+    return path
+
+
+def expected(model: Path) -> np.ndarray:
+    """The square root of U over the largest of the element in the training set, by Python."""
+    known, atoms = require_training_set(model), structures.slab()
+    with safetensors.safe_open(str(model), "np") as file:
+        along = ReadoutInputs(model).describe(atoms) @ file.get_tensor("extrapolation.matrix").T
+    u = (along**2).sum(axis=1)
+    return np.asarray(np.sqrt(u / np.array([known.largest[symbol] for symbol in atoms.symbols])))
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize(
+    ("ranks", "words"), [(1, ""), (2, ""), (4, "committee every 1000 drive mean ")], ids=["1", "2", "4, of a committee"]
+)
+def test_values_are_those_of_the_definition(
+    learnt: Path, two_models: Path, tmp_path: Path, ranks: int, words: str
+) -> None:
+    model = two_models if words else learnt
+    command = [sys.executable, PROGRAM, tmp_path, model, f"{words}extrapolation every 1000"]
+    done = run_program([PROGRAMS / "mpirun", "-n", str(ranks), *command], cwd=tmp_path, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, wanted = np.load(tmp_path / "found.npz"), expected(learnt)
+    np.testing.assert_allclose(found["values"], wanted, rtol=1e-7)
+    numbers = found["numbers"][14:] if words else found["numbers"]  # 9, three types, two energies
+    symbols = np.array(structures.slab().get_chemical_symbols())
+    of_types = [wanted[symbols == symbol].max() for symbol in structures.ELEMENTS]
+    np.testing.assert_allclose(numbers, [wanted.max(), wanted.mean(), 0.0, *of_types], rtol=1e-7)
+    np.testing.assert_allclose(found["later"], found["values"], rtol=1e-12)
+    assert np.abs(found["moved"] / wanted - 1.0).max() > 0.05  # a run begins with an evaluation
+
+
+def test_only_a_model_that_knows_its_training_set_is_asked(  # type: ignore[no-untyped-def]
+    lammps_instance, plain: Path, two_models: Path, trained_model: Path
+) -> None:
+    lone = structures.lone_atom()
+    for words, model, message in [
+        ("extrapolation every 1", plain, r"plain.lamp says nothing of its own: .*--training"),
+        ("engine bridge extrapolation every 1", trained_model, r"through the bridge: .*--training"),
+        ("extrapolation every 0", plain, r"needs N >= 1 steps, got 0"),
+        ("extrapolation 5", plain, r"expected 'extrapolation every N'"),
+        ("committee every 5 drive 2 extrapolation every 5", two_models, r"with 'drive 2' another one moves"),
+    ]:
+        with pytest.raises(Exception, match=message):
+            load(lammps_instance, lone, f"lamplighter {words}", f"{model} {COEFF}")
+    load(lammps_instance, lone, "lamplighter", f"{plain} {COEFF}")
+    with pytest.raises(Exception, match="'extrapolation' needs a model that knows its training set"):
+        lammps_instance.commands_string("fix g all guard 1 extrapolation 1.5\nrun 0 post no")
+
+
+def test_a_damaged_section_is_refused_where_it_is_asked_for(  # type: ignore[no-untyped-def]
+    lammps_instance, learnt: Path, tmp_path: Path
+) -> None:
+    """Arrays that are missing, of another shape, or hold what cannot be; the model itself can still be used."""
+    with safetensors.safe_open(str(learnt), "np") as file:
+        labels = {key: value for key, value in (file.metadata() or {}).items() if key != "crc32"}
+        arrays = {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118
+    bad, lone = tmp_path / "bad.lamp", structures.lone_atom()
+    rng = np.random.default_rng(2)
+    for name in [name for name in arrays if name.startswith("extrapolation.")]:
+        array = arrays[name]
+        whole = array.dtype.kind == "i"
+        wrong = array.copy()
+        wrong.reshape(-1)[rng.integers(array.size)] = -1 if whole else rng.choice([np.nan, np.inf])
+        changes = [None, array[..., None], array[:-1], array.astype(float if whole else np.int64), wrong]
+        for change in changes:
+            changed = {each: value for each, value in arrays.items() if each != name}
+            if change is not None:
+                changed[name] = np.ascontiguousarray(change)
+            bad.write_bytes(to_bytes(changed, labels))
+            # fewer points for the map are still points
+            fits = name.startswith("extrapolation.points") and change is not None and len(change) < len(array)
+            refused = contextlib.nullcontext() if fits else pytest.raises(Exception, match=r"bad\.lamp")
+            with refused:
+                load(lammps_instance, lone, "lamplighter extrapolation every 1", f"{bad} {COEFF}")
+            load(lammps_instance, lone, "lamplighter", f"{bad} {COEFF}")
+    content = learnt.read_bytes()
+    begin = 8 + struct.unpack("<Q", content[:8])[0]
+    for place in rng.integers(begin, len(content), 20):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        for damaged in (bytes(flipped), content[:place]):
+            bad.write_bytes(damaged)
+            with pytest.raises(Exception, match=r"damaged or truncated|is truncated"):
+                load(lammps_instance, lone, "lamplighter extrapolation every 1", f"{bad} {COEFF}")
