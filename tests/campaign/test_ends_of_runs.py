@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lamplighter import exit_status
+from lamplighter.campaign import local
 from lamplighter.campaign.campaign_file import load_campaign
-from lamplighter.campaign.state import states_of
+from lamplighter.campaign.state import BROKEN_OFF, RunState, states_of
+from lamplighter.cluster.time_left import TimeLeft
 from lamplighter.driver.environment import available_cores
 from lamplighter.driver.run_lock import living_holder
 
@@ -60,6 +64,28 @@ def test_a_run_that_is_ended_is_started_again_as_often_as_tries_say(folder: Path
     done = carry_out(path)
     assert done.returncode == 0, done.stdout
     assert rows(table) == list(range(0, 40001, 10))
+
+
+@pytest.mark.parametrize(("left", "is_up"), [(100.0, True), (36000.0, False), (None, False)])
+def test_a_queue_that_answers_no_more_has_said_when_the_job_ends(
+    folder: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    left: float | None,
+    is_up: bool,
+) -> None:
+    """A signal to one run near that end is the end of the job; where that was never known, the run is tried again."""
+    answers = iter([None if left is None else TimeLeft(left, "PBS"), None])
+    monkeypatch.setattr(local, "time_left", lambda: next(answers))
+    campaign = load_campaign(write(folder, "200 steps", runs=ONE))
+    said: list[str] = []
+    carried_out = local._Round(campaign, local.Plan(1, 1, 1), said.append, [])
+    run = campaign.runs[0]
+    ended = SimpleNamespace(run=run, process=SimpleNamespace(returncode=exit_status.LATER))
+    broken_off = RunState(run, BROKEN_OFF, words="SIGTERM ended the run at step 100")
+    monkeypatch.setattr(local, "state_of", lambda _: broken_off)
+    carried_out.starts[run.name] = 1
+    assert carried_out._is_to_go_on(ended) is not is_up  # type: ignore[arg-type]
+    assert ("the time of the job is up" in said[0]) == is_up
 
 
 def test_a_run_for_which_the_job_had_no_time_left_waits_for_the_next_job(

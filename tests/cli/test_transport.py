@@ -82,7 +82,10 @@ def test_a_viscosity_has_its_error_and_feeds_the_diffusivity(lamplighter: Lampli
     assert water["D_infinite_error_1e-6_cm2_s"] == pytest.approx(np.hypot(water["standard_error"], added * relative))
     assert "D∞" not in lamplighter("diffusivity", "run", *BLOCKS, "--viscosity", "none")[1]
     code, _, err = lamplighter("diffusivity", "run", *BLOCKS, "--viscosity", "thick")
-    assert (code, err.strip()) == (1, "Error: --viscosity must be a number of mPa s, auto or none, got 'thick'")
+    assert (code, err.strip()) == (
+        1,
+        "Error: --viscosity must be a number of mPa s (with its standard error: 1.2+-0.1), auto or none, got 'thick'",
+    )
     assert "mean of 2 runs" in lamplighter("viscosity", "run", "run", "--discard", "1 ps")[1]
 
 
@@ -108,6 +111,17 @@ def test_independent_ions_of_an_infinite_cell_follow_from_the_viscosity(
     assert given["value"] - made["nernst_einstein"]["value"] == pytest.approx(5.0 * si, rel=1e-5)
     assert "in an infinite cell" not in lamplighter(*words, "--viscosity", "none")[1]
     assert "in an infinite cell" in lamplighter(*words, "ions")[1]
+    # an error of 10 % that two runs share is as large as that of one, and in no spread
+    given = json.loads(lamplighter(*words, "ions", "--viscosity", f"{eta:.12g}+-{0.1 * eta:.12g}", "--json")[1])
+    assert given["nernst_einstein"]["standard_error"] == 0.0, "the runs are the same"
+    assert given["nernst_einstein_infinite"]["standard_error"] == pytest.approx(1.0 * si, rel=0.02)
+    assert given["ionicity_infinite"]["standard_error"] == pytest.approx(
+        given["ionicity_infinite"]["value"] * si / infinite["value"], rel=0.02
+    )
+    both = json.loads(lamplighter(*words, "ions", "--json")[1])  # of each run its own
+    assert both["nernst_einstein_infinite"]["standard_error"] == 0.0
+    for wrong in ("1+-thick", "1+--0.1"):
+        assert "Error: --viscosity" in lamplighter(*words, "--viscosity", wrong)[2]
 
 
 def test_what_is_no_viscosity_says_so(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:
@@ -300,3 +314,42 @@ def test_a_report_has_what_the_run_allows(lamplighter: Lamplighter, run: Path, t
     assert {"viscosity", "diffusivity of H2O, infinite box"} <= numbers["run"]
     assert not any("conductivity" in name for name in numbers["run"])
     assert {"conductivity", "conductivity without correlations", "transference of Li"} <= numbers["ions"]
+
+
+def test_a_campaign_is_asked_group_by_group(lamplighter: Lamplighter, run: Path, tmp_path: Path) -> None:
+    """Two seeds of an electrolyte, and one of a liquid without ions, of which there is no conductivity."""
+    base = {
+        "structure": "start.xyz",
+        "potential": {"lammps": ["pair_style zero 5", "pair_coeff * *"]},
+        "stages": [{"type": "nvt", "temperature": "500 K", "length": "13 ps", "timestep": "1 fs"}],
+    }
+    liquid = {"key": "structure", "values": {"ions": "ions.xyz", "water": "water.xyz"}}
+    content = {"base": base, "axes": {"liquid": liquid, "seed": [1, 2]}, "exclude": [{"liquid": "water", "seed": 2}]}
+    (tmp_path / "liquids.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (tmp_path / "liquids").mkdir()
+    folders = [f"liquids/ions_seed{seed}" for seed in (1, 2)]
+    for folder in folders:
+        pressure_tensor(ionic_run(tmp_path / folder, 1.0))
+    run.rename(tmp_path / "liquids" / "water_seed1")
+    words = {
+        "viscosity": ["--discard", "1 ps"],
+        "conductivity": ["--discard", "1 ps", *OPTIONS],
+        "diffusivity": BLOCKS,
+        "structure": ["--discard", "1 ps"],
+    }
+    for command, options in words.items():
+        code, out, err = lamplighter(command, "liquids", *options, "--csv", f"{command}.csv")
+        assert (code, err) == (0, ""), command
+        assert "== liquid=ions\n" in out
+        assert "== liquid=water\n" in out
+        asked = json.loads(lamplighter(command, "liquids.yaml", *options, "--json")[1])
+        own = json.loads(lamplighter(command, *folders, *options, "--json")[1])
+        made = asked["groups"]["liquid=ions"]
+        assert json.dumps(made).replace(str(tmp_path) + "/", "") == json.dumps(own).replace(str(tmp_path) + "/", "")
+        assert list(asked["missing"]) == (["liquid=water"] if command == "conductivity" else [])
+        table = next(iter(tmp_path.glob(f"{command}*.csv"))).read_text().splitlines()
+        assert table[0].startswith("group,")
+        assert {line.split(",")[0] for line in table[1:]} == {"liquid=ions", *asked["groups"]}
+    assert "no species has a charge" in lamplighter("conductivity", "liquids", *words["conductivity"])[1]
+    code, _, err = lamplighter("density", "liquids")
+    assert (code, err.count("has no stage that serves: a density that fluctuates needs one of npt")) == (1, 2)

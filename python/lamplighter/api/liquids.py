@@ -10,6 +10,7 @@ from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.campaign_groups import over_campaigns
 from lamplighter.api.files import StrPath, texts_of
+from lamplighter.api.given_viscosity import Viscosity, given_viscosity
 from lamplighter.api.motion_source import MotionSource, open_motion
 from lamplighter.api.quality_values import files_and_runs, observables, stored_reference
 from lamplighter.api.reading import Watch, of_source, unwatched
@@ -115,7 +116,7 @@ def diffusivity(
     block_spacing: Time = "10 ps",
     ballistic: Time = "10 ps",
     stage: str | int | None = None,
-    viscosity: float | Literal["auto"] | None = "auto",
+    viscosity: Viscosity = "auto",
     temperature: float | None = None,
     vacf_length: Time = "2 ps",
     source: Literal["auto", "centres", "trajectory"] = "auto",
@@ -140,8 +141,8 @@ def diffusivity(
         block, block_spacing, ballistic: Length of a block, time between the starts of blocks, and what is dropped from
             the beginning of each.
         stage: Of a run: name or index; None: the last nvt or nve.
-        viscosity: mPa s, for the finite-size correction (Yeh, Hummer); `auto`: that of the run, where it wrote its
-            pressure tensor; None: no correction.
+        viscosity: mPa s, for the finite-size correction (Yeh, Hummer), or (viscosity, its standard error); `auto`: that
+            of the run, where it wrote its pressure tensor; None: no correction.
         temperature: K, for the same; None: that of the run.
         vacf_length: Up to which the velocity autocorrelation is integrated.
         source: Of a run: centres of mass written during it, the trajectory, or the first that there is.
@@ -172,10 +173,9 @@ def diffusivity(
     )
     from lamplighter.report.diffusivity_text import SHOWN
 
-    given = None if viscosity == "auto" else viscosity
-    for option, value in (("--viscosity", given), ("--temperature", temperature)):
-        if value is not None and not value > 0.0:
-            raise LamplighterError(f"{option} must be > 0, got {value:g}")
+    given, given_error = given_viscosity(viscosity)
+    if temperature is not None and not temperature > 0.0:
+        raise LamplighterError(f"--temperature must be > 0, got {temperature:g}")
     rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
     wanted = DiffusivityOptions(
         discard=discard_option(discard),
@@ -185,6 +185,7 @@ def diffusivity(
             _time_or_zero("--ballistic", ballistic),
         ),
         viscosity=given,
+        viscosity_error=given_error,
         own_viscosity=viscosity == "auto",
         temperature=temperature,
         vacf_length=time_option("--vacf-length", vacf_length) or 0.0,

@@ -10,6 +10,7 @@ from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.bond_rule import bond_rule
 from lamplighter.api.campaign_groups import over_campaigns
 from lamplighter.api.files import StrPath
+from lamplighter.api.given_viscosity import Viscosity, given_viscosity
 from lamplighter.api.motion_source import MotionSource, open_motion
 from lamplighter.api.reading import Watch, of_source, unwatched
 from lamplighter.api.runs import Runs, named, runs_of
@@ -63,7 +64,7 @@ def conductivity(
     block_spacing: Time = "10 ps",
     ballistic: Time = "10 ps",
     stage: str | int | None = None,
-    viscosity: float | Literal["auto"] | None = "auto",
+    viscosity: Viscosity = "auto",
     temperature: float | None = None,
     source: Literal["auto", "centres", "trajectory"] = "auto",
     unwrap: bool = False,
@@ -89,7 +90,8 @@ def conductivity(
         block, block_spacing, ballistic: As of `diffusivity`.
         stage: Of a run: name or index; None: the last nvt or nve.
         viscosity: mPa s, with which the conductivity of independent ions is corrected for the finite cell (Yeh,
-            Hummer); `auto`: that of the run, where it wrote its pressure tensor; None: no correction.
+            Hummer), or (viscosity, its standard error), an error that all trajectories share; `auto`: that of the run,
+            where it wrote its pressure tensor; None: no correction.
         temperature: K; None: that of the run.
         source: Of a run: centres of mass written during it, the trajectory, or the first that there is.
         unwrap: Positions are wrapped: follow atoms through the nearest image.
@@ -118,10 +120,9 @@ def conductivity(
     from lamplighter.observables.ion_charges import charges_of_words
     from lamplighter.report.conductivity_text import SHOWN
 
-    eta = None if viscosity == "auto" else viscosity
-    for option, value in (("--viscosity", eta), ("--temperature", temperature)):
-        if value is not None and not value > 0.0:
-            raise LamplighterError(f"{option} must be > 0, got {value:g}")
+    eta, eta_error = given_viscosity(viscosity)
+    if temperature is not None and not temperature > 0.0:
+        raise LamplighterError(f"--temperature must be > 0, got {temperature:g}")
     rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
     wanted = ConductivityOptions(
         motion=DiffusivityOptions(
@@ -132,6 +133,7 @@ def conductivity(
                 time_or_zero("--ballistic", ballistic),
             ),
             viscosity=eta,
+            viscosity_error=eta_error,
             own_viscosity=viscosity == "auto",
             temperature=temperature,
             unwrap=unwrap,

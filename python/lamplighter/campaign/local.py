@@ -191,6 +191,7 @@ class _Round:
 
     Attributes:
         later: Something is left that the same command goes on with.
+        end: When the job ends, as it was told at first (`time.time`); None: it is in none, or that is not known.
         closing: Nothing is started any more, and those that this process started are waited for.
     """
 
@@ -202,7 +203,8 @@ class _Round:
         self.failed: list[str] = []
         self.later = self.closing = False
         self.has_whole_time: set[str] = set()
-        self.ends_in_time = time_left() is not None
+        left = time_left()
+        self.end = None if left is None else time.time() + left.seconds
 
     def carry_out(self) -> int:
         states = {run.name: state_of(run) for run in self.campaign.runs}
@@ -231,7 +233,8 @@ class _Round:
             if self.closing:
                 queue.clear()
                 others.clear()
-            while queue and len(self.own) + len(others) < self.plan.at_once:
+            # whoever was asked to end while a queue took its time to answer starts nothing more
+            while queue and not self.asked and len(self.own) + len(others) < self.plan.at_once:
                 run = queue.pop(0)
                 self.starts[run.name] = self.starts.get(run.name, 0) + 1
                 self.own.append(_Started(self.campaign, run, self.plan))
@@ -277,7 +280,7 @@ class _Round:
 
     def _time_was_up(self, each: _Started, state: RunState) -> bool:
         """Whether the end of the job ended a run; not where a whole job is too short, and so would be the next one."""
-        if not self.ends_in_time or state.state not in STARTABLE:
+        if self.end is None or state.state not in STARTABLE:
             return False
         if MORE_TIME in state.words:
             return not (each.run.name in self.has_whole_time and self.starts[each.run.name] == 1)
@@ -287,4 +290,5 @@ class _Round:
             return True
         # a signal that one run got, or a rank of it that stood still, says nothing of the job's end
         left = time_left()
-        return left is not None and left.seconds < SHORT_S
+        # a queue that does not answer any more has said before when the job ends
+        return (self.end - time.time() if left is None else left.seconds) < SHORT_S

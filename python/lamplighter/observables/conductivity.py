@@ -98,12 +98,15 @@ class InfiniteCell:
         added: To each diffusivity, Å²/ps.
         nernst_einstein: mS/cm.
         ionicity: The conductivity with correlations divided by it.
+        shared: What a viscosity that was given for all trajectories has in the errors of the last two; 0 where it is
+            that of the run.
     """
 
     viscosity: float
     added: float
     nernst_einstein: Estimate
     ionicity: Estimate
+    shared: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -282,13 +285,25 @@ def conductivities_together(made: Sequence[TrajectoryConductivity]) -> Conductiv
         mean_of_runs([each.einstein for each in made]),
         mean_of_runs([each.nernst_einstein for each in made]),
         mean_of_runs([each.ionicity for each in made]),
-        mean_of_runs([each.nernst_einstein for each in infinite]) if whole else None,
-        mean_of_runs([each.ionicity for each in infinite]) if whole else None,
+        _with_shared([each.nernst_einstein for each in infinite], [each.shared[0] for each in infinite])
+        if whole
+        else None,
+        _with_shared([each.ionicity for each in infinite], [each.shared[1] for each in infinite]) if whole else None,
         {
             ion.name: mean_of_runs([each.ions[place].collective for each in made])
             for place, ion in enumerate(first.ions)
         },
     )
+
+
+def _with_shared(values: Sequence[Estimate], shared: Sequence[float]) -> Estimate:
+    """Mean over trajectories; an error that they share is in no spread, and does not shrink with their number."""
+    mean = mean_of_runs(values)
+    common = float(np.abs(np.mean(shared)))
+    if len(values) == 1 or common == 0.0:
+        return mean
+    method = f"{mean.method}, and that of the viscosity that they share"
+    return replace(mean, standard_error=math.hypot(mean.standard_error, common), method=method)
 
 
 def has_ions(run: Run) -> bool:
@@ -400,20 +415,22 @@ def _infinite(
     n = len(motion.independent)
     note = "" if n >= MIN_BLOCKS else f"{n} independent blocks, fewer than {MIN_BLOCKS}"
 
-    def estimate(of: Callable[[Floats, Floats, float], float], unit: str, method: str) -> Estimate:
+    def estimate(of: Callable[[Floats, Floats, float], float], unit: str, method: str) -> tuple[Estimate, float]:
         def with_(more: float) -> tuple[float, float]:
             return motion.estimate(lambda l_ab, own: of(l_ab, own, more))
 
         value, error = with_(added)
         uncertainty = 0.5 * (with_(added + uncertain)[0] - with_(added - uncertain)[0])
-        return Estimate(value, math.hypot(error, uncertainty), unit, method, n, 1.0, float(n), note)
+        return Estimate(value, math.hypot(error, uncertainty), unit, method, n, 1.0, float(n), note), uncertainty
 
-    return InfiniteCell(
-        wanted.viscosity,
-        added,
-        estimate(lambda l_ab, own, a: factor * (float(own @ z**2) + a * strength), UNIT, METHOD_NERNST_EINSTEIN),
-        estimate(lambda l_ab, own, a: charge_transport(l_ab, z) / (float(own @ z**2) + a * strength), "", METHOD_RATIO),
+    alone, of_alone = estimate(
+        lambda l_ab, own, a: factor * (float(own @ z**2) + a * strength), UNIT, METHOD_NERNST_EINSTEIN
     )
+    ratio, of_ratio = estimate(
+        lambda l_ab, own, a: charge_transport(l_ab, z) / (float(own @ z**2) + a * strength), "", METHOD_RATIO
+    )
+    shared = (0.0, 0.0) if wanted.viscosity_of_run else (of_alone, of_ratio)
+    return InfiniteCell(wanted.viscosity, added, alone, ratio, shared)
 
 
 def _ion(place: int, name: str, numbers: Integers, z: Floats, estimate: _Estimator) -> IonTransport:

@@ -58,6 +58,7 @@ class DiffusivityOptions:
         plan: The blocks.
         viscosity: mPa s, for the finite-size correction; None: none is made but by `own_viscosity`.
         viscosity_error: Its standard error.
+        viscosity_of_run: It is that of the run itself, so that runs do not share its error.
         own_viscosity: Where no viscosity is given, take that of the run, if it wrote its pressure tensor.
         temperature: K, for the same; None: that of the run.
         vacf_length: Up to which the velocity autocorrelation is integrated.
@@ -68,6 +69,7 @@ class DiffusivityOptions:
     plan: BlockPlan = field(default_factory=BlockPlan)
     viscosity: float | None = None
     viscosity_error: float = 0.0
+    viscosity_of_run: bool = False
     own_viscosity: bool = True
     temperature: float | None = None
     vacf_length: float = 2.0
@@ -267,7 +269,7 @@ def with_own_viscosity(
         return wanted, [f"no finite-size correction with the viscosity of this run: {problem}"]
     if own.note:
         return wanted, [f"no finite-size correction with the viscosity of this run: it has no error bar ({own.note})"]
-    return replace(wanted, viscosity=own.value, viscosity_error=own.standard_error), [
+    return replace(wanted, viscosity=own.value, viscosity_error=own.standard_error, viscosity_of_run=True), [
         f"corrected for the finite cell with the viscosity of this run, {own}"
     ]
 
