@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,9 +20,12 @@ from ase.calculators.lj import LennardJones
 from ase.io import read
 
 import lamplighter as ll
-from lamplighter.labelling.worker import Opening
+from lamplighter.errors import LamplighterError, RunFolderBusy
+from lamplighter.labelling.journal import Journal
+from lamplighter.labelling.worker import Answered, Opening
 from lamplighter.labelling.workers import Workers
 from lamplighter.structures.labelled_frames import read_labelled
+from lamplighter.structures.labels import Labels
 
 from .conftest import Lamplighter, copper, molecules, written
 
@@ -150,6 +154,13 @@ def test_a_method_that_fails_for_all_frames_ends_and_leaves_nothing(
     with pytest.raises(ll.LamplighterError, match="the first 10 frames all fail, so that the others were not tried"):
         ll.label(tmp_path / "frames.xyz", "counting:Counting", tmp_path / "lab.xyz", options=options)
     assert started == [1]
+    # failures of an earlier start, which tried one of the frames, are no successes
+    written(tmp_path / "one.xyz", copper(1))
+    again = ll.label(tmp_path / "one.xyz", "counting:Counting", tmp_path / "one_lab.xyz", options=options)
+    assert again.n_labelled == 0
+    written(tmp_path / "one.xyz", copper(14))
+    with pytest.raises(ll.LamplighterError, match="the first 10 frames all fail"):
+        ll.label(tmp_path / "one.xyz", "counting:Counting", tmp_path / "one_lab.xyz", options=options)
     assert {path.name for path in tmp_path.iterdir()} >= {"frames.xyz", "calls.txt"}
     assert not list(tmp_path.glob("lab*"))
 
@@ -226,6 +237,42 @@ def test_two_commands_do_not_write_one_output(lamplighter: Lamplighter, tmp_path
     assert "another process labels into lab.journal" in err
     (tmp_path / "lab.journal").write_text("something else\n")
     assert "is no journal, or is damaged" in lamplighter("label", "frames.xyz", "--method", "gfn2", "-o", "lab.xyz")[2]
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", '{"frame": -1, "key": "a", "failure": "", "seconds": 0}', '{"frame": 0, "key": "a"}']
+)
+def test_a_damaged_line_of_a_journal_is_no_traceback(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "lab.journal"
+    path.write_text('{"format": 1, "method": {}}\n' + line + "\n")
+    with pytest.raises(LamplighterError, match="is no journal, or is damaged"):
+        Journal(path, {}, ["a"])
+
+
+def test_a_journal_that_forgets_failures_is_whole_whatever_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, labels = tmp_path / "lab.journal", Labels(-1.0, np.zeros((1, 3)), np.zeros((3, 3)))
+    with Journal(path, {}, ["a", "b"]) as journal:
+        journal.keep(Answered(0, labels))
+        journal.keep(Answered(1, failure="no"))
+    before = path.read_bytes()
+
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(LamplighterError, match="make room"):
+            Journal(path, {}, ["a", "b"], retry=True)
+    assert path.read_bytes() == before
+    with Journal(path, {}, ["a", "b"], retry=True) as journal:
+        assert list(journal.known) == [0]
+        with pytest.raises(RunFolderBusy, match="another process labels into"):
+            Journal(path, {}, ["a", "b"])
+        journal.keep(Answered(1, labels))
+    assert list(Journal(path, {}, ["a", "b"]).known) == [0, 1]
+    assert [each.name for each in tmp_path.iterdir()] == ["lab.journal"]
 
 
 @pytest.mark.mpi

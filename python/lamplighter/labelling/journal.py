@@ -61,9 +61,10 @@ class Journal:
         try:
             self._file: IO[bytes] = path.open("a+b")
         except OSError as problem:
-            raise LamplighterError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+            raise self._unwritable(problem) from problem
         try:
-            self._take()
+            self._take(self._file)
+            self._require_in_place()
             self._read(plain(method), retry)
         except BaseException:
             self._file.close()
@@ -101,13 +102,28 @@ class Journal:
         with contextlib.suppress(OSError):
             self._file.close()
 
-    def _take(self) -> None:
+    def _take(self, file: IO[bytes]) -> None:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunFolderBusy(f"another process labels into {self.path}: wait for its end, or end it") from None
+            raise self._busy() from None
         except OSError:  # a file system without locks
             pass
+
+    def _require_in_place(self) -> None:
+        """Another process may have put its journal into the place of this one since it was opened, or ended with it."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
+                return
+        raise self._busy()
+
+    def _busy(self) -> RunFolderBusy:
+        return RunFolderBusy(f"another process labels into {self.path}: wait for its end, or end it")
+
+    def _unwritable(self, problem: OSError) -> LamplighterError:
+        return LamplighterError(
+            f"{self.path} cannot be written ({problem.strerror or problem}): make room; the same command goes on"
+        )
 
     def _read(self, method: dict[str, Any], retry: bool) -> None:
         self._file.seek(0)
@@ -115,11 +131,13 @@ class Journal:
         whole = content[: content.rfind(b"\n") + 1]
         lines = [self._parsed(line) for line in whole.splitlines()]
         if not lines:
-            self._begin(b"")
+            self._file.truncate(0)
             self._write({"format": FORMAT, "method": method})
             return
         if lines[0].get("format") != FORMAT:
             raise LamplighterError(f"{self.path} is no journal of this version: remove it, or choose another --output")
+        if not isinstance(lines[0].get("method"), dict):
+            raise self._damaged()
         if lines[0]["method"] != method:
             changed = [key for key in {*method, *lines[0]["method"]} if method.get(key) != lines[0]["method"].get(key)]
             raise LamplighterError(
@@ -128,8 +146,10 @@ class Journal:
             )
         kept = [lines[0]]
         for line in lines[1:]:
-            frame = line["frame"]
-            is_other = frame >= len(self._keys) or self._keys[frame] != line["key"]
+            frame, key = line.get("frame"), line.get("key")
+            if not (isinstance(frame, int) and frame >= 0 and isinstance(key, str)):
+                raise self._damaged()
+            is_other = frame >= len(self._keys) or self._keys[frame] != key
             if "failure" in line and (retry or is_other):  # a frame that was mended is tried again
                 continue
             if is_other:
@@ -138,10 +158,13 @@ class Journal:
                     "not the one that was labelled; remove the "
                     "file to begin anew, or choose another --output"
                 )
-            self.known[frame] = _known(line)
+            try:
+                self.known[frame] = _known(line)
+            except (KeyError, TypeError, ValueError):
+                raise self._damaged() from None
             kept.append(line)
         if len(kept) < len(lines):
-            self._begin(b"".join(_text(line) for line in kept))
+            self._replace(b"".join(_text(line) for line in kept))
         elif len(whole) < len(content):
             self._file.truncate(len(whole))
 
@@ -151,13 +174,31 @@ class Journal:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise LamplighterError(f"{self.path} is no journal, or is damaged: remove it, or choose another --output")
+            raise self._damaged()
         return found
 
-    def _begin(self, content: bytes) -> None:
-        self._file.truncate(0)
-        self._file.write(content)
-        self._file.flush()
+    def _damaged(self) -> LamplighterError:
+        return LamplighterError(f"{self.path} is no journal, or is damaged: remove it, or choose another --output")
+
+    def _replace(self, content: bytes) -> None:
+        """Other content in one piece: whatever ends this process, one of the two is there, and it is locked."""
+        partial = self.path.with_name(f"{self.path.name}.part")
+        try:
+            file = partial.open("a+b")
+            try:
+                self._take(file)
+                file.truncate(0)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                partial.replace(self.path)
+            except BaseException:
+                file.close()
+                raise
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
+        self._file.close()
+        self._file = file
 
     def _write(self, line: dict[str, Any]) -> None:
         try:
@@ -167,9 +208,7 @@ class Journal:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
         except OSError as problem:
-            raise LamplighterError(
-                f"{self.path} cannot be written ({problem.strerror or problem}): make room; the same command goes on"
-            ) from problem
+            raise self._unwritable(problem) from problem
 
 
 def key_of(atoms: Atoms, more: tuple[object, ...] = ()) -> str:

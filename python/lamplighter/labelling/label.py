@@ -109,7 +109,7 @@ def _evaluate(given: InputFrames, method: Method, wishes: Wishes, journal: Journ
     if threads is None and not method.has_own_threads:
         threads = max(1, cores // number_of_workers)
     opening = Opening(method, given.elements, threads, places.folders.absolute())
-    succeeded = len(given.refused) < len(journal.known)
+    succeeded = any(each.labels is not None for each in journal.known.values())
     shown = Progress(method.name, len(given.frames), len(journal.known), number_of_workers, wishes.progress)
     with shown, Workers(opening, number_of_workers, wishes.timeout_s) as workers:
         failed = 0
