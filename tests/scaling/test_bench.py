@@ -183,3 +183,13 @@ def test_a_budget_that_is_too_short_says_so_and_domains_may_be_too_thin(
     thin = Case(variant, (1, 1, 1), 256, 4, None, ())
     assert _too_thin(thin, course, [21.0, 21.0, 10.0]) == ""
     assert "5.0 Å thin, less than the cutoff of 7.0 Å" in _too_thin(thin, course, [10.0, 10.0, 10.0])
+
+
+def test_a_potential_that_was_not_measured_is_not_held_to_what_faster_ones_take(tmp_path: Path) -> None:
+    system(tmp_path)
+    run = load_run_file(tmp_path / "run.yaml")
+    fast, slow = (Case(Variant(name, run, name, "auto", "auto"), (1, 1, 1), 160, 1, None, ()) for name in "ab")
+    known = [budget.Cost(startup_s=3.0, step_s=0.002, atoms=160, ranks=1, variant="a")]
+    limits = [budget.limit(case, known, budget.share(case, known, 600.0, 30), 600.0) for case in (fast, slow)]
+    assert limits == [120.0, 300.0]
+    assert budget.limit(slow, [], budget.share(slow, [], 600.0, 30), 600.0) == 600.0

@@ -36,10 +36,6 @@ from lamplighter.scaling.sides import SYNCHRONISED, sides_of
 from lamplighter.scaling.store import Store
 
 WORKER = "lamplighter.scaling.worker"
-HANGS_AFTER = 6.0
-"""A measurement that takes so many times its share hangs, and is ended."""
-
-HANGS_NOT_BEFORE_S = 60.0
 LONGEST_INTERVAL = 20
 """Of a committee, steps; tried where none are given."""
 
@@ -296,14 +292,12 @@ def _measure(case: Case, store: Store, course: _Course, wishes: Wishes, chance: 
         write_json(folder / "sides.json", case.sides)
         words = [f"{chance.seconds:.3f}", str(case.threads or 0)]
         program = [*other_python.module_in(python or Path(sys.executable), WORKER), *words]
-        limit = left
-        if course.known:
-            limit = min(left, max(HANGS_NOT_BEFORE_S, HANGS_AFTER * max(chance.seconds, chance.least)))
+        limit = budget.limit(case, course.known, chance, left)
         ended = launch.run(launch.command_for(case.ranks, program, wishes.launcher), folder, limit)
         result = folder / "result.json"
         if ended.status is None:
             if limit < left:
-                return f"it was ended after {ended.seconds:.0f} s, {HANGS_AFTER:g} times its share: it hangs"
+                return f"it was ended after {ended.seconds:.0f} s: it hangs, or the budget is too short for it"
             return f"it was not done when the budget was used up ({ended.seconds:.0f} s were left for it)"
         if ended.status or not result.exists():
             said = ended.output.removeprefix("Error: ") or "it said nothing"

@@ -13,6 +13,11 @@ SHORTEST_S = 10.0
 LONGEST_S = 120.0
 """More is not spent on one measurement: blocks are as many as tell a median by then."""
 
+HANGS_AFTER = 6.0
+"""A measurement that takes so many times its share hangs, and is ended."""
+
+HANGS_NOT_BEFORE_S = 60.0
+
 _STEPS_AT_LEAST = 40
 """Untimed steps, and the fewest blocks of the fewest steps."""
 
@@ -60,3 +65,17 @@ def share(case: Case, known: Sequence[Cost], left_s: float, waiting: int, longes
         least = nearest.startup_s + _STEPS_AT_LEAST * (1 + 2 * len(case.sides)) * step
     fair = min(longest_s, left_s / max(waiting, 1))
     return Share(max(fair, min(least, left_s)), least)
+
+
+def limit(case: Case, known: Sequence[Cost], chance: Share, left_s: float) -> float:
+    """After how long a measurement is ended, s: it hangs.
+
+    What others take says nothing of a potential that was not measured yet: a universal model may take a hundred times
+    as long as a small one. It gets half of what is left.
+    """
+    if not known:
+        return left_s
+    longest = max(HANGS_NOT_BEFORE_S, HANGS_AFTER * max(chance.seconds, chance.least))
+    if all(each.variant != case.variant.name for each in known):
+        longest = max(longest, left_s / 2.0)
+    return min(left_s, longest)
