@@ -60,7 +60,7 @@ inline Jet silu(const Jet &a)
 }
 
 /* 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), x = r / r_max */
-inline Jet envelope(const Jet &r, double r_max, int p)
+inline Jet envelope(const Jet &r, double r_max, double p)
 {
   if (r.v >= r_max) return {0.0, 0.0, 0.0};
   const Jet x = (1.0 / r_max) * r;

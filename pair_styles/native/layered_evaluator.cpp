@@ -5,6 +5,7 @@
 #include "activations.h"
 #include "layered_prepared.h"
 #include "neighbourhoods.h"
+#include "screened_repulsion.h"
 #include "tensor_file.h"
 
 #include <algorithm>
@@ -55,6 +56,8 @@ template <class T> class Evaluator : public NativeEvaluator {
   double table_error_;
   bool rough_;       // it is above the tolerance
   int nfeatures_;    // scalars after all layers
+  std::vector<double> repulsion_;
+  std::vector<int> numbers_;
   std::vector<Member<T>> members_;
   Neighbourhoods<T> near_;
 
@@ -83,6 +86,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   void forward(Member<T> &, int t, const AtomBlock &, double *energies, double *features);
   void backward(Member<T> &, int t, const AtomBlock &, Results &);
   void return_through(Member<T> &, int t, const AtomBlock &, Results &);
+  double repel(const AtomBlock &, int a, Results &);
   // the last layer goes forward and back for one block at a time and keeps only that
   T *mixed(Member<T> &member, int t, const AtomBlock &block, int a) const
   {
@@ -96,9 +100,10 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLay
     simd_(simd), kernels_(kernels), convolution_(convolution_kernels<T>(simd)),
     family_(model.family), l_max_(model.l_max), nlayers_((int) model.members[0].layers.size()),
     nspecies_(model.nspecies), cutoff_(model.cutoff), grid_(model.grid),
-    table_error_(model.table_error), rough_(model.rough),
+    table_error_(model.table_error), rough_(model.rough), repulsion_(model.repulsion),
+    numbers_(model.numbers),
     near_(kernels, model.cutoff, model.l_max, model.grid.start, model.grid.spacing,
-          model.grid.intervals, model.species_of_type)
+          model.grid.intervals, model.species_of_type, model.cutoffs)
 {
   for (PreparedLayered<T> &member : model.members) members_.emplace_back(std::move(member));
   sums_step_ = mixed_step_ = output_step_ = 0;
@@ -435,6 +440,26 @@ void Evaluator<T>::return_through(Member<T> &member, int t, const AtomBlock &blo
   backward(member, t, block, results);
 }
 
+/* The repulsion of nuclei that atom a of the block has a half of, eV. */
+
+template <class T> double Evaluator<T>::repel(const AtomBlock &block, int a, Results &results)
+{
+  const AtomEdges<T> &near = near_.of(a);
+  const Edges<T> &edges = near.edges;
+  double energy = 0.0;
+  for (int e = 0; e < edges.count; e++) {
+    const double s = near.stretch.empty() ? 1.0 : near.stretch[e];
+    const double d[3] = {edges.dx[e] / s, edges.dy[e] / s, edges.dz[e] / s};
+    const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+    const Jet pair = screened_repulsion(r, numbers_[block.species[a]], numbers_[near.species[e]],
+                                        repulsion_[0], cutoff_ / s, repulsion_[1]);
+    energy += pair.v;
+    const double along = pair.d / r, f[3] = {along * d[0], along * d[1], along * d[2]};
+    add_pair_force((size_t) block.i[a], (size_t) near.neighbour[e], d, f, results);
+  }
+  return energy;
+}
+
 /* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
 
 template <class T>
@@ -455,6 +480,7 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
         forward(member, t, block, energies, results[k].features);
         if (!last) continue;
         for (int a = 0; a < block.count; a++) {
+          if (!repulsion_.empty()) energies[a] += repel(block, a, results[k]);
           results[k].energy += energies[a];
           if (results[k].eatoms) results[k].eatoms[block.i[a]] += energies[a];
         }

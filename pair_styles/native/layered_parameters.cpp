@@ -253,6 +253,13 @@ LayeredModel read_member(const TensorFile &file, const std::string &prefix)
   radial.activation = (Activation) shared.integer("basis.activation", (int) Activation::SILU,
                                                   (int) Activation::SOFTPLUS);
   radial.solid = own.integer("basis.solid", 0, 1) != 0;
+  if (shared.has("basis.cutoffs")) {
+    radial.cutoffs = shared.doubles("basis.cutoffs", {nspecies, nspecies});
+    for (const double cutoff : radial.cutoffs)
+      if (!(cutoff > 0.5 && cutoff <= radial.r_max))
+        shared.fail("has a cutoff of a pair that is no length up to r_max");
+    if (radial.solid) shared.fail("has cutoffs of pairs with solid harmonics");
+  }
 
   const int nlayers = (int) shared.integer("layers", 1, MOST_LAYERS);
   for (int t = 0; t < nlayers; t++) {
@@ -275,6 +282,11 @@ LayeredModel read_member(const TensorFile &file, const std::string &prefix)
   model.readout = read_perceptron(own, "readout", scalars, model.readout_widths);
   if (model.readout_widths.back() != 1) own.fail("has a readout that is no energy");
   model.readout_activation = read_activation(shared, "readout_activation");
+  if (shared.has("repulsion")) {
+    model.repulsion = shared.doubles("repulsion", {2});
+    if (!(model.repulsion[1] >= 2.0 && model.repulsion[1] <= 64.0))
+      shared.fail("has a repulsion with a cutoff function that is none");
+  }
   model.scale = own.doubles("scale", {nspecies});
   model.shift = own.doubles("shift", {nspecies});
   return model;

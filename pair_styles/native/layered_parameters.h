@@ -75,6 +75,9 @@ struct LayeredRadial {
   double cutoff_parameter;    // power, or where it begins (A)
   Activation activation;
   bool solid;    // harmonics are multiplied by r^l
+  /* A, [species of atom][of neighbour]: radial functions are those of the distance times r_max over
+     the pair's cutoff. Empty: r_max for all. */
+  std::vector<double> cutoffs;
 };
 
 /* A model as a sequence of interactions and a readout. */
@@ -90,6 +93,7 @@ struct LayeredModel {
   std::vector<int> readout_widths;
   Activation readout_activation;
   std::vector<double> scale, shift;    // [species], eV
+  std::vector<double> repulsion;       // of nuclei: prefactor (eV A), power of the cutoff; or empty
 };
 
 /* A file made by `lamplighter compile`: one or several models of one architecture.

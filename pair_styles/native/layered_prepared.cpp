@@ -47,6 +47,12 @@ LayeredModel with_species(const LayeredModel &model, const std::vector<int> &wan
   used.numbers.clear();
   for (const int s : wanted) used.numbers.push_back(model.numbers[s]);
   for (auto *values : {&used.embedding, &used.scale, &used.shift}) *values = select(*values);
+  if (!model.radial.cutoffs.empty()) {
+    used.radial.cutoffs.clear();
+    for (const int s : wanted)
+      for (const int n : wanted)
+        used.radial.cutoffs.push_back(model.radial.cutoffs[s * model.numbers.size() + n]);
+  }
   for (InteractionLayer &layer : used.layers)
     for (LinearMap *map : {&layer.send, &layer.mix, &layer.own})
       if (map->per_species)
@@ -352,6 +358,9 @@ PreparedLayers<T> lamplighter::prepare_layered(const std::string &path,
                         0.0,
                         false,
                         species_of_type,
+                        used[0].radial.cutoffs,
+                        used[0].repulsion,
+                        used[0].numbers,
                         {}};
   all.members.resize(used.size());
   for (size_t k = 0; k < used.size(); k++) {

@@ -78,6 +78,9 @@ template <class T> struct PreparedLayers {
   double table_error;    // of the largest value
   bool rough;            // the most intervals that are chosen do not reach the tolerance
   std::vector<int> species_of_type;
+  std::vector<double> cutoffs;      // as in LayeredRadial, of the species that there are
+  std::vector<double> repulsion;    // as in LayeredModel
+  std::vector<int> numbers;         // atomic numbers of the species
   std::vector<PreparedLayered<T>> members;
 };
 

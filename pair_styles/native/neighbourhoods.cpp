@@ -12,10 +12,13 @@ using namespace lamplighter;
 template <class T>
 Neighbourhoods<T>::Neighbourhoods(const Kernels<T> &kernels, double cutoff, int l_max, double start,
                                   double spacing, int intervals,
-                                  const std::vector<int> &species_of_type) :
+                                  const std::vector<int> &species_of_type,
+                                  const std::vector<double> &cutoffs) :
     kernels_(kernels), cutoff_(cutoff), l_max_(l_max), start_(start), spacing_(spacing),
-    intervals_(intervals), species_of_type_(species_of_type)
+    intervals_(intervals), species_of_type_(species_of_type),
+    nspecies_((int) std::lround(std::sqrt((double) cutoffs.size())))
 {
+  for (const double own : cutoffs) stretch_.push_back(cutoff / own);
   for (AtomEdges<T> &near : near_) reserve(near, 64);
   begin();
 }
@@ -38,6 +41,7 @@ template <class T> void Neighbourhoods<T>::reserve(AtomEdges<T> &near, int wante
   near.vectors.resize(6 * (size_t) n);
   near.geometry.resize((size_t) (3 + edges.nfactors + 16) * n);
   for (auto *numbers : {&near.interval, &near.neighbour, &near.species}) numbers->resize(n);
+  if (!stretch_.empty()) near.stretch.resize(n);
   near.table_at.resize(n);
   near.sent_at.resize(n);
   int row = 0;
@@ -77,6 +81,7 @@ template <class T> void Neighbourhoods<T>::find(const Atoms &atoms, int i, AtomE
     n += !(rsq >= cutsq);
     shortest = std::min(shortest, rsq);
   }
+  if (!stretch_.empty()) n = within_own_cutoffs(atoms, i, within, n);
   within_.insert(within_.end(), within, within + n);
   if (!(shortest < SHORTEST_DISTANCE * SHORTEST_DISTANCE) || overlap_.found) return;
   for (int e = 0; e < n && !overlap_.found; e++) {
@@ -86,6 +91,22 @@ template <class T> void Neighbourhoods<T>::find(const Atoms &atoms, int i, AtomE
     if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE)
       overlap_ = {true, i, within[e], std::sqrt(rsq)};
   }
+}
+
+/* Keeps those that are within the cutoff of their species, and says how many. */
+
+template <class T>
+int Neighbourhoods<T>::within_own_cutoffs(const Atoms &atoms, int i, int *within, int count) const
+{
+  const double *xi = atoms.x + 3 * (size_t) i;
+  int n = 0;
+  for (int e = 0; e < count; e++) {
+    const double *xj = atoms.x + 3 * (size_t) within[e];
+    const double dx = xj[0] - xi[0], dy = xj[1] - xi[1], dz = xj[2] - xi[2];
+    const double own = cutoff_ / stretch(atoms, i, within[e]);
+    if (dx * dx + dy * dy + dz * dz < own * own) within[n++] = within[e];
+  }
+  return n;
 }
 
 template <class T>
@@ -104,6 +125,13 @@ void Neighbourhoods<T>::describe(const Atoms &atoms, int i, const int *within, i
     edges.dz[e] = xj[2] - xi[2];
     near.species[e] = species_of_type_[atoms.type[j]];
   }
+  if (!stretch_.empty())
+    for (int e = 0; e < count; e++) {
+      const double s = near.stretch[e] = stretch(atoms, i, within[e]);
+      edges.dx[e] *= s;
+      edges.dy[e] *= s;
+      edges.dz[e] *= s;
+    }
   kernels_.geometry(edges, l_max_, start_, spacing_, intervals_);
 }
 
@@ -130,8 +158,9 @@ template <class T> void Neighbourhoods<T>::add_forces(int a, int i, Results &res
   const AtomEdges<T> &near = near_[a];
   const Edges<T> &edges = near.edges;
   for (int e = 0; e < edges.count; e++) {
-    const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
-    const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
+    const double s = stretch_.empty() ? 1.0 : near.stretch[e];
+    const double r[3] = {edges.dx[e] / s, edges.dy[e] / s, edges.dz[e] / s};
+    const double f[3] = {edges.fx[e] * s, edges.fy[e] * s, edges.fz[e] * s};
     add_pair_force((size_t) i, (size_t) near.neighbour[e], r, f, results);
   }
 }

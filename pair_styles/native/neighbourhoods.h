@@ -26,16 +26,23 @@ template <class T> struct AtomEdges {
   Array<double> vectors;
   Array<T> geometry;
   std::vector<int> interval, neighbour, species;
+  std::vector<double> stretch;    // where pairs have cutoffs of their own
   std::vector<long> table_at, sent_at;
   Edges<T> edges;
 };
 
 /* The neighbours of all atoms, block by block: which are within the cutoff is found in the first
-   pass and kept, all else is made again. */
+   pass and kept, all else is made again.
+
+   Where pairs of species have cutoffs of their own, radial functions depend on the distance in
+   units of the pair's. All that is made of a pair is made of its vector stretched by the ratio of
+   the model's cutoff and the pair's, and the force along the true vector is that ratio times what
+   comes out: one table serves all pairs. */
 template <class T> class Neighbourhoods {
  public:
   Neighbourhoods(const Kernels<T> &, double cutoff, int l_max, double start, double spacing,
-                 int intervals, const std::vector<int> &species_of_type);
+                 int intervals, const std::vector<int> &species_of_type,
+                 const std::vector<double> &cutoffs = {});    // [species of atom][of neighbour]
 
   void begin();    // an evaluation
   /* The atoms of the list from `begin` on. */
@@ -53,6 +60,8 @@ template <class T> class Neighbourhoods {
   double start_, spacing_;
   int intervals_;
   std::vector<int> species_of_type_;
+  int nspecies_;
+  std::vector<double> stretch_;    // [species of atom][of neighbour]; empty: one cutoff
   AtomEdges<T> near_[ATOMS_AT_ONCE];
   // neighbours within the cutoff of all atoms of the list, one after the other, and where each
   // atom's begin
@@ -62,6 +71,12 @@ template <class T> class Neighbourhoods {
 
   void reserve(AtomEdges<T> &, int wanted);
   void find(const Atoms &, int i, AtomEdges<T> &);
+  double stretch(const Atoms &atoms, int i, int j) const
+  {
+    return stretch_[(size_t) species_of_type_[atoms.type[i]] * nspecies_ +
+                    species_of_type_[atoms.type[j]]];
+  }
+  int within_own_cutoffs(const Atoms &, int i, int *within, int count) const;
   void describe(const Atoms &, int i, const int *within, int count, AtomEdges<T> &);
 };
 

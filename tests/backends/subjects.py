@@ -58,7 +58,12 @@ def mace_trained_native(folder: Path) -> Subject:
 def nequip(folder: Path) -> Subject:
     require("nequip")
     models = [small_models.build_nequip(folder / f"nequip_{seed}.nequip.zip", seed=seed) for seed in (0, 1)]
-    return Subject("nequip", *models, ELEMENTS, small_models.nequip_calculator, ranks=(1, 2, 4))
+    words = "dtype float64 engine bridge"
+    return Subject("nequip", *models, ELEMENTS, small_models.nequip_calculator, words=words, ranks=(1, 2, 4))
+
+
+def nequip_native(folder: Path) -> Subject:
+    return replace(nequip(folder), name="nequip native", words="dtype float64 engine native", single=2e-4)
 
 
 def allegro(folder: Path) -> Subject:
@@ -223,8 +228,8 @@ def tersoff(folder: Path) -> Subject:
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     function.__name__: function
     for function in (
-        mace, mace_native, mace_trained, mace_trained_native, nequip, nequip_compiled, allegro, allegro_compiled,
-        sevennet, sevennet_native, deepmd, gap, ase_calculator, tersoff,
+        mace, mace_native, mace_trained, mace_trained_native, nequip, nequip_native, nequip_compiled, allegro,
+        allegro_compiled, sevennet, sevennet_native, deepmd, gap, ase_calculator, tersoff,
     )
 }  # fmt: skip
 

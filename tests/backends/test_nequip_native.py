@@ -12,7 +12,7 @@ from small_models import ELEMENTS
 
 #: What a model may be made of, beside what `build_nequip` makes by itself and the conformance suite has.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "numbers by type, a readout with a hidden layer": {
+    "numbers and cutoffs by type, ZBL, a readout with a hidden layer": {
         "num_layers": 2,
         "l_max": 2,
         "num_features": 4,
@@ -22,6 +22,13 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "per_type_energy_scales": {"H": 0.5, "C": 0.9, "O": 0.7},
         "readout_mlp_hidden_layers_depth": 1,
         "bessel_trainable": True,
+        "per_edge_type_cutoff": {"H": 2.8, "C": {"H": 3.3, "C": 4.0, "O": 3.7}},
+        "pair_potential": {
+            "_target_": "nequip.nn.pair_potential.ZBL",
+            "units": "metal",
+            "chemical_species": list(ELEMENTS),
+            "polynomial_cutoff_p": 5,
+        },
     },
     "no parity, degree 3, float32": {
         "num_layers": 2,
@@ -59,14 +66,31 @@ def test_the_compiled_form_is_the_model(name: str, tmp_path: Path) -> None:
     assert abs(found.energy - cluster.get_potential_energy()) < (1e-3 if single else 1e-6)
 
 
+def test_the_examples_committee_is_evaluated_in_one_pass(tmp_path: Path) -> None:
+    """In float32, as it was trained."""
+    from lamplighter.model_files import trust
+    from lamplighter.potentials.native import NativeMace, compile_files, random_cluster
+
+    folder = Path(__file__).parents[2] / "examples" / "ec_emc" / "frameworks" / "models" / "nequip"
+    packages = [folder / f"nequip_{k}.nequip.zip" for k in (0, 1)]
+    trust.allow([trust.sha256(package) for package in packages])
+    compile_files(packages, tmp_path / "committee.lamp")
+    native = NativeMace(tmp_path / "committee.lamp", dtype="auto")
+    assert "native NequIP, 2 members, float32" in native.summary
+    cluster = random_cluster(ELEMENTS, native.cutoff, 30, np.random.default_rng(2))
+    for package, found in zip(packages, native.evaluate_members(cluster), strict=True):
+        cluster.calc = small_models.nequip_calculator(package)
+        forces = cluster.get_forces()
+        assert np.abs(found.forces - forces).max() < 1e-5 * np.abs(forces).max()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"convnet_resnet": True, "parity": False}, "convnet_resnet"),
         ({"convnet_nonlinearity_type": "norm"}, "the nonlinearity NormActivation"),
         ({"readout_mlp_hidden_layers_depth": 1, "readout_mlp_nonlinearity": "mish"}, "an activation other than"),
-        ({"per_edge_type_cutoff": {"H": 2.0}}, "cutoffs that depend on the elements of a pair"),
-        ({"pair_potential": "ZBL"}, "NequIP's module ZBL"),
+        ({"pair_potential": "LennardJones"}, "NequIP's module LennardJones"),
         ({"type_names": ["H", "Cring", "O"]}, "atom types that are no elements: Cring"),
     ],
 )
@@ -92,13 +116,8 @@ def test_what_is_not_covered_is_named(options: dict[str, Any], said: str) -> Non
         "per_type_energy_shifts": 0.0,
     }
     if "pair_potential" in options:
-        options = {
-            "pair_potential": {
-                "_target_": "nequip.nn.pair_potential.ZBL",
-                "units": "metal",
-                "chemical_species": list(ELEMENTS),
-            }
-        }
+        target = f"nequip.nn.pair_potential.{options['pair_potential']}"
+        options = {"pair_potential": {"_target_": target, "lj_sigma": 1.0, "lj_epsilon": 0.1}}
     with precision():
         set_global_state()
         torch.set_default_dtype(torch.float64)

@@ -48,6 +48,9 @@ class LayeredReference:
         n, cutoff = len(x), float(self._shared("r_max")[0])
         away = x[None] - x[:, None]
         r_all = (away + torch.eye(n)[..., None]).norm(dim=-1)
+        if "basis.cutoffs" in self._arrays:  # radial functions are those of stretched distances
+            stretch = cutoff / torch.tensor(self._shared("basis.cutoffs"))[species][:, species]
+            r_all, away = r_all * stretch, away * stretch[..., None]
         to, of = torch.nonzero((r_all < cutoff) & ~torch.eye(n, dtype=torch.bool), as_tuple=True)
         vectors, r = away[to, of], r_all[to, of]
         degrees = list(range(int(self._shared("l_max")[0]) + 1))

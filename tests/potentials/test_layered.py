@@ -31,7 +31,7 @@ from lamplighter.potentials.native import DifferentArchitectures, NativeMace, ra
 ELEMENTS = ["H", "C", "O"]
 CUTOFF = 4.0
 
-#: Features between layers, degree of the harmonics, kind of self connection, cutoff function, solid harmonics.
+#: Features between layers, degree of the harmonics, kind of linear layers, cutoff function, solid harmonics, cutoffs.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "scalars": {"features": ["8x0e", "8x0e"], "l_max": 1},
     "without parity": {"features": ["8x0e", "8x0e+6x1e+3x2e", "8x0e"], "l_max": 2, "parity": 1},
@@ -39,6 +39,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "degree 3": {"features": ["4x0e", "4x0e+3x1o+2x2e+2x3o", "4x0e"], "l_max": 3, "solid": True},
     "more than one group of channels": {"features": ["33x0e", "33x0e+17x1o", "33x0e"], "l_max": 1},
     "XPLOR and element-wise": {"features": ["8x0e", "8x0e+4x1o", "8x0e"], "l_max": 1, "xplor": True, "species": True},
+    "cutoffs of pairs": {"features": ["6x0e", "5x0e+3x1o", "6x0e"], "l_max": 1, "cutoffs": True},
 }
 
 
@@ -58,6 +59,7 @@ def network(
     solid: bool = False,
     xplor: bool = False,
     species: bool = False,
+    cutoffs: bool = False,
     seed: int = 1,
 ) -> Arrays:
     """The arrays of a network with random weights."""
@@ -76,6 +78,8 @@ def network(
         "readout_activation": integers(1),
         "basis.activation": integers(1),
     }
+    if cutoffs:  # of the receiver's element, and the sender's
+        arrays["basis.cutoffs"] = np.array([[2.5, 3.0, 2.7], [3.1, CUTOFF, 3.6], [2.9, 3.4, 3.3]])
     own: Arrays = {
         "basis.solid": integers(int(solid)),
         "basis.frequencies": np.pi / CUTOFF * np.arange(1, 7),
@@ -111,7 +115,7 @@ def _layer(before: o3.Irreps, after: o3.Irreps, harmonics: o3.Irreps, species: b
     own = [o3.Linear(before, gate.irreps_in) for _ in range(3 if species else 1)]
     return interaction_arrays(
         Interaction(
-            send=[o3.Linear(before, before, biases=True)],
+            send=[o3.Linear(before, before, biases=not species) for _ in own],
             convolution=product,
             perceptron=matrices,
             mix=o3.Linear(ordered, gate.irreps_in),
@@ -200,6 +204,7 @@ def test_files_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
         "outputs for": ("member.0.layer.1.perceptron.1", arrays["member.0.layer.1.perceptron.1"][:, :-1]),
         "outside of": ("basis.cutoff", integers(2)),
         "cutoff function": ("basis.cutoff_parameter", np.array([900.0])),
+        "no length up to r_max": ("basis.cutoffs", np.full((3, 3), CUTOFF + 0.1)),
         "no energy": ("member.0.readout.1", np.ones((5, 2))),
         "finite": ("member.0.scale", np.array([1.0, np.nan, 1.0])),
     }

@@ -19,7 +19,7 @@ from lamplighter.model_files import recognition
 
 KIND = "models"
 
-FRAMEWORKS = ("mace", "sevennet")
+FRAMEWORKS = ("mace", "nequip", "sevennet")
 """Kinds whose files are compiled for the native engine when a run names them."""
 
 _SOURCES = (

@@ -37,6 +37,9 @@ _NEEDED = (
     "AtomwiseReduce",
 )
 _LAYER = "ConvNetLayer"
+_REPULSION = "ZBL"
+
+ALLEGRO = "Allegro, whose features belong to pairs of atoms"
 
 
 def in_float64(network: Any) -> Any:
@@ -78,12 +81,12 @@ class _Compiler:
         # versions without a switch for forces leave the sequence itself
         modules = list(getattr(network.model, "func", network.model).children())
         if any(type(module).__name__ == "Allegro_Module" for module in modules):
-            raise NotCovered("Allegro, whose features belong to pairs of atoms")
+            raise NotCovered(ALLEGRO)
         for module in modules:
             name = type(module).__name__
             if name == _LAYER:
                 self.layers.append(module)
-            elif name not in _NEEDED or name in self.parts:
+            elif name not in (*_NEEDED, _REPULSION) or name in self.parts:
                 raise NotCovered(f"NequIP's module {name}")
             else:
                 self.parts[name] = module
@@ -114,15 +117,18 @@ class _Compiler:
             made = interaction_arrays(self._interaction(layer))
             own |= {f"layer.{t}.{name}": value for name, value in made.items()}
         self._readout(arrays, own)
+        self._repulsion(arrays)
         return arrays | {f"member.0.{name}": value for name, value in own.items()}
 
     def _radial(self, arrays: Arrays, own: Arrays) -> None:
-        """sin(w x) / x times a factor and the cutoff function; x is the distance in units of the cutoff."""
+        """sin(w x) / x times a factor and the cutoff function; x is the distance in units of the pair's cutoff."""
         bessel = self.parts["BesselEdgeLengthEncoding"]
         if type(bessel.cutoff).__name__ != "PolynomialCutoff":
             raise NotCovered(f"the cutoff function {type(bessel.cutoff).__name__}")
-        if getattr(self.parts["EdgeLengthNormalizer"], "_per_edge_type", False):
-            raise NotCovered("cutoffs that depend on the elements of a pair")
+        lengths = self.parts["EdgeLengthNormalizer"]
+        if getattr(lengths, "_per_edge_type", False):
+            cutoffs = 1.0 / doubles(lengths._rmax_recip).reshape(self.ntypes, self.ntypes)
+            arrays["basis.cutoffs"] = cutoffs[np.ix_(self.rows, self.rows)]
         arrays["r_max"] = doubles(self.r_max)
         arrays["basis.prefactor"] = doubles(float(self.parts["ApplyFactor"].factor) * self.r_max / np.pi)
         arrays["basis.cutoff"] = integers(_POLYNOMIAL)
@@ -169,6 +175,15 @@ class _Compiler:
         rescale = self.parts["PerTypeScaleShift"]
         own["scale"] = self._of_types(rescale.scales, 1.0)
         own["shift"] = self._of_types(rescale.shifts, 0.0)
+
+    def _repulsion(self, arrays: Arrays) -> None:
+        """Half of the energy of a pair belongs to each of both atoms."""
+        zbl = self.parts.get(_REPULSION)
+        if zbl is None:
+            return
+        if not np.array_equal(doubles(zbl.atomic_numbers)[self.rows], self.numbers):
+            raise NotCovered("a pair potential ZBL of other elements than the atom types")
+        arrays["repulsion"] = doubles([float(zbl._qqr2exesquare), float(zbl.cutoff.p)])
 
     def _of_types(self, values: torch.Tensor, otherwise: float) -> np.ndarray:
         numbers = doubles(values).ravel() if values.numel() else np.array([otherwise])

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from lamplighter.errors import ModelError
 from lamplighter.model_files import recognition
+from lamplighter.model_files.describe import describe
 from lamplighter.model_files.trust import sha256
 from lamplighter.potentials.layered_compile import FORMAT, Arrays, together
-from lamplighter.potentials.nequip_arrays import in_float64, nequip_arrays
+from lamplighter.potentials.mace_linear_maps import NotCovered
+from lamplighter.potentials.nequip_arrays import ALLEGRO, in_float64, nequip_arrays
 from lamplighter.potentials.nequip_network import energies_only, precision, read_network
 from lamplighter.potentials.requirements import require_elements
 
@@ -27,9 +28,9 @@ class NequIPOriginal:
     def __init__(self, path: Path, head: str | None) -> None:
         recognition.require_framework("nequip", path)
         if recognition.is_nequip_compiled(path):
-            raise ModelError(
-                f"model file {path} is machine code: give the package or checkpoint that it was compiled from"
-            )
+            raise NotCovered("machine code: give the package or checkpoint that it was compiled from")
+        if describe(path).framework == "Allegro":  # before its network is built
+            raise NotCovered(ALLEGRO)
         self.path = path
         self.sha256 = sha256(path)
         self.head = head
