@@ -126,10 +126,21 @@ def test_what_is_not_covered_is_named(options: dict[str, Any], said: str) -> Non
             nequip_arrays(network)
 
 
-def test_allegro_is_named(tmp_path: Path) -> None:
-    small_models.require("allegro")
-    from lamplighter.potentials.native import NotCovered, compile_files
+def test_a_package_that_was_compiled_before_needs_neither_torch_nor_nequip(start: Any, tmp_path: Path) -> None:
+    package = small_models.build_nequip(tmp_path / "model.nequip.zip", num_layers=1)
+    content = {"potential": {"models": [str(package)]}}
+    imported, log, _ = start("first", **content)
+    assert "native NequIP, float64" in log
+    assert imported == "imported: e3nn nequip torch", "the watch must see what is imported, or it shows nothing"
+    imported, log, (record,) = start("second", **content)
+    assert imported == "imported:"
+    assert "native NequIP, float64" in log
+    assert record["loader"] == "native engine, from its compiled form"
 
+
+def test_allegro_runs_through_the_bridge_with_the_reason(start: Any, tmp_path: Path) -> None:
+    small_models.require("allegro")
     package = small_models.build_allegro(tmp_path / "model.nequip.zip")
-    with pytest.raises(NotCovered, match="Allegro, whose features belong to pairs of atoms"):
-        compile_files([package], tmp_path / "model.lamp")
+    _, log, _ = start("auto", potential={"models": [str(package)]})
+    assert "through the bridge" in log
+    assert "Allegro, whose features belong to pairs of atoms" in log

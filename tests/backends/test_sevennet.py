@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 import pytest
 import torch
-import yaml
 from small_models import build_sevennet, forces_of, require, sevennet_checkpoint
-from tests.conftest import Run
 
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
@@ -157,33 +152,6 @@ def test_what_its_input_file_may_ask_for_is_compiled(name: str, tmp_path: Path) 
     (agreement,) = compile_files([path], tmp_path / "model.lamp")
     assert agreement.is_good
     assert agreement.largest_force > 1e-3
-
-
-WATCH = """
-import sys
-import lamplighter
-lamplighter.run({run!r}, output={output!r}, progress=False)
-print("imported:", *sorted({{"torch", "sevenn", "e3nn"}} & set(sys.modules)))
-"""
-
-
-@pytest.fixture
-def start(run: Run, tmp_path: Path) -> Any:
-    """Runs a potential for two steps: what was imported, what LAMMPS logged, the record of the models."""
-    ase.io.write(tmp_path / "start.extxyz", structures.liquid(ELEMENTS))
-    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
-
-    def start(name: str, **content: object) -> tuple[str, str, list[dict[str, str]]]:
-        file, folder = tmp_path / f"{name}.yaml", tmp_path / name
-        stages = [{"type": "nvt", "temperature": "300 K", "length": "2 steps"}]
-        whole = {"structure": "start.extxyz", "velocities": "300 K", "stages": stages, **content}
-        file.write_text(yaml.safe_dump(whole))
-        done = run([sys.executable, "-c", WATCH.format(run=str(file), output=str(folder))], env=env)
-        assert done.returncode == 0, done.stderr
-        models = json.loads((folder / "provenance.json").read_text())["models"]
-        return done.stdout.splitlines()[-1], (folder / "log.lammps").read_text(), models
-
-    return start
 
 
 def test_checkpoints_that_were_compiled_before_need_neither_torch_nor_sevennet(start: Any, tmp_path: Path) -> None:
