@@ -6,6 +6,7 @@ off its modules. They are told by the names of their classes, since a package br
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -162,7 +163,7 @@ class _Compiler:
         factors = doubles(block.avg_num_neighbors_norm.norm_const).ravel()
         if len(factors) > 1:
             factors = factors[self.rows]
-        return [lambda x, factor=float(factor): factor * block.linear_1(x) for factor in factors]
+        return [functools.partial(_times, float(factor), block.linear_1) for factor in factors]
 
     def _of_type(self, product: Any, row: int) -> Callable[[torch.Tensor], torch.Tensor]:
         attributes = self.parts["NodeTypeEmbed"].embed_module.weight[row]
@@ -188,6 +189,10 @@ class _Compiler:
     def _of_types(self, values: torch.Tensor, otherwise: float) -> np.ndarray:
         numbers = doubles(values).ravel() if values.numel() else np.array([otherwise])
         return np.broadcast_to(numbers, self.ntypes)[self.rows].copy()
+
+
+def _times(factor: float, linear: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    return factor * linear(x)
 
 
 def _perceptron(function: Any) -> tuple[list[np.ndarray], int]:
