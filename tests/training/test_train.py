@@ -127,6 +127,25 @@ def test_fine_tuning_begins_with_the_start_model_and_replays_where_it_is_asked_t
     assert [each.good for each in replayed.checks if each.what == "replay is active"] == [True]
 
 
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
+def test_a_gap_is_fitted_with_its_seed_and_weights(train_file: Path) -> None:
+    pairs = "distance_Nb order=2 cutoff=3.0 n_sparse=5 covariance_type=ard_se delta=1.0 theta_uniform=0.7"
+    pairs += " sparse_method=uniform compact_clusters=T add_species=T"
+    settings = {"gap": f"{{{pairs}}}", "default_sigma": "{0.002 0.1 0.05 0}", "sparse_jitter": 1e-8}
+    file = changed(train_file, "fitted", trainer="gap", length=None, settings=settings)
+    (member,) = ll.train(file, progress=False).members
+    assert member.curve == []
+    assert set(member.errors) == {"validation", "held_out"}
+    assert {each.what: each.found for each in member.checks} | {"energies read": "12", "seed": "7"} == {
+        each.what: each.found for each in member.checks
+    }
+    log = (train_file.parent / "fitted" / "member_7" / "training.log").read_text()
+    # a weight of 2 is an expected error smaller by √2
+    assert "clusters:0.00141421:0.0707107:0.0353553:0" in log
+    assert len(list(member.model.parent.glob("*.sparseX.*"))) == 6
+
+
 def asked_of_mace(folder: Path, **more: Any) -> Assignment:
     data = MemberData([], [], {}, ["H"])
     return Assignment(folder, "model", data, 1, None, more.get("replay"), {}, 1, None, "cpu")

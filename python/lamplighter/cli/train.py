@@ -1,4 +1,4 @@
-"""Train models, or go on with one, by the program of their own package: MACE's mace_run_train.
+"""Train models, or go on with one, by the program of their own package: MACE's mace_run_train or GAP's gap_fit.
 
 The train file names data, seeds and settings; each seed gives a model of a committee. A command that was broken off
 goes on when it is repeated. After each training it is checked that what was asked for was done.

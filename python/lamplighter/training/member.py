@@ -207,6 +207,8 @@ def _begin(trainer: Trainer, asked: Assignment, wanted: Mapping[str, Any]) -> No
 
 
 def _checks_of_curve(asked: Assignment, curve: list[CurvePoint], evaluate: Evaluate) -> list[Check]:
+    if asked.length == 0:  # it is fitted in one step
+        return []
     done = curve[-1].epoch + 1 if curve else 0
     stopped = asked.early_stop is not None and 0 < done < asked.length
     found = [

@@ -14,6 +14,7 @@ from lamplighter.model_files.describe import describe
 from lamplighter.model_files.trust import sha256
 from lamplighter.progress_line import rewritten
 from lamplighter.training.environment import PackagePython
+from lamplighter.training.gap_trainer import GapTrainer
 from lamplighter.training.mace_trainer import MaceTrainer
 from lamplighter.training.member import Evaluate, Member, fit, member_of_record, require_same
 from lamplighter.training.train_file import TrainFile
@@ -25,7 +26,7 @@ from lamplighter.training.training_data import (
     read_training_frames,
 )
 
-TRAINERS: dict[str, Trainer] = {each.name: each for each in (MaceTrainer(),)}
+TRAINERS: dict[str, Trainer] = {each.name: each for each in (MaceTrainer(), GapTrainer())}
 """By their names in train files."""
 
 MODELS = "models"
@@ -40,7 +41,7 @@ class Training:
         folder: That holds everything.
         trainer: Its name.
         members: Models, in the order of the seeds.
-        length: Epochs that were asked for.
+        length: Epochs that were asked for; 0: it was fitted in one step.
         notes: What is to be known of data and models.
     """
 
@@ -106,7 +107,7 @@ def train(
                         models,
                         given.data.test,
                         evaluate,
-                        lambda point, seed=seed, line=line: line(_progress(point, seed, given.length)),  # type: ignore[misc]
+                        lambda point, seed=seed, line=line: line(_progress(point, seed, given.length or 0)),  # type: ignore[misc]
                     )
                 after_each(_training(given, trainer, done, notes))
     made = _training(given, trainer, done, notes)
@@ -117,7 +118,7 @@ def train(
 def _training(given: TrainFile, trainer: Trainer, done: dict[int, Member], notes: list[str]) -> Training:
     assert given.output is not None
     members = [done[seed] for seed in given.seeds if seed in done]
-    return Training(given.output, trainer.name, members, given.length, notes)
+    return Training(given.output, trainer.name, members, given.length or 0, notes)
 
 
 def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame] | None, seed: int) -> Assignment:
@@ -130,7 +131,7 @@ def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame
         None if given.start is None else given.start.model,
         replay,
         given.settings,
-        given.length,
+        given.length or 0,
         given.early_stop,
         given.device,
     )

@@ -12,7 +12,10 @@ from lamplighter.config.loading import read_mapping
 from lamplighter.config.problems import section_of
 from lamplighter.config.section import ConfigSection
 
-TrainerName = Literal["mace"]
+TrainerName = Literal["mace", "gap"]
+
+_IN_ONE_STEP = ("gap",)
+"""Trainers without epochs, which go on from no model."""
 
 SHARES = "give validation a file, or a share such as 0.1, or let each member see a share alone (subset: 0.9)"
 
@@ -113,7 +116,7 @@ class TrainFile(ConfigSection):
         subset: Share of the training frames that each member sees.
         start: A model to go on with; None: new weights.
         settings: Keys of the trainer's own package.
-        length: Epochs at most.
+        length: Epochs at most; None of what is fitted in one step.
         early_stop: Epochs without a better validation loss after which a member is done; None: never.
         device: As the package calls it.
         threads: Of the program.
@@ -127,7 +130,7 @@ class TrainFile(ConfigSection):
     subset: float = Field(default=1.0, gt=0.0, le=1.0)
     start: StartSection | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
-    length: int = Field(gt=0)
+    length: int | None = Field(default=None, gt=0)
     early_stop: int | None = Field(default=None, gt=0)
     device: str = "cpu"
     threads: int = Field(default=1, gt=0)
@@ -142,6 +145,16 @@ class TrainFile(ConfigSection):
         if twice := sorted({each for each in given if given.count(each) > 1}):
             raise ValueError(f"{twice[0]} is given twice, and would make the same model twice")
         return given
+
+    @model_validator(mode="after")
+    def _fits_its_trainer(self) -> TrainFile:
+        if self.trainer in _IN_ONE_STEP:
+            given = [name for name in ("length", "early_stop", "start") if getattr(self, name) is not None]
+            if given:
+                raise ValueError(f"{self.trainer} is fitted in one step, from nothing: leave out {', '.join(given)}")
+        elif self.length is None:
+            raise ValueError("length is required: the number of epochs at most")
+        return self
 
     @model_validator(mode="after")
     def _validated_by_something(self) -> TrainFile:

@@ -25,7 +25,7 @@ class Assignment:
         start: Model to go on with; None: new weights.
         replay: Frames of its own training, for a second head; None: there is none.
         settings: Keys of the package.
-        length: Epochs at most.
+        length: Epochs at most; 0: there are none.
         early_stop: Epochs without a better validation loss.
         device: As the package calls it.
     """
