@@ -1,4 +1,5 @@
-"""What watching costs: a step with `fix guard` against one without, and with a committee against one with one model.
+"""What watching costs: a step with `fix guard` against one without, and with a committee, or one model's own
+uncertainty, against one with one model.
 
 Both sides take turns within one LAMMPS process: a block of steps without, a block with, the next two in the other
 order, so that whatever the machine does meets both. Times are the process's own (CPU); ratios are of neighbouring
@@ -27,7 +28,7 @@ from native import table
 from results import Spread
 from throughput import positive
 
-PARTS = ("lj", "mace", "committee")
+PARTS = ("lj", "mace", "committee", "extrapolation")
 # Limits that nothing reaches: the cost of finding nothing is what is asked for.
 _BONDS = "bond stretch 4 bond ratio 2.5"
 _CHEAP = f"{_BONDS} density 0.01 20 temperature 1e6 force 1e6"
@@ -179,6 +180,42 @@ def measure_committee(given: argparse.Namespace, folder: Path, say: Callable[[st
     return rows
 
 
+def measure_extrapolation(given: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """One model's own uncertainty at every step, watched by the guard, against the model alone."""
+    from ase.io import read
+
+    from lamplighter.driver.training_statistics import learn_training_set
+
+    rows = []
+    model = compiled_example(folder, 1)
+    training = liquid.EXAMPLE / "data" / "xtb_train.xyz"
+    learn_training_set(model, training, read(training, ":200"))
+    for size, steps in ((640, 60), (4320, 10)):
+        data = folder / f"extrapolation-{size}"
+        data.mkdir()
+        atoms = liquid.build(size, liquid.EXAMPLE / "structures" / "ec_emc_160.xyz")
+        liquid.write(atoms, data)
+        symbols = liquid.elements(atoms)
+        setup = liquid.lammps_commands(data, symbols, model, "float64", "cpu", "native")[:-1]
+        coeff = f'pair_coeff * * "{model}" {" ".join(symbols)}'
+        style = "pair_style lamplighter dtype float64 engine native"
+        idle, watching = "fix guard all property/atom i_none", "fix guard all guard 1 extrapolation 1e6"
+        case = Case(
+            [*setup, idle],
+            ["unfix guard", idle, style, coeff],
+            ["unfix guard", f"{style} extrapolation every 1", coeff, watching],
+            steps,
+        )
+        row = {
+            "system": f"MACE, {size} atoms",
+            "criteria": "extrapolation every step",
+            **ratios(case, given.pairs, folder),
+        }
+        rows.append(row)
+        say(describe(row))
+    return rows
+
+
 def compiled_example(folder: Path, members: int) -> Path:
     """The first models of the EC:EMC example in one file."""
     from lamplighter.potentials.native import compile_files
@@ -241,7 +278,8 @@ def main() -> None:
         **results.conditions("lammps", "mace-torch"),
         "pairs": given.pairs,
     }
-    measures = {"lj": measure_lj, "mace": measure_mace, "committee": measure_committee}
+    measures = {"lj": measure_lj, "mace": measure_mace, "committee": measure_committee,
+                "extrapolation": measure_extrapolation}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="guard-") as scratch:
         for part in given.parts:
             folder = Path(scratch) / part

@@ -20,6 +20,8 @@ from lamplighter.config.loading import parse_run_file
 from lamplighter.driver.training_statistics import learn_training_set
 from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.potentials.native import compile_files
+from lamplighter.report.page.section import ReportedRun, Wishes
+from lamplighter.report.page.sections import own_uncertainty
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 NVT = {"type": "nvt", "temperature": "500 K", "length": "10 fs"}
@@ -91,13 +93,19 @@ def test_the_guard_ends_a_run_that_leaves_the_training_set_on_any_ranks(
         assert 0.0 < float(row["extrapolation_mean"]) < min(of_elements)
 
 
-def test_a_run_that_goes_on_has_the_table_of_one_without_a_break(tmp_path: Path, learnt: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that its guard lets go on to the end."""
     changes: dict[str, Any] = {
         "extrapolation": 4,
         "guard": {"extrapolation": 1000.0, "every": 2},
         "output": {"restart": "10 steps", "thermo": "1 steps", "trajectory": "never"},
     }
-    whole = lamplighter.run(run_file(learnt, **changes), progress=False, output=tmp_path / "whole").folder
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return lamplighter.run(run_file(learnt, **changes), progress=False, output=folder).folder
+
+
+def test_a_run_that_goes_on_has_the_table_of_one_without_a_break(tmp_path: Path, whole: Path) -> None:
     assert "extrapolation every 2" in (whole / "in.lammps").read_text()
     assert [row["step"] for row in rows_of(whole)] == ["0", "4", "8", "12", "16", "20"]
     copy = tmp_path / "copy"
@@ -110,6 +118,18 @@ def test_a_run_that_goes_on_has_the_table_of_one_without_a_break(tmp_path: Path,
     lamplighter.run(copy / "run.yaml", resume=True, progress=False)
     assert list(copy.glob("in.resumed_at_*.lammps"))
     assert (copy / "extrapolation.csv").read_text() == (whole / "extrapolation.csv").read_text()
+
+
+def test_the_report_shows_how_uncertain_the_model_was(whole: Path) -> None:
+    made = own_uncertainty.make(ReportedRun(whole, "whole", Wishes()))
+    values = [float(row["extrapolation_max"]) for row in rows_of(whole)]
+    largest, beyond = made.numbers
+    assert largest.value == max(values)
+    assert beyond.value == pytest.approx(100.0 * np.mean(np.array(values) > 1.0))
+    (picture,) = made.blocks
+    lines = {line.get_label(): line.get_ydata() for line in picture.figure.axes[0].lines}
+    np.testing.assert_allclose(lines["largest"], values)
+    assert {"H", "C", "O", "mean"} <= set(lines)
 
 
 def test_the_guard_alone_asks_for_values_at_its_checks(learnt: Path) -> None:

@@ -256,14 +256,15 @@ def test_a_run_that_never_started_is_reported_with_its_cause(make_run: RunMaker)
 def test_every_section_says_what_it_lacks(make_run: RunMaker) -> None:
     """A folder with nothing but a status: each promised number is there with a reason.
 
-    Viscosity is a wish of the run file, and conductivity one of runs with ions: else they have no section.
+    Viscosity and a model's own uncertainty are wishes of the run file, and conductivity one of runs with ions: else
+    they have no section.
     """
     folder = make_run([], [], guard=None)
     (folder / "thermo.csv").unlink()
     report = assemble([folder], SECTIONS, Wishes())
     found = numbers(report)
     promised = [name for section in SECTIONS for name, _ in section.promises]
-    assert {name for name in promised if name not in found} == {"viscosity", "conductivity"}
+    assert {name for name in promised if name not in found} == {"viscosity", "conductivity", "largest γ"}
     promised = [name for name in promised if name in found]
     assert [name for name in promised if found[name].value is not None or not found[name].note] == []
     assert report.faults == []
