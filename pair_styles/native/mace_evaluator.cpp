@@ -20,7 +20,8 @@ namespace {
 /* What an atom keeps between the passes of one member and layer. */
 template <class T> struct Kept {
   Array<T> sums;             // local: the contraction's input, or its gradient
-  Array<T> density;          // local: 1 / (1 + density)
+  Array<T> density;          // local: 1 / (offset + slope * density)
+  Array<T> ungated;          // local: what goes into a gate, and the share of the neighbours in it
   Array<T> features;         // local: node features before the layer (from the second layer on)
   Array<T> gradient;         // local: dE / d features
   Array<T> sent;             // all rows: what neighbours receive
@@ -93,7 +94,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   // of the atoms and the member at hand, a row for every atom of the block
   int raw_size_;
   Array<T> raw_, raw_gradient_, message_, message_gradient_, product_, product_gradient_, output_,
-      output_gradient_;
+      output_gradient_, gated_, ungated_gradient_;
   // of one atom
   Array<T> radial_, radial_slope_, coupling_;
   std::vector<double> hidden_;
@@ -116,6 +117,15 @@ template <class T> class Evaluator : public NativeEvaluator {
   void sum_edges_backward(const PreparedLayer<T> &, const Block &, bool sent_wanted);
   double density(const PreparedLayer<T> &, int species, const Neighbourhood<T> &);
   void density_backward(const PreparedLayer<T> &, int species, Neighbourhood<T> &, double seed);
+  // rows of what goes into a gate: the harmonics', then a gate for each degree from 1 on
+  int ungated_rows() const { return nlm_ + l_max_; }
+  T *ungated(Member<T> &member, int t, const Block &block, int a) const
+  {
+    return member.kept[t].ungated.data() +
+        (t == nlayers_ - 1 ? (size_t) a : (size_t) block.i[a]) * 2 * ungated_rows() * C_;
+  }
+  void pass_gate(Member<T> &, int t, const Block &);
+  void pass_gate_backward(Member<T> &, int t, const Block &, double *density_gradient);
   void contract(Member<T> &, int t, const Block &);
   void contract_backward(Member<T> &, int t, const Block &);
   void forward(Member<T> &, int t, const Block &, bool last, double *energies, double *features);
@@ -153,6 +163,11 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMac
   }
   for (Array<T> *array : {&raw_, &raw_gradient_}) array->resize((size_t) BLOCK * raw_size_);
   for (Array<T> *array : {&message_, &message_gradient_}) array->resize((size_t) BLOCK * nlm_ * C_);
+  for (const auto &layer : members_[0].layers)
+    if (layer.gated) {
+      gated_.resize((size_t) BLOCK * nlm_ * C_);
+      ungated_gradient_.resize((size_t) BLOCK * ungated_rows() * C_);
+    }
   for (Array<T> *array : {&product_, &product_gradient_, &output_, &output_gradient_})
     array->resize((size_t) BLOCK * out_rows * C_);
   for (Neighbourhood<T> &near : near_) reserve_edges(near, 64);
@@ -421,6 +436,148 @@ void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
   }
 }
 
+/* From the sums over neighbours to the contraction's input, for a gated layer. */
+
+template <class T> void Evaluator<T>::pass_gate(Member<T> &member, int t, const Block &block)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  const int nrows = ungated_rows();
+  const size_t in_size = (size_t) (t ? member.layers[t - 1].out_rows : 1) * C_;
+  const auto raw = [&](int l) {
+    const int width = layer.degree_paths[l] * layer.sent_channels;
+    return [this, &layer, l, width](int a, int m) {
+      return raw_.data() + (size_t) a * raw_size_ +
+          (size_t) layer.degree_row[l] * layer.sent_channels + (size_t) m * width;
+    };
+  };
+  const auto into = [&](int row) {
+    return [this, &member, &block, t, row](int a, int m) {
+      return ungated(member, t, block, a) + (size_t) (row + m) * C_;
+    };
+  };
+  for (int l = 0; l <= l_max_; l++)
+    multiply(layer.linear[l], false, block, l, raw(l), into(l * l), false);
+  for (int l = 1; l <= l_max_; l++)
+    multiply(layer.gate_linear[l - 1], false, block, 0, raw(0), into(nlm_ + l - 1), false);
+  for (int a = 0; a < block.count; a++) {
+    T *rows = ungated(member, t, block, a);
+    if (layer.has_density) {
+      const double sum = density(layer, block.species[a], near_[a]);
+      const T factor = kept.density[block.i[a]] =
+          (T) (1.0 / (layer.density_offset + layer.density_slope * sum));
+      for (int k = 0; k < nrows * C_; k++) rows[k] *= factor;
+    }
+    memcpy((void *) (rows + (size_t) nrows * C_), rows, sizeof(T) * nrows * C_);
+    if (t) continue;
+    const T *own = layer.own_constant.data() + (size_t) block.species[a] * (l_max_ + 1) * C_;
+    for (int c = 0; c < C_; c++) rows[c] += own[c];
+    for (int k = 0; k < l_max_ * C_; k++) rows[nlm_ * C_ + k] += own[C_ + k];
+  }
+  const auto features = [&](int l) {
+    return [&kept, &block, in_size, l, this](int a, int m) {
+      return kept.features.data() + block.i[a] * in_size + (size_t) (l * l + m) * C_;
+    };
+  };
+  for (int l = 0; l < (int) layer.own.size(); l++)
+    multiply(layer.own[l], false, block, l, features(l), into(l * l), true);
+  for (int l = 1; l <= (int) layer.own_gates.size(); l++)
+    multiply(layer.own_gates[l - 1], false, block, 0, features(0), into(nlm_ + l - 1), true);
+
+  for (int a = 0; a < block.count; a++) {
+    const T *x = ungated(member, t, block, a);
+    T *y = gated_.data() + (size_t) a * nlm_ * C_;
+    for (int c = 0; c < C_; c++) y[c] = (T) layer.silu_factor * x[c] / (1 + std::exp(-x[c]));
+    for (int l = 1; l <= l_max_; l++)
+      for (int c = 0; c < C_; c++) {
+        const T gate = (T) layer.sigmoid_factor / (1 + std::exp(-x[(nlm_ + l - 1) * C_ + c]));
+        for (int row = l * l; row < (l + 1) * (l + 1); row++)
+          y[row * C_ + c] = gate * x[row * C_ + c];
+      }
+  }
+  for (int l = 0; l <= l_max_; l++)
+    multiply(
+        layer.mix[l], false, block, l,
+        [&](int a, int m) { return gated_.data() + ((size_t) a * nlm_ + l * l + m) * C_; },
+        [&](int a, int m) { return sums(member, t, block, a) + (size_t) (l * l + m) * C_; }, false);
+}
+
+/* Its adjoint: from message_gradient_ to the gradients of the sums in raw_gradient_, of the atoms'
+   own features, and of the densities. */
+
+template <class T>
+void Evaluator<T>::pass_gate_backward(Member<T> &member, int t, const Block &block,
+                                      double *density_gradient)
+{
+  const PreparedLayer<T> &layer = member.layers[t];
+  Kept<T> &kept = member.kept[t];
+  const int nrows = ungated_rows();
+  const size_t in_size = (size_t) (t ? member.layers[t - 1].out_rows : 1) * C_;
+  for (int l = 0; l <= l_max_; l++)
+    multiply(
+        layer.mix[l], true, block, l,
+        [&](int a, int m) {
+          return message_gradient_.data() + ((size_t) a * nlm_ + l * l + m) * C_;
+        },
+        [&](int a, int m) { return gated_.data() + ((size_t) a * nlm_ + l * l + m) * C_; }, false);
+  for (int a = 0; a < block.count; a++) {
+    const T *x = ungated(member, t, block, a), *g = gated_.data() + (size_t) a * nlm_ * C_;
+    T *to = ungated_gradient_.data() + (size_t) a * nrows * C_;
+    for (int c = 0; c < C_; c++) {
+      const T s = 1 / (1 + std::exp(-x[c]));
+      to[c] = g[c] * (T) layer.silu_factor * s * (1 + x[c] * (1 - s));
+    }
+    for (int l = 1; l <= l_max_; l++)
+      for (int c = 0; c < C_; c++) {
+        const T s = 1 / (1 + std::exp(-x[(nlm_ + l - 1) * C_ + c]));
+        const T gate = (T) layer.sigmoid_factor * s;
+        T sum = 0;
+        for (int row = l * l; row < (l + 1) * (l + 1); row++) {
+          sum += g[row * C_ + c] * x[row * C_ + c];
+          to[row * C_ + c] = g[row * C_ + c] * gate;
+        }
+        to[(nlm_ + l - 1) * C_ + c] = sum * gate * (1 - s);
+      }
+  }
+  const auto from = [&](int row) {
+    return [this, nrows, row](int a, int m) {
+      return ungated_gradient_.data() + ((size_t) a * nrows + row + m) * C_;
+    };
+  };
+  const auto own = [&](int l) {
+    return [&kept, &block, in_size, l, this](int a, int m) {
+      return kept.gradient.data() + block.i[a] * in_size + (size_t) (l * l + m) * C_;
+    };
+  };
+  for (int l = 0; l < (int) layer.own.size(); l++)
+    multiply(layer.own[l], true, block, l, from(l * l), own(l), true);
+  for (int l = 1; l <= (int) layer.own_gates.size(); l++)
+    multiply(layer.own_gates[l - 1], true, block, 0, from(nlm_ + l - 1), own(0), true);
+  if (layer.has_density)
+    for (int a = 0; a < block.count; a++) {
+      const T *share = ungated(member, t, block, a) + (size_t) nrows * C_;
+      T *gradient = ungated_gradient_.data() + (size_t) a * nrows * C_;
+      const T factor = kept.density[block.i[a]];
+      double sum = 0.0;
+      for (int k = 0; k < nrows * C_; k++) {
+        sum -= (double) gradient[k] * share[k];
+        gradient[k] *= factor;
+      }
+      density_gradient[a] = sum * factor * layer.density_slope;
+    }
+  const auto raw = [&](int l) {
+    const int width = layer.degree_paths[l] * layer.sent_channels;
+    return [this, &layer, l, width](int a, int m) {
+      return raw_gradient_.data() + (size_t) a * raw_size_ +
+          (size_t) layer.degree_row[l] * layer.sent_channels + (size_t) m * width;
+    };
+  };
+  for (int l = 0; l <= l_max_; l++)
+    multiply(layer.linear[l], true, block, l, from(l * l), raw(l), false);
+  for (int l = 1; l <= l_max_; l++)
+    multiply(layer.gate_linear[l - 1], true, block, 0, from(nlm_ + l - 1), raw(0), true);
+}
+
 /* The symmetric contraction of the block's messages, in product_, and the gradient of a scalar one.
  */
 
@@ -498,7 +655,8 @@ void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool la
   const auto message = [&](int a) {
     return layer.keep_gradient ? message_.data() + a * message_size : sums(member, t, block, a);
   };
-  for (int l = 0; l <= l_max_; l++) {
+  if (layer.gated) pass_gate(member, t, block);
+  for (int l = 0; l <= l_max_ && !layer.gated; l++) {
     const int width = layer.degree_paths[l] * layer.sent_channels;
     multiply(
         layer.linear[l], false, block, l,
@@ -508,10 +666,11 @@ void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool la
         },
         [&](int a, int m) { return message(a) + (size_t) (l * l + m) * C_; }, false);
   }
-  if (layer.has_density)
+  if (layer.has_density && !layer.gated)
     for (int a = 0; a < block.count; a++) {
       const double sum = density(layer, block.species[a], near_[a]);
-      const T factor = kept.density[block.i[a]] = (T) (1.0 / (1.0 + sum));
+      const T factor = kept.density[block.i[a]] =
+          (T) (1.0 / (layer.density_offset + layer.density_slope * sum));
       T *row = message(a);
       for (size_t k = 0; k < message_size; k++) row[k] *= factor;
     }
@@ -659,7 +818,8 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Result
   contract_backward(member, t, block);
 
   double density_gradient[BLOCK];
-  if (layer.has_density)
+  if (layer.gated) pass_gate_backward(member, t, block, density_gradient);
+  if (layer.has_density && !layer.gated)
     for (int a = 0; a < block.count; a++) {
       T *gradient = message_gradient_.data() + a * message_size;
       const T *message = sums(member, t, block, a);
@@ -669,9 +829,9 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Result
         sum -= (double) gradient[k] * message[k];
         gradient[k] *= factor;
       }
-      density_gradient[a] = sum * factor;
+      density_gradient[a] = sum * factor * layer.density_slope;
     }
-  for (int l = 0; l <= l_max_; l++) {
+  for (int l = 0; l <= l_max_ && !layer.gated; l++) {
     const int width = layer.degree_paths[l] * layer.sent_channels;
     multiply(
         layer.linear[l], true, block, l,
@@ -783,6 +943,8 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
     const PreparedLayer<T> &layer = member.layers[t];
     Kept<T> &kept = member.kept[t];
     kept.sums.resize((t == nlayers_ - 1 ? (size_t) BLOCK : nlocal) * nlm_ * C_);
+    if (layer.gated)
+      kept.ungated.resize((t == nlayers_ - 1 ? (size_t) BLOCK : nlocal) * 2 * ungated_rows() * C_);
     if (layer.has_density) kept.density.resize(nlocal);
     if (t == 0) continue;
     const size_t width = (size_t) member.layers[t - 1].out_rows * C_;
@@ -881,8 +1043,9 @@ template <class T> double Evaluator<T>::memory() const
   for (const Neighbourhood<T> &near : near_) numbers += near.geometry.size();
   for (const Member<T> &member : members_) {
     for (const Kept<T> &kept : member.kept)
-      numbers += kept.sums.size() + kept.density.size() + kept.features.size() +
-          kept.gradient.size() + kept.sent.size() + kept.sent_gradient.size();
+      numbers += kept.sums.size() + kept.density.size() + kept.ungated.size() +
+          kept.features.size() + kept.gradient.size() + kept.sent.size() +
+          kept.sent_gradient.size();
     for (const auto &layer : member.layers) numbers += layer.tables.size();
   }
   return (double) numbers * sizeof(T) + (double) within_.capacity() * sizeof(int) +

@@ -51,6 +51,51 @@ void read_contraction(const TensorFile &file, const std::string &prefix, int l, 
   }
 }
 
+Perceptron read_perceptron(const TensorFile &file, const std::string &prefix, const char *name,
+                           int nbasis, int nspecies)
+{
+  Perceptron network;
+  int64_t width = nbasis;
+  network.widths.push_back(nbasis);
+  const std::string bias = std::string(name) + "_bias", norm = std::string(name) + "_norm";
+  for (int k = 0; file.has(at(prefix, name, k)) && k < 16; k++) {
+    network.matrices.push_back(file.doubles(at(prefix, name, k), {width, -1}));
+    width = file.shape(at(prefix, name, k))[1];
+    network.widths.push_back((int) width);
+    if (!file.has(at(prefix, bias.c_str(), 0))) continue;
+    network.biases.push_back(
+        k ? file.doubles(at(prefix, bias.c_str(), k), {width})
+          : file.doubles(at(prefix, bias.c_str(), k), {nspecies, nspecies, width}));
+    if (file.has(at(prefix, name, k + 1)))
+      network.norms.push_back(file.doubles(at(prefix, norm.c_str(), k), {2, width}));
+  }
+  return network;
+}
+
+Gate read_gate(const TensorFile &file, const std::string &prefix, int t, const Layer &layer,
+               const Mace &mace, int64_t scalar_width)
+{
+  Gate gate;
+  const int C = mace.channels;
+  const auto factors = file.doubles(prefix + "gate.factors", {2});
+  gate.silu_factor = factors[0];
+  gate.sigmoid_factor = factors[1];
+  for (int l = 1; l <= mace.l_max; l++)
+    gate.linear.push_back(file.doubles(at(prefix, "gate.linear", l), {scalar_width, C}));
+  for (int l = 0; l <= mace.l_max; l++)
+    gate.mix.push_back(file.doubles(at(prefix, "gate.mix", l), {C, C}));
+  if (t == 0) {
+    gate.own_constant = file.doubles(prefix + "gate.own_constant",
+                                     {(int64_t) mace.numbers.size(), mace.l_max + 1, C});
+    return gate;
+  }
+  for (int l = 0; l <= std::min(layer.l_in, mace.l_max); l++)
+    gate.own.push_back(file.doubles(at(prefix, "gate.own", l), {C, C}));
+  for (int l = 1; l <= mace.l_max; l++)
+    gate.own_gates.push_back(file.doubles(at(prefix, "gate.own_gates", l), {C, C}));
+  return gate;
+}
+
 Layer read_layer(const TensorFile &file, const std::string &prefix, int t, bool last,
                  const Mace &mace, int nbasis)
 {
@@ -90,18 +135,25 @@ Layer read_layer(const TensorFile &file, const std::string &prefix, int t, bool 
   const int64_t npaths = (int64_t) layer.paths.size();
   if (!npaths) throw std::runtime_error("Model file " + file.path() + ": a layer has no paths");
 
-  int64_t width = nbasis;
-  layer.perceptron_widths.push_back(nbasis);
-  for (int k = 0; file.has(at(prefix, "perceptron", k)) && k < 16; k++) {
-    layer.perceptron.push_back(file.doubles(at(prefix, "perceptron", k), {width, -1}));
-    width = file.shape(at(prefix, "perceptron", k))[1];
-    layer.perceptron_widths.push_back((int) width);
-  }
-  if (layer.perceptron.empty() || width != npaths * C_sent)
+  layer.perceptron = read_perceptron(file, prefix, "perceptron", nbasis, nspecies);
+  const int64_t width = layer.perceptron.widths.back();
+  if (layer.perceptron.matrices.empty() || width != npaths * C_sent)
     throw std::runtime_error("Model file " + file.path() + ": the radial perceptron of layer " +
                              std::to_string(t) + " has " + std::to_string(width) + " outputs for " +
                              std::to_string(npaths * C_sent) + " weights");
-  if (file.has(prefix + "density")) layer.density = file.doubles(prefix + "density", {nbasis});
+  layer.density_offset = layer.density_slope = 1.0;
+  if (file.has(prefix + "density")) {
+    layer.density.matrices.push_back(file.doubles(prefix + "density", {nbasis}));
+    layer.density.widths = {nbasis, 1};
+  } else if (file.has(prefix + "density_factors")) {
+    const auto factors = file.doubles(prefix + "density_factors", {2});
+    layer.density_offset = factors[0];
+    layer.density_slope = factors[1];
+    layer.density = read_perceptron(file, prefix, "density_perceptron", nbasis, nspecies);
+    if (layer.density.matrices.empty() || layer.density.widths.back() != 1)
+      throw std::runtime_error("Model file " + file.path() + ": the density of layer " +
+                               std::to_string(t) + " is not one number");
+  }
 
   if (t == 0)
     layer.sent = file.doubles(prefix + "sent", {nspecies, C_sent});
@@ -117,6 +169,10 @@ Layer read_layer(const TensorFile &file, const std::string &prefix, int t, bool 
   for (int l = 0; l <= mace.l_max; l++)
     layer.linear.push_back(
         file.doubles(at(prefix, "linear", l), {nlinear, (int64_t) paths_to[l] * C_sent, C}));
+
+  layer.gated = file.has(prefix + "gate.factors");
+  if (layer.gated)
+    layer.gate = read_gate(file, prefix, t, layer, mace, (int64_t) paths_to[0] * C_sent);
 
   for (int l = 0; l <= layer.l_out; l++) {
     layer.contraction.emplace_back();
@@ -193,9 +249,9 @@ std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
   if (file.text("format") != "lamplighter-mace")
     throw std::runtime_error("Model file " + path + ": holds '" + file.text("format") +
                              "', not a MACE model");
-  if (file.text("version") != "1")
+  if (file.text("version") != "1" && file.text("version") != "2")
     throw std::runtime_error("Model file " + path + ": has version " + file.text("version") +
-                             " of the format, and this Lamplighter reads version 1: make it again "
+                             " of the format, and this Lamplighter reads 1 and 2: make it again "
                              "with 'lamplighter compile'");
   std::vector<Mace> members;
   const int nmembers = (int) file.integer("members", 1, 64);
@@ -205,7 +261,9 @@ std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
     for (size_t t = 0; t < members[0].layers.size(); t++) {
       const Layer &a = members[0].layers[t], &b = members[k].layers[t];
       if (a.edge_channels != b.edge_channels || a.l_sent != b.l_sent || a.l_out != b.l_out ||
-          a.paths.size() != b.paths.size() || a.density.size() != b.density.size())
+          a.paths.size() != b.paths.size() || a.gated != b.gated ||
+          a.perceptron.of_species() != b.perceptron.of_species() ||
+          a.density.matrices.size() != b.density.matrices.size())
         throw std::runtime_error("Model file " + path + ": its members differ in architecture");
     }
   return members;

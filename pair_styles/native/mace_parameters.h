@@ -38,6 +38,33 @@ struct ContractionTerm {
   double value;
 };
 
+/* A network of the basis functions: matrices [in][out] with silu between them. */
+struct Perceptron {
+  std::vector<std::vector<double>> matrices;
+  // of each matrix, or empty: the first [receiver's species][sender's species][out], others [out]
+  std::vector<std::vector<double>> biases;
+  // before each silu, or empty: scale[out] and shift[out] of a layer normalisation
+  std::vector<std::vector<double>> norms;
+  std::vector<int> widths;
+
+  bool of_species() const { return !biases.empty(); }
+};
+
+/* What makes an interaction non-linear: sums over neighbours go through linear layers to scalars,
+   features of degree l and a gate for each of those; the atom's own features are added, scalars
+   become silu, the others are multiplied with the sigmoid of their gates, and a linear layer mixes
+   each degree. */
+struct Gate {
+  double silu_factor, sigmoid_factor;
+  std::vector<std::vector<double>>
+      linear;    // per degree from 1: [paths of degree 0 * edge_channels][channels]
+  // what is added: [species][l_max + 1][channels], scalars first; or, in later layers, matrices
+  // [channels][channels] of each degree before, and of its scalars to the gates
+  std::vector<double> own_constant;
+  std::vector<std::vector<double>> own, own_gates;
+  std::vector<std::vector<double>> mix;    // per degree: [channels][channels]
+};
+
 /* Weights of one degree L of a symmetric contraction and its terms. */
 struct Contraction {
   std::vector<ContractionTerm> terms;
@@ -52,9 +79,13 @@ struct Layer {
   int l_sent;           // their highest degree
   int l_in, l_out;      // highest degree of the node features before and after
   std::vector<Path> paths;
-  std::vector<std::vector<double>> perceptron;    // matrices; silu between them
-  std::vector<int> perceptron_widths;
-  std::vector<double> density;            // [basis], empty: no density normalisation
+  Perceptron perceptron;
+  // sums over neighbours are divided by density_offset + density_slope * sum of tanh(x^2), x being
+  // the one number of this network; no matrices: they are not
+  Perceptron density;
+  double density_offset, density_slope;
+  bool gated;
+  Gate gate;
   std::vector<double> sent;               // first layer: [species][edge_channels]
   std::vector<std::vector<double>> up;    // later layers, per degree: [channels][edge_channels]
   bool linear_per_species;

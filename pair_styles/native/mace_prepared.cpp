@@ -91,7 +91,22 @@ Mace with_species(const Mace &mace, const std::vector<int> &wanted)
   for (const int s : wanted) used.numbers.push_back(mace.numbers[s]);
   used.covalent_radii = select(mace.covalent_radii);
   used.energies = select(mace.energies);
+  // biases of pairs of species: [receiver][sender][out]
+  const auto select_pairs = [&](Perceptron &network) {
+    if (!network.of_species()) return;
+    std::vector<double> to;
+    const size_t n = mace.numbers.size(), size = network.biases[0].size() / (n * n);
+    for (const int i : wanted)
+      for (const int j : wanted) {
+        const auto from = network.biases[0].begin() + (ptrdiff_t) (((size_t) i * n + j) * size);
+        to.insert(to.end(), from, from + (ptrdiff_t) size);
+      }
+    network.biases[0] = to;
+  };
   for (Layer &layer : used.layers) {
+    select_pairs(layer.perceptron);
+    select_pairs(layer.density);
+    layer.gate.own_constant = select(layer.gate.own_constant);
     layer.sent = select(layer.sent);
     if (layer.linear_per_species)
       for (auto &matrix : layer.linear) matrix = select(matrix);
@@ -112,7 +127,9 @@ int choose_intervals(const Mace &mace, double tolerance)
   for (int n = 64; n < MOST_INTERVALS; n = n & (n - 1) ? n / 3 * 4 : n / 2 * 3) {
     double worst = 0.0;
     for (const Layer &layer : mace.layers)
-      for (int a = 0; a < nspecies && (a == 0 || mace.basis.transform != RadialBasis::NONE); a++) {
+      for (int a = 0; a < nspecies &&
+           (a == 0 || mace.basis.transform != RadialBasis::NONE || layer.perceptron.of_species());
+           a++) {
         const RadialFunction function(mace, layer, a, a);
         worst = std::max(worst, RadialTable(function, mace.basis.r_max, n).error(function, from));
       }
@@ -145,16 +162,19 @@ void prepare_tables(const Mace &mace, const Layer &layer, PreparedMace<T> &model
                     PreparedLayer<T> &to)
 {
   const int nspecies = (int) mace.numbers.size();
-  const bool same = mace.basis.transform == RadialBasis::NONE;
+  // a network that knows the species tells who sends and who receives
+  const bool directed = layer.perceptron.of_species();
+  const bool same = mace.basis.transform == RadialBasis::NONE && !directed;
+  const int ntables = same ? 1 : directed ? nspecies * nspecies : nspecies * (nspecies + 1) / 2;
   const int rows = model.intervals + 5;
   to.table_group = rows * (model.l_max + 1) * GROUP;
   to.table_size = to.table_group * (to.sent_channels / GROUP);
   to.tables_step = (size_t) to.table_size + (size_t) rows * to.vector_width;
-  to.tables.resize(to.tables_step * (same ? 1 : nspecies * (nspecies + 1) / 2));
+  to.tables.resize(to.tables_step * ntables);
   to.table_of_pair.assign((size_t) nspecies * nspecies, 0);
   int count = 0;
   for (int a = 0; a < nspecies; a++)
-    for (int b = a; b < nspecies; b++) {
+    for (int b = directed ? 0 : a; b < nspecies; b++) {
       if (same && count > 0) continue;
       const RadialFunction function(mace, layer, a, b);
       const RadialTable table(function, model.cutoff, model.intervals);
@@ -163,8 +183,9 @@ void prepare_tables(const Mace &mace, const Layer &layer, PreparedMace<T> &model
           table.error(function, std::min(CLOSEST_OF_INTEREST, model.cutoff / 2)));
       pack_table(table, layer.edge_channels, model.l_max, to,
                  to.tables.data() + count * to.tables_step);
-      to.table_of_pair[(size_t) a * nspecies + b] = to.table_of_pair[(size_t) b * nspecies + a] =
-          count++;
+      to.table_of_pair[(size_t) a * nspecies + b] = count;
+      if (!directed) to.table_of_pair[(size_t) b * nspecies + a] = count;
+      count++;
     }
 }
 
@@ -236,15 +257,22 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
 
   // the perceptron's outputs in the order of the radial functions, coupling constants inside
   Layer ordered = layer;
-  auto &last = ordered.perceptron.back();
+  auto &last = ordered.perceptron.matrices.back();
   const size_t ncolumns = layer.paths.size() * (size_t) sent;
   const size_t nrows = last.size() / ncolumns;
   for (size_t row = 0; row < nrows; row++)
     for (size_t p = 0; p < layer.paths.size(); p++)
       for (int c = 0; c < sent; c++)
         last[row * ncolumns + (size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
-            layer.perceptron.back()[row * ncolumns + p * sent + c];
-  to.has_density = !layer.density.empty();
+            layer.perceptron.matrices.back()[row * ncolumns + p * sent + c];
+  if (layer.perceptron.of_species())
+    for (size_t p = 0; p < layer.paths.size(); p++)
+      for (int c = 0; c < sent; c++)
+        ordered.perceptron.biases.back()[(size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
+            layer.perceptron.biases.back()[p * sent + c];
+  to.has_density = !layer.density.matrices.empty();
+  to.density_offset = layer.density_offset;
+  to.density_slope = layer.density_slope;
   prepare_tables(mace, ordered, model, to);
 
   if (t == 0) {
@@ -261,6 +289,24 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
   for (int l = 0; l <= l_max; l++)
     to.linear[l].set(layer.linear[l], layer.linear_per_species ? nspecies : 1, to.degree_paths[l],
                      sent, C);
+  to.gated = layer.gated;
+  if (layer.gated) {
+    const Gate &gate = layer.gate;
+    to.silu_factor = gate.silu_factor;
+    to.sigmoid_factor = gate.sigmoid_factor;
+    const auto set = [&](std::vector<Matrix<T>> &matrices,
+                         const std::vector<std::vector<double>> &from, int blocks, int in) {
+      matrices.resize(from.size());
+      for (size_t l = 0; l < from.size(); l++) matrices[l].set(from[l], 1, blocks, in, C);
+    };
+    set(to.gate_linear, gate.linear, to.degree_paths[0], sent);
+    set(to.own, gate.own, 1, C);
+    set(to.own_gates, gate.own_gates, 1, C);
+    set(to.mix, gate.mix, 1, C);
+    to.own_constant.resize(gate.own_constant.size() / C * padded(C));
+    for (size_t k = 0; k < gate.own_constant.size(); k++)
+      to.own_constant[k / C * padded(C) + k % C] = (T) gate.own_constant[k];
+  }
   to.product.resize(layer.l_out + 1);
   to.contraction.resize(layer.l_out + 1);
   for (int l = 0; l <= layer.l_out; l++) {

@@ -44,6 +44,11 @@ template <class T> struct PreparedLayer {
   Array<T> sent;                     // first layer: [species][sent channels]
   std::vector<Matrix<T>> up;         // later layers
   std::vector<Matrix<T>> linear, product, residual;
+  double density_offset, density_slope;
+  bool gated;
+  double silu_factor, sigmoid_factor;
+  std::vector<Matrix<T>> gate_linear, own, own_gates, mix;    // of a gated layer
+  Array<T> own_constant;                                      // [species][l_max + 1][channels]
   Array<T> residual_constant;
   std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
   std::vector<double> readout, readout_hidden, readout_out;

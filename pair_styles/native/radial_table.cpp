@@ -43,12 +43,46 @@ Jet basis_function(const RadialBasis &basis, size_t n, const Jet &x)
   return exponential(basis.prefactor * a * a);
 }
 
+/* x <- (x - mean) / sqrt(variance + 1e-5) * scale + shift, over all of them: torch's LayerNorm. */
+void normalise(const std::vector<double> &norm, std::vector<Jet> &x)
+{
+  const double n = (double) x.size();
+  Jet mean{0.0, 0.0, 0.0}, variance{0.0, 0.0, 0.0};
+  for (const Jet &y : x) mean = mean + (1.0 / n) * y;
+  for (Jet &y : x) {
+    y = y + -1.0 * mean;
+    variance = variance + (1.0 / n) * y * y;
+  }
+  const Jet inverse = power(1e-5 + variance, -0.5);
+  for (size_t k = 0; k < x.size(); k++) x[k] = norm[x.size() + k] + norm[k] * inverse * x[k];
+}
+
+/* What a network makes of `x`, in its place; `pair` of the biases of the first layer. */
+void apply(const Perceptron &network, size_t pair, std::vector<Jet> &x)
+{
+  std::vector<Jet> out;
+  for (size_t k = 0; k < network.matrices.size(); k++) {
+    const auto &weights = network.matrices[k];
+    const size_t nout = (size_t) network.widths[k + 1];
+    out.assign(nout, {0.0, 0.0, 0.0});
+    if (network.of_species())
+      for (size_t b = 0; b < nout; b++) out[b].v = network.biases[k][(k ? 0 : pair * nout) + b];
+    for (size_t a = 0; a < x.size(); a++)
+      for (size_t b = 0; b < nout; b++) out[b] = out[b] + weights[a * nout + b] * x[a];
+    if (k + 1 < network.matrices.size()) {
+      if (!network.norms.empty()) normalise(network.norms[k], out);
+      for (auto &y : out) y = silu(y);
+    }
+    x.swap(out);
+  }
+}
+
 }    // namespace
 
-RadialFunction::RadialFunction(const Mace &mace, const Layer &layer, int species_i, int species_j) :
-    mace_(mace), layer_(layer),
-    radius_sum_(mace.covalent_radii[species_i] + mace.covalent_radii[species_j]),
-    width_(layer.perceptron_widths.back() + (layer.density.empty() ? 0 : 1))
+RadialFunction::RadialFunction(const Mace &mace, const Layer &layer, int receiver, int sender) :
+    mace_(mace), layer_(layer), pair_((size_t) receiver * mace.numbers.size() + (size_t) sender),
+    radius_sum_(mace.covalent_radii[receiver] + mace.covalent_radii[sender]),
+    width_(layer.perceptron.widths.back() + (layer.density.matrices.empty() ? 0 : 1))
 {
 }
 
@@ -61,29 +95,20 @@ void RadialFunction::evaluate(double distance, double *value, double *slope,
   const Jet cutoff = envelope(r, basis.r_max, basis.cutoff_power);
   const Jet one{1.0, 0.0, 0.0};
 
-  std::vector<Jet> in, out;
+  std::vector<Jet> in;
   for (size_t n = 0; n < basis.parameters.size(); n++)
     in.push_back(basis_function(basis, n, x) * (basis.cutoff_after_perceptron ? one : cutoff));
 
   const Jet outer = basis.cutoff_after_perceptron ? cutoff : one;
-  if (!layer_.density.empty()) {
-    Jet sum{0.0, 0.0, 0.0};
-    for (size_t n = 0; n < in.size(); n++) sum = sum + layer_.density[n] * in[n];
-    const Jet density = hyperbolic_tangent(sum * sum) * outer;
+  if (!layer_.density.matrices.empty()) {
+    std::vector<Jet> sum = in;
+    apply(layer_.density, pair_, sum);
+    const Jet density = hyperbolic_tangent(sum[0] * sum[0]) * outer;
     value[width_ - 1] = density.v;
     slope[width_ - 1] = density.d;
     curvature[width_ - 1] = density.c;
   }
-  for (size_t k = 0; k < layer_.perceptron.size(); k++) {
-    const auto &weights = layer_.perceptron[k];
-    const size_t nout = (size_t) layer_.perceptron_widths[k + 1];
-    out.assign(nout, {0.0, 0.0, 0.0});
-    for (size_t a = 0; a < in.size(); a++)
-      for (size_t b = 0; b < nout; b++) out[b] = out[b] + weights[a * nout + b] * in[a];
-    if (k + 1 < layer_.perceptron.size())
-      for (auto &y : out) y = silu(y);
-    in.swap(out);
-  }
+  apply(layer_.perceptron, pair_, in);
   for (size_t b = 0; b < in.size(); b++) {
     const Jet y = in[b] * outer;
     value[b] = y.v;

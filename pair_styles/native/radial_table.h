@@ -14,7 +14,7 @@ constexpr double SHORTEST_DISTANCE = 0.1;
 /* Radial functions of a layer at a distance, with their first and second derivatives. */
 class RadialFunction {
  public:
-  RadialFunction(const Mace &mace, const Layer &layer, int species_i, int species_j);
+  RadialFunction(const Mace &mace, const Layer &layer, int receiver, int sender);
 
   int width() const { return width_; }    // perceptron outputs, and the density if there is one
   /* value, slope (1/A) and curvature (1/A^2): [width] each. */
@@ -23,6 +23,7 @@ class RadialFunction {
  private:
   const Mace &mace_;
   const Layer &layer_;
+  size_t pair_;    // receiver's species * species + sender's
   double radius_sum_;
   int width_;
 };

@@ -41,6 +41,8 @@ _PLAIN, _DENSITY, _DENSITY_RESIDUAL = (
     "RealAgnosticDensityResidualInteractionBlock",
 )
 
+_GATED = "RealAgnosticResidualNonLinearInteractionBlock"
+
 _MP_0B: dict[str, Any] = {
     "hidden_ell": 1,
     "max_ell": 3,
@@ -83,6 +85,18 @@ ARCHITECTURES: Mapping[str, dict[str, Any]] = {
         "heads": ["a", "b"],
     },
     "two heads": {"heads": ["a", "b"]},
+    "non-linear": {"first": _GATED, "later": _GATED, "hidden_ell": 1, "apply_cutoff": False},
+    "three non-linear interactions of tensors": {
+        "first": _GATED,
+        "later": _GATED,
+        "hidden_ell": 2,
+        "max_ell": 3,
+        "interactions": 3,
+        "apply_cutoff": False,
+        "edge_channels": 6,
+        "distance_transform": "Agnesi",
+        "use_agnostic_product": True,
+    },
     "fewer edge channels": {"hidden_ell": 1, "channels": 16, "edge_channels": 8},
     "unscaled": {"scaled": False},
     "MP-0": {"hidden_ell": 1, "max_ell": 3, "correlation": 3, "first": _PLAIN, "channels": 8},
@@ -114,7 +128,21 @@ def build(path: Path, **changes: Any) -> Path:
     scaled = options.pop("scaled", True)
     if not scaled:
         return build_mace(path, scaled=False, **options)
-    return build_mace(path, **options)
+    gated = changes.get("later") == _GATED
+    return _as_if_trained(build_mace(path, **options)) if gated else build_mace(path, **options)
+
+
+def _as_if_trained(path: Path) -> Path:
+    """A new non-linear interaction knows no elements, and its density counts for nothing."""
+    model = torch.load(path, weights_only=False)
+    torch.manual_seed(5)
+    for interaction in model.interactions:
+        for name, parameter in interaction.named_parameters():
+            if "embedding" in name or name in ("alpha", "beta") or (".net." in name and parameter.ndim == 1):
+                parameter.data += 0.3 * torch.randn_like(parameter)
+        interaction.beta.data += 2.0
+    torch.save(model, path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ FRAMEWORKS = ("mace", "nequip", "sevennet")
 _SOURCES = (
     "mace_compile.py",
     "mace_conditions.py",
+    "mace_gated.py",
     "mace_linear_maps.py",
     "layered_compile.py",
     "nequip_arrays.py",

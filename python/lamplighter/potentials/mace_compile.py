@@ -19,6 +19,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from lamplighter.errors import ModelError
 from lamplighter.model_files import compiled_file
+from lamplighter.potentials import mace_gated
 from lamplighter.potentials.mace_conditions import has_conditions, put_inside
 from lamplighter.potentials.mace_linear_maps import (
     NotCovered,
@@ -33,7 +34,7 @@ from lamplighter.potentials.mace_linear_maps import (
 from lamplighter.potentials.requirements import chosen_head, require_elements
 
 FORMAT = "lamplighter-mace"
-VERSION = "1"
+VERSION, VERSION_WITH_GATES = "1", "2"
 LARGEST_DEGREE = 3
 
 _INTERACTIONS = (
@@ -41,6 +42,7 @@ _INTERACTIONS = (
     "RealAgnosticResidualInteractionBlock",
     "RealAgnosticDensityInteractionBlock",
     "RealAgnosticDensityResidualInteractionBlock",
+    mace_gated.NAME,
 )
 _BASES = {"BesselBasis": 0, "GaussianBasis": 1}  # torch itself has no derivative of the Chebyshev basis
 _TRANSFORMS = {"AgnesiTransform": 1, "SoftTransform": 2}
@@ -90,7 +92,8 @@ def to_bytes(arrays: Arrays, metadata: dict[str, str]) -> bytes:
     """A safetensors file with a checksum: `pair_styles/native/tensor_file.h` says how."""
     import safetensors.numpy
 
-    labels = {"format": FORMAT, "version": VERSION, "crc32": "0" * 8} | metadata
+    version = VERSION_WITH_GATES if any(name.endswith(".gate.factors") for name in arrays) else VERSION
+    labels = {"format": FORMAT, "version": version, "crc32": "0" * 8} | metadata
     content = bytearray(safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, labels))
     key = b'"crc32":"'
     place = content.index(key) + len(key)
@@ -246,7 +249,7 @@ class _Member:
         after = channels_by_degree(product.linear.irreps_out, "node features")
         if t == len(model.interactions) - 1:
             after = after[:1]  # readouts see scalars alone (keep_last_layer_irreps)
-        target = channels_by_degree(interaction.linear.irreps_out, "interaction features")
+        target = channels_by_degree(interaction.irreps_out, "interaction features")
         if target != [channels] * (self.l_max + 1) or after != [channels] * len(after):
             raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
         if t and before != [channels] * len(before):
@@ -261,7 +264,7 @@ class _Member:
         }
         if sent != [sent[0]] * len(sent):
             raise NotCovered(f"layer {t + 1} with other numbers of channels in different degrees")
-        arrays |= self._convolution(interaction, sent[0])
+        arrays |= self._convolution(t, interaction, sent[0])
         linear = [arrays[f"linear.{degree}"] for degree in range(self.l_max + 1)]
         arrays |= self._selection(t, interaction, linear, len(sent), len(after))
         arrays |= self._contraction(product, len(after))
@@ -272,7 +275,7 @@ class _Member:
             arrays |= self._readout(model.readouts[readout], channels)
         return arrays
 
-    def _convolution(self, interaction: Any, sent: int) -> Arrays:
+    def _convolution(self, t: int, interaction: Any, sent: int) -> Arrays:
         conv = interaction.conv_tp
         paths: list[tuple[int, int, int]] = []
         couplings: list[np.ndarray] = []
@@ -302,15 +305,24 @@ class _Member:
             "paths": np.array(paths, dtype=np.int64),
             "couplings": np.concatenate(couplings),
         }
-        for k, matrix in enumerate(matrices_of_perceptron(interaction.conv_tp_weights)):
-            arrays[f"perceptron.{k}"] = matrix
-        linear = matrix_of(interaction.linear)
+        gated = type(interaction).__name__ == mace_gated.NAME
+        if gated:
+            if getattr(self.model.radial_embedding, "apply_cutoff", True):
+                raise NotCovered("non-linear interactions whose radial functions do not end at the cutoff")
+            arrays |= mace_gated.networks_of_species(interaction, self.nknown, self.rows)
+        else:
+            for k, matrix in enumerate(matrices_of_perceptron(interaction.conv_tp_weights)):
+                arrays[f"perceptron.{k}"] = matrix
+        after = interaction.linear_1 if gated else interaction.linear
+        linear = matrix_of(after)
         divide = 1.0
-        if "Density" in type(interaction).__name__:
+        if gated:
+            pass
+        elif "Density" in type(interaction).__name__:
             arrays["density"] = matrices_of_perceptron(interaction.density_fn)[0][:, 0]
         else:
             divide = float(interaction.avg_num_neighbors)
-        targets = interaction.linear.irreps_out.slices()
+        targets = after.irreps_out.slices()
         for degree in range(self.l_max + 1):
             rows = [
                 slot.start + c * (2 * degree + 1)
@@ -319,6 +331,15 @@ class _Member:
                 for c in range(sent)
             ]
             columns = np.arange(targets[degree].start, targets[degree].stop, 2 * degree + 1)
+            if gated and degree == 0:  # the gates of the other degrees stand behind
+                arrays |= mace_gated.gate_arrays(
+                    interaction,
+                    self._channels(t),
+                    self.l_max,
+                    linear[np.ix_(rows, columns)],
+                    None if t else self._embedding(),
+                )
+                columns = columns[: self._channels(t)]
             arrays[f"linear.{degree}"] = linear[np.ix_(rows, columns)][None] / divide
         return arrays
 
@@ -327,7 +348,7 @@ class _Member:
         model = self.model
         arrays: Arrays = {}
         up = blocks_of(interaction.linear_up)
-        embedding = doubles(model.node_embedding(torch.eye(self.nknown)))[self.rows]
+        embedding = self._embedding()
         if t == 0:
             arrays["sent"] = embedding @ up[0]
         else:
@@ -342,7 +363,8 @@ class _Member:
             for degree in range(self.l_max + 1):
                 arrays[f"linear.{degree}"] = np.stack([linear[degree][0] @ blocks[degree] for blocks in out])
         elif model.products[t].use_sc:
-            blocks = [blocks_by_degree(m, interaction.skip_tp.irreps_in1, interaction.skip_tp.irreps_out) for m in skip]
+            before = getattr(interaction.skip_tp, "irreps_in1", None) or interaction.skip_tp.irreps_in
+            blocks = [blocks_by_degree(m, before, interaction.skip_tp.irreps_out) for m in skip]
             if t == 0:
                 arrays["residual_constant"] = np.stack([e @ b[0] for e, b in zip(embedding, blocks, strict=True)])
             else:
@@ -350,7 +372,13 @@ class _Member:
                     arrays[f"residual.{degree}"] = np.stack([b[degree] for b in blocks])
         return arrays
 
+    def _embedding(self) -> np.ndarray:
+        """Node features before the first layer, (elements, channels)."""
+        return doubles(self.model.node_embedding(torch.eye(self.nknown)))[self.rows]
+
     def _species_matrix(self, skip: Any, row: int) -> np.ndarray:
+        if not hasattr(skip, "irreps_in1"):  # the same for all elements
+            return matrix_of(skip)
         dim = skip.irreps_in1.dim
         attributes = torch.nn.functional.one_hot(torch.tensor(row), self.nknown).to(torch.float64)
         return doubles(skip(torch.eye(dim), attributes.expand(dim, -1)))
