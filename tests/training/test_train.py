@@ -20,9 +20,9 @@ from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError
 from lamplighter.model_files.description import Description
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.mace_trainer import MaceTrainer
-from lamplighter.training.member import require_same
+from lamplighter.training.member import SetErrors, _checks_of_curve, require_same
 from lamplighter.training.train import _alone, _require_fitting
-from lamplighter.training.trainer import Assignment
+from lamplighter.training.trainer import Assignment, CurvePoint
 from lamplighter.training.training_data import MemberData
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -157,6 +157,15 @@ def test_a_replay_that_mace_turned_off_is_found_out(tmp_path: Path) -> None:
     log = "WARNING: Using multiheads finetuning with a foundation model that is not a Materials Project model, …"
     checks = MaceTrainer().checks(asked_of_mace(tmp_path, replay=[]), made, log)
     assert [each.good for each in checks if each.what == "replay is active"] == [False]
+
+
+@pytest.mark.parametrize(("before", "good"), [(0.989729, True), (0.990240, False)])
+def test_weights_of_a_start_model_that_were_not_loaded_are_found_out(tmp_path: Path, before: float, good: bool) -> None:
+    """Both are measured: a model of two epochs gone on with, and its own new weights."""
+    asked = Assignment(tmp_path, "model", MemberData([], [], {}, ["H"]), 1, tmp_path, None, {}, 1, None, "cpu")
+    curve = [CurvePoint(-1, forces=before), CurvePoint(0, forces=0.9)]
+    checks = _checks_of_curve(asked, curve, lambda file, frames: SetErrors(4, 1.0, 0.9897292304, None))
+    assert [each.good for each in checks] == [True, good]
 
 
 def test_frames_that_mace_left_out_are_found_out(tmp_path: Path) -> None:
