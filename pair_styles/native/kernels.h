@@ -21,6 +21,15 @@ constexpr int GROUP = 16;
 constexpr int WEIGHTS = 0, SLOPES = 6, INVERSE_R = 12, HARMONICS = 13;
 constexpr int FEW = 16;
 
+/* Where the nodes of the splines are: evenly spaced in u = r / (1 + bend r), so that they are
+   denser at short distances, where radial functions are least smooth and few neighbours are; evenly
+   in r where bend (1/A) is 0. */
+struct Nodes {
+  double start, spacing;    // of u, Angstrom
+  double bend;
+  int intervals;
+};
+
 /* The neighbours of one atom. Arrays have room for `capacity` edges (a multiple of 16). */
 template <class T> struct Edges {
   int count, capacity;
@@ -61,7 +70,7 @@ template <class T> struct Kernels {
   int lanes;    // numbers in a vector
 
   /* Unit vectors, harmonics up to l_max and weights of the splines of all edges. */
-  void (*geometry)(Edges<T> &, int l_max, double start, double spacing, int intervals);
+  void (*geometry)(Edges<T> &, int l_max, const Nodes &);
 
   /* Radial functions of the paths from vectors; their slopes too if wanted. */
   void (*radial)(Edges<T> &, int width, bool slopes);

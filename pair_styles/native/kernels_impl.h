@@ -60,12 +60,12 @@ template <class T> INLINE const T *after(const T *factors, const Edges<T> &edges
   return factors + (e % FEW == FEW - 1 ? (long) FEW * edges.nfactors - (FEW - 1) : 1);
 }
 
-template <class T>
-void geometry(Edges<T> &edges, int l_max, double start, double spacing, int intervals)
+template <class T> void geometry(Edges<T> &edges, int l_max, const Nodes &nodes)
 {
-  const double per_spacing = 1.0 / spacing;
+  const double start = nodes.start, per_spacing = 1.0 / nodes.spacing, bend = nodes.bend;
+  const int intervals = nodes.intervals;
   alignas(64) double position[FEW];
-  alignas(64) T t_of[FEW], x[FEW], y[FEW], z[FEW];
+  alignas(64) T t_of[FEW], steepness[FEW], x[FEW], y[FEW], z[FEW];
   for (int begin = 0; begin < edges.count; begin += FEW) {
     const double *dx = edges.dx + begin, *dy = edges.dy + begin, *dz = edges.dz + begin;
     T *factors = factors_of(edges, begin);
@@ -76,7 +76,9 @@ void geometry(Edges<T> &edges, int l_max, double start, double spacing, int inte
       y[k] = (T) (dy[k] * inverse);
       z[k] = (T) (dz[k] * inverse);
       factors[INVERSE_R * FEW + k] = (T) inverse;
-      position[k] = (r - start) * per_spacing;
+      const double bent = 1.0 / (1.0 + bend * r);
+      position[k] = (r * bent - start) * per_spacing;
+      steepness[k] = (T) (per_spacing / 24.0 * bent * bent);
     }
     int *interval = edges.interval + begin;
     for (int k = 0; k < FEW; k++) {
@@ -95,7 +97,7 @@ void geometry(Edges<T> &edges, int l_max, double start, double spacing, int inte
     for (int k = 0; k < FEW; k++) {
       const T t = t_of[k];
       const T u = 1 - t, t2 = t * t, t3 = t2 * t, t4 = t2 * t2, u2 = u * u, u4 = u2 * u2;
-      const T c = (T) (1.0 / 120.0), s = (T) (per_spacing / 24.0);
+      const T c = (T) (1.0 / 120.0), s = steepness[k];
       weights[k] = c * u4 * u;
       weights[FEW + k] = c * (26 - 50 * t + 20 * (t2 + t3) - 20 * t4 + 5 * t4 * t);
       weights[2 * FEW + k] = c * (66 - 60 * t2 + 30 * t4 - 10 * t4 * t);

@@ -77,7 +77,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   int channels_, C_, l_max_, nlm_, nvectors_, nlayers_;
   double cutoff_;
   double table_error_;
-  int intervals_;    // of all radial tables
+  Nodes nodes_;    // of all radial tables
   std::vector<int> species_of_type_;
   std::vector<int> numbers_;
   std::vector<double> radii_, repulsion_;
@@ -149,7 +149,7 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMac
     simd_(simd), kernels_(kernels), channels_(model.channels), C_(padded(model.channels)),
     l_max_(model.l_max), nlm_((model.l_max + 1) * (model.l_max + 1)),
     nvectors_(padded(model.channels) / kernels.lanes), nlayers_(model.nlayers),
-    cutoff_(model.cutoff), table_error_(model.table_error), intervals_(model.intervals),
+    cutoff_(model.cutoff), table_error_(model.table_error), nodes_(model.nodes),
     species_of_type_(model.species_of_type), numbers_(model.numbers), radii_(model.radii),
     repulsion_(model.repulsion)
 {
@@ -266,8 +266,7 @@ void Evaluator<T>::describe_neighbours(const Atoms &atoms, int i, const int *wit
     edges.dz[e] = x[3 * (size_t) j + 2] - zi;
     near.species[e] = species_of_type_[atoms.type[j]];
   }
-  kernels_.geometry(edges, l_max_, SHORTEST_DISTANCE, (cutoff_ - SHORTEST_DISTANCE) / intervals_,
-                    intervals_);
+  kernels_.geometry(edges, l_max_, nodes_);
 }
 
 /* The next atoms of the list and their neighbours, which the first pass finds for all. */
@@ -413,8 +412,8 @@ double Evaluator<T>::density(const PreparedLayer<T> &layer, int species,
   const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
   double sum = 0.0;
   for (int e = 0; e < near.edges.count; e++) {
-    const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
-        near.interval[e];
+    const double *a = layer.densities.data() +
+        (size_t) table[near.species[e]] * (nodes_.intervals + 5) + near.interval[e];
     const T *w = near.factors_of(e) + WEIGHTS * FEW;
     for (int q = 0; q < 6; q++) sum += a[q] * w[q * FEW];
   }
@@ -427,8 +426,8 @@ void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
 {
   const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
   for (int e = 0; e < near.edges.count; e++) {
-    const double *a = layer.densities.data() + (size_t) table[near.species[e]] * (intervals_ + 5) +
-        near.interval[e];
+    const double *a = layer.densities.data() +
+        (size_t) table[near.species[e]] * (nodes_.intervals + 5) + near.interval[e];
     const T *d = near.factors_of(e) + SLOPES * FEW;
     double slope = 0.0;
     for (int q = 0; q < 6; q++) slope += a[q] * d[q * FEW];
@@ -1033,7 +1032,7 @@ template <class T> std::string Evaluator<T>::summary() const
       (members_.size() > 1 ? std::to_string(members_.size()) + " members, " : std::string()) +
       (sizeof(T) == 4 ? "float32, " : "float64, ") + simd_ + ", " + std::to_string(nlayers_) +
       " layers, " + std::to_string(channels_) + " channels, radial tables of " +
-      std::to_string(intervals_) + " intervals (error " + error + " of the largest value)";
+      std::to_string(nodes_.intervals) + " intervals (error " + error + " of the largest value)";
 }
 
 template <class T> double Evaluator<T>::memory() const

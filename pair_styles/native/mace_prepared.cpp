@@ -14,7 +14,7 @@ using namespace lamplighter;
 
 namespace {
 
-constexpr double TOLERANCE = 5e-10, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
+constexpr double TOLERANCE = 2e-10, TOLERANCE_FLOAT = 4e-7;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
@@ -131,7 +131,8 @@ int choose_intervals(const Mace &mace, double tolerance)
            (a == 0 || mace.basis.transform != RadialBasis::NONE || layer.perceptron.of_species());
            a++) {
         const RadialFunction function(mace, layer, a, a);
-        worst = std::max(worst, RadialTable(function, mace.basis.r_max, n).error(function, from));
+        worst = std::max(
+            worst, RadialTable(function, radial_nodes(mace.basis.r_max, n)).error(function, from));
       }
     if (worst < tolerance) return n;
   }
@@ -143,7 +144,7 @@ template <class T>
 void pack_table(const RadialTable &table, int channels, int l_max, PreparedLayer<T> &layer, T *to)
 {
   const int nvector = layer.vector_width / layer.sent_channels;
-  for (int k = 0; k < table.intervals + 5; k++) {
+  for (int k = 0; k < table.nodes.intervals + 5; k++) {
     const double *row = &table.coefficients[(size_t) k * table.width];
     if (layer.has_density) layer.densities.push_back(row[table.width - 1]);
     for (int l = 0; l <= l_max; l++, row += channels)
@@ -166,7 +167,7 @@ void prepare_tables(const Mace &mace, const Layer &layer, PreparedMace<T> &model
   const bool directed = layer.perceptron.of_species();
   const bool same = mace.basis.transform == RadialBasis::NONE && !directed;
   const int ntables = same ? 1 : directed ? nspecies * nspecies : nspecies * (nspecies + 1) / 2;
-  const int rows = model.intervals + 5;
+  const int rows = model.nodes.intervals + 5;
   to.table_group = rows * (model.l_max + 1) * GROUP;
   to.table_size = to.table_group * (to.sent_channels / GROUP);
   to.tables_step = (size_t) to.table_size + (size_t) rows * to.vector_width;
@@ -177,7 +178,7 @@ void prepare_tables(const Mace &mace, const Layer &layer, PreparedMace<T> &model
     for (int b = directed ? 0 : a; b < nspecies; b++) {
       if (same && count > 0) continue;
       const RadialFunction function(mace, layer, a, b);
-      const RadialTable table(function, model.cutoff, model.intervals);
+      const RadialTable table(function, model.nodes);
       model.table_error = std::max(
           model.table_error,
           table.error(function, std::min(CLOSEST_OF_INTEREST, model.cutoff / 2)));
@@ -345,7 +346,6 @@ PreparedMace<T> lamplighter::prepare(const std::string &path, const std::vector<
   model.l_max = members[0].l_max;
   model.nlayers = (int) members[0].layers.size();
   model.cutoff = members[0].basis.r_max;
-  model.intervals = intervals;
   model.table_error = 0.0;
   model.repulsion = members[0].repulsion;
   const std::vector<int> wanted = choose_species(path, members[0].numbers, elements,
@@ -356,8 +356,10 @@ PreparedMace<T> lamplighter::prepare(const std::string &path, const std::vector<
   model.radii = used[0].covalent_radii;
   if (!intervals)
     for (const Mace &mace : used)
-      model.intervals = std::max(
-          model.intervals, choose_intervals(mace, sizeof(T) == 4 ? TOLERANCE_FLOAT : TOLERANCE));
+      intervals = std::max(intervals,
+                           choose_intervals(mace, sizeof(T) == 4 ? TOLERANCE_FLOAT : TOLERANCE));
+
+  model.nodes = radial_nodes(model.cutoff, intervals);
 
   model.members.resize(used.size());
   for (size_t k = 0; k < used.size(); k++) {

@@ -67,7 +67,7 @@ template <class T> struct PreparedMember {
 template <class T> struct PreparedMace {
   int channels, l_max, nlayers;
   double cutoff;
-  int intervals;         // of all radial tables
+  Nodes nodes;           // of all radial tables
   double table_error;    // of the largest value
   std::vector<int> species_of_type;
   std::vector<int> numbers;    // [species]

@@ -132,7 +132,7 @@ void Neighbourhoods<T>::describe(const Atoms &atoms, int i, const int *within, i
       edges.dy[e] *= s;
       edges.dz[e] *= s;
     }
-  kernels_.geometry(edges, l_max_, start_, spacing_, intervals_);
+  kernels_.geometry(edges, l_max_, {start_, spacing_, 0.0, intervals_});
 }
 
 template <class T>

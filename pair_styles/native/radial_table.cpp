@@ -117,21 +117,38 @@ void RadialFunction::evaluate(double distance, double *value, double *slope,
   }
 }
 
-RadialTable::RadialTable(const RadialFunction &function, double cutoff, int n) :
-    intervals(n), width(function.width()), start(SHORTEST_DISTANCE),
-    spacing((cutoff - SHORTEST_DISTANCE) / n), coefficients((size_t) (n + 5) * function.width())
+Nodes lamplighter::radial_nodes(double cutoff, int intervals)
+{
+  const double bend = 1.0 / cutoff, start = SHORTEST_DISTANCE / (1.0 + bend * SHORTEST_DISTANCE);
+  return {start, (cutoff / (1.0 + bend * cutoff) - start) / intervals, bend, intervals};
+}
+
+RadialTable::RadialTable(const RadialFunction &function, const Nodes &at) :
+    width(function.width()), nodes(at), coefficients((size_t) (at.intervals + 5) * function.width())
 {
   std::vector<double> ignored(2 * (size_t) width);
   const auto right = [&](int row) { return &coefficients[(size_t) row * width]; };
   // at the cutoff all functions end with zero value, slope and curvature
+  const double start = distance(0.0), stretch = 1.0 + nodes.bend * start;
   function.evaluate(start, right(0), right(1), right(2));
+  // from derivatives by r to those by the place between nodes: r' = stretch^2, r'' = 2 bend
+  // stretch^3
+  const double first = nodes.spacing * stretch * stretch,
+               second = 2.0 * nodes.bend * nodes.spacing * nodes.spacing * stretch * stretch *
+      stretch;
   for (int c = 0; c < width; c++) {
-    right(1)[c] *= spacing;
-    right(2)[c] *= spacing * spacing;
+    right(2)[c] = right(2)[c] * first * first + right(1)[c] * second;
+    right(1)[c] *= first;
   }
-  for (int k = 1; k < n; k++)
-    function.evaluate(start + k * spacing, right(k + 2), ignored.data(), ignored.data() + width);
-  solve_quintic_spline(n, width, coefficients);
+  for (int k = 1; k < nodes.intervals; k++)
+    function.evaluate(distance(k), right(k + 2), ignored.data(), ignored.data() + width);
+  solve_quintic_spline(nodes.intervals, width, coefficients);
+}
+
+double RadialTable::distance(double place) const
+{
+  const double u = nodes.start + place * nodes.spacing;
+  return u / (1.0 - nodes.bend * u);
 }
 
 double RadialTable::error(const RadialFunction &function, double from) const
@@ -143,8 +160,8 @@ double RadialTable::error(const RadialFunction &function, double from) const
                                     154.0 / 384.0, 75.0 / 384.0,  1.0 / 384.0};
   std::vector<double> value(width), slope(width), curvature(width);
   double value_error = 0.0, slope_error = 0.0, largest_value = 1e-300, largest_slope = 1e-300;
-  for (int k = 0; k < intervals; k++) {
-    const double r = start + (k + 0.5) * spacing;
+  for (int k = 0; k < nodes.intervals; k++) {
+    const double r = distance(k + 0.5), stretch = 1.0 + nodes.bend * r;
     if (r < from) continue;
     function.evaluate(r, value.data(), slope.data(), curvature.data());
     const double *a = &coefficients[(size_t) k * width];
@@ -152,7 +169,7 @@ double RadialTable::error(const RadialFunction &function, double from) const
       double middle = 0.0, tilt = 0.0;
       for (int q = 0; q < 6; q++) {
         middle += at_middle[q] * a[q * width + c];
-        tilt += tilt_at_middle[q] * a[q * width + c] / spacing;
+        tilt += tilt_at_middle[q] * a[q * width + c] / (nodes.spacing * stretch * stretch);
       }
       value_error = std::max(value_error, std::fabs(middle - value[c]));
       slope_error = std::max(slope_error, std::fabs(tilt - slope[c]));

@@ -2,6 +2,7 @@
 #ifndef LAMPLIGHTER_RADIAL_TABLE_H
 #define LAMPLIGHTER_RADIAL_TABLE_H
 
+#include "kernels.h"
 #include "mace_parameters.h"
 
 #include <vector>
@@ -28,19 +29,26 @@ class RadialFunction {
   int width_;
 };
 
-/* Radial functions as quintic splines with evenly spaced nodes between SHORTEST_DISTANCE and the
-   cutoff: an error that falls with the sixth power of the spacing, one number for each node, and
-   six of them to a value or slope. */
+/* Nodes between SHORTEST_DISTANCE and the cutoff for radial functions of a MACE model. Bessel
+   functions and what a perceptron makes of them are steepest at bonds: spacings at the cutoff are
+   four times those at SHORTEST_DISTANCE. */
+Nodes radial_nodes(double cutoff, int intervals);
+
+/* Radial functions as quintic splines: an error that falls with the sixth power of the spacing, one
+   number for each node, and six of them to a value or slope. */
 struct RadialTable {
-  int intervals, width;
-  double start, spacing;
+  int width;
+  Nodes nodes;
   // [intervals + 5][width] of the basis splines; interval k needs rows k to k + 5
   std::vector<double> coefficients;
 
-  RadialTable(const RadialFunction &function, double cutoff, int intervals);
+  RadialTable(const RadialFunction &function, const Nodes &);
   /* The largest error of value and of spacing-free slope halfway between nodes beyond `from`,
      relative to the largest value and slope. */
   double error(const RadialFunction &function, double from) const;
+
+ private:
+  double distance(double place) const;    // of a place counted in spacings from the first node
 };
 
 }    // namespace lamplighter
