@@ -43,6 +43,7 @@ def build_model(name: str, folder: Path) -> Path:
 
     shape = dict(MODELS[name])
     channels = shape.pop("channels")
+    hidden = "+".join(f"{channels}x{degree}{'eo'[degree % 2]}" for degree in range(shape.pop("max_degree", 0) + 1))
     block = mace.modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
     torch.manual_seed(1)
     torch.set_default_dtype(torch.float64)
@@ -53,7 +54,7 @@ def build_model(name: str, folder: Path) -> Path:
         interaction_cls_first=block,
         num_interactions=2,
         num_elements=3,
-        hidden_irreps=o3.Irreps(f"{channels}x0e"),
+        hidden_irreps=o3.Irreps(hidden),
         MLP_irreps=o3.Irreps("16x0e"),
         atomic_energies=np.zeros(3),
         avg_num_neighbors=18.0,

@@ -21,12 +21,14 @@ HERE = Path(__file__).resolve().parent
 # The first is the engine that users get, native where it covers the model; plain: mace-torch's operations as they are.
 LAMPLIGHTER, BRIDGE, PLAIN, ASE = "Lamplighter", "Lamplighter, bridge", "Lamplighter, bridge, plain", "ASE"
 LMP = "lmp"
+SYMMETRIX = "Symmetrix-XL"
 _PROGRAMS = {
     LAMPLIGHTER: HERE / "side_lamplighter.py",
     BRIDGE: HERE / "side_lamplighter.py",
     PLAIN: HERE / "side_lamplighter.py",
     ASE: HERE / "side_ase.py",
     LMP: HERE / "side_lmp.py",
+    SYMMETRIX: HERE / "side_symmetrix.py",
 }
 _SWITCHES = {PLAIN: {"LAMPLIGHTER_MACE": "plain"}}
 _GRACE = 5.0  # s, between asking and killing
@@ -41,14 +43,18 @@ class Side:
     """What is measured.
 
     Attributes:
-        program: LAMPLIGHTER, BRIDGE, PLAIN, ASE or LMP.
+        program: LAMPLIGHTER, BRIDGE, PLAIN, ASE, LMP or SYMMETRIX.
         ranks: MPI ranks.
         threads: Threads of the model on each rank.
+        simd: Instruction set of the native engine; empty: the best.
+        profile: Execution profile of Symmetrix-XL.
     """
 
     program: str
     ranks: int
     threads: int
+    simd: str = ""
+    profile: str = ""
 
     @property
     def cores(self) -> int:
@@ -80,33 +86,38 @@ class SideProcess:
         task: What it works on.
         folder: A folder of its own; made here.
         timeout: Longest wait for an answer, s.
+        environment: Folder of the virtual environment of SYMMETRIX; other programs run in this one.
     """
 
-    def __init__(self, side: Side, task: Task, folder: Path, timeout: float) -> None:
+    def __init__(self, side: Side, task: Task, folder: Path, timeout: float, environment: Path | None = None) -> None:
         self.side = side
         self.folder = folder
         self._timeout = timeout
         self._turn = 0
         folder.mkdir(parents=True)
-        words: list[object] = [sys.executable, _PROGRAMS[side.program], "--folder", folder]
+        python = environment / "bin" / "python" if environment and side.program == SYMMETRIX else sys.executable
+        words: list[object] = [python, _PROGRAMS[side.program], "--folder", folder]
         words += ["--structure", task.structure, "--model", task.model, "--dtype", task.dtype]
         words += ["--backend", task.backend]
         words += ["--device", task.device, "--threads", side.threads, "--driver", os.getpid()]
         if side.program in (BRIDGE, PLAIN):
             words += ["--engine", "bridge"]
+        if side.profile:
+            words += ["--engine", side.profile]
         if side.program == LMP:
             words += ["--ranks", side.ranks]
         elif side.ranks > 1:
             words = [mpirun(), "-n", side.ranks, *words]
         # LAMMPS gets one OpenMP thread (its runtime is not torch's); in ASE torch is all there is
-        openmp = side.threads if side.program == ASE else 1
+        openmp = side.threads if side.program in (ASE, SYMMETRIX) else 1
+        switches = {**_SWITCHES.get(side.program, {}), **({"LAMPLIGHTER_SIMD": side.simd} if side.simd else {})}
         with (folder / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(
                 [str(word) for word in words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_SWITCHES.get(side.program, {}), "OMP_NUM_THREADS": str(openmp)},
+                env={**os.environ, **switches, "OMP_NUM_THREADS": str(openmp)},
                 start_new_session=True,
             )
 
