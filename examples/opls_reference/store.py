@@ -1,6 +1,8 @@
 """Store what the two campaigns say of each temperature: 300K.json and 500K.json, which `lamplighter quality` reads.
 
 python store.py            from the runs as they are now; unfinished ones count as far as they have come
+
+The campaigns need not have run on one machine: each writes its own part of the files.
 """
 
 from __future__ import annotations
@@ -64,33 +66,50 @@ def radial_distributions(answer: Any) -> dict[str, Any]:
     return {"bin_A": float(edges[1] - edges[0]), "first_edge_A": float(edges[0]), "n_runs": len(runs), "pairs": found}
 
 
+def of_density(density: Any, structure: Any) -> dict[str, Any]:
+    """What the runs at constant pressure say."""
+    runs = density.result.runs
+    return {
+        "production_ps": [float(run.time_ps[-1] - run.time_ps[run.start]) for run in runs],
+        "compressibility_1_Pa": spread([run.compressibility.value for run in runs]),
+        "density": without_places(density.to_dict(), "runs", "folder"),
+        "radial_distributions": radial_distributions(structure),
+    }
+
+
+def of_motion(moving: Any, viscosity: Any) -> dict[str, Any]:
+    """What the runs at constant volume say."""
+    return {
+        "diffusivity": without_places(diffusivity(moving), "trajectories", "path"),
+        "viscosity_mPa_s": [run.viscosity.value for run in viscosity.result.runs],
+    }
+
+
+def without_places(content: dict[str, Any], runs: str, key: str) -> dict[str, Any]:
+    """Where the runs lay here is nobody else's matter: their names stay."""
+    for run in content[runs]:
+        run[key] = Path(run[key]).name
+    return content
+
+
 def main() -> None:
-    """Write a file for each temperature."""
+    """Write a file for each temperature; what a campaign that has no runs here has left in it before, stays."""
     density = groups(ll.density, HERE / "density.yaml", bin_width=BIN_G_CM3)
-    structure = groups(ll.structure, HERE / "density.yaml")
+    structure = groups(ll.structure, HERE / "density.yaml") if density else {}
     moving = groups(ll.diffusivity, HERE / "diffusivity.yaml")
-    viscosity = groups(ll.viscosity, HERE / "diffusivity.yaml")
-    for name in density:
-        of = density[name].result
+    viscosity = groups(ll.viscosity, HERE / "diffusivity.yaml") if moving else {}
+    for name in sorted({*density, *moving}):
+        target = HERE / f"{name}.json"
+        stored = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
         content = {
             "method": "OPLS-AA of oplsaa2024.lt; cutoff 9 Å with tail corrections, PPPM 1e-5; steps of 1 fs",
             "system": "16 EC, 32 EMC",
-            "production_ps": [float(run.time_ps[-1] - run.time_ps[run.start]) for run in of.runs],
-            "compressibility_1_Pa": spread([run.compressibility.value for run in of.runs]),
-            "density": density[name].to_dict(),
-            "diffusivity": diffusivity(moving[name]) if name in moving else None,
-            "viscosity_mPa_s": [run.viscosity.value for run in viscosity[name].result.runs]
-            if name in viscosity
-            else None,
-            "radial_distributions": radial_distributions(structure[name]) if name in structure else None,
+            **{key: value for key, value in stored.items() if key not in ("method", "system")},
+            **(of_density(density[name], structure[name]) if name in density else {}),
+            **(of_motion(moving[name], viscosity[name]) if name in moving else {}),
         }
-        for runs in (content["density"]["runs"], (content["diffusivity"] or {}).get("trajectories", [])):
-            for run in runs:  # where the runs lay here is nobody else's matter
-                key = "folder" if "folder" in run else "path"
-                run[key] = Path(run[key]).name
-        target = HERE / f"{name}.json"
         target.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        print(f"{target}: {len(of.runs)} runs")
+        print(f"{target}: {', '.join(key for key in content if content[key] is not None)}")
 
 
 if __name__ == "__main__":
