@@ -31,7 +31,7 @@ def test_a_recipe_of_an_example_is_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["short", "long"])
 def test_the_electrolyte_runs_from_its_recipe_with_all_that_its_page_asks_for(name: str, tmp_path: Path) -> None:
-    for package in ("rdkit", "packmol", "moltemplate"):
+    for package in ("rdkit", "moltemplate"):
         pytest.importorskip(package)
     lamplighter.build(ELECTROLYTE / "liquid.yaml", tmp_path / "liquid")
     (tmp_path / "run.yaml").write_text((ELECTROLYTE / f"{name}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
