@@ -14,8 +14,8 @@ using namespace lamplighter;
 
 namespace {
 
-/* Atoms are treated this many at a time: each number of A is loaded once for all of them. */
-constexpr size_t BLOCK = 8;
+/* Atoms are treated this many at a time: each number of a matrix is loaded once for several. */
+constexpr int BLOCK = 12;
 
 constexpr int64_t VERSION = 1;
 const std::string REMEDY = ": make it again with 'lamplighter compile MODEL --training TRAIN.xyz'";
@@ -41,17 +41,16 @@ std::unique_ptr<OwnUncertainty> lamplighter::read_own_uncertainty(
                              REMEDY);
 
   auto read = std::make_unique<OwnUncertainty>();
-  read->inputs_ = std::move(inputs);
   read->features_ = features;
   read->width_ = 0;
-  for (const ReadoutInput &input : read->inputs_) read->width_ += width_of(input);
-  read->matrix_ = file.doubles(section + "matrix", {-1, (int64_t) read->width_});
+  for (const ReadoutInput &input : inputs) read->width_ += width_of(input);
+  const std::vector<double> matrix = file.doubles(section + "matrix", {-1, (int64_t) read->width_});
   const int64_t axes = file.shape(section + "matrix")[0];
   if (axes < 1 || axes > (int64_t) read->width_)
     throw std::runtime_error("Model file " + file.path() + ": its training statistics have " +
                              std::to_string(axes) + " axes for " + std::to_string(read->width_) +
                              " numbers of the last layers" + REMEDY);
-  read->block_.resize(read->width_ * BLOCK);
+  read->prepare(inputs, matrix);
 
   // what only Python reads is held to be whole, too
   const auto nspecies = (int64_t) numbers.size();
@@ -72,46 +71,75 @@ std::unique_ptr<OwnUncertainty> lamplighter::read_own_uncertainty(
   return read;
 }
 
-/* f of one atom into its place in the block. */
-
-void OwnUncertainty::take_inputs(const double *features, size_t place)
+void OwnUncertainty::prepare(const std::vector<ReadoutInput> &inputs,
+                             const std::vector<double> &matrix)
 {
-  double *to = block_.data() + place;
-  for (const ReadoutInput &input : inputs_) {
-    const double *scalars = features + input.first;
-    const size_t width = width_of(input);
-    for (size_t k = 0; k < width; k++, to += BLOCK) {
-      if (input.hidden.empty()) {
-        *to = scalars[k];
-        continue;
-      }
-      double sum = 0.0;
-      for (size_t c = 0; c < input.channels; c++) sum += scalars[c] * input.hidden[c * width + k];
-      *to = sum / (1.0 + std::exp(-sum));
+  const char *simd = "";
+  kernels_ = &best_kernels<double>(&simd);
+  size_t widest = 1;
+  for (const ReadoutInput &input : inputs) {
+    Part part{input.first, input.channels, width_of(input), {}};
+    const int width = padded((int) part.width);
+    widest = std::max(widest, (size_t) width);
+    if (!input.hidden.empty()) {
+      part.hidden.resize(part.channels * width);
+      pad_matrix(part.hidden, 0, input.hidden.data(), 1, (int) part.channels, (int) part.width,
+                 false);
     }
+    parts_.push_back(std::move(part));
+  }
+  axes_ = matrix.size() / width_;
+  const size_t axes = padded((int) axes_);
+  matrix_.resize(width_ * axes);
+  pad_matrix(matrix_, 0, matrix.data(), 1, (int) axes_, (int) width_, true);
+  f_.resize(BLOCK * width_);
+  hidden_.resize(BLOCK * widest);
+  along_.resize(BLOCK * axes);
+}
+
+/* f of a block of atoms. */
+
+void OwnUncertainty::take_inputs(const double *const *features, int count)
+{
+  double *f = f_.data();
+  for (const Part &part : parts_) {
+    const double *in[BLOCK];
+    double *out[BLOCK];
+    const int width = padded((int) part.width);
+    for (int a = 0; a < count; a++) {
+      in[a] = features[a] + part.first;
+      out[a] = hidden_.data() + a * width;
+    }
+    const bool scalars = part.hidden.size() == 0;
+    if (!scalars)
+      kernels_->linear(count, (int) part.channels, width, in, part.hidden.data(), out, false);
+    for (int a = 0; a < count; a++)
+      for (size_t k = 0; k < part.width; k++)
+        f[a * width_ + k] = scalars ? in[a][k] : out[a][k] / (1.0 + std::exp(-out[a][k]));
+    f += part.width;
   }
 }
 
 void OwnUncertainty::evaluate(int nlist, const int *list, const int *type, const double *features,
                               double *values)
 {
-  const size_t naxes = matrix_.size() / width_;
-  for (int begin = 0; begin < nlist; begin += (int) BLOCK) {
-    const size_t count = std::min(BLOCK, (size_t) (nlist - begin));
-    // places beyond the last atom keep what an earlier one left there
-    for (size_t a = 0; a < count; a++)
-      take_inputs(features + (size_t) list[begin + (int) a] * features_, a);
-    double measure[BLOCK] = {};
-    for (size_t m = 0; m < naxes; m++) {
-      const double *row = matrix_.data() + m * width_;
-      double along[BLOCK] = {};
-      for (size_t d = 0; d < width_; d++)
-        for (size_t a = 0; a < BLOCK; a++) along[a] += row[d] * block_[d * BLOCK + a];
-      for (size_t a = 0; a < BLOCK; a++) measure[a] += along[a] * along[a];
+  const int axes = padded((int) axes_);
+  for (int begin = 0; begin < nlist; begin += BLOCK) {
+    const int count = std::min(BLOCK, nlist - begin);
+    const double *of_atom[BLOCK], *f[BLOCK];
+    double *along[BLOCK];
+    for (int a = 0; a < count; a++) {
+      of_atom[a] = features + (size_t) list[begin + a] * features_;
+      f[a] = f_.data() + a * width_;
+      along[a] = along_.data() + a * axes;
     }
-    for (size_t a = 0; a < count; a++) {
-      const int i = list[begin + (int) a];
-      values[i] = std::sqrt(measure[a] / largest_of_type_[type[i] - 1]);
+    take_inputs(of_atom, count);
+    kernels_->linear(count, (int) width_, axes, f, matrix_.data(), along, false);
+    for (int a = 0; a < count; a++) {
+      double measure = 0.0;
+      for (size_t m = 0; m < axes_; m++) measure += along[a][m] * along[a][m];
+      const int i = list[begin + a];
+      values[i] = std::sqrt(measure / largest_of_type_[type[i] - 1]);
     }
   }
 }

@@ -2,6 +2,8 @@
 #ifndef LAMPLIGHTER_OWN_UNCERTAINTY_H
 #define LAMPLIGHTER_OWN_UNCERTAINTY_H
 
+#include "padded_arrays.h"
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -39,13 +41,22 @@ class OwnUncertainty {
       const TensorFile &, std::vector<ReadoutInput>, size_t features,
       const std::vector<int> &numbers, const std::vector<std::string> &elements);
 
-  std::vector<ReadoutInput> inputs_;
-  size_t features_, width_;                // numbers of an atom: features; f
-  std::vector<double> matrix_;             // A: [axes][width]
+  /* Numbers of f that stand side by side, and the matrix [channels][width, padded] behind which
+     they are activations; none: they are scalars. */
+  struct Part {
+    size_t first, channels, width;
+    Array<double> hidden;
+  };
+  const Kernels<double> *kernels_;
+  std::vector<Part> parts_;
+  size_t features_, width_, axes_;         // numbers of an atom: features; f; A f
+  Array<double> matrix_;                   // A, transposed: [width][axes, padded]
   std::vector<double> largest_of_type_;    // U_max, from type 1 on
-  std::vector<double> block_;              // f of a block of atoms: [width][block]
+  // of a block of atoms, a row each
+  Array<double> f_, hidden_, along_;
 
-  void take_inputs(const double *features, size_t place);
+  void prepare(const std::vector<ReadoutInput> &inputs, const std::vector<double> &matrix);
+  void take_inputs(const double *const *features, int count);
 };
 
 /* What a model file says of the training set of its first model; null: nothing. `features`: numbers
