@@ -40,6 +40,8 @@ TINY = {
     "lr": 0.01,
 }
 
+KNOWN = {"hidden_irreps": "hidden_irreps", "seed": "seed", "lr": "lr", "swa": "swa", "stage_two": "swa"}
+
 
 @pytest.fixture
 def train_file(tmp_path: Path) -> Path:
@@ -164,8 +166,9 @@ def test_weights_of_a_start_model_that_were_not_loaded_are_found_out(tmp_path: P
     """Both are measured: a model of two epochs gone on with, and its own new weights."""
     asked = Assignment(tmp_path, "model", MemberData([], [], {}, ["H"]), 1, tmp_path, None, {}, 1, None, "cpu")
     curve = [CurvePoint(-1, forces=before), CurvePoint(0, forces=0.9)]
-    checks = _checks_of_curve(asked, curve, lambda file, frames: SetErrors(4, 1.0, 0.9897292304, None))
+    checks = _checks_of_curve(asked, curve, 1, False, lambda file, frames: SetErrors(4, 1.0, 0.9897292304, None))
     assert [each.good for each in checks] == [True, good]
+    assert len(_checks_of_curve(asked, curve, 1, False, None)) == 1
 
 
 def test_frames_that_mace_left_out_are_found_out(tmp_path: Path) -> None:
@@ -182,11 +185,16 @@ def test_frames_that_mace_left_out_are_found_out(tmp_path: Path) -> None:
     [
         ({"hiden_irreps": "8x0e"}, "no such setting .did you mean 'hidden_irreps'"),
         ({"seed": 3}, "settings.seed: is said by seeds of the train file"),
+        ({"swa": True, "stage_two": True}, "settings.stage_two: is another name of swa"),
     ],
 )
 def test_settings_that_the_package_does_not_know_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        MaceTrainer().require_settings(settings, {"settings": ["hidden_irreps", "seed", "lr"]})
+        MaceTrainer().require_settings(settings, {"settings": KNOWN})
+
+
+def test_settings_by_their_newer_names_are_taken() -> None:
+    MaceTrainer().require_settings({"stage_two": True, "lr": 0.01}, {"settings": KNOWN})
 
 
 def test_a_python_without_the_package_is_told_what_brings_it(tmp_path: Path) -> None:
@@ -202,7 +210,7 @@ def test_a_program_that_fails_shows_what_it_said_last(tmp_path: Path) -> None:
     python.python, python._threads = Path(sys.executable), 1
     words = ["-c", "import sys; sys.exit('OSError: [Errno 28] No space left on device')"]
     with pytest.raises(LamplighterError, match=r"(?s)exit status 1; the disk is full: make room.*No space left"):
-        python.run(words, tmp_path, lambda: None)
+        python.run(words, tmp_path, lambda: False)
 
 
 def test_a_trainer_does_not_outlive_the_command(tmp_path: Path) -> None:
@@ -210,7 +218,7 @@ def test_a_trainer_does_not_outlive_the_command(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from lamplighter.training.environment import PackagePython\n"
         "python = object.__new__(PackagePython); python.python, python._threads = Path(sys.executable), 1\n"
-        f"python.run(['-c', {wait!r}], Path({str(tmp_path)!r}), lambda: None)"
+        f"python.run(['-c', {wait!r}], Path({str(tmp_path)!r}), lambda: False)"
     )
     process = subprocess.Popen([sys.executable, "-c", program])
     while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,12 @@ LOG = "training.log"
 _INSIDE = Path(__file__).parent / "inside"
 _LAST_LINES = 12
 _LOOK_EVERY_S = 0.25
+"""Whether a program has ended."""
+
+_ASK_EVERY_S = 1.0
+"""How far it is; more rarely where asking takes long, such as reading results of many epochs."""
+
+_SHARE_OF_ASKING = 0.05
 
 
 class PackagePython:
@@ -50,13 +57,17 @@ class PackagePython:
         self.known = self._asked(trainer)
         self.versions: dict[str, str] = self.known["versions"]
 
-    def run(self, words: Sequence[str], folder: Path, look: Callable[[], None]) -> None:
+    def run(self, words: Sequence[str], folder: Path, look: Callable[[], bool]) -> bool:
         """Run a program of the environment in a folder; what it prints goes into the log there.
 
         Args:
             words: After `python`.
             folder: Where it runs.
-            look: Called every moment, and once at its end.
+            look: Called now and then, and once at its end; true: it has done enough, and is ended. It is asked again
+                while the program stands still, so that what it was writing meanwhile counts.
+
+        Returns:
+            Whether it was ended because it had done enough.
 
         Raises:
             LamplighterError: it failed; the message holds the last lines that it printed.
@@ -72,9 +83,18 @@ class PackagePython:
                 stderr=log,
             )
             try:
+                next_time = time.monotonic() + _ASK_EVERY_S
                 while process.poll() is None:
                     time.sleep(_LOOK_EVERY_S)
-                    look()
+                    asked_at = time.monotonic()
+                    if asked_at < next_time:
+                        continue
+                    if look() and _stands_still(process):
+                        if look():
+                            return True
+                        process.send_signal(signal.SIGCONT)
+                    now = time.monotonic()
+                    next_time = now + max(_ASK_EVERY_S, (now - asked_at) / _SHARE_OF_ASKING)
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -83,6 +103,7 @@ class PackagePython:
         if process.returncode:
             printed = (folder / LOG).read_bytes()[start:].decode("utf-8", "replace").splitlines()
             raise LamplighterError(_why(words, process.returncode, printed, folder))
+        return False
 
     def _environment(self) -> dict[str, str]:
         threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -113,6 +134,13 @@ class PackagePython:
                 "environment that has it as python: of the train file (docs/how_to/environments.md)"
             )
         raise EnvironmentProblem(f"trainer {trainer.name}: {self.python} cannot say what its package knows: {last}")
+
+
+def _stands_still(process: subprocess.Popen[bytes]) -> bool:
+    """Stop a program, as Ctrl-Z does; False: it has ended."""
+    os.kill(process.pid, signal.SIGSTOP)  # unlike send_signal, which may find that it has ended and forget its number
+    said = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    return said is not None and said.si_code == os.CLD_STOPPED
 
 
 def _why(words: Sequence[str], status: int, printed: Sequence[str], folder: Path) -> str:

@@ -76,6 +76,22 @@ class GapTrainer:
         """As `Trainer.curve`: there is none."""
         return []
 
+    def epochs(self, folder: Path) -> int:
+        """As `Trainer.epochs`: there are none."""
+        return 0
+
+    def is_enough(self, asked: Assignment) -> bool:
+        """As `Trainer.is_enough`: it is fitted in one step."""
+        return False
+
+    def last_commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
+        """As `Trainer.last_commands`: there are none."""
+        return []
+
+    def begins_as_its_start(self, asked: Assignment) -> bool:
+        """As `Trainer.begins_as_its_start`: it goes on with none."""
+        return False
+
     def model(self, asked: Assignment) -> Path:
         """As `Trainer.model`."""
         return asked.folder / f"{asked.name}.xml"

@@ -1,13 +1,16 @@
 """MACE, by `mace_run_train`: https://mace-docs.readthedocs.io.
 
-Three of its habits are looked after: it turns `multiheads_finetuning` off with a warning where it has no frames to
-replay (https://github.com/ACEsuit/mace/issues/1443), sets the learning rate of two heads itself, and goes on from the
-last *better* epoch's checkpoint, not from the last.
+Some of its habits are looked after. It turns `multiheads_finetuning` off with a warning where it has no frames to
+replay (https://github.com/ACEsuit/mace/issues/1443). It goes on from the last *better* epoch's checkpoint, does that
+epoch again, and has forgotten its loss. Since 0.3.15 `patience` ends only trainings on several processes (`exit_now` of
+mace/tools/train.py), so that others are ended here. In a file of options, `false` does not reach flags that turn
+something off.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +21,16 @@ import yaml
 from ase import Atoms
 from ase.io import write as write_frames
 
+from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.model_files.description import Description
-from lamplighter.training.trainer import Assignment, Check, CurvePoint, check, require_known
+from lamplighter.training.trainer import (
+    Assignment,
+    Check,
+    CurvePoint,
+    check,
+    epochs_without_a_better_one,
+    require_known,
+)
 from lamplighter.training.training_data import TrainingFrame
 
 _SAID_BY = {
@@ -43,7 +54,12 @@ _SAID_BY = {
     "restart_latest": "itself",
     **dict.fromkeys(("work_dir", "log_dir", "model_dir", "checkpoints_dir", "results_dir"), "output"),
 }
-_E0_TOLERANCE = 1e-3  # eV: the package may keep them in float32, and they are some thousand eV
+_E0_TOLERANCE = 1e-3  # eV
+_OF_FLOAT32 = 1e-6
+"""Relative: numbers that the package may keep in float32, such as energies of some ten thousand eV, or a cutoff."""
+
+_TURNED_OFF_BY_NAME = ("foundation_model_readout",)
+"""Flags that are true until they are given: `false` in a file of options leaves them true, `true` makes them false."""
 
 
 class MaceTrainer:
@@ -54,8 +70,15 @@ class MaceTrainer:
     inside = "mace.py"
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-        """As `Trainer.require_settings`."""
-        require_known(settings, known["settings"], _SAID_BY, "settings")
+        """As `Trainer.require_settings`. MACE has two names for some settings, `swa` and `stage_two`."""
+        destinations: Mapping[str, str] = known["settings"]
+        said_by = {name: _SAID_BY[meant] for name, meant in destinations.items() if meant in _SAID_BY}
+        require_known(settings, destinations, said_by, "settings")
+        first: dict[str, str] = {}
+        for name in settings:
+            other = first.setdefault(destinations[name], name)
+            if other != name:
+                raise ConfigError(f"settings.{name}: is another name of {other}: leave one of them out")
 
     def write(self, asked: Assignment) -> None:
         """As `Trainer.write`. Isolated atoms go with the training frames, which is how MACE knows their energies."""
@@ -72,19 +95,68 @@ class MaceTrainer:
         return [["-m", "mace.cli.run_train", "--config", "mace.yaml"]]
 
     def curve(self, folder: Path) -> list[CurvePoint]:
-        """As `Trainer.curve`: each line of MACE's results is a batch or a validation."""
+        """As `Trainer.curve`."""
+        return self._results(folder)[0]
+
+    def epochs(self, folder: Path) -> int:
+        """As `Trainer.epochs`: batches say it, as not each epoch is validated (`eval_interval`)."""
+        return self._results(folder)[1]
+
+    def is_enough(self, asked: Assignment) -> bool:
+        """As `Trainer.is_enough`. Of two stages the second counts: `patience` leads MACE from the first to it."""
+        if asked.early_stop is None:
+            return False
+        first = _second_stage(asked) or 0
+        return epochs_without_a_better_one(self.curve(asked.folder), first) >= asked.early_stop
+
+    def last_commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
+        """As `Trainer.last_commands`: from the checkpoint of the best epoch, with no epoch left to do."""
+        second = _second_stage(asked)
+        names = _files(asked.folder / "checkpoints")
+        stage = "" if second is None else "_swa"
+        found = [int(each) for each in re.findall(rf"_run-{asked.seed}_epoch-(\d+){stage}\.pt", names)]
+        if not found:
+            raise LamplighterError(f"{asked.folder / 'checkpoints'} holds no checkpoint of MACE: remove {asked.folder}")
+        words = [*self.commands(asked)[0], "--max_num_epochs", str(max(found))]
+        if second is not None:  # MACE writes no model of a stage that begins after the last epoch
+            words += ["--start_swa", str(max(found) - 1)]
+        return [words]
+
+    def begins_as_its_start(self, asked: Assignment) -> bool:
+        """As `Trainer.begins_as_its_start`."""
+        return bool(asked.settings.get("foundation_model_readout", True))
+
+    def _results(self, folder: Path) -> tuple[list[CurvePoint], int]:
+        """The curve, and how many epochs are done: each line of MACE's results is a batch or a validation.
+
+        A line without an epoch is the validation at a start of the program, one for each head. Of several heads the
+        last decides, as it does in MACE. What a program that goes on does again takes the place of what was done.
+        """
         points: dict[int, CurvePoint] = {}
         losses: dict[int, list[float]] = {}
+        deciding: Any = None
+        begins_again, latest = False, -1
         for file in sorted((folder / "results").glob("*_train.txt")):
             for line in file.read_text(encoding="utf-8").splitlines():
                 try:
                     said = json.loads(line)
                 except ValueError:  # the last line of a program that was killed
                     continue
-                epoch = -1 if said.get("epoch") is None else int(said["epoch"])
+                starts = said.get("epoch") is None
+                epoch = -1 if starts else int(said["epoch"])
                 if said.get("mode") == "opt":
+                    if begins_again or epoch < latest:
+                        losses = {each: of for each, of in losses.items() if each < epoch}
+                        points = {each: of for each, of in points.items() if each < epoch}
+                        begins_again = False
+                    latest = epoch
                     losses.setdefault(epoch, []).append(float(said["loss"]))
                 elif said.get("mode") == "eval":
+                    if starts:
+                        deciding = said.get("head")
+                        begins_again = bool(losses)
+                    if begins_again or deciding not in (None, said.get("head")):
+                        continue
                     energy, forces = said.get("rmse_e_per_atom"), said.get("rmse_f")
                     points[epoch] = CurvePoint(
                         epoch,
@@ -93,12 +165,12 @@ class MaceTrainer:
                         None if energy is None else 1e3 * float(energy),
                         None if forces is None else float(forces),
                     )
-        return [points[epoch] for epoch in sorted(points)]
+        return [points[epoch] for epoch in sorted(points)], max(losses, default=-1) + 1
 
     def model(self, asked: Assignment) -> Path:
         """As `Trainer.model`: of two stages that of the second."""
-        second = asked.folder / f"{asked.name}_stagetwo.model"
-        return second if asked.settings.get("swa") else asked.folder / f"{asked.name}.model"
+        stage = "" if _second_stage(asked) is None else "_stagetwo"
+        return asked.folder / f"{asked.name}{stage}.model"
 
     def checks(self, asked: Assignment, made: Description, log: str) -> list[Check]:
         """As `Trainer.checks`."""
@@ -110,9 +182,13 @@ class MaceTrainer:
             ),
         ]
         if asked.start is None and "r_max" in asked.settings:
-            found.append(check("cutoff / Å", float(asked.settings["r_max"]), made.cutoff))
+            cutoff = float(asked.settings["r_max"])
+            same = made.cutoff is not None and math.isclose(cutoff, made.cutoff, rel_tol=_OF_FLOAT32)
+            found.append(check("cutoff / Å", cutoff, made.cutoff, same))
         if asked.replay is None:
             train, valid = len(asked.data.train), len(asked.data.validation)
+            if asked.settings.get("keep_isolated_atoms"):
+                train += sum(each in asked.data.lone_atoms for each in asked.data.elements)
             counted = re.findall(r"Total number of configurations: train=(\d+), valid=(\d+)", log)
             read = tuple(int(each) for each in counted[-1]) if counted else None
             found.append(check("frames read (training, validation)", (train, valid), read))
@@ -124,14 +200,14 @@ class MaceTrainer:
                 check("replay is active", "two heads, and frames of the first", f"{made.heads}, {replayed}", active)
             )
         if options.get("E0s") == "IsolatedAtom" and asked.replay is None:
-            away = {e: abs(made.atomic_energies.get(e, np.inf) - asked.data.lone_atoms[e]) for e in asked.data.elements}
-            largest = max(away.values())
+            data = asked.data.lone_atoms
+            away = {e: abs(made.atomic_energies.get(e, np.inf) - data[e]) for e in asked.data.elements}
             found.append(
                 check(
                     "energies of isolated atoms / eV",
                     "those of the data",
-                    f"{largest:.1e} away",
-                    largest < _E0_TOLERANCE,
+                    f"{max(away.values()):.1e} away",
+                    all(away[e] <= _E0_TOLERANCE + _OF_FLOAT32 * abs(data[e]) for e in away),
                 )
             )
         if options["E0s"] in ("average", "foundation"):
@@ -156,6 +232,9 @@ class MaceTrainer:
             **({"loss": "stress", "compute_stress": True} if data.has_stress else {}),
         }
         options |= asked.settings
+        for name in _TURNED_OFF_BY_NAME:
+            if name in options:
+                options[name] = not options[name]
         if isinstance(options["E0s"], dict):
             options["E0s"] = str(options["E0s"])
         options |= {
@@ -178,6 +257,16 @@ class MaceTrainer:
         if asked.replay is not None:
             options["pt_train_file"] = "replay.xyz"
         return options
+
+
+def _second_stage(asked: Assignment) -> int | None:
+    """The epoch at which MACE's second stage begins, as mace/tools/arg_parser_tools.py has it; None: there is none."""
+    given = [asked.settings.get(name) for name in ("swa", "stage_two")]
+    begins = next((asked.settings[name] for name in ("start_swa", "start_stage_two") if name in asked.settings), None)
+    if begins is None and not any(given):
+        return None
+    epoch = max(1, asked.length // 4 * 3) if begins is None else int(begins)
+    return epoch if epoch < asked.length else None
 
 
 def _as_mace_reads(frame: TrainingFrame) -> Atoms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,9 @@ from lamplighter.model_files.trust import sha256
 from lamplighter.training.environment import LOG, PackagePython
 from lamplighter.training.trainer import Assignment, Check, CurvePoint, Trainer, check
 from lamplighter.training.training_data import TrainingFrame
+
+TRAINED = "trained"
+"""A file in the folder of a member whose programs have ended well."""
 
 ASKED = "asked.json"
 """What a member was begun with: another train file does not go on in its folder."""
@@ -148,22 +152,23 @@ def fit(
     _begin(trainer, asked, wanted)
     before = _seconds(asked.folder)
     begun = time.monotonic()
-    last: list[int] = []
-
-    def look() -> None:
-        curve = trainer.curve(asked.folder)
-        if curve and [curve[-1].epoch] != last:
-            last[:] = [curve[-1].epoch]
-            shown(curve[-1])
-
     try:
-        for words in trainer.commands(asked):
-            python.run(words, asked.folder, look)
+        if not (asked.folder / TRAINED).is_file():
+            _carry_out(trainer, python, asked, shown)
+            (asked.folder / TRAINED).touch()
+    except OSError as problem:
+        raise LamplighterError(
+            f"{asked.folder} cannot be written ({problem.strerror or problem}): make room, and train again, which goes "
+            "on"
+        ) from problem
     finally:
-        _keep_seconds(asked.folder, before + time.monotonic() - begun)
+        with contextlib.suppress(OSError):  # a disk that is full is said by what comes first
+            _keep_seconds(asked.folder, before + time.monotonic() - begun)
     log = (asked.folder / LOG).read_text(encoding="utf-8", errors="replace")
     file = trainer.model(asked)
     if not file.is_file():
+        with contextlib.suppress(OSError):
+            (asked.folder / TRAINED).unlink(missing_ok=True)
         raise LamplighterError(f"the program ended, and left no {file}: its log is {asked.folder / LOG}")
     made = describe(file)
     curve = trainer.curve(asked.folder)
@@ -177,7 +182,13 @@ def fit(
             sorted(made.elements),
             set(asked.data.elements) <= set(made.elements),
         ),
-        *_checks_of_curve(asked, curve, evaluate),
+        *_checks_of_curve(
+            asked,
+            curve,
+            trainer.epochs(asked.folder),
+            trainer.is_enough(asked),
+            evaluate if trainer.begins_as_its_start(asked) else None,
+        ),
         *trainer.checks(asked, made, log),
     ]
     if failed := [each for each in checks if not each.good]:
@@ -206,16 +217,38 @@ def _begin(trainer: Trainer, asked: Assignment, wanted: Mapping[str, Any]) -> No
         ) from problem
 
 
-def _checks_of_curve(asked: Assignment, curve: list[CurvePoint], evaluate: Evaluate) -> list[Check]:
+def _carry_out(trainer: Trainer, python: PackagePython, asked: Assignment, shown: Callable[[CurvePoint], None]) -> None:
+    """Run the trainer's programs, until they have ended or `early_stop` wants no further epoch."""
+    last: list[CurvePoint] = []
+
+    def look() -> bool:
+        curve = trainer.curve(asked.folder)
+        if curve and curve[-1:] != last:
+            last[:] = curve[-1:]
+            shown(curve[-1])
+        return trainer.is_enough(asked)
+
+    enough = trainer.is_enough(asked)  # this command was killed between the two programs
+    for words in () if enough else trainer.commands(asked):
+        enough = python.run(words, asked.folder, look)
+        if enough:
+            break
+    for words in trainer.last_commands(asked) if enough else ():
+        python.run(words, asked.folder, lambda: False)
+
+
+def _checks_of_curve(
+    asked: Assignment, curve: list[CurvePoint], done: int, enough: bool, evaluate: Evaluate | None
+) -> list[Check]:
+    """Whether all epochs were done, or enough, and whether the first began with the start model (None: it need not)."""
     if asked.length == 0:  # it is fitted in one step
         return []
-    done = curve[-1].epoch + 1 if curve else 0
-    stopped = asked.early_stop is not None and 0 < done < asked.length
-    found = [
-        check("epochs", asked.length, f"{done}{' (early stop)' if stopped else ''}", stopped or done == asked.length)
-    ]
+    said = f"{done} (early stop)" if enough and done < asked.length else str(done)
+    found = [check("epochs", asked.length, said, enough or done == asked.length)]
     first = curve[0] if curve else None
-    if asked.start is not None and first is not None and first.epoch < 0 and first.forces is not None:
+    if evaluate is None or asked.start is None or first is None:
+        return found
+    if first.epoch < 0 and first.forces is not None:
         start = evaluate(asked.start, asked.folder / VALIDATION).forces
         same = abs(first.forces - start) <= _SAME_START * max(start, 1e-3)
         found.append(

@@ -116,6 +116,18 @@ class Trainer(Protocol):
     def curve(self, folder: Path) -> list[CurvePoint]:
         """How far a training is, from the files that the package writes."""
 
+    def epochs(self, folder: Path) -> int:
+        """How many epochs are done."""
+
+    def is_enough(self, asked: Assignment) -> bool:
+        """Whether `early_stop` wants no further epoch."""
+
+    def last_commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
+        """As `commands`, after a training that was ended because it is enough: the best model is written, no more."""
+
+    def begins_as_its_start(self, asked: Assignment) -> bool:
+        """Whether a model that goes on with another is the same before its first epoch."""
+
     def model(self, asked: Assignment) -> Path:
         """The model file of a training that is done."""
 
@@ -127,6 +139,25 @@ class Trainer(Protocol):
             made: What the model file says about itself.
             log: What the program printed.
         """
+
+
+def epochs_without_a_better_one(curve: Iterable[CurvePoint], first: int = 0) -> int:
+    """Epochs since the one of the least loss on validation frames.
+
+    Args:
+        curve: Of a training.
+        first: Epochs before it do not count.
+    """
+    counted = [each for each in curve if each.epoch >= first and each.loss is not None]
+    if not counted:
+        return 0
+    best = counted[0]
+    for each in counted[1:]:
+        assert each.loss is not None
+        assert best.loss is not None
+        if each.loss < best.loss:
+            best = each
+    return counted[-1].epoch - best.epoch
 
 
 def require_known(settings: Iterable[str], known: Iterable[str], said_by: Mapping[str, str], place: str) -> None:
