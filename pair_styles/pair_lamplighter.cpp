@@ -138,6 +138,11 @@ void PairLamplighter::settings(int narg, char **arg)
   }
   committee_->check_keywords();
   requested_.committee = committee_->wanted();
+  // named again, a pair style is the same object: its models were opened for other words
+  close_models();
+  if (allocated)
+    for (int i = 1; i <= atom->ntypes; i++)
+      for (int j = i; j <= atom->ntypes; j++) setflag[i][j] = 0;
 }
 
 /* pair_coeff * * MODEL [MODEL ...] ELEMENT_OF_TYPE_1 ... ELEMENT_OF_TYPE_N */

@@ -66,22 +66,22 @@ def radial_distributions(answer: Any) -> dict[str, Any]:
     return {"bin_A": float(edges[1] - edges[0]), "first_edge_A": float(edges[0]), "n_runs": len(runs), "pairs": found}
 
 
-def of_density(density: Any, structure: Any) -> dict[str, Any]:
-    """What the runs at constant pressure say."""
+def of_density(density: Any, structure: Any | None) -> dict[str, Any]:
+    """What the runs at constant pressure say; distributions are asked for by themselves, and may be missing yet."""
     runs = density.result.runs
     return {
         "production_ps": [float(run.time_ps[-1] - run.time_ps[run.start]) for run in runs],
         "compressibility_1_Pa": spread([run.compressibility.value for run in runs]),
         "density": without_places(density.to_dict(), "runs", "folder"),
-        "radial_distributions": radial_distributions(structure),
+        **({} if structure is None else {"radial_distributions": radial_distributions(structure)}),
     }
 
 
-def of_motion(moving: Any, viscosity: Any) -> dict[str, Any]:
-    """What the runs at constant volume say."""
+def of_motion(moving: Any, viscosity: Any | None) -> dict[str, Any]:
+    """What the runs at constant volume say; the viscosity may be missing yet."""
     return {
         "diffusivity": without_places(diffusivity(moving), "trajectories", "path"),
-        "viscosity_mPa_s": [run.viscosity.value for run in viscosity.result.runs],
+        **({} if viscosity is None else {"viscosity_mPa_s": [run.viscosity.value for run in viscosity.result.runs]}),
     }
 
 
@@ -105,8 +105,8 @@ def main() -> None:
             "method": "OPLS-AA of oplsaa2024.lt; cutoff 9 Å with tail corrections, PPPM 1e-5; steps of 1 fs",
             "system": "16 EC, 32 EMC",
             **{key: value for key, value in stored.items() if key not in ("method", "system")},
-            **(of_density(density[name], structure[name]) if name in density else {}),
-            **(of_motion(moving[name], viscosity[name]) if name in moving else {}),
+            **(of_density(density[name], structure.get(name)) if name in density else {}),
+            **(of_motion(moving[name], viscosity.get(name)) if name in moving else {}),
         }
         target.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         print(f"{target}: {', '.join(key for key in content if content[key] is not None)}")

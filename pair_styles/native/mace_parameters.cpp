@@ -171,6 +171,9 @@ Layer read_layer(const TensorFile &file, const std::string &prefix, int t, bool 
         file.doubles(at(prefix, "linear", l), {nlinear, (int64_t) paths_to[l] * C_sent, C}));
 
   layer.gated = file.has(prefix + "gate.factors");
+  if (layer.gated && layer.density.matrices.empty())
+    throw std::runtime_error("Model file " + file.path() + ": the gates of layer " +
+                             std::to_string(t) + " lack a density");
   if (layer.gated)
     layer.gate = read_gate(file, prefix, t, layer, mace, (int64_t) paths_to[0] * C_sent);
 
@@ -257,12 +260,15 @@ std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
   const int nmembers = (int) file.integer("members", 1, 64);
   for (int k = 0; k < nmembers; k++)
     members.push_back(read_member(file, "member." + std::to_string(k) + "."));
+  const auto same_path = [](const Path &p, const Path &q) {
+    return p.l1 == q.l1 && p.l2 == q.l2 && p.l3 == q.l3;
+  };
   for (int k = 1; k < nmembers; k++)
     for (size_t t = 0; t < members[0].layers.size(); t++) {
       const Layer &a = members[0].layers[t], &b = members[k].layers[t];
       if (a.edge_channels != b.edge_channels || a.l_sent != b.l_sent || a.l_out != b.l_out ||
-          a.paths.size() != b.paths.size() || a.gated != b.gated ||
-          a.perceptron.of_species() != b.perceptron.of_species() ||
+          !std::equal(a.paths.begin(), a.paths.end(), b.paths.begin(), b.paths.end(), same_path) ||
+          a.gated != b.gated || a.perceptron.of_species() != b.perceptron.of_species() ||
           a.density.matrices.size() != b.density.matrices.size())
         throw std::runtime_error("Model file " + path + ": its members differ in architecture");
     }

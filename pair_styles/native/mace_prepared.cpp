@@ -118,6 +118,12 @@ Mace with_species(const Mace &mace, const std::vector<int> &wanted)
   return used;
 }
 
+/* Whether radial functions differ with which atom of a pair receives. */
+bool is_directed(const Layer &layer)
+{
+  return layer.perceptron.of_species() || layer.density.of_species();
+}
+
 /* As many intervals as the least smooth radial function of a model needs. */
 int choose_intervals(const Mace &mace, double tolerance)
 {
@@ -128,12 +134,14 @@ int choose_intervals(const Mace &mace, double tolerance)
     double worst = 0.0;
     for (const Layer &layer : mace.layers)
       for (int a = 0; a < nspecies &&
-           (a == 0 || mace.basis.transform != RadialBasis::NONE || layer.perceptron.of_species());
-           a++) {
-        const RadialFunction function(mace, layer, a, a);
-        worst = std::max(
-            worst, RadialTable(function, radial_nodes(mace.basis.r_max, n)).error(function, from));
-      }
+           (a == 0 || mace.basis.transform != RadialBasis::NONE || is_directed(layer));
+           a++)
+        for (int b = is_directed(layer) ? 0 : a; b < (is_directed(layer) ? nspecies : a + 1); b++) {
+          const RadialFunction function(mace, layer, a, b);
+          worst = std::max(
+              worst,
+              RadialTable(function, radial_nodes(mace.basis.r_max, n)).error(function, from));
+        }
     if (worst < tolerance) return n;
   }
   return MOST_INTERVALS;
@@ -164,7 +172,7 @@ void prepare_tables(const Mace &mace, const Layer &layer, PreparedMace<T> &model
 {
   const int nspecies = (int) mace.numbers.size();
   // a network that knows the species tells who sends and who receives
-  const bool directed = layer.perceptron.of_species();
+  const bool directed = is_directed(layer);
   const bool same = mace.basis.transform == RadialBasis::NONE && !directed;
   const int ntables = same ? 1 : directed ? nspecies * nspecies : nspecies * (nspecies + 1) / 2;
   const int rows = model.nodes.intervals + 5;
@@ -266,11 +274,15 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
       for (int c = 0; c < sent; c++)
         last[row * ncolumns + (size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
             layer.perceptron.matrices.back()[row * ncolumns + p * sent + c];
-  if (layer.perceptron.of_species())
-    for (size_t p = 0; p < layer.paths.size(); p++)
-      for (int c = 0; c < sent; c++)
-        ordered.perceptron.biases.back()[(size_t) radial_of_path[p] * sent + c] = scale_of_path[p] *
-            layer.perceptron.biases.back()[p * sent + c];
+  if (layer.perceptron.of_species()) {
+    // of one matrix alone they are those of each pair of species
+    const std::vector<double> &biases = layer.perceptron.biases.back();
+    for (size_t at = 0; at < biases.size(); at += ncolumns)
+      for (size_t p = 0; p < layer.paths.size(); p++)
+        for (int c = 0; c < sent; c++)
+          ordered.perceptron.biases.back()[at + (size_t) radial_of_path[p] * sent + c] =
+              scale_of_path[p] * biases[at + p * sent + c];
+  }
   to.has_density = !layer.density.matrices.empty();
   to.density_offset = layer.density_offset;
   to.density_slope = layer.density_slope;

@@ -31,7 +31,7 @@ class RadialFunction {
 
 /* Nodes between SHORTEST_DISTANCE and the cutoff for radial functions of a MACE model. Bessel
    functions and what a perceptron makes of them are steepest at bonds: spacings at the cutoff are
-   four times those at SHORTEST_DISTANCE. */
+   about four times those at SHORTEST_DISTANCE. */
 Nodes radial_nodes(double cutoff, int intervals);
 
 /* Radial functions as quintic splines: an error that falls with the sixth power of the spacing, one

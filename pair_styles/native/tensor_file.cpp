@@ -145,7 +145,7 @@ TensorFile::TensorFile(const std::string &path) : path_(path)
   uint64_t length = 0;
   for (int k = 7; k >= 0; k--) length = (length << 8) | (unsigned char) bytes[k];
   if (length < 2 || length > LARGEST_HEADER || bytes[8] != '{')
-    fail("is not a compiled model (make one of a MACE or SevenNet model with 'lamplighter "
+    fail("is not a compiled model (make one of a MACE, NequIP or SevenNet model with 'lamplighter "
          "compile')");
   if (length > bytes.size() - 8) fail(std::string("is truncated") + remedy);
 

@@ -22,7 +22,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "per_type_energy_scales": {"H": 0.5, "C": 0.9, "O": 0.7},
         "readout_mlp_hidden_layers_depth": 1,
         "bessel_trainable": True,
-        "per_edge_type_cutoff": {"H": 2.8, "C": {"H": 3.3, "C": 4.0, "O": 3.7}},
+        # the reciprocal of the reciprocal of 3.8 is more than 3.8
+        "r_max": 3.8,
+        "per_edge_type_cutoff": {"H": 2.8, "C": {"H": 3.3, "C": 3.8, "O": 3.7}},
         "pair_potential": {
             "_target_": "nequip.nn.pair_potential.ZBL",
             "units": "metal",

@@ -162,6 +162,11 @@ def test_members_of_one_architecture_are_evaluated_together(tmp_path: Path) -> N
         np.testing.assert_allclose(evaluation.forces, alone.evaluate(cluster).forces, rtol=0, atol=1e-7)
     with pytest.raises(DifferentArchitectures, match=r"model 2"):
         together([single[0], network(**ARCHITECTURES["without parity"])])
+    # what only one of them has, in either order
+    repelled = single[1] | {"repulsion": np.array([14.4, 6.0])}
+    for pair in ([repelled, single[0]], [single[0], repelled]):
+        with pytest.raises(DifferentArchitectures, match=r"model 2 of 2 differs from the first in 'repulsion'"):
+            together(pair)
 
 
 def test_all_instruction_sets_agree(tmp_path: Path) -> None:

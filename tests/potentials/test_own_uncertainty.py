@@ -79,6 +79,9 @@ def test_only_a_model_that_knows_its_training_set_is_asked(  # type: ignore[no-u
     load(lammps_instance, lone, "lamplighter", f"{plain} {COEFF}")
     with pytest.raises(Exception, match="'extrapolation' needs a model that knows its training set"):
         lammps_instance.commands_string("fix g all guard 1 extrapolation 1.5\nrun 0 post no")
+    # LAMMPS keeps a pair style that is named again: its models were opened for other words
+    with pytest.raises(Exception, match="pair coeffs are not set"):
+        lammps_instance.commands_string("unfix g\npair_style lamplighter extrapolation every 1\nrun 0 post no")
 
 
 def test_a_damaged_section_is_refused_where_it_is_asked_for(  # type: ignore[no-untyped-def]

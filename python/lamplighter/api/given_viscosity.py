@@ -17,9 +17,16 @@ def given_viscosity(viscosity: Viscosity) -> tuple[float | None, float]:
     Raises:
         LamplighterError: it is not positive, or its error is no error.
     """
-    if viscosity is None or isinstance(viscosity, str):
+    if viscosity is None or viscosity == "auto":
         return None, 0.0
-    value, error = viscosity if isinstance(viscosity, tuple) else (viscosity, 0.0)
+    try:
+        value, error = viscosity if isinstance(viscosity, tuple | list) else (viscosity, 0.0)
+        value, error = float(value), float(error)
+    except (TypeError, ValueError):
+        raise LamplighterError(
+            "the viscosity is 'auto', a number in mPa s, or that and its standard error, as (1.2, 0.1), "
+            f"got {viscosity!r}"
+        ) from None
     if not value > 0.0:
         raise LamplighterError(f"--viscosity must be > 0, got {value:g}")
     if not (error >= 0.0 and math.isfinite(error)):

@@ -7,6 +7,7 @@ is dropped when labelling goes on.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -121,9 +122,9 @@ class Journal:
         return RunFolderBusy(f"another process labels into {self.path}: wait for its end, or end it")
 
     def _unwritable(self, problem: OSError) -> LamplighterError:
-        return LamplighterError(
-            f"{self.path} cannot be written ({problem.strerror or problem}): make room; the same command goes on"
-        )
+        is_full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "make room; the same command goes on" if is_full else "mend that, and start the same command again"
+        return LamplighterError(f"{self.path} cannot be written ({problem.strerror or problem}): {remedy}")
 
     def _read(self, method: dict[str, Any], retry: bool) -> None:
         self._file.seek(0)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lamplighter.potentials.mace_compile import DifferentArchitectures
+from lamplighter.potentials.mace_compile import DifferentArchitectures, require_same_shared
 from lamplighter.potentials.mace_linear_maps import NotCovered, doubles, matrices_of_perceptron
 
 FORMAT = "lamplighter-layers"
@@ -76,12 +76,7 @@ def together(models: Sequence[Arrays]) -> Arrays:
     arrays = dict(models[0]) | {"members": integers(len(models))}
     for number, model in enumerate(models[1:], start=1):
         names = {name for name in model if name.startswith(first)}
-        for name in sorted(set(model) - names - {"members"}):
-            if not np.array_equal(arrays.get(name, np.array([])), model[name]):
-                raise DifferentArchitectures(
-                    f"model {number + 1} of {len(models)} differs from the first in {name!r}: "
-                    "models of one file must have the same architecture and elements"
-                )
+        require_same_shared(_shared(models[0]), _shared(model), number, len(models))
         shapes = {name: model[name].shape for name in names}
         expected = {name: value.shape for name, value in models[0].items() if name.startswith(first)}
         if shapes != expected:
@@ -92,6 +87,10 @@ def together(models: Sequence[Arrays]) -> Arrays:
             )
         arrays |= {f"member.{number}.{name.removeprefix(first)}": model[name] for name in names}
     return arrays
+
+
+def _shared(model: Arrays) -> Arrays:
+    return {name: value for name, value in model.items() if not name.startswith("member.") and name != "members"}
 
 
 def activation_of(function: Callable[[torch.Tensor], torch.Tensor]) -> tuple[int, float]:

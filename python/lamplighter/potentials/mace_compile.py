@@ -73,19 +73,34 @@ def compile_models(
         ModelError: an element or head that the model does not have.
     """
     arrays: Arrays = {"members": _integers(len(models))}
+    first: Arrays = {}
     for number, model in enumerate(models):
         shared, own = _Member(model, elements, head).arrays()
-        for name, value in shared.items():
-            if number and not np.array_equal(arrays[name], value):
-                raise DifferentArchitectures(
-                    f"model {number + 1} of {len(models)} differs from the first in {name!r}: "
-                    "models of one file must have the same architecture and elements"
-                )
-            arrays[name] = value
-        arrays |= {f"member.{number}.{name}": value for name, value in own.items()}
+        first = first or shared
+        require_same_shared(first, shared, number, len(models))
+        arrays |= shared | {f"member.{number}.{name}": value for name, value in own.items()}
         if number:
             _require_same_shapes(arrays, number)
     return arrays
+
+
+def require_same_shared(first: Arrays, other: Arrays, number: int, count: int) -> None:
+    """Refuse models that differ in what those of one file share; one may have an array that the other lacks.
+
+    Args:
+        first, other: The shared arrays of two models.
+        number: Of the other model, from 0 on.
+        count: Of the models.
+
+    Raises:
+        DifferentArchitectures: naming an array.
+    """
+    for name in sorted({*first, *other}):
+        if name not in first or name not in other or not np.array_equal(first[name], other[name]):
+            raise DifferentArchitectures(
+                f"model {number + 1} of {count} differs from the first in {name!r}: models of one file must have the "
+                "same architecture and elements"
+            )
 
 
 def to_bytes(arrays: Arrays, metadata: dict[str, str]) -> bytes:

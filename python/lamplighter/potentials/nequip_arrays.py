@@ -128,7 +128,8 @@ class _Compiler:
             raise NotCovered(f"the cutoff function {type(bessel.cutoff).__name__}")
         lengths = self.parts["EdgeLengthNormalizer"]
         if getattr(lengths, "_per_edge_type", False):
-            cutoffs = 1.0 / doubles(lengths._rmax_recip).reshape(self.ntypes, self.ntypes)
+            # no more than r_max, which the reciprocal of a reciprocal may be
+            cutoffs = np.minimum(1.0 / doubles(lengths._rmax_recip).reshape(self.ntypes, self.ntypes), self.r_max)
             arrays["basis.cutoffs"] = cutoffs[np.ix_(self.rows, self.rows)]
         arrays["r_max"] = doubles(self.r_max)
         arrays["basis.prefactor"] = doubles(float(self.parts["ApplyFactor"].factor) * self.r_max / np.pi)
