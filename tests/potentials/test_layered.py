@@ -305,5 +305,5 @@ def test_members_that_differ_in_more_than_their_numbers_are_refused(tmp_path: Pa
 def test_what_is_no_compiled_model_is_told_of_how_to_make_one(tmp_path: Path) -> None:
     path = tmp_path / "any.lamp"
     path.write_bytes(b"no model of any kind")
-    with pytest.raises(ModelError, match=r"MACE or SevenNet model with 'lamplighter compile'"):
+    with pytest.raises(ModelError, match=r"MACE, NequIP or SevenNet model with 'lamplighter compile'"):
         NativeMace(path, ELEMENTS)
