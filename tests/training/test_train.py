@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ase.io
@@ -17,6 +19,7 @@ import yaml
 
 import lamplighter as ll
 from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError, ModelError, RunFolderBusy
+from lamplighter.launcher import Announced
 from lamplighter.model_files.description import Description
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.mace_trainer import MaceTrainer
@@ -238,9 +241,22 @@ def test_a_trainer_does_not_outlive_the_command(tmp_path: Path) -> None:
     pytest.fail("the trainer went on")
 
 
+def test_several_ranks_that_nobody_leads_are_refused_before_anything_is_trained(
+    train_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranks = SimpleNamespace(comm=SimpleNamespace(Get_size=lambda: 2))
+    monkeypatch.setattr("lamplighter.launcher.announced", lambda: [Announced("mpirun", 2, 0)])
+    monkeypatch.setattr("lamplighter.driver.environment.prepare", lambda: ranks)
+    with pytest.raises(LamplighterError, match=r"ll\.train is called on 2 ranks: start the script without mpirun"):
+        ll.train(train_file, progress=False)
+    assert not (train_file.parent / "small").exists()
+
+
 def test_a_start_model_of_other_elements_is_refused() -> None:
-    with pytest.raises(ModelError, match="knows H, C, O, and training frames have Li"):
-        _require_fitting(EXAMPLE / "models" / "ec_emc_0.model", ["H", "Li"])
+    model = EXAMPLE / "models" / "ec_emc_0.model"
+    _require_fitting(model, {1: ["H"]})
+    with pytest.raises(ModelError, match="knows H, C, O, and training frames of seed 2 have Li"):
+        _require_fitting(model, {1: ["H"], 2: ["H", "Li"]})
 
 
 def test_a_folder_that_was_begun_with_other_data_says_what_differs(tmp_path: Path) -> None:
@@ -248,6 +264,15 @@ def test_a_folder_that_was_begun_with_other_data_says_what_differs(tmp_path: Pat
     require_same(tmp_path, {"seed": 1, "sha256": {"a.xyz": "12"}})
     with pytest.raises(LamplighterError, match=r"sha256\.a\.xyz: was 12, is 34"):
         require_same(tmp_path, {"seed": 1, "sha256": {"a.xyz": "34"}})
+
+
+def test_a_file_system_without_locks_is_no_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_locks(*given: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    with _alone(tmp_path):
+        pass
 
 
 def test_two_commands_do_not_train_into_one_folder(tmp_path: Path) -> None:

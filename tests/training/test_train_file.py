@@ -40,6 +40,11 @@ def test_short_forms_mean_the_long_ones_and_paths_are_of_the_folder_of_the_file(
         ({"data": {"train": "a.xyz"}}, "no frame is left to validate with"),
         ({"data": {"train": "a.xyz", "validation": 1.5}}, "a share between 0 and 1"),
         ({"data": {"train": {"liquid": {"files": "a.xyz", "weight": 0}}, "validation": 0.1}}, "weight"),
+        ({"data": {"train": "a.xyz", "validation": 0.1, "test": {"validation": "b.xyz"}}}, "give this set another"),
+        (
+            {"trainer": "gap", "length": None, "data": {"train": {"a b": "a.xyz"}, "validation": 0.1}},
+            "data.train.a b: gap",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_its_key(change: dict[str, Any], said: str) -> None:

@@ -79,6 +79,41 @@ def test_elements_without_a_training_frame_are_named(tmp_path: Path) -> None:
         data_of(tmp_path, {"water": labelled("H2O", 5), "test": labelled("NH3", 2)}, validation=0.2)
 
 
+def test_elements_of_test_frames_are_those_of_each_member(tmp_path: Path) -> None:
+    """One frame of methane among many of water is not in each member's share."""
+    files = {"water": labelled("H2O", 9), "methane": labelled("CH4", 1), "test": labelled("CH4", 1)}
+    data = data_of(tmp_path, files, validation=0.1)
+    assert data.of_member(1, 1.0).elements == ["H", "C", "O"]
+    with pytest.raises(LamplighterError, match=r"seed 1: C: no training frame of this member .* test.test do"):
+        data.of_member(1, 0.2)
+
+
+def test_an_isolated_atom_needs_no_forces(tmp_path: Path) -> None:
+    alone = lone_atoms("H", "O")
+    for each in alone:
+        del each.arrays["REF_forces"]
+    data = data_of(tmp_path, {"water": [*labelled("H2O", 5), *alone]}, validation=0.2)
+    assert data.lone_atoms == {"H": -10.0, "O": -100.0}
+
+
+def test_isolated_atoms_of_two_energies_are_refused_by_their_files(tmp_path: Path) -> None:
+    other = lone_atoms("H")
+    other[0].info["REF_energy"] += 0.0005  # digits that were cut off
+    files = {"water": [*labelled("H2O", 5), *lone_atoms("H")], "more": [*labelled("H2O", 5), *other]}
+    data_of(tmp_path, files, validation=0.2)
+    other[0].info["REF_energy"] += 0.5
+    with pytest.raises(LamplighterError, match=r"-10.0+ eV in .*water.xyz and -9.4995.. eV in .*more.xyz"):
+        data_of(tmp_path, files, validation=0.2)
+
+
+def test_what_is_wrong_with_labels_is_said_in_keys_of_the_train_file(tmp_path: Path) -> None:
+    frames = labelled("H2O", 3)
+    for each in frames:
+        each.info["dft_energy"] = 0.0
+    with pytest.raises(TrajectoryError, match=r"say which is the reference with data\.labels\.energy .it has"):
+        data_of(tmp_path, {"water": frames}, validation=0.2)
+
+
 def test_a_missing_label_names_its_frame(tmp_path: Path) -> None:
     frames = labelled("H2O", 3)
     del frames[2].info["REF_energy"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.chosen_models import Chosen, evaluator_of, labels_of, potential_of_file, require_usable
 from lamplighter.api.files import StrPath, file_of
-from lamplighter.api.ranks import on_first_rank
+from lamplighter.api.ranks import require_alone_or_led
 
 if TYPE_CHECKING:
     from lamplighter.training.member import Evaluate
@@ -31,7 +31,8 @@ def train(
 ) -> Answer[Training]:
     """Train models, one for each seed, by the program of their package: what `lamplighter train` prints.
 
-    A call that was broken off goes on when it is repeated. Under mpirun the first rank trains.
+    A call that was broken off goes on when it is repeated. It is called on one rank; `lamplighter train` works under
+    mpirun, too, where the first rank trains and all of them evaluate.
 
     Args:
         train_file: A file, or what it holds, by its keys.
@@ -44,7 +45,7 @@ def train(
 
     Raises:
         LamplighterError: train file, data or start model are no good, the program failed, or what it left is not what
-            was asked for.
+            was asked for; or it is called on several ranks.
         EnvironmentProblem: the package is not there.
         RunFolderBusy: another process trains into the same folder.
 
@@ -57,6 +58,7 @@ def train(
     given = load_train_file(Path(train_file).expanduser() if isinstance(train_file, str | os.PathLike) else train_file)
     if output is not None:
         given = given.model_copy(update={"output": file_of(output, "--output").absolute()})
+    require_alone_or_led("ll.train", "start the script without mpirun, or train by the command `lamplighter train`")
     if given.start is not None:
         require_usable([_chosen(given.start.model, given)], trust)
 
@@ -64,7 +66,7 @@ def train(
         SHOWN.write_tables(done, done.folder / f"{CURVE}.csv")
         SHOWN.draw(done, done.folder / f"{CURVE}.png")
 
-    return Answer(on_first_rank(lambda: carry_out(given, _evaluation(given), keep, progress), takes_long=True), SHOWN)
+    return Answer(carry_out(given, _evaluation(given), keep, progress), SHOWN)
 
 
 def _chosen(file: Path, given: TrainFile) -> Chosen:

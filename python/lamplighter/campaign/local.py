@@ -28,7 +28,8 @@ from lamplighter.driver.interruption import MORE_TIME, SHORT_S, WALL_TIME
 from lamplighter.driver.run_lock import RunLock, living_holder
 from lamplighter.errors import EnvironmentProblem, QueueProblem, RunFolderBusy
 from lamplighter.run_folder.folder import run_file_text
-from lamplighter.run_folder.writing import unwritable, write_whole
+from lamplighter.run_folder.writing import unwritable
+from lamplighter.whole_file import write_whole
 
 POLL_S = 0.2
 

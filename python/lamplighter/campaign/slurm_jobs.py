@@ -13,7 +13,8 @@ from lamplighter.cluster import slurm
 from lamplighter.cluster.job import Job
 from lamplighter.cluster.slurm_script import slurm_script
 from lamplighter.errors import EnvironmentProblem, QueueProblem
-from lamplighter.run_folder.writing import unwritable, write_whole
+from lamplighter.run_folder.writing import unwritable
+from lamplighter.whole_file import write_whole
 
 ALL = "campaign.job.sh"
 """The script of a job that carries out all runs; beside `JOBS`, where no run can have its name."""

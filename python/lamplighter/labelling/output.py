@@ -25,8 +25,8 @@ from lamplighter.labelling.journal import Known
 from lamplighter.labelling.labelling import Failed, LabelledFrame, Labelling
 from lamplighter.labelling.method import Method
 from lamplighter.model_files.trust import sha256
-from lamplighter.run_folder.writing import write_whole
 from lamplighter.structures.labelled_frames import read_labelled
+from lamplighter.whole_file import write_whole
 
 
 @dataclass(frozen=True)

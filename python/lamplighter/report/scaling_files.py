@@ -8,7 +8,8 @@ from lamplighter.json_text import json_text
 from lamplighter.observables.scaling import Scaling
 from lamplighter.report.scaling_page import scaling_page
 from lamplighter.report.scaling_text import SHOWN
-from lamplighter.run_folder.writing import unwritable, write_whole
+from lamplighter.run_folder.writing import unwritable
+from lamplighter.whole_file import write_whole
 
 PAGE = "bench.html"
 

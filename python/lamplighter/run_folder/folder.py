@@ -12,7 +12,8 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.errors import RunFolderError
 from lamplighter.run_folder.names import INPUTS, MARKS, RUN_FILE, SCAN_EVALUATED, SCRIPT, STATUS, STRUCTURE, THERMO
 from lamplighter.run_folder.status import RunStatus
-from lamplighter.run_folder.writing import unwritable, write_whole
+from lamplighter.run_folder.writing import unwritable
+from lamplighter.whole_file import write_whole
 
 
 def own_folder(run_file: Path, folder: Path) -> Path:

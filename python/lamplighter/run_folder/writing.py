@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import RunFolderError
+from lamplighter.whole_file import write_whole
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -21,21 +20,6 @@ def write_json(path: Path, content: Any) -> None:
         write_whole(path, json.dumps(content, indent=2) + "\n")
     except OSError as problem:
         raise unwritable(path.parent, problem) from problem
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file in one piece. Raises OSError: it cannot be written."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # several failing ranks may write at once
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
 
 
 def unwritable(folder: Path, problem: OSError) -> RunFolderError:

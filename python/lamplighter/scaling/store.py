@@ -20,7 +20,8 @@ import numpy as np
 from lamplighter.arrays import Floats
 from lamplighter.errors import RunFolderError
 from lamplighter.run_folder.names import LOCK
-from lamplighter.run_folder.writing import unwritable, write_json, write_whole
+from lamplighter.run_folder.writing import unwritable, write_json
+from lamplighter.whole_file import write_whole
 
 SETTINGS = "bench.json"
 MEASUREMENTS = "measurements.jsonl"

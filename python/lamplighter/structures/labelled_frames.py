@@ -115,7 +115,8 @@ def read_labelled(
 
     Raises:
         TrajectoryError: as `read_frames`; there is no such label, several could be meant, or a stress and a virial say
-            different things; a label of a frame is missing, of the wrong shape or not finite (the frame is named).
+            different things; a label of a frame is missing, of the wrong shape or not finite (the frame is named). The
+            forces of an isolated atom are 0 where they are missing.
     """
     frames, dropped = read_frames(path)
     with_atoms = [atoms for atoms in frames if len(atoms)]
@@ -238,7 +239,10 @@ def _labels(atoms: Atoms, keys: LabelKeys, where: str) -> Labels:
     if len(atoms) == 0:
         raise TrajectoryError(f"{where} holds no atoms")
     energy = _required(atoms, keys.energy, (), where, "--energy")
-    forces = _required(atoms, keys.forces, (len(atoms), 3), where, "--forces")
+    if len(atoms) == 1 and not atoms.pbc.any() and _found(atoms, keys.forces) is None:
+        forces = np.zeros((1, 3))  # nothing is there that could act on it
+    else:
+        forces = _required(atoms, keys.forces, (len(atoms), 3), where, "--forces")
     stress = unknown_stress() if keys.stress is None else _stress(atoms, keys.stress, where)
     return Labels(float(energy), forces, stress)
 

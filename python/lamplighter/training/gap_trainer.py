@@ -31,6 +31,11 @@ _SAID_BY = {
     "gap_file": "output",
 }
 _E0_TOLERANCE = 1e-5  # eV
+_SIGMAS = 4
+_EXAMPLES = {
+    "default_sigma": "default_sigma: '{0.002 0.1 0.05 0}'",
+    "gap": "gap: '{distance_Nb order=2 cutoff=4.0 …}'",
+}
 
 
 class GapTrainer:
@@ -46,6 +51,18 @@ class GapTrainer:
         for key in ("gap", "default_sigma"):
             if key not in settings:
                 raise ConfigError(f"settings.{key}: is required by gap_fit")
+        for key, value in settings.items():
+            if not isinstance(value, str | int | float | (list if key == "default_sigma" else str)):
+                raise ConfigError(
+                    f"settings.{key}: expected text or a number, got {value!r}: write what is in braces in quotes, "
+                    f"such as {_EXAMPLES.get(key, _EXAMPLES['default_sigma'])}"
+                )
+        given = _sigmas_of(settings["default_sigma"])
+        if len(given) != _SIGMAS or not all(each >= 0.0 for each in given):
+            raise ConfigError(
+                f"settings.default_sigma: expected {_SIGMAS} numbers of 0 at least (energies, forces, virials, "
+                f"Hessians), got {settings['default_sigma']!r}: {_EXAMPLES['default_sigma']}"
+            )
 
     def write(self, asked: Assignment) -> None:
         """As `Trainer.write`."""
@@ -61,6 +78,7 @@ class GapTrainer:
             "do_copy_at_file": "F",
             "sparse_separate_file": "T",
             **asked.settings,
+            "default_sigma": _braced(_sigmas_of(asked.settings["default_sigma"])),
             "rnd_seed": asked.seed,
             "energy_parameter_name": "REF_energy",
             "force_parameter_name": "REF_forces",
@@ -117,11 +135,24 @@ class GapTrainer:
         weights = {each.kind: each.weight for each in asked.data.train}
         if set(weights.values()) <= {1.0}:
             return ""
-        sigmas = [float(word) for word in str(asked.settings["default_sigma"]).strip("{} ").split()]
+        sigmas = _sigmas_of(asked.settings["default_sigma"])
         parts = [
             ":".join([kind, *(f"{each / weight**0.5:.6g}" for each in sigmas)]) for kind, weight in weights.items()
         ]
         return "{" + ":".join(parts) + "}"
+
+
+def _sigmas_of(given: Any) -> list[float]:
+    """The numbers of `{0.002 0.1 0.05 0}` or of a list; none: it is neither."""
+    words = given if isinstance(given, list) else str(given).strip("{} ").split()
+    try:
+        return [float(each) for each in words]
+    except (TypeError, ValueError):
+        return []
+
+
+def _braced(numbers: Sequence[float]) -> str:
+    return "{" + " ".join(f"{each:.10g}" for each in numbers) + "}"
 
 
 def _word(value: Any) -> str:

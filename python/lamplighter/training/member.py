@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ from lamplighter.model_files.trust import sha256
 from lamplighter.training.environment import LOG, PackagePython
 from lamplighter.training.trainer import Assignment, Check, CurvePoint, Trainer, check
 from lamplighter.training.training_data import TrainingFrame
+from lamplighter.whole_file import write_whole
 
 TRAINED = "trained"
 """A file in the folder of a member whose programs have ended well."""
@@ -99,17 +100,34 @@ def member_of_record(path: Path) -> Member:
     )
 
 
+def name_begun(folder: Path) -> str | None:
+    """The name that a member had when it was begun, which the output may have lost since; None: it was not begun."""
+    name = _begun(folder).get("name")
+    return None if name is None else str(name)
+
+
 def require_same(folder: Path, wanted: Mapping[str, Any]) -> None:
     """Refuse to go on in a folder that was begun with another train file, or other data.
 
     Raises:
         LamplighterError: each thing that differs is named.
     """
-    try:
-        begun = json.loads((folder / ASKED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    was, now = _flat(begun), _flat(json.loads(json.dumps(wanted)))
+    if begun := _begun(folder):
+        require_same_asked(folder, {key: each for key, each in begun.items() if key != "name"}, wanted)
+
+
+def require_same_asked(place: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse what was begun with another train file, or other data.
+
+    Args:
+        place: A member's folder, or its record.
+        begun: What it was begun with.
+        wanted: What is asked for now.
+
+    Raises:
+        LamplighterError: each thing that differs is named.
+    """
+    was, now = _flat(dict(begun)), _flat(json.loads(json.dumps(wanted)))
     changed = [
         f"{key}: was {was.get(key, 'not given')}, is {now.get(key, 'not given')}"
         for key in dict.fromkeys([*was, *now])
@@ -117,10 +135,51 @@ def require_same(folder: Path, wanted: Mapping[str, Any]) -> None:
     ]
     if changed:
         raise LamplighterError(
-            f"{folder} was begun with something else:\n"
+            f"{place} was begun with something else:\n"
             + "\n".join(f"  {each}" for each in changed)
             + "\nTrain into another folder (output), or remove this one and its model"
         )
+
+
+def with_sets(path: Path, sets: Mapping[str, Path], evaluate: Evaluate) -> Member:
+    """A member that is done, held against the test sets of today: those that are new or were changed are evaluated.
+
+    Args:
+        path: Its record, which is written anew.
+        sets: Files of test frames, by name.
+        evaluate: Errors of a model file over a file of frames.
+
+    Raises:
+        LamplighterError: a set cannot be evaluated, or the record cannot be written.
+    """
+    record = json.loads(path.read_text(encoding="utf-8"))
+    sums = _sums(sets)
+    if record.get("test") == sums:
+        return member_of_record(path)
+    known = {name for name, each in sums.items() if record.get("test", {}).get(name) == each}
+    errors = {"validation": record["errors"]["validation"]}
+    for name, file in sets.items():
+        kept = record["errors"].get(name) if name in known else None
+        errors[name] = kept or asdict(evaluate(path.parent / record["model"], file))
+    try:
+        write_whole(path, json.dumps(record | {"errors": errors, "test": sums}, indent=1) + "\n")
+    except OSError as problem:
+        raise LamplighterError(
+            f"{path} cannot be written ({problem.strerror or problem}): make room, and train again, which goes on"
+        ) from problem
+    return member_of_record(path)
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    try:
+        begun: dict[str, Any] = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return begun
+
+
+def _sums(sets: Mapping[str, Path]) -> dict[str, str]:
+    return {name: sha256(file) for name, file in sets.items()}
 
 
 def fit(
@@ -172,6 +231,7 @@ def fit(
         raise LamplighterError(f"the program ended, and left no {file}: its log is {asked.folder / LOG}")
     made = describe(file)
     curve = trainer.curve(asked.folder)
+    tests = _sums(sets)
     errors = {
         name: evaluate(file, frames) for name, frames in {"validation": asked.folder / VALIDATION, **sets}.items()
     }
@@ -197,20 +257,26 @@ def fit(
             + "\n".join(f"  {each.what}: expected {each.expected}, found {each.found}" for each in failed)
             + f"\nThe model is left at {file}, and its log at {asked.folder / LOG}"
         )
-    return _kept(trainer, python, asked, wanted, models, file, curve, errors, checks)
+    return _kept(trainer, python, asked, wanted, models, file, curve, errors, checks, tests)
 
 
 def _begin(trainer: Trainer, asked: Assignment, wanted: Mapping[str, Any]) -> None:
-    """Write what the program reads, once; a folder in which this was broken off is written anew."""
+    """Write what the program reads, once: the folder gets its name when it is whole."""
     if (asked.folder / ASKED).is_file():
         return
+    if asked.folder.is_dir() and any(asked.folder.iterdir()):
+        raise LamplighterError(
+            f"{asked.folder} holds files, and no {ASKED} of a training: move it away, or give another output"
+        )
+    partial = dataclasses.replace(asked, folder=asked.folder.with_name(f".{asked.folder.name}.part"))
     try:
-        if asked.folder.exists():
-            shutil.rmtree(asked.folder)
-        asked.folder.mkdir(parents=True)
-        write_frames(asked.folder / VALIDATION, [_with_labels(each) for each in asked.data.validation])
-        trainer.write(asked)
-        _write_whole(asked.folder / ASKED, json.dumps(wanted, indent=1))
+        if partial.folder.exists():  # this was broken off
+            shutil.rmtree(partial.folder)
+        partial.folder.mkdir(parents=True)
+        write_frames(partial.folder / VALIDATION, [_with_labels(each) for each in asked.data.validation])
+        trainer.write(partial)
+        write_whole(partial.folder / ASKED, json.dumps({"name": asked.name, **wanted}, indent=1))
+        partial.folder.replace(asked.folder)
     except OSError as problem:
         raise LamplighterError(
             f"{asked.folder} cannot be written ({problem.strerror or problem}): make room, or give another output"
@@ -272,6 +338,7 @@ def _kept(
     curve: list[CurvePoint],
     errors: dict[str, SetErrors],
     checks: list[Check],
+    tests: Mapping[str, str],
 ) -> Member:
     """Copy the model, and write the record, which says that the member is done, last."""
     target = models / file.name.replace("_stagetwo.", ".")  # MACE's word for the second of two stages
@@ -296,10 +363,11 @@ def _kept(
             "python": str(python.python),
             "versions": python.versions,
             "asked": dict(wanted),
+            "test": dict(tests),
             "curve": [asdict(each) for each in curve],
         }
         path = models / f"{asked.name}.json"
-        _write_whole(path, json.dumps(record, indent=1) + "\n")
+        write_whole(path, json.dumps(record, indent=1) + "\n")
     except OSError as problem:
         raise LamplighterError(
             f"{models} cannot be written ({problem.strerror or problem}): make room, and train again, which goes on"
@@ -324,12 +392,6 @@ def _flat(content: Any, place: str = "") -> dict[str, Any]:
             for name, value in _flat(each, f"{place}.{key}" if place else str(key)).items()
         }
     return {place: content}
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _seconds(folder: Path) -> float:

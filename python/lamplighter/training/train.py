@@ -16,7 +16,16 @@ from lamplighter.progress_line import rewritten
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.gap_trainer import GapTrainer
 from lamplighter.training.mace_trainer import MaceTrainer
-from lamplighter.training.member import Evaluate, Member, fit, member_of_record, require_same
+from lamplighter.training.member import (
+    Evaluate,
+    Member,
+    fit,
+    member_of_record,
+    name_begun,
+    require_same,
+    require_same_asked,
+    with_sets,
+)
 from lamplighter.training.train_file import TrainFile
 from lamplighter.training.trainer import Assignment, CurvePoint, Trainer
 from lamplighter.training.training_data import (
@@ -81,7 +90,7 @@ def train(
     assignments = {seed: _assignment(given, data, replay, seed) for seed in given.seeds}
     notes = list(data.notes)
     if given.start is not None:
-        _require_fitting(given.start.model, assignments[given.seeds[0]].data.elements)
+        _require_fitting(given.start.model, {each: asked.data.elements for each, asked in assignments.items()})
     models = given.output / MODELS
     wanted = {seed: _wanted(given, seed) for seed in given.seeds}
     with _alone(given.output):
@@ -90,7 +99,8 @@ def train(
             require_same(asked.folder, wanted[seed])
             record = models / f"{asked.name}.json"
             if record.is_file() and (known := member_of_record(record)).model.is_file():
-                done[seed] = known
+                require_same_asked(record, known.record["asked"], wanted[seed])
+                done[seed] = with_sets(record, given.data.test, evaluate)
         if len(done) < len(assignments):
             python = PackagePython(trainer, given.python, given.threads)
             trainer.require_settings(given.settings, python.known)
@@ -125,7 +135,7 @@ def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame
     assert given.output is not None
     return Assignment(
         given.output / f"member_{seed}",
-        f"{given.output.name}_{seed}",
+        _name(given.output, seed),
         data.of_member(seed, given.subset),
         seed,
         None if given.start is None else given.start.model,
@@ -135,6 +145,15 @@ def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame
         given.early_stop,
         given.device,
     )
+
+
+def _name(output: Path, seed: int) -> str:
+    """Of a member: as it was begun or done, whatever the folder is called since."""
+    if begun := name_begun(output / f"member_{seed}"):
+        return begun
+    own = f"{output.name}_{seed}"
+    done = [each.stem for each in sorted((output / MODELS).glob(f"*_{seed}.json"))]
+    return own if own in done or len(done) != 1 else done[0]
 
 
 def _wanted(given: TrainFile, seed: int) -> dict[str, Any]:
@@ -151,13 +170,15 @@ def _wanted(given: TrainFile, seed: int) -> dict[str, Any]:
     return {"seed": seed, **content, "sha256": {str(file): sha256(file) for file in files}}
 
 
-def _require_fitting(start: Path, elements: list[str]) -> None:
+def _require_fitting(start: Path, elements: dict[int, list[str]]) -> None:
+    """Elements are those of each seed, which may draw different frames."""
     known = describe(start)
-    if known.elements and (lacking := [each for each in elements if each not in known.elements]):
-        raise ModelError(
-            f"start.model: {start} knows {', '.join(known.elements)}, and training frames have {', '.join(lacking)}: "
-            "start from a model of these elements, or leave such frames out"
-        )
+    for seed, each in elements.items():
+        if known.elements and (lacking := [element for element in each if element not in known.elements]):
+            raise ModelError(
+                f"start.model: {start} knows {', '.join(known.elements)}, and training frames of seed {seed} have "
+                f"{', '.join(lacking)}: start from a model of these elements, or leave such frames out"
+            )
 
 
 def _progress(point: CurvePoint, seed: int, length: int) -> str:
@@ -181,6 +202,8 @@ def _alone(folder: Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise RunFolderBusy(f"output: another process trains into {folder}: wait for it, or give another") from None
+        except OSError:  # a file system without locks
+            pass
         yield

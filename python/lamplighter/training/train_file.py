@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -79,6 +80,13 @@ class DataSection(ConfigSection):
                 given["test"] = {"test": given["test"]}
         return given
 
+    @field_validator("test")
+    @classmethod
+    def _of_another_name(cls, given: dict[str, Path]) -> dict[str, Path]:
+        if "validation" in given:
+            raise ValueError("validation is the name of the frames that validate each member: give this set another")
+        return given
+
     @field_validator("validation")
     @classmethod
     def _a_share(cls, given: float | list[Path] | None) -> float | list[Path] | None:
@@ -152,6 +160,10 @@ class TrainFile(ConfigSection):
             given = [name for name in ("length", "early_stop", "start") if getattr(self, name) is not None]
             if given:
                 raise ValueError(f"{self.trainer} is fitted in one step, from nothing: leave out {', '.join(given)}")
+            if odd := [kind for kind in self.data.train if not re.fullmatch(r"[\w.+-]+", kind)]:
+                raise ValueError(
+                    f"data.train.{odd[0]}: {self.trainer} takes letters, digits and _ . + - in the name of a kind"
+                )
         elif self.length is None:
             raise ValueError("length is required: the number of epochs at most")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import LamplighterError, TrajectoryError
 from lamplighter.structures.labelled_frames import LabelKeys, read_labelled
 from lamplighter.structures.labels import Labels
 from lamplighter.training.train_file import SHARES, DataSection, LabelsSection
+
+SAME_LONE_ATOM = 1e-3
+"""eV that energies of one isolated atom may differ by: digits that were cut off, and not two methods."""
 
 LARGEST_SHIFT = 1.0
 """eV/atom that files may differ by beyond what elements explain: packing and bonds are tenths of it, methods tens."""
@@ -80,6 +84,7 @@ class TrainingData:
         validation_share: Of each kind; 0: what members do not see.
         keys: Names of the labels of each file.
         notes: What is to be known of them.
+        test_elements: Of the files that are held against each model, by name.
     """
 
     kinds: dict[str, list[TrainingFrame]]
@@ -88,6 +93,7 @@ class TrainingData:
     validation_share: float
     keys: dict[Path, LabelKeys]
     notes: list[str] = field(default_factory=list)
+    test_elements: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def lone_atoms(self) -> dict[str, float]:
@@ -103,7 +109,8 @@ class TrainingData:
             subset: Share of the training frames that it sees.
 
         Raises:
-            LamplighterError: nothing is left to train on or to validate with, or an element has no training frame.
+            LamplighterError: nothing is left to train on or to validate with, or an element of validation or test
+                frames has no training frame.
         """
         train: list[TrainingFrame] = []
         rest: list[TrainingFrame] = []
@@ -127,6 +134,12 @@ class TrainingData:
                 f"seed {seed}: {', '.join(lacking)}: no training frame has this element, and validation frames do: add "
                 "frames of it, or take a larger subset"
             )
+        for name, tested in self.test_elements.items():
+            if lacking := [each for each in tested if each not in elements]:
+                raise LamplighterError(
+                    f"seed {seed}: {', '.join(lacking)}: no training frame of this member has this element, and frames "
+                    f"of test.{name} do: take a larger subset, or add frames of it"
+                )
         return MemberData(train, validation, self.lone_atoms, elements)
 
 
@@ -138,12 +151,15 @@ def read_training_frames(
     Raises:
         TrajectoryError: it cannot be read, or a label is missing (the frame is named).
     """
-    given = read_labelled(file, names.energy, names.forces, names.stress)
+    try:
+        given = read_labelled(file, names.energy, names.forces, names.stress)
+    except TrajectoryError as problem:
+        raise TrajectoryError(_in_words_of_train_files(str(problem))) from None
     made = [
         TrainingFrame(Atoms(each.numbers, each.positions, cell=each.cell, pbc=each.pbc), labels, kind, weight)
         for each, labels in zip(given.frames, given.labels, strict=True)
     ]
-    return made, given.keys, given.notes
+    return made, given.keys, [_in_words_of_train_files(each) for each in given.notes]
 
 
 def read_training_data(data: DataSection) -> TrainingData:
@@ -172,16 +188,20 @@ def read_training_data(data: DataSection) -> TrainingData:
     if files and not validation:
         raise LamplighterError(f"validation: {files[0]} holds lone atoms alone: {SHARES}")
     known = _elements([frame for kind in kinds.values() for frame in kind])
+    test_elements = {}
     for name, file in data.test.items():
         frames = read(file, "", 1.0)
+        test_elements[name] = _elements(frames)
         if lacking := [each for each in _elements(frames) if each not in known]:
             raise LamplighterError(
                 f"test.{name}: {file} has {', '.join(lacking)}, and no training frame does: add frames of it"
             )
     _require_one_name(keys)
+    _require_one_energy({file: by_file[file] for kind in data.train.values() for file in kind.files})
     notes += shifts_between_files(by_file)
     share = data.validation if isinstance(data.validation, float) else 0.0
-    return TrainingData(kinds, {name: each.share for name, each in data.train.items()}, validation, share, keys, notes)
+    shares = {name: each.share for name, each in data.train.items()}
+    return TrainingData(kinds, shares, validation, share, keys, notes, test_elements)
 
 
 def shifts_between_files(by_file: dict[Path, list[TrainingFrame]]) -> list[str]:
@@ -226,6 +246,11 @@ def shifts_between_files(by_file: dict[Path, list[TrainingFrame]]) -> list[str]:
     return notes
 
 
+def _in_words_of_train_files(said: str) -> str:
+    """Options of other commands are keys here: `--energy KEY` is `data.labels.energy: KEY`."""
+    return re.sub(r"--(energy|forces|stress)\b( KEY)?", r"data.labels.\1", said)
+
+
 def _divided(
     frames: Sequence[TrainingFrame], share: float, random: np.random.Generator
 ) -> tuple[list[TrainingFrame], list[TrainingFrame]]:
@@ -237,6 +262,21 @@ def _divided(
 def _elements(frames: Sequence[TrainingFrame]) -> list[str]:
     numbers = sorted({int(number) for each in frames for number in each.atoms.numbers})
     return [str(Atoms(numbers=[number]).symbols) for number in numbers]
+
+
+def _require_one_energy(by_file: dict[Path, list[TrainingFrame]]) -> None:
+    first: dict[str, tuple[float, Path]] = {}
+    for file, frames in by_file.items():
+        for each in frames:
+            if not each.is_lone_atom:
+                continue
+            symbol, energy = str(each.atoms.symbols), each.labels.energy
+            known, where = first.setdefault(symbol, (energy, file))
+            if abs(energy - known) > SAME_LONE_ATOM:
+                raise LamplighterError(
+                    f"an isolated atom of {symbol} has {known:.6f} eV in {where} and {energy:.6f} eV in {file}: keep "
+                    "the one that goes with the other frames"
+                )
 
 
 def _require_one_name(keys: dict[Path, LabelKeys]) -> None:
