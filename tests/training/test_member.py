@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from ase.build import molecule
 from ase.io import write
 
 from lamplighter.errors import LamplighterError
+from lamplighter.training import member as member_room
 from lamplighter.training import train as train_room
 from lamplighter.training.environment import LOG
 from lamplighter.training.mace_trainer import MaceTrainer
@@ -164,3 +166,18 @@ def test_a_folder_that_is_no_member_is_left_alone(given: TrainFile, runs: list[P
         train(given, Evaluated(), shown=False)
     assert own.read_text() == "mine"
     assert not runs
+
+
+def test_a_full_disk_is_said_and_what_could_not_be_noted_after_it_is_not(
+    given: TrainFile, runs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fails(*words: Any) -> bool:
+        raise LamplighterError("the disk is full: make room")
+
+    monkeypatch.setattr(member_room, "_keep_seconds", full)
+    monkeypatch.setattr(train_room.PackagePython, "run", fails)
+    with pytest.raises(LamplighterError, match="the disk is full: make room"):
+        train(given, Evaluated(), shown=False)
