@@ -183,13 +183,13 @@ def sevennet_checkpoint(name: str) -> Path:
 
 
 def changed_checkpoint(source: Path, path: Path) -> Path:
-    """The same network with weights a few thousandths apart."""
+    """The same network with weights a few thousandths apart; couplings of degrees are no weights."""
     import torch
 
     content = torch.load(source, weights_only=False, map_location="cpu")
     torch.manual_seed(0)
-    for value in content["model_state_dict"].values():
-        if value.is_floating_point():
+    for name, value in content["model_state_dict"].items():
+        if value.is_floating_point() and "_w3j_" not in name:
             value *= 1.0 + 0.003 * torch.randn_like(value)
     torch.save({key: content[key] for key in ("config", "model_state_dict")}, path)
     return path

@@ -119,6 +119,7 @@ OTHERS = {
     "build": "writes a folder: tests/building",
     "events": "prints lines of which each is JSON: tests/cli/test_events.py",
     "compile": "writes a file",
+    "train": "takes minutes, and writes a folder: tests/training",
     "trust": "writes a list",
     "doctor": "looks at the machine: tests/doctor",
     "models": "reads model files: tests/cli/test_models.py",

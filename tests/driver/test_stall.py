@@ -121,6 +121,7 @@ class Waiting(LennardJones):
 
     def calculate(self, *given):
         Waiting.asked += 1
+        time.sleep(1.0)  # longer than the watch's look
         if Waiting.asked > 5:
             {how}
         super().calculate(*given)
