@@ -176,7 +176,7 @@ def test_stored_references_of_an_example_tell_their_own_densities_from_others(
 ) -> None:
     stored = json.loads((EXAMPLE / f"{name}.json").read_text(encoding="utf-8"))
     density = stored["density"]
-    counts, edges = np.array(density["runs"][0]["counts"]), np.array(density["edges_g_cm3"])
+    counts, edges = np.sum([run["counts"] for run in density["runs"]], axis=0), np.array(density["edges_g_cm3"])
     generator = np.random.default_rng(7)
     own = generator.choice(0.5 * (edges[1:] + edges[:-1]), 1300, p=counts / counts.sum())
     mean = float(own.mean())
