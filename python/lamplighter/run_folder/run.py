@@ -182,23 +182,22 @@ class Run:
             )
         return table
 
+    def _table(self, name: str) -> ThermoTable | None:
+        try:
+            return read_thermo(self.folder / name) if (self.folder / name).exists() else None
+        except RunFolderError as problem:
+            self._problems[name] = str(problem)
+            return None
+
     @cached_property
     def committee(self) -> ThermoTable | None:
         """How far the models of its committee disagreed; None: there was none, or the table cannot be read."""
-        try:
-            return read_thermo(self.folder / COMMITTEE) if (self.folder / COMMITTEE).exists() else None
-        except RunFolderError as problem:
-            self._problems[COMMITTEE] = str(problem)
-            return None
+        return self._table(COMMITTEE)
 
     @cached_property
     def extrapolation(self) -> ThermoTable | None:
         """How uncertain its model was, by its own features; None: not evaluated, or the table cannot be read."""
-        try:
-            return read_thermo(self.folder / EXTRAPOLATION) if (self.folder / EXTRAPOLATION).exists() else None
-        except RunFolderError as problem:
-            self._problems[EXTRAPOLATION] = str(problem)
-            return None
+        return self._table(EXTRAPOLATION)
 
     @cached_property
     def pressure_tensor(self) -> ThermoTable | None:
