@@ -152,6 +152,13 @@ def test_the_view_shows_the_failing_frames_as_they_are(reports: dict[str, Report
         seen = np.linalg.norm(positions[bonds[:, 0]] - positions[bonds[:, 1]], axis=1)
         true = [atoms.get_distance(order[i], order[j], mic=True) for i, j in bonds]
         np.testing.assert_allclose(seen, true, atol=0.01)
+    deviations = [np.sqrt(a.arrays["committee_variance"][np.argsort(a.arrays["id"])]) for a in frames]
+    (tinted,) = data["tinted"]
+    assert tinted == {"words": "the committee's deviation, eV/Å", "most": f"{np.max(deviations):.3g}"}
+    for of_frame, deviation in zip(data["frames"], deviations, strict=True):
+        tints = np.frombuffer(base64.b64decode(of_frame["tint"][0]), dtype=np.uint8)
+        shares = deviation / np.max(deviations) * len(data["tints"])
+        np.testing.assert_array_equal(tints, np.minimum(shares, len(data["tints"]) - 1).astype(int))
     (i, j), *_ = data["long"]
     last = positions_of(data, data["first"])
     stretch = np.linalg.norm(last[i] - last[j]) - event["reference_length"]

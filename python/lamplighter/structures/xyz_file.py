@@ -37,11 +37,16 @@ class XyzFile:
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises TrajectoryError: the file cannot be opened, or its very first frame is damaged."""
+        for frame, _ in self.with_atoms():
+            yield frame
+
+    def with_atoms(self) -> Iterator[tuple[Frame, Atoms]]:
+        """The frames beside all that the file says of them, in its order of atoms. Raises as iteration over frames."""
         repeated, index = RepeatedSteps(self.path), 0
         for atoms in self.atoms():
             frame = frame_of_atoms(atoms, index)
             if not repeated.is_repeated(frame):
-                yield frame
+                yield frame, atoms
                 index += 1
         self.dropped = together(self.dropped, repeated.note)
 

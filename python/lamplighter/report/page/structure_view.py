@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ MOST_ATOMS = 20000
 """Larger structures are shown around the marked atoms alone: a phone has to draw each atom many times a second."""
 
 _STEPS = 32000  # of a 16-bit number, to either side of zero
+_UNKNOWN = 255  # in place of one of the _TINTS
+_TINTS = 16
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class ShownFrame:
         frame: All frames of a view have the same atoms, of known elements.
         label: Under the picture.
         is_failure: Whether it is the one that failed.
+        values: Numbers that atoms can be coloured by, shape (n,), by the words for them; NaN: unknown.
     """
 
     frame: Frame
     label: str
     is_failure: bool = False
+    values: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def structure_view(
@@ -86,6 +90,7 @@ def structure_view(
     new_place[kept] = np.arange(len(kept))
     bonds = new_place[pairs] if len(pairs) else np.empty((0, 2), dtype=np.int64)
     kinds, kind = np.unique(middle.numbers[kept], return_inverse=True)
+    tinted, tints = _tints([each.values for each in shown], kept)
     finite = [each[np.isfinite(each)] for each in positions.values()]
     extent = max(float(np.abs(each).max(initial=1.0)) for each in finite)
     scale = extent / _STEPS
@@ -101,6 +106,8 @@ def structure_view(
         "long": [[int(new_place[one]), int(new_place[other])] for one, other in long_bonds],
         "left_out": len(middle) - len(kept),
         "first": first,
+        "tints": _ramp() if tinted else [],
+        "tinted": tinted,
         "scale": scale,
         "frames": [
             {
@@ -108,6 +115,7 @@ def structure_view(
                 "failure": each.is_failure,
                 "cell": [round(float(value), 4) for value in each.frame.cell.ravel()],
                 "positions": _packed(positions[place][kept], scale),
+                "tint": tints[place],
             }
             for place, each in enumerate(shown)
         ],
@@ -186,6 +194,31 @@ def _near(frame: Frame, molecule: Integers, marks: Integers, around: float) -> N
         with np.errstate(invalid="ignore"):
             near |= (away**2).sum(axis=1) < around**2
     return np.isin(molecule, molecule[near])
+
+
+def _tints(values: Sequence[Mapping[str, Floats]], kept: Integers) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """Words and largest value of each number that all frames have, and which tint of it each atom has in each frame."""
+    words = [each for each in values[0] if all(each in of_frame for of_frame in values)]
+    found: list[dict[str, Any]] = []
+    tints: list[list[str]] = [[] for _ in values]
+    for each in words:
+        numbers = [of_frame[each][kept] for of_frame in values]
+        most = max((float(row[np.isfinite(row)].max(initial=0.0)) for row in numbers), default=0.0)
+        if most <= 0.0:
+            continue
+        found.append({"words": each, "most": f"{most:.3g}"})
+        for of_frame, row in zip(tints, numbers, strict=True):
+            known = np.isfinite(row)
+            steps = np.where(known, np.clip(np.where(known, row, 0.0) / most * _TINTS, 0, _TINTS - 1), _UNKNOWN)
+            of_frame.append(base64.b64encode(steps.astype(np.uint8).tobytes()).decode("ascii"))
+    return found, tints
+
+
+def _ramp() -> list[str]:
+    """Colours of small to large values, which readers of all kinds of sight tell apart."""
+    from matplotlib import colormaps
+
+    return [_hexadecimal(colour[:3]) for colour in colormaps["viridis"](np.linspace(0.0, 1.0, _TINTS))]
 
 
 def _packed(positions: Floats, scale: float) -> str:

@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
+from ase import Atoms
 
+from lamplighter.arrays import Floats
 from lamplighter.errors import LamplighterError, RunFolderError
 from lamplighter.guard_criteria import OF_MODELS
 from lamplighter.report.events_text import EVENT_COLUMNS, event_row
@@ -47,9 +49,9 @@ def _view(run: ReportedRun, events: Sequence[Event]) -> View:
         raise RunFolderError(f"{FAILURE} is missing")
     frames = XyzFile(path)
     last: deque[ShownFrame] = deque(maxlen=MOST_FRAMES)
-    for frame in frames:
+    for frame, atoms in frames.with_atoms():
         is_failure = frame.step == event.step
-        last.append(ShownFrame(frame, _label(run, frame, is_failure), is_failure))
+        last.append(ShownFrame(frame, _label(run, frame, is_failure), is_failure, _of_models(atoms)))
         if is_failure:
             break
     shown = list(last)
@@ -64,7 +66,20 @@ def _view(run: ReportedRun, events: Sequence[Event]) -> View:
     if marked:
         caption += " Its atoms are ringed, the molecules within 5 Å of them are shown full."
     data = structure_view(shown, pairs, marked, _pairs_of(event, ids), first=len(shown) - 1)
+    if data["tinted"]:
+        caption += " Colours can be those of what the models say of their own forces."
     return View("failure", caption, data)
+
+
+def _of_models(atoms: Atoms) -> dict[str, Floats]:
+    """What models said of each atom, in the order of ids; zeros before their first evaluation."""
+    order = np.argsort(atoms.arrays["id"]) if "id" in atoms.arrays else np.arange(len(atoms))
+    found = {}
+    if (variance := atoms.arrays.get("committee_variance")) is not None:
+        found["the committee's deviation, eV/Å"] = np.sqrt(np.asarray(variance, dtype=np.float64)[order])
+    if (own := atoms.arrays.get("extrapolation")) is not None:
+        found["the model's own uncertainty γ"] = np.asarray(own, dtype=np.float64)[order]
+    return found
 
 
 def _label(run: ReportedRun, frame: Frame, is_failure: bool) -> str:

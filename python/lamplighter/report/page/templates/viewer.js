@@ -13,11 +13,14 @@
     const context = canvas.getContext("2d");
     const label = figure.querySelector(".frame-label");
     const slider = figure.querySelector("input[type=range]");
-    const which = figure.querySelector("select");
+    const which = figure.querySelector("select[name=show]");
+    const by = figure.querySelector("select[name=by]");
+    const legends = [...figure.querySelectorAll(".legend")]; // of each number, then of elements
     const box = figure.querySelector("input[name=cell]");
     const play = figure.querySelector("button[name=play]");
     const n = data.kind.length;
     const frames = data.frames.map((frame) => decode(frame.positions, data.scale));
+    const tints = data.frames.map((frame) => frame.tint.map(bytesOf));
     const marked = new Set(data.marked);
     const near = new Set(data.near);
     const long = new Set(data.long.map(([i, j]) => key(i, j)));
@@ -52,6 +55,13 @@
       return 2;
     }
 
+    // which colour an atom has: its element's, or that of a number, which stand behind those
+    function tint(atom) {
+      const number = Number(by.value);
+      const step = number < 0 ? 255 : tints[shown][number][atom];
+      return step === 255 ? data.kind[atom] : data.colours.length + step;
+    }
+
     // half the width of what is to be seen, in Å
     function fitted() {
       const positions = frames[data.first];
@@ -69,7 +79,7 @@
       const back = rgb(style.getPropertyValue("--card"));
       const ink = rgb(style.getPropertyValue("--ink"));
       const made = { back, ink, bad: style.getPropertyValue("--bad").trim(), atoms: [], sprites: [] };
-      data.colours.forEach((hex, kind) => {
+      [...data.colours, ...data.tints].forEach((hex, kind) => {
         made.atoms[kind] = [];
         made.sprites[kind] = [];
         for (let level = 0; level < LEVELS; level++) {
@@ -139,11 +149,11 @@
         const level = Math.max(0, Math.min(LEVELS - 1, Math.round(((deep - depth) / (2 * deep)) * (LEVELS - 1))));
         if (j === undefined) {
           const r = (marked.has(i) ? 0.62 : 0.5) * data.radii[data.kind[i]] * s[i];
-          context.drawImage(palette.sprites[data.kind[i]][level], x[i] - r, y[i] - r, 2 * r, 2 * r);
+          context.drawImage(palette.sprites[tint(i)][level], x[i] - r, y[i] - r, 2 * r, 2 * r);
           if (marked.has(i)) ring(x[i], y[i], r + 2.5);
         } else {
-          half(x[i], y[i], x[j], y[j], palette.atoms[data.kind[i]][level], 0.2 * s[i]);
-          half(x[j], y[j], x[i], y[i], palette.atoms[data.kind[j]][level], 0.2 * s[j]);
+          half(x[i], y[i], x[j], y[j], palette.atoms[tint(i)][level], 0.2 * s[i]);
+          half(x[j], y[j], x[i], y[i], palette.atoms[tint(j)][level], 0.2 * s[j]);
         }
       }
       for (const [i, j] of data.long) drawLong(x, y, i, j, distance(frame, i, j));
@@ -313,6 +323,13 @@
       zoom = 1;
       redraw();
     });
+    by.addEventListener("change", () => {
+      const number = Number(by.value);
+      legends.forEach((legend, place) => {
+        legend.hidden = place !== (number < 0 ? legends.length - 1 : number);
+      });
+      redraw();
+    });
     box.addEventListener("change", redraw);
     play.addEventListener("click", () => {
       if (timer) {
@@ -335,8 +352,12 @@
     redraw();
   }
 
+  function bytesOf(text) {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  }
+
   function decode(text, scale) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const bytes = bytesOf(text);
     const view = new DataView(bytes.buffer);
     const values = new Float32Array(bytes.length / 2);
     for (let i = 0; i < values.length; i++) {
