@@ -2,11 +2,11 @@
 #ifndef LAMPLIGHTER_ACTIVATIONS_H
 #define LAMPLIGHTER_ACTIVATIONS_H
 
-#include "layered_parameters.h"
-
 #include <cmath>
 
 namespace lamplighter {
+
+enum class Activation { NONE, SILU, TANH, SOFTPLUS, ABS, RELU, SIGMOID };
 
 template <class T> inline T softplus(T x)
 {

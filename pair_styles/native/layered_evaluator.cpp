@@ -550,7 +550,11 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const TensorFile &fil
                                                            const std::string &dtype, int intervals)
 {
   const std::vector<LayeredModel> members = read_layered(file);
-  if (dtype == "float32" || (dtype == "auto" && members[0].single_precision))
-    return open_as<float>(file.path(), members, elements, intervals);
-  return open_as<double>(file.path(), members, elements, intervals);
+  const LayeredModel &first = members[0];
+  auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
+      ? open_as<float>(file.path(), members, elements, intervals)
+      : open_as<double>(file.path(), members, elements, intervals);
+  opened->know_training_set(file, {readout_input(first, (size_t) opened->features())},
+                            first.numbers, elements);
+  return opened;
 }

@@ -2,6 +2,8 @@
 #ifndef LAMPLIGHTER_LAYERED_PARAMETERS_H
 #define LAMPLIGHTER_LAYERED_PARAMETERS_H
 
+#include "own_uncertainty.h"
+
 #include <string>
 #include <vector>
 
@@ -16,8 +18,6 @@ constexpr const char *LAYERED_FORMAT = "lamplighter-layers";
 struct FeatureBlock {
   int l, channels;
 };
-
-enum class Activation { NONE, SILU, TANH, SOFTPLUS, ABS, RELU, SIGMOID };
 
 /* A linear map from the channels of one block to those of another, for all components alike. */
 struct LinearPart {
@@ -99,6 +99,10 @@ struct LayeredModel {
 /* A file made by `lamplighter compile`: one or several models of one architecture.
    Throws std::runtime_error where it is not a complete and consistent model. */
 std::vector<LayeredModel> read_layered(const TensorFile &);
+
+/* What its last linear layer sees of an atom, of which there are `features` scalars of all layers.
+ */
+ReadoutInput readout_input(const LayeredModel &, size_t features);
 
 }    // namespace lamplighter
 

@@ -2,6 +2,7 @@
 
 #include "mace_evaluator.h"
 
+#include "activations.h"
 #include "kernels.h"
 #include "mace_prepared.h"
 #include "radial_table.h"
@@ -97,7 +98,7 @@ template <class T> class Evaluator : public NativeEvaluator {
       output_gradient_, gated_, ungated_gradient_;
   // of one atom
   Array<T> radial_, radial_slope_, coupling_;
-  std::vector<double> hidden_;
+  std::vector<double> hidden_, active_, second_;    // of a readout
   // rows of a linear layer
   std::vector<const T *> rows_in_;
   std::vector<T *> rows_out_;
@@ -140,6 +141,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   void send(Member<T> &, int t, const Block &);
   void collect(Member<T> &, int t, const Block &);
   double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
+  double read_second(double scale, const PreparedLayer<T> &);
   double repulsion(const Member<T> &, const Atoms &, int i, const Neighbourhood<T> &, Results &);
   void add_edge_forces(int i, const Neighbourhood<T> &, Results &);
 };
@@ -731,16 +733,46 @@ double Evaluator<T>::read(const Member<T> &member, const PreparedLayer<T> &layer
     const double *row = layer.readout_hidden.data() + (size_t) c * width;
     for (int k = 0; k < width; k++) hidden_[k] += row[k] * features[c];
   }
-  for (int k = 0; k < width; k++) {
-    const double a = hidden_[k], s = 1.0 / (1.0 + std::exp(-a));
-    energy += layer.readout_out[k] * a * s;
-    hidden_[k] = member.scale * layer.readout_out[k] * (s + a * s * (1.0 - s));
-  }
+  active_.resize(width);
+  activate(Activation::SILU, 1.0, width, hidden_.data(), active_.data());
+  if (layer.readout_mid.empty())
+    for (int k = 0; k < width; k++) {
+      energy += layer.readout_out[k] * active_[k];
+      hidden_[k] *= member.scale * layer.readout_out[k];
+    }
+  else
+    energy += read_second(member.scale, layer);
   for (int c = 0; c < channels_; c++) {
     const double *row = layer.readout_hidden.data() + (size_t) c * width;
     double sum = 0.0;
     for (int k = 0; k < width; k++) sum += row[k] * hidden_[k];
     gradient[c] += (T) sum;
+  }
+  return energy;
+}
+
+/* The same of a readout with a second hidden layer, from the activations of the first in active_,
+   whose slopes in hidden_ become gradients. */
+
+template <class T> double Evaluator<T>::read_second(double scale, const PreparedLayer<T> &layer)
+{
+  const int width = layer.readout_width;
+  second_ = layer.readout_mid_bias;
+  for (int j = 0; j < width; j++) {
+    const double *row = layer.readout_mid.data() + (size_t) j * width;
+    for (int k = 0; k < width; k++) second_[k] += row[k] * active_[j];
+  }
+  activate(Activation::SILU, 1.0, width, second_.data(), active_.data());
+  double energy = 0.0;
+  for (int k = 0; k < width; k++) {
+    energy += layer.readout_out[k] * active_[k];
+    second_[k] *= scale * layer.readout_out[k];
+  }
+  for (int j = 0; j < width; j++) {
+    const double *row = layer.readout_mid.data() + (size_t) j * width;
+    double sum = 0.0;
+    for (int k = 0; k < width; k++) sum += row[k] * second_[k];
+    hidden_[j] *= sum;
   }
   return energy;
 }
@@ -1072,11 +1104,6 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const TensorFile &file,
   auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
       ? open_as<float>(file.path(), members, elements, intervals)
       : open_as<double>(file.path(), members, elements, intervals);
-  try {
-    opened->uncertainty = read_own_uncertainty(
-        file, readout_inputs(first), (size_t) opened->features(), first.numbers, elements);
-  } catch (const std::runtime_error &problem) {
-    opened->uncertainty_problem = problem.what();
-  }
+  opened->know_training_set(file, readout_inputs(first), first.numbers, elements);
   return opened;
 }

@@ -193,8 +193,12 @@ Layer read_layer(const TensorFile &file, const std::string &prefix, int t, bool 
   if (file.has(prefix + "readout")) layer.readout = file.doubles(prefix + "readout", {C});
   if (file.has(prefix + "readout_hidden")) {
     layer.readout_hidden = file.doubles(prefix + "readout_hidden", {C, -1});
-    layer.readout_out = file.doubles(prefix + "readout_out",
-                                     {file.shape(prefix + "readout_hidden")[1]});
+    const int64_t hidden = file.shape(prefix + "readout_hidden")[1];
+    layer.readout_out = file.doubles(prefix + "readout_out", {hidden});
+    if (file.has(prefix + "readout_mid")) {
+      layer.readout_mid = file.doubles(prefix + "readout_mid", {hidden, hidden});
+      layer.readout_mid_bias = file.doubles(prefix + "readout_mid_bias", {hidden});
+    }
   }
   return layer;
 }
@@ -252,9 +256,10 @@ std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
   if (file.text("format") != "lamplighter-mace")
     throw std::runtime_error("Model file " + path + ": holds '" + file.text("format") +
                              "', not a MACE model");
-  if (file.text("version") != "1" && file.text("version") != "2")
-    throw std::runtime_error("Model file " + path + ": has version " + file.text("version") +
-                             " of the format, and this Lamplighter reads 1 and 2: make it again "
+  const std::string version = file.text("version");
+  if (version != "1" && version != "2" && version != "3")
+    throw std::runtime_error("Model file " + path + ": has version " + version +
+                             " of the format, and this Lamplighter reads 1 to 3: make it again "
                              "with 'lamplighter compile'");
   std::vector<Mace> members;
   const int nmembers = (int) file.integer("members", 1, 64);
@@ -280,9 +285,13 @@ std::vector<ReadoutInput> lamplighter::readout_inputs(const Mace &mace)
   std::vector<ReadoutInput> inputs;
   const auto channels = (size_t) mace.channels;
   for (size_t t = 0; t < mace.layers.size(); t++) {
-    if (!mace.layers[t].readout.empty()) inputs.push_back({t * channels, channels, {}});
-    if (!mace.layers[t].readout_hidden.empty())
-      inputs.push_back({t * channels, channels, mace.layers[t].readout_hidden});
+    const Layer &layer = mace.layers[t];
+    const size_t first = t * channels;
+    if (!layer.readout.empty()) inputs.push_back({first, channels, {}, Activation::NONE});
+    if (layer.readout_hidden.empty()) continue;
+    inputs.push_back({first, channels, {{layer.readout_hidden, {}}}, Activation::SILU});
+    if (!layer.readout_mid.empty())
+      inputs.back().hidden.push_back({layer.readout_mid, layer.readout_mid_bias});
   }
   return inputs;
 }

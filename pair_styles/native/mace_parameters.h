@@ -96,9 +96,11 @@ struct Layer {
   std::vector<double> residual_constant;       // first layer: [species][channels], or empty
   // later layers, per degree of the output: [species][channels][channels], or empty
   std::vector<std::vector<double>> residual;
-  std::vector<double> readout;           // linear: [channels], or empty
-  std::vector<double> readout_hidden;    // silu perceptron: [channels][width], or empty
-  std::vector<double> readout_out;       // [width]
+  std::vector<double> readout;             // linear: [channels], or empty
+  std::vector<double> readout_hidden;      // silu perceptron: [channels][width], or empty
+  std::vector<double> readout_mid;         // a second silu layer: [width][width], or empty
+  std::vector<double> readout_mid_bias;    // [width]
+  std::vector<double> readout_out;         // [width]
 };
 
 struct Mace {

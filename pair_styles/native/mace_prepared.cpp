@@ -340,6 +340,8 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
   }
   to.readout = layer.readout;
   to.readout_hidden = layer.readout_hidden;
+  to.readout_mid = layer.readout_mid;
+  to.readout_mid_bias = layer.readout_mid_bias;
   to.readout_out = layer.readout_out;
   to.readout_width = (int) layer.readout_out.size();
   // a scalar output's contraction gives its gradient in the same pass: keep that, not its input

@@ -51,7 +51,7 @@ template <class T> struct PreparedLayer {
   Array<T> own_constant;                                      // [species][l_max + 1][channels]
   Array<T> residual_constant;
   std::vector<std::vector<Polynomial<T>>> contraction;    // [L][m]
-  std::vector<double> readout, readout_hidden, readout_out;
+  std::vector<double> readout, readout_hidden, readout_mid, readout_mid_bias, readout_out;
   int readout_width;
 };
 

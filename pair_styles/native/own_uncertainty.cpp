@@ -22,7 +22,9 @@ const std::string REMEDY = ": make it again with 'lamplighter compile MODEL --tr
 
 size_t width_of(const ReadoutInput &input)
 {
-  return input.hidden.empty() ? input.channels : input.hidden.size() / input.channels;
+  size_t width = input.channels;
+  for (const HiddenLayer &layer : input.hidden) width = layer.matrix.size() / width;
+  return width;
 }
 
 }    // namespace
@@ -76,15 +78,20 @@ void OwnUncertainty::prepare(const std::vector<ReadoutInput> &inputs,
 {
   const char *simd = "";
   kernels_ = &best_kernels<double>(&simd);
-  size_t widest = 1;
+  widest_ = 1;
   for (const ReadoutInput &input : inputs) {
-    Part part{input.first, input.channels, width_of(input), {}};
-    const int width = padded((int) part.width);
-    widest = std::max(widest, (size_t) width);
-    if (!input.hidden.empty()) {
-      part.hidden.resize(part.channels * width);
-      pad_matrix(part.hidden, 0, input.hidden.data(), 1, (int) part.channels, (int) part.width,
-                 false);
+    Part part{input.first, width_of(input), {}, input.activation};
+    int nin = (int) input.channels;
+    for (const HiddenLayer &from : input.hidden) {
+      const int nout = (int) from.matrix.size() / nin, width = padded(nout);
+      Layer layer{nin, nout, {}, {}};
+      layer.matrix.resize((size_t) nin * width);
+      pad_matrix(layer.matrix, 0, from.matrix.data(), 1, nin, nout, false);
+      layer.bias.resize(width);
+      std::copy(from.bias.begin(), from.bias.end(), layer.bias.data());
+      part.hidden.push_back(std::move(layer));
+      widest_ = std::max(widest_, (size_t) width);
+      nin = nout;
     }
     parts_.push_back(std::move(part));
   }
@@ -93,7 +100,7 @@ void OwnUncertainty::prepare(const std::vector<ReadoutInput> &inputs,
   matrix_.resize(width_ * axes);
   pad_matrix(matrix_, 0, matrix.data(), 1, (int) axes_, (int) width_, true);
   f_.resize(BLOCK * width_);
-  hidden_.resize(BLOCK * widest);
+  for (Array<double> *array : {&before_, &hidden_}) array->resize(BLOCK * widest_);
   along_.resize(BLOCK * axes);
 }
 
@@ -104,18 +111,22 @@ void OwnUncertainty::take_inputs(const double *const *features, int count)
   double *f = f_.data();
   for (const Part &part : parts_) {
     const double *in[BLOCK];
-    double *out[BLOCK];
-    const int width = padded((int) part.width);
-    for (int a = 0; a < count; a++) {
-      in[a] = features[a] + part.first;
-      out[a] = hidden_.data() + a * width;
+    for (int a = 0; a < count; a++) in[a] = features[a] + part.first;
+    for (const Layer &layer : part.hidden) {
+      const int width = padded(layer.nout);
+      double *out[BLOCK];
+      for (int a = 0; a < count; a++) {
+        out[a] = before_.data() + a * widest_;
+        std::copy_n(layer.bias.data(), width, out[a]);
+      }
+      kernels_->linear(count, layer.nin, width, in, layer.matrix.data(), out, true);
+      for (int a = 0; a < count; a++) {
+        double *active = hidden_.data() + a * widest_;
+        activate(part.activation, 1.0, layer.nout, out[a], active);
+        in[a] = active;
+      }
     }
-    const bool scalars = part.hidden.size() == 0;
-    if (!scalars)
-      kernels_->linear(count, (int) part.channels, width, in, part.hidden.data(), out, false);
-    for (int a = 0; a < count; a++)
-      for (size_t k = 0; k < part.width; k++)
-        f[a * width_ + k] = scalars ? in[a][k] : out[a][k] / (1.0 + std::exp(-out[a][k]));
+    for (int a = 0; a < count; a++) std::copy_n(in[a], part.width, f + a * width_);
     f += part.width;
   }
 }

@@ -2,6 +2,7 @@
 #ifndef LAMPLIGHTER_OWN_UNCERTAINTY_H
 #define LAMPLIGHTER_OWN_UNCERTAINTY_H
 
+#include "activations.h"
 #include "padded_arrays.h"
 
 #include <cstddef>
@@ -13,11 +14,18 @@ namespace lamplighter {
 
 class TensorFile;
 
+/* A layer of a readout that is not its last: activations of in * matrix + bias. */
+struct HiddenLayer {
+  std::vector<double> matrix;    // [in][width]
+  std::vector<double> bias;      // [width], or empty
+};
+
 /* Numbers of an atom that a last linear layer sees, from its features: `channels` scalars from
-   `first` on, or, with a matrix [channels][width], the activations of the layer behind it. */
+   `first` on, or the activations of the last of the hidden layers that these go through. */
 struct ReadoutInput {
   size_t first, channels;
-  std::vector<double> hidden;
+  std::vector<HiddenLayer> hidden;
+  Activation activation;
 };
 
 /* How uncertain a model is of an atom, by what its last layers see of it and of its training set.
@@ -41,19 +49,25 @@ class OwnUncertainty {
       const TensorFile &, std::vector<ReadoutInput>, size_t features,
       const std::vector<int> &numbers, const std::vector<std::string> &elements);
 
-  /* Numbers of f that stand side by side, and the matrix [channels][width, padded] behind which
-     they are activations; none: they are scalars. */
+  /* Numbers of f that stand side by side, and the layers behind which they are activations; none:
+     they are scalars. */
+  struct Layer {
+    int nin, nout;
+    Array<double> matrix, bias;    // [nin][nout, padded]; [nout, padded]
+  };
   struct Part {
-    size_t first, channels, width;
-    Array<double> hidden;
+    size_t first, width;
+    std::vector<Layer> hidden;
+    Activation activation;
   };
   const Kernels<double> *kernels_;
   std::vector<Part> parts_;
   size_t features_, width_, axes_;         // numbers of an atom: features; f; A f
   Array<double> matrix_;                   // A, transposed: [width][axes, padded]
   std::vector<double> largest_of_type_;    // U_max, from type 1 on
+  size_t widest_;                          // of the hidden layers, padded
   // of a block of atoms, a row each
-  Array<double> f_, hidden_, along_;
+  Array<double> f_, before_, hidden_, along_;
 
   void prepare(const std::vector<ReadoutInput> &inputs, const std::vector<double> &matrix);
   void take_inputs(const double *const *features, int count);

@@ -34,6 +34,27 @@ def _deep_mace(folder: Path) -> list[Path]:
     ]
 
 
+def _non_linear_mace(folder: Path) -> list[Path]:
+    """The same of the newest blocks, whose radial functions know elements, with biased readouts."""
+    require("mace")
+    import mace.modules
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "potentials"))
+    from conftest import as_if_trained, build_mace
+
+    block = mace.modules.interaction_classes["RealAgnosticResidualNonLinearInteractionBlock"]
+    options = {
+        "interaction_cls": block,
+        "interaction_cls_first": block,
+        "apply_cutoff": False,
+        "readout_cls": mace.modules.blocks.NonLinearBiasReadoutBlock,
+    }
+    shape = {"channels": 40, "hidden_ell": 1, "interactions": 3}
+    return [
+        as_if_trained(build_mace(folder / f"non_linear_{seed}.model", **shape, seed=seed, **options)) for seed in (0, 1)
+    ]
+
+
 def _trained_mace() -> list[Path]:
     require("mace")
     return [EXAMPLE / "models" / f"ec_emc_{number}.model" for number in (0, 1)]
@@ -44,7 +65,7 @@ def mace(folder: Path) -> Subject:
 
 
 def mace_native(folder: Path) -> Subject:
-    return _mace("mace native", _deep_mace(folder), "native", 1, 2)
+    return _mace("mace native", _non_linear_mace(folder), "native", 1, 2)
 
 
 def mace_trained(folder: Path) -> Subject:

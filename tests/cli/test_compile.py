@@ -18,8 +18,8 @@ from .conftest import Lamplighter
         (["a.nequip.zip", "-o", "a.pt2"], "a.pt2: compiled models end in .lamp"),
         (["a.nequip.zip", "-o", "none/a.nequip.pt2"], "there is no folder none"),
         (
-            ["a.nequip.zip", "--training", "train.xyz"],
-            "a.nequip.zip, one of NequIP or Allegro, knows is not",
+            ["a.nequip.zip", "--training", "train.xyz", "-o", "a.nequip.pt2"],
+            "--training is for .lamp files, and a.nequip.zip becomes machine code",
         ),
         (["a.model", "-o", "a.nequip.pt2"], "a.nequip.pt2: compiled models end in .lamp"),
     ],

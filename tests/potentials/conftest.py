@@ -89,6 +89,25 @@ def build_mace(
     return path
 
 
+def as_if_trained(path: Path) -> Path:
+    """A new non-linear interaction knows no elements, and its density counts for nothing; new biases are zero."""
+    import torch
+
+    model = torch.load(path, weights_only=False)
+    torch.manual_seed(5)
+    for interaction in model.interactions:
+        for name, parameter in interaction.named_parameters():
+            if "embedding" in name or name in ("alpha", "beta") or (".net." in name and parameter.ndim == 1):
+                parameter.data += 0.3 * torch.randn_like(parameter)
+        if hasattr(interaction, "beta"):
+            interaction.beta.data += 2.0
+    for name, parameter in model.readouts.named_parameters():
+        if name.endswith("bias"):
+            parameter.data += 0.3 * torch.randn_like(parameter)
+    torch.save(model, path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def deep_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three interactions, vectors as node features: two exchanges a step, wider than one message."""

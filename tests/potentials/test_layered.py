@@ -27,6 +27,7 @@ from lamplighter.potentials.layered_compile import (
 )
 from lamplighter.potentials.mace_compile import to_bytes
 from lamplighter.potentials.native import DifferentArchitectures, NativeMace, random_cluster
+from lamplighter.potentials.readout_inputs import ReadoutInputs
 
 ELEMENTS = ["H", "C", "O"]
 CUTOFF = 4.0
@@ -131,6 +132,18 @@ def written(path: Path, arrays: Arrays) -> Path:
     labels = {"format": FORMAT, "family": "e3nn", "dtype": "float64", "elements": " ".join(ELEMENTS)}
     path.write_bytes(to_bytes(arrays, labels))
     return path
+
+
+@pytest.mark.parametrize("activation", range(7))
+def test_energies_are_linear_in_what_the_last_layer_sees(tmp_path: Path, activation: int) -> None:
+    arrays = network(["6x0e", "5x0e+3x1o", "6x0e"], 1) | {"readout_activation": integers(activation)}
+    path = written(tmp_path / "network.lamp", arrays)
+    inputs, cluster = ReadoutInputs(path), random_cluster(ELEMENTS, CUTOFF, 20, np.random.default_rng(3))
+    first, last = arrays["member.0.readout.0"], arrays["member.0.readout.1"]
+    species = [ELEMENTS.index(symbol) for symbol in cluster.symbols]
+    readout = inputs.describe(cluster) @ (last if activation else first @ last)[:, 0]
+    expected = arrays["member.0.scale"][species] * readout + arrays["member.0.shift"][species]
+    np.testing.assert_allclose(NativeMace(path).evaluate(cluster).energies, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -20,7 +20,7 @@ from ase.build import molecule
 from tests.conftest import PROGRAMS, Run
 
 import structures
-from conftest import build_mace
+from conftest import as_if_trained, build_mace
 from lamplighter import plugin
 from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_file
@@ -42,6 +42,7 @@ _PLAIN, _DENSITY, _DENSITY_RESIDUAL = (
 )
 
 _GATED = "RealAgnosticResidualNonLinearInteractionBlock"
+_BIASED = "NonLinearBiasReadoutBlock"
 
 _MP_0B: dict[str, Any] = {
     "hidden_ell": 1,
@@ -55,7 +56,8 @@ _MP_0B: dict[str, Any] = {
 }
 
 # What MACE models are made of. The last ones are the shapes of published models, with fewer channels: MP-0 (plain,
-# degree 1), OFF23 (degree 1, plain first layer), MP-0b and later (density, Agnesi, ZBL), OMAT (the same, three heads).
+# degree 1), OFF23 (degree 1, plain first layer), MP-0b and later (density, Agnesi, ZBL), OMAT (the same, three heads);
+# and one with readouts of two hidden layers.
 ARCHITECTURES: Mapping[str, dict[str, Any]] = {
     "one interaction": {"interactions": 1},
     "two interactions": {},
@@ -102,6 +104,7 @@ ARCHITECTURES: Mapping[str, dict[str, Any]] = {
     "MP-0": {"hidden_ell": 1, "max_ell": 3, "correlation": 3, "first": _PLAIN, "channels": 8},
     "MP-0b": _MP_0B,
     "OMAT with heads": _MP_0B | {"heads": ["omat", "mptrj", "alex"]},
+    "readouts of two hidden layers with biases": {"readout_cls": _BIASED, "heads": ["a", "b"]},
 }
 
 
@@ -128,21 +131,10 @@ def build(path: Path, **changes: Any) -> Path:
     scaled = options.pop("scaled", True)
     if not scaled:
         return build_mace(path, scaled=False, **options)
-    gated = changes.get("later") == _GATED
-    return _as_if_trained(build_mace(path, **options)) if gated else build_mace(path, **options)
-
-
-def _as_if_trained(path: Path) -> Path:
-    """A new non-linear interaction knows no elements, and its density counts for nothing."""
-    model = torch.load(path, weights_only=False)
-    torch.manual_seed(5)
-    for interaction in model.interactions:
-        for name, parameter in interaction.named_parameters():
-            if "embedding" in name or name in ("alpha", "beta") or (".net." in name and parameter.ndim == 1):
-                parameter.data += 0.3 * torch.randn_like(parameter)
-        interaction.beta.data += 2.0
-    torch.save(model, path)
-    return path
+    if options.get("readout_cls") == _BIASED:
+        options["readout_cls"] = mace.modules.blocks.NonLinearBiasReadoutBlock
+    model = build_mace(path, **options)
+    return as_if_trained(model) if _BIASED in changes.values() or _GATED in changes.values() else model
 
 
 @pytest.fixture(scope="session")
@@ -210,6 +202,23 @@ def test_every_architecture_equals_mace_torch_in_every_instruction_set(
         found, rounding = other.evaluate(atoms), 1e-6 if "float64" in which else 1e-4 * scale
         assert abs(found.energy - energy) / len(atoms) <= rounding, which
         np.testing.assert_allclose(found.forces, forces, rtol=0, atol=rounding, err_msg=which)
+
+
+def test_adapters_of_a_fine_tuning_are_inside_the_compiled_form(tmp_path: Path, small_model: Path) -> None:
+    """LoRA as it stands in a checkpoint, before mace-torch has merged it."""
+    from mace.modules.lora import inject_LoRAs
+
+    network = inject_LoRAs(torch.load(small_model, weights_only=False), rank=2)
+    torch.manual_seed(6)
+    for name, parameter in network.named_parameters():
+        if "lora" in name:
+            parameter.data += 0.2 * torch.randn_like(parameter)
+    torch.save(network, tmp_path / "tuned.model")
+    compile_files([tmp_path / "tuned.model"], tmp_path / "tuned.lamp")
+    compile_files([small_model], tmp_path / "before.lamp")
+    _, forces, _ = reference(tmp_path / "tuned.model", cluster())
+    np.testing.assert_allclose(NativeMace(tmp_path / "tuned.lamp").evaluate(cluster()).forces, forces, atol=1e-6)
+    assert np.abs(NativeMace(tmp_path / "before.lamp").evaluate(cluster()).forces - forces).max() > 1e-3
 
 
 def test_energies_of_the_atoms_are_those_of_mace(trained_model: Path, compiled: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors
+import torch
 from ase import Atoms
 from lammps_evaluation import load
+from test_layered import ARCHITECTURES, network, written
 from tests.conftest import PROGRAMS, run_program
 
 import structures
@@ -33,6 +35,17 @@ def two_models(tmp_path_factory: pytest.TempPathFactory, learnt: Path, clusters:
     return path
 
 
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory, learnt: Path, clusters: list[Atoms]) -> Path:
+    """A network of convolutions and gates, whose readout has a hidden layer."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    path = written(tmp_path_factory.mktemp("layers") / "layers.lamp", network(**ARCHITECTURES["with parity"]))
+    torch.set_default_dtype(before)
+    learn_training_set(path, learnt.with_name("train.xyz"), clusters)
+    return path
+
+
 def expected(model: Path) -> np.ndarray:
     """The square root of U over the largest of the element in the training set, by Python."""
     known, atoms = require_training_set(model), structures.slab()
@@ -44,16 +57,18 @@ def expected(model: Path) -> np.ndarray:
 
 @pytest.mark.mpi
 @pytest.mark.parametrize(
-    ("ranks", "words"), [(1, ""), (2, ""), (4, "committee every 1000 drive mean ")], ids=["1", "2", "4, of a committee"]
+    ("name", "ranks", "words"),
+    [("learnt", 1, ""), ("layers", 2, ""), ("two_models", 4, "committee every 1000 drive mean ")],
+    ids=["MACE", "layers on 2 ranks", "a committee on 4 ranks"],
 )
 def test_values_are_those_of_the_definition(
-    learnt: Path, two_models: Path, tmp_path: Path, ranks: int, words: str
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, ranks: int, words: str
 ) -> None:
-    model = two_models if words else learnt
+    model = request.getfixturevalue(name)
     command = [sys.executable, PROGRAM, tmp_path, model, f"{words}extrapolation every 1000"]
     done = run_program([PROGRAMS / "mpirun", "-n", str(ranks), *command], cwd=tmp_path, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
-    found, wanted = np.load(tmp_path / "found.npz"), expected(learnt)
+    found, wanted = np.load(tmp_path / "found.npz"), expected(model)
     np.testing.assert_allclose(found["values"], wanted, rtol=1e-7)
     numbers = found["numbers"][14:] if words else found["numbers"]  # 9, three types, two energies
     symbols = np.array(structures.slab().get_chemical_symbols())

@@ -52,13 +52,12 @@ def compile(  # noqa: A001 (the name of the command)
 ) -> None:
     from lamplighter.model_files import recognition
 
-    if training is not None:
-        for family, is_of in (("NequIP or Allegro", recognition.is_nequip), ("SevenNet", recognition.is_sevennet)):
-            if is_of(models[0]):
-                raise LamplighterError(
-                    f"--training is for MACE models: what {models[0]}, one of {family}, knows is not learnt yet"
-                )
     if recognition.is_nequip(models[0]) and _as_machine_code(models[0], output):
+        if training is not None:
+            raise LamplighterError(
+                f"--training is for .lamp files, and {models[0]} becomes machine code, which knows nothing of its "
+                "training set"
+            )
         _compile_nequip(models, output, elements, head, trust)
     else:
         _compile_native(models, output, elements, head, training, trust)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from lamplighter.potentials.mace_compile import DifferentArchitectures, require_same_shared
-from lamplighter.potentials.mace_linear_maps import NotCovered, doubles, matrices_of_perceptron
+from lamplighter.potentials.mace_linear_maps import NotCovered, affine_of, doubles, matrices_of_perceptron
 
 FORMAT = "lamplighter-layers"
 VERSION = "1"
@@ -125,12 +125,6 @@ def perceptron_of(network: Any, largest: int = _SOFTPLUS) -> tuple[list[np.ndarr
         return factor
 
     return matrices_of_perceptron(network, factor_of), used
-
-
-def affine_of(function: Callable[[torch.Tensor], torch.Tensor], dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """What a function does to unit vectors, and to none: the matrix (in, out) and the bias (out)."""
-    bias = function(torch.zeros(1, dim, dtype=torch.float64))
-    return doubles(function(torch.eye(dim, dtype=torch.float64)) - bias), doubles(bias)[0]
 
 
 def interaction_arrays(interaction: Interaction) -> Arrays:

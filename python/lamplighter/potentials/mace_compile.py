@@ -23,6 +23,7 @@ from lamplighter.potentials import mace_gated
 from lamplighter.potentials.mace_conditions import has_conditions, put_inside
 from lamplighter.potentials.mace_linear_maps import (
     NotCovered,
+    affine_of,
     blocks_by_degree,
     blocks_of,
     channels_by_degree,
@@ -34,7 +35,7 @@ from lamplighter.potentials.mace_linear_maps import (
 from lamplighter.potentials.requirements import chosen_head, require_elements
 
 FORMAT = "lamplighter-mace"
-VERSION, VERSION_WITH_GATES = "1", "2"
+VERSION, VERSION_WITH_GATES, VERSION_WITH_DEEP_READOUTS = "1", "2", "3"
 LARGEST_DEGREE = 3
 
 _INTERACTIONS = (
@@ -107,13 +108,19 @@ def to_bytes(arrays: Arrays, metadata: dict[str, str]) -> bytes:
     """A safetensors file with a checksum: `pair_styles/native/tensor_file.h` says how."""
     import safetensors.numpy
 
-    version = VERSION_WITH_GATES if any(name.endswith(".gate.factors") for name in arrays) else VERSION
-    labels = {"format": FORMAT, "version": version, "crc32": "0" * 8} | metadata
+    labels = {"format": FORMAT, "version": _version(arrays), "crc32": "0" * 8} | metadata
     content = bytearray(safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, labels))
     key = b'"crc32":"'
     place = content.index(key) + len(key)
     content[place : place + 8] = f"{zlib.crc32(content[8:]):08x}".encode()
     return bytes(content)
+
+
+def _version(arrays: Arrays) -> str:
+    """The first whose readers know all arrays, since readers pass over those that they do not know."""
+    if any(name.endswith(".readout_mid") for name in arrays):
+        return VERSION_WITH_DEEP_READOUTS
+    return VERSION_WITH_GATES if any(name.endswith(".gate.factors") for name in arrays) else VERSION
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -242,7 +249,9 @@ class _Member:
                 values = torch.atleast_1d(getattr(model.scale_shift, name))
                 arrays[name] = doubles(values[min(self.head, len(values) - 1)])
         for t in range(len(model.interactions)):
-            arrays |= {f"layer.{t}.{name}": value for name, value in self._layer(t).items()}
+            layer = self._layer(t)
+            arrays["shift"] = arrays["shift"] + arrays["scale"] * layer.pop("readout_constant", 0.0)
+            arrays |= {f"layer.{t}.{name}": value for name, value in layer.items()}
         return arrays
 
     def _channels(self, t: int) -> int:
@@ -427,10 +436,20 @@ class _Member:
         name = type(readout).__name__
         if name == "LinearReadoutBlock":
             return {"readout": matrix_of(readout.linear)[:channels, self.head]}
-        if name != "NonLinearReadoutBlock":
+        if name not in ("NonLinearReadoutBlock", "NonLinearBiasReadoutBlock"):
             raise NotCovered(f"the readout {name}")
-        hidden, out = matrix_of(readout.linear_1), matrix_of(readout.linear_2)
+        hidden = matrix_of(readout.linear_1)
+        out, constant = affine_of(readout.linear_2, readout.linear_2.irreps_in.dim)
         factor = silu_factor(readout.non_linearity)
+        # other heads are masked in all hidden layers
         width = hidden.shape[1] // self.nheads
         mine = slice(self.head * width, (self.head + 1) * width)
-        return {"readout_hidden": hidden[:channels, mine], "readout_out": factor * out[mine, self.head]}
+        arrays = {
+            "readout_hidden": hidden[:channels, mine],
+            "readout_out": factor * out[mine, self.head],
+            "readout_constant": constant[self.head],
+        }
+        if hasattr(readout, "linear_mid"):
+            middle, bias = affine_of(readout.linear_mid, readout.linear_mid.irreps_in.dim)
+            arrays |= {"readout_mid": factor * middle[mine, mine], "readout_mid_bias": bias[mine]}
+        return arrays

@@ -35,6 +35,12 @@ def channels_by_degree(irreps: Any, what: str) -> list[int]:
     return channels
 
 
+def affine_of(function: Callable[[torch.Tensor], torch.Tensor], dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a function does to unit vectors, and to none: the matrix (in, out) and the bias (out)."""
+    bias = function(torch.zeros(1, dim, dtype=torch.float64))
+    return doubles(function(torch.eye(dim, dtype=torch.float64)) - bias), doubles(bias)[0]
+
+
 def matrix_of(linear: Any) -> np.ndarray:
     """What a linear module does to unit vectors: (in, out)."""
     dim = linear.irreps_in.dim

@@ -438,14 +438,24 @@ def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | Non
         loaded.heads = ["Default"]
     head = chosen_head(path, head, loaded.heads) if head is not None or len(loaded.heads) > 1 else None
     loaded.lammps_mliap = False
-    for parameter in loaded.parameters():
-        parameter.requires_grad_(False)
     stored = next((parameter.dtype for parameter in loaded.parameters()), None)
     if stored is None:
         raise ModelError(f"{path} holds a MACE model without parameters: give a file written by mace_run_train")
-    loaded = loaded.double().eval()
+    loaded = _merged(loaded.double().eval())
+    for parameter in loaded.parameters():
+        parameter.requires_grad_(False)
     loaded.stored_dtype = stored
     return loaded, file.sha256, head
+
+
+def _merged(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with low-rank adapters (LoRA) inside the matrices that they change, if a fine-tuning left any."""
+    if not any(type(module).__name__.startswith("LoRA") for module in network.modules()):
+        return network
+    from mace.modules.lora import merge_lora_weights
+
+    merged: torch.nn.Module = merge_lora_weights(network)
+    return merged
 
 
 _loaded_library: ctypes.CDLL | None = None

@@ -16,12 +16,11 @@ from ase.data import atomic_numbers
 from lamplighter.potentials.layered_compile import (
     Arrays,
     Interaction,
-    affine_of,
     integers,
     interaction_arrays,
     perceptron_of,
 )
-from lamplighter.potentials.mace_linear_maps import NotCovered, doubles
+from lamplighter.potentials.mace_linear_maps import NotCovered, affine_of, doubles
 
 _POLYNOMIAL, _XPLOR = 0, 1
 
