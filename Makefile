@@ -63,7 +63,7 @@ test-frameworks: $(FRAMEWORKS_VENV)/.installed
 
 slow: install $(FRAMEWORKS_VENV)/.installed
 	$(BIN)/python -m pytest -m slow
-	$(FRAMEWORKS_BIN)/python -m pytest -m slow tests/backends -k compiled
+	$(FRAMEWORKS_BIN)/python -m pytest -m slow tests/backends -k "compiled or training"
 
 lint: style docs
 

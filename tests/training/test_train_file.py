@@ -32,10 +32,11 @@ def test_short_forms_mean_the_long_ones_and_paths_are_of_the_folder_of_the_file(
     ("change", "said"),
     [
         ({"setings": {}}, "did you mean 'settings'"),
-        ({"trainer": "mcae"}, "trainer: must be 'mace' or 'gap'"),
+        ({"trainer": "mcae"}, "trainer: must be"),
         ({"length": 0}, "length"),
         ({"length": None}, "length is required"),
         ({"trainer": "gap"}, "leave out length"),
+        ({"trainer": "nequip", "start": {"model": "a", "replay": "b"}}, "start.replay: nequip has no second head"),
         ({"seeds": [3, 3]}, "3 is given twice"),
         ({"data": {"train": "a.xyz"}}, "no frame is left to validate with"),
         ({"data": {"train": "a.xyz", "validation": 1.5}}, "a share between 0 and 1"),

@@ -73,10 +73,13 @@ def _nequip_compiled(path: Path, description: Description) -> None:
 def _package(path: Path, description: Description) -> None:
     """A package says what it holds in two plain texts."""
     labels = _yaml(recognition.member_text(path, "/model/package_metadata.txt"))
-    model = _model_section(_yaml(recognition.member_text(path, "/model/config.yaml")))
+    config = _yaml(recognition.member_text(path, "/model/config.yaml"))
+    model = _model_section(config)
     allegro = any("/allegro/" in name for name in recognition.members(path))
     description.form = "package"
     _nequip_settings(model, labels.get("versions") or {}, allegro, description)
+    if not model:  # it went on from another package, and names that in place of settings
+        description.cutoff = _cutoff_of_data(config)
     types = labels.get("atom_types") or {}
     description.elements = [str(types[index]) for index in sorted(types)]
     counts = packaged_networks.parameters(path)
@@ -125,6 +128,13 @@ def _nequip_settings(
     shifts = model.get("per_type_energy_shifts")
     if isinstance(shifts, dict):
         description.atomic_energies = {str(symbol): float(value) for symbol, value in shifts.items()}
+
+
+def _cutoff_of_data(config: Mapping[str, Any]) -> float | None:
+    """The cutoff (Å) that neighbours of the training frames were looked for within."""
+    transforms = (config.get("data") or {}).get("transforms") or []
+    found = [each["r_max"] for each in transforms if isinstance(each, dict) and "r_max" in each]
+    return float(found[0]) if found else None
 
 
 def _yaml(text: str) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class GapTrainer:
     name = "gap"
     framework = "gap"
     inside = "gap.py"
+    writes_at_its_end = True
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """As `Trainer.require_settings`."""
@@ -109,6 +110,14 @@ class GapTrainer:
     def begins_as_its_start(self, asked: Assignment) -> bool:
         """As `Trainer.begins_as_its_start`: it goes on with none."""
         return False
+
+    def begun(self, asked: Assignment) -> Path | None:
+        """As `Trainer.begun`."""
+        return None
+
+    def written(self, asked: Assignment) -> CurvePoint | None:
+        """As `Trainer.written`: there are no epochs."""
+        return None
 
     def model(self, asked: Assignment) -> Path:
         """As `Trainer.model`."""

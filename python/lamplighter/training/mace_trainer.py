@@ -24,10 +24,12 @@ from ase.io import write as write_frames
 from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.model_files.description import Description
 from lamplighter.training.trainer import (
+    OF_FLOAT32,
     Assignment,
     Check,
     CurvePoint,
     check,
+    check_lone_atoms,
     epochs_without_a_better_one,
     require_known,
 )
@@ -54,10 +56,6 @@ _SAID_BY = {
     "restart_latest": "itself",
     **dict.fromkeys(("work_dir", "log_dir", "model_dir", "checkpoints_dir", "results_dir"), "output"),
 }
-_E0_TOLERANCE = 1e-3  # eV
-_OF_FLOAT32 = 1e-6
-"""Relative: numbers that the package may keep in float32, such as energies of some ten thousand eV, or a cutoff."""
-
 _TURNED_OFF_BY_NAME = ("foundation_model_readout",)
 """Flags that are true until they are given: `false` in a file of options leaves them true, `true` makes them false."""
 
@@ -68,6 +66,7 @@ class MaceTrainer:
     name = "mace"
     framework = "mace"
     inside = "mace.py"
+    writes_at_its_end = True
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """As `Trainer.require_settings`. MACE has two names for some settings, `swa` and `stage_two`."""
@@ -167,6 +166,14 @@ class MaceTrainer:
                     )
         return [points[epoch] for epoch in sorted(points)], max(losses, default=-1) + 1
 
+    def begun(self, asked: Assignment) -> Path | None:
+        """As `Trainer.begun`."""
+        return None
+
+    def written(self, asked: Assignment) -> CurvePoint | None:
+        """As `Trainer.written`: two stages, heads and losses that change leave open which it was."""
+        return None
+
     def model(self, asked: Assignment) -> Path:
         """As `Trainer.model`: of two stages that of the second."""
         stage = "" if _second_stage(asked) is None else "_stagetwo"
@@ -183,7 +190,7 @@ class MaceTrainer:
         ]
         if asked.start is None and "r_max" in asked.settings:
             cutoff = float(asked.settings["r_max"])
-            same = made.cutoff is not None and math.isclose(cutoff, made.cutoff, rel_tol=_OF_FLOAT32)
+            same = made.cutoff is not None and math.isclose(cutoff, made.cutoff, rel_tol=OF_FLOAT32)
             found.append(check("cutoff / Å", cutoff, made.cutoff, same))
         if asked.replay is None:
             train, valid = len(asked.data.train), len(asked.data.validation)
@@ -200,16 +207,7 @@ class MaceTrainer:
                 check("replay is active", "two heads, and frames of the first", f"{made.heads}, {replayed}", active)
             )
         if options.get("E0s") == "IsolatedAtom" and asked.replay is None:
-            data = asked.data.lone_atoms
-            away = {e: abs(made.atomic_energies.get(e, np.inf) - data[e]) for e in asked.data.elements}
-            found.append(
-                check(
-                    "energies of isolated atoms / eV",
-                    "those of the data",
-                    f"{max(away.values()):.1e} away",
-                    all(away[e] <= _E0_TOLERANCE + _OF_FLOAT32 * abs(data[e]) for e in away),
-                )
-            )
+            found.append(check_lone_atoms(asked, made, ""))
         if options["E0s"] in ("average", "foundation"):
             whose = "fitted to the training frames" if options["E0s"] == "average" else "those of the start model"
             lacking = [each for each in asked.data.elements if each not in asked.data.lone_atoms]

@@ -33,6 +33,9 @@ ASKED = "asked.json"
 VALIDATION = "validation.xyz"
 """The frames that validate a member, with labels REF_energy, REF_forces, REF_stress."""
 
+_SAME_EPOCH = 1e-3
+"""Relative difference of RMSE of forces of one model, by its package and as in a run: epochs differ by more."""
+
 _SAME_START = 1e-4
 """Relative difference of two RMSE of forces: float32 makes 1e-7 of it, new weights 5e-4 of a model of two epochs."""
 
@@ -248,7 +251,9 @@ def fit(
             trainer.epochs(asked.folder),
             trainer.is_enough(asked),
             evaluate if trainer.begins_as_its_start(asked) else None,
+            trainer.begun(asked),
         ),
+        *_check_of_errors(trainer.written(asked), errors["validation"]),
         *trainer.checks(asked, made, log),
     ]
     if failed := [each for each in checks if not each.good]:
@@ -299,33 +304,53 @@ def _carry_out(trainer: Trainer, python: PackagePython, asked: Assignment, shown
         enough = python.run(words, asked.folder, look)
         if enough:
             break
-    for words in trainer.last_commands(asked) if enough else ():
+    for words in trainer.last_commands(asked) if enough or not trainer.writes_at_its_end else ():
         python.run(words, asked.folder, lambda: False)
 
 
 def _checks_of_curve(
-    asked: Assignment, curve: list[CurvePoint], done: int, enough: bool, evaluate: Evaluate | None
+    asked: Assignment,
+    curve: list[CurvePoint],
+    done: int,
+    enough: bool,
+    evaluate: Evaluate | None,
+    begun: Path | None = None,
 ) -> list[Check]:
     """Whether all epochs were done, or enough, and whether the first began with the start model (None: it need not)."""
     if asked.length == 0:  # it is fitted in one step
         return []
     said = f"{done} (early stop)" if enough and done < asked.length else str(done)
     found = [check("epochs", asked.length, said, enough or done == asked.length)]
-    first = curve[0] if curve else None
-    if evaluate is None or asked.start is None or first is None:
+    if evaluate is None or asked.start is None:
         return found
-    if first.epoch < 0 and first.forces is not None:
-        start = evaluate(asked.start, asked.folder / VALIDATION).forces
-        same = abs(first.forces - start) <= _SAME_START * max(start, 1e-3)
+    frames = asked.folder / VALIDATION
+    before = evaluate(begun, frames).forces if begun else next((each.forces for each in curve if each.epoch < 0), None)
+    if before is not None:
+        start = evaluate(asked.start, frames).forces
+        same = abs(before - start) <= _SAME_START * max(start, 1e-3)
         found.append(
             check(
                 "RMSE of forces before the first epoch / (eV/Å)",
                 f"the start model's, {start:.6f}",
-                f"{first.forces:.6f}",
+                f"{before:.6f}",
                 same,
             )
         )
     return found
+
+
+def _check_of_errors(written: CurvePoint | None, found: SetErrors) -> list[Check]:
+    """Whether the model is that of the epoch, on the frames that validated it (None: this is not known)."""
+    if written is None or written.forces is None:
+        return []
+    return [
+        check(
+            "RMSE of forces over validation frames / (eV/Å)",
+            f"that of epoch {written.epoch}, {written.forces:.6f}",
+            f"{found.forces:.6f}",
+            abs(found.forces - written.forces) <= _SAME_EPOCH * written.forces,
+        )
+    ]
 
 
 def _kept(

@@ -26,6 +26,7 @@ from lamplighter.training.member import (
     require_same_asked,
     with_sets,
 )
+from lamplighter.training.nequip_trainer import NequipTrainer
 from lamplighter.training.train_file import TrainFile
 from lamplighter.training.trainer import Assignment, CurvePoint, Trainer
 from lamplighter.training.training_data import (
@@ -35,7 +36,13 @@ from lamplighter.training.training_data import (
     read_training_frames,
 )
 
-TRAINERS: dict[str, Trainer] = {each.name: each for each in (MaceTrainer(), GapTrainer())}
+_TRAINERS: tuple[Trainer, ...] = (
+    MaceTrainer(),
+    NequipTrainer("nequip"),
+    NequipTrainer("allegro"),
+    GapTrainer(),
+)
+TRAINERS: dict[str, Trainer] = {each.name: each for each in _TRAINERS}
 """By their names in train files."""
 
 MODELS = "models"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,12 @@ from typing import Any, Protocol
 from lamplighter.errors import ConfigError
 from lamplighter.model_files.description import Description
 from lamplighter.training.training_data import MemberData, TrainingFrame
+
+E0_TOLERANCE = 1e-3
+"""eV, of energies of isolated atoms."""
+
+OF_FLOAT32 = 1e-6
+"""Relative: numbers that a package may keep in float32, such as energies of some ten thousand eV, or a cutoff."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,13 @@ class Trainer(Protocol):
         name: In train files.
         framework: Key of `lamplighter.frameworks.FRAMEWORKS`.
         inside: Program of `training/inside` that says, in the package's own environment, its version and settings.
+        writes_at_its_end: Whether `commands` write the model, unless they are ended because it is enough.
     """
 
     name: str
     framework: str
     inside: str
+    writes_at_its_end: bool
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """Refuse settings that the package does not know, or that the train file says elsewhere.
@@ -123,10 +132,22 @@ class Trainer(Protocol):
         """Whether `early_stop` wants no further epoch."""
 
     def last_commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
-        """As `commands`, after a training that was ended because it is enough: the best model is written, no more."""
+        """As `commands`, after a training that was ended because it is enough, or that writes no model at its end.
+
+        The best model is written, no more.
+
+        Raises:
+            LamplighterError: there is no checkpoint to write it from.
+        """
 
     def begins_as_its_start(self, asked: Assignment) -> bool:
         """Whether a model that goes on with another is the same before its first epoch."""
+
+    def begun(self, asked: Assignment) -> Path | None:
+        """The model before its first epoch; None: the curve says its errors, or nothing does."""
+
+    def written(self, asked: Assignment) -> CurvePoint | None:
+        """The epoch whose model was written; None: the curve does not say its errors."""
 
     def model(self, asked: Assignment) -> Path:
         """The model file of a training that is done."""
@@ -148,16 +169,50 @@ def epochs_without_a_better_one(curve: Iterable[CurvePoint], first: int = 0) -> 
         curve: Of a training.
         first: Epochs before it do not count.
     """
-    counted = [each for each in curve if each.epoch >= first and each.loss is not None]
-    if not counted:
-        return 0
-    best = counted[0]
-    for each in counted[1:]:
-        assert each.loss is not None
-        assert best.loss is not None
-        if each.loss < best.loss:
-            best = each
-    return counted[-1].epoch - best.epoch
+    points = list(curve)
+    best = best_of(points, first)
+    return 0 if best is None else max(each.epoch for each in points if each.loss is not None) - best.epoch
+
+
+def best_of(curve: Iterable[CurvePoint], first: int = 0) -> CurvePoint | None:
+    """The epoch of the least loss on validation frames, the first of several; None: none was validated.
+
+    Args:
+        curve: Of a training.
+        first: Epochs before it do not count.
+    """
+    counted = [(each.loss, each.epoch, each) for each in curve if each.epoch >= first and each.loss is not None]
+    return min(counted, key=lambda found: found[:2])[2] if counted else None
+
+
+def check_lone_atoms(asked: Assignment, made: Description, otherwise: str) -> Check:
+    """Whether a model has the energies of isolated atoms of its data; where those lack some, what it has in place.
+
+    Args:
+        asked: What was asked for.
+        made: What the model file says about itself.
+        otherwise: What the trainer takes where an element has no isolated atom.
+    """
+    what, data = "energies of isolated atoms / eV", asked.data.lone_atoms
+    if lacking := [each for each in asked.data.elements if each not in data]:
+        return check(what, otherwise, f"{otherwise} (lone atoms lacking: {', '.join(lacking)})", True)
+    away = {each: abs(made.atomic_energies.get(each, math.inf) - data[each]) for each in asked.data.elements}
+    good = all(away[each] <= E0_TOLERANCE + OF_FLOAT32 * abs(data[each]) for each in away)
+    return check(what, "those of the data", f"{max(away.values()):.1e} away", good)
+
+
+def require_one_weight(asked: Assignment, name: str) -> None:
+    """Refuse weights of kinds, for a package whose frames have none.
+
+    Raises:
+        ConfigError: kinds have several weights.
+    """
+    if len(weights := {each.kind: each.weight for each in asked.data.train}) > 1 and len(set(weights.values())) > 1:
+        given = ", ".join(f"{kind} {weight:g}" for kind, weight in weights.items())
+        raise ConfigError(
+            f"data.train: {name} has no weights of frames (given: {given}): give all kinds one weight, and "
+            "take less of some by share"
+        )
 
 
 def require_known(settings: Iterable[str], known: Iterable[str], said_by: Mapping[str, str], place: str) -> None:
