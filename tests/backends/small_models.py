@@ -195,20 +195,20 @@ def changed_checkpoint(source: Path, path: Path) -> Path:
     return path
 
 
-def sevennet_calculator(model: Path) -> Any:
+def sevennet_calculator(model: Path, modality: str = "") -> Any:
     from sevenn.calculator import SevenNetCalculator
 
-    return SevenNetCalculator(str(model), device="cpu")
+    return SevenNetCalculator(str(model), device="cpu", modal=modality)
 
 
-def sevennet_calculator_float64(model: Path) -> Any:
+def sevennet_calculator_float64(model: Path, modality: str = "") -> Any:
     """The same in double precision: SevenNet's own gives positions, and marks elements, in float32."""
     import functools
 
     import sevenn.util
     import torch
 
-    calculator = sevennet_calculator(model)
+    calculator = sevennet_calculator(model, modality)
     calculator.model.double()
     for module in calculator.model.modules():
         if type(module).__name__ == "OnehotEmbedding":

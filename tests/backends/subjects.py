@@ -128,13 +128,13 @@ def _compiled(subject: Subject) -> Subject:
     return replace(subject, model=first, second=second, reference=lambda model: subject.reference(packages[model]))
 
 
-def _sevennet(name: str, models: list[Path], engine: str, single: float, *ranks: int) -> Subject:
+def _sevennet(name: str, models: list[Path], engine: str, single: float, *ranks: int, modality: str = "") -> Subject:
     return Subject(
         name,
         *models,
         ELEMENTS,
-        small_models.sevennet_calculator_float64,
-        words=f"dtype float64 engine {engine}",
+        functools.partial(small_models.sevennet_calculator_float64, modality=modality),
+        words=f"dtype float64 engine {engine}" + (f" head {modality}" if modality else ""),
         force=1e-6,
         energy=1e-6,
         single=single,
@@ -149,12 +149,34 @@ def sevennet(folder: Path) -> Subject:
     return _sevennet("sevennet", models, "bridge", 2e-4, 1, 2)
 
 
-def sevennet_native(folder: Path) -> Subject:
-    """The pretrained 7net-0, and one whose weights are a little different: the earlier one has another architecture."""
+def _pretrained(folder: Path, checkpoint: str, modality: str = "") -> Subject:
+    """One that comes with SevenNet, and one whose weights are a little different."""
     require("sevenn")
-    first = small_models.sevennet_checkpoint("SevenNet_0__11Jul2024")
-    second = small_models.changed_checkpoint(first, folder / "sevennet_changed.pth")
-    return _sevennet("sevennet native", [first, second], "native", 2e-4, 1, 2, 4)
+    name = " ".join(filter(None, ("sevennet native", checkpoint, modality)))
+    first = small_models.sevennet_checkpoint(checkpoint)
+    second = small_models.changed_checkpoint(first, folder / f"{checkpoint}_{modality}_changed.pth")
+    return _sevennet(name, [first, second], "native", 2e-4, 1, 2, 4, modality=modality)
+
+
+def sevennet_native(folder: Path) -> Subject:
+    return _pretrained(folder, "SevenNet_0__11Jul2024")
+
+
+def sevennet_native_may(folder: Path) -> Subject:
+    """The earlier one has another architecture."""
+    return _pretrained(folder, "SevenNet_0__22May2024")
+
+
+def sevennet_native_l3i5(folder: Path) -> Subject:
+    return _pretrained(folder, "SevenNet_l3i5")
+
+
+def sevennet_native_pbe(folder: Path) -> Subject:
+    return _pretrained(folder, "SevenNet_MF_0", "PBE")
+
+
+def sevennet_native_r2scan(folder: Path) -> Subject:
+    return _pretrained(folder, "SevenNet_MF_0", "R2SCAN")
 
 
 def deepmd(folder: Path) -> Subject:
@@ -250,13 +272,17 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     function.__name__: function
     for function in (
         mace, mace_native, mace_trained, mace_trained_native, nequip, nequip_native, nequip_compiled, allegro,
-        allegro_compiled, sevennet, sevennet_native, deepmd, gap, ase_calculator, tersoff,
+        allegro_compiled, sevennet, sevennet_native, sevennet_native_may, sevennet_native_l3i5, sevennet_native_pbe,
+        sevennet_native_r2scan, deepmd, gap, ase_calculator, tersoff,
     )
 }  # fmt: skip
 
 
-#: Those that take minutes to make.
-SLOW = ("nequip_compiled", "allegro_compiled")
+#: Those that take minutes to make, or to evaluate by their reference.
+SLOW = (
+    "nequip_compiled", "allegro_compiled", "sevennet_native_may", "sevennet_native_l3i5", "sevennet_native_pbe",
+    "sevennet_native_r2scan",
+)  # fmt: skip
 
 
 def all_subjects() -> list[Subject]:

@@ -13,6 +13,7 @@ from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
 from lamplighter.errors import ModelError, UntrustedModelError
 from lamplighter.model_files import trust
+from lamplighter.model_files.describe import describe
 from lamplighter.potentials import registry
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.nequip import read_network
@@ -103,19 +104,41 @@ def test_a_package_is_a_program_and_needs_trust(package: Path, tmp_path: Path, m
 
 
 def test_each_network_of_a_package_of_several_is_that_of_nequips_calculator(two: Path) -> None:
-    """Without a name the last one runs."""
+    """Without a name none runs."""
     atoms = structures.liquid(ELEMENTS)
     found = {}
-    for name in (*NAMES, None):
+    for name in NAMES:
         potential = registry.recognise(two).load(two, LoadOptions(elements=ELEMENTS, head=name))
         data, _ = evaluated(potential, atoms, potential.cutoff)
         found[name] = forces_of(data)
-        if name is not None:
-            atoms.calc = nequip_calculator(two, name)
-            assert data.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-8 * len(atoms))
-            np.testing.assert_allclose(found[name], atoms.get_forces(), rtol=0, atol=1e-8)
+        atoms.calc = nequip_calculator(two, name)
+        assert data.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-8 * len(atoms))
+        np.testing.assert_allclose(found[name], atoms.get_forces(), rtol=0, atol=1e-8)
     assert np.abs(found[NAMES[0]] - found[NAMES[1]]).max() > 1e-2
-    np.testing.assert_array_equal(found[None], found[NAMES[-1]])
+    with pytest.raises(ModelError, match=r"two\.nequip\.zip has several models: name one of pbe, r2scan"):
+        registry.recognise(two).load(two, LoadOptions(elements=ELEMENTS))
+
+
+def test_a_committee_is_of_networks_of_one_name(two: Path, tmp_path: Path) -> None:
+    """An ML-IAP object is of the network that it was made for, and says so."""
+    from nequip.integrations.lammps_mliap.lmp_mliap_wrapper import NequIPLAMMPSMLIAPWrapper
+
+    from lamplighter.potentials.native import compile_files
+    from lamplighter.potentials.nequip_original import NequIPOriginal
+
+    files = []
+    for name in NAMES:
+        files.append(tmp_path / f"{name}.nequip.lmp.pt")
+        before = torch.get_default_dtype()
+        torch.save(NequIPLAMMPSMLIAPWrapper(str(two), model_key=name, compile=False), files[-1])
+        torch.set_default_dtype(before)
+        trust.add([files[-1]])
+        assert describe(files[-1]).head == name
+    with pytest.raises(ModelError, match=r"r2scan.nequip.lmp.pt means its head r2scan, and .*pbe"):
+        compile_files(files, tmp_path / "committee.lamp")
+    with pytest.raises(ModelError, match="has several models: name one of pbe, r2scan"):
+        compile_files([two], tmp_path / "two.lamp")
+    assert NequIPOriginal(two, "r2scan").head == "r2scan"
 
 
 def test_an_unknown_network_is_refused_with_those_that_there_are(two: Path) -> None:

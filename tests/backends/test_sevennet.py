@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import build_sevennet, forces_of, require, sevennet_checkpoint
+from small_models import build_sevennet, forces_of, require, sevennet_calculator, sevennet_checkpoint
 
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
@@ -46,18 +46,15 @@ def test_ghosts_are_exchanged_at_each_convolution() -> None:
     assert [call.direction for call in calls] == ["forward"] * 5 + ["reverse"] * 4
 
 
-def test_a_model_of_several_modalities_runs_the_one_that_is_asked_for_or_the_last() -> None:
+def test_a_model_of_several_modalities_runs_none_that_is_not_named(tmp_path: Path) -> None:
+    """SevenNet's own calculator refuses, too."""
+    from lamplighter.potentials.native import compile_files
+
     path = sevennet_checkpoint("SevenNet_MF_0")
-    atoms = structures.liquid(ELEMENTS)
-    found = {}
-    for head in ("PBE", "R2SCAN", None):
-        potential = registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS, dtype="float64", head=head))
-        data, _ = evaluated(potential, atoms, potential.cutoff)
-        found[head] = forces_of(data)
-    names = list(potential._network.modal_map)  # type: ignore[attr-defined]
-    assert sorted(names) == ["PBE", "R2SCAN"]
-    np.testing.assert_array_equal(found[None], found[names[-1]])
-    assert np.abs(found["PBE"] - found["R2SCAN"]).max() > 1e-3
+    with pytest.raises(ModelError, match="has several modalities: name one of R2SCAN, PBE"):
+        registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS))
+    with pytest.raises(ModelError, match="has several modalities: name one of R2SCAN, PBE"):
+        compile_files([path], tmp_path / "model.lamp", ELEMENTS)
     with pytest.raises(ModelError, match=r"no modality 'SCAN'.*PBE"):
         registry.recognise(path).load(path, LoadOptions(elements=ELEMENTS, head="SCAN"))
 
@@ -97,35 +94,52 @@ def test_pairs_beyond_the_cutoff_change_nothing() -> None:
     np.testing.assert_allclose(forces_of(beyond), forces_of(within), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("name", "modality"), [("SevenNet_0__11Jul2024", None), ("SevenNet_MF_0", "PBE"), ("SevenNet_MF_0", "R2SCAN")]
-)
-def test_the_compiled_form_is_the_checkpoint(name: str, modality: str | None, tmp_path: Path) -> None:
-    """Its float32 is SevenNet's own within rounding, and the modality is chosen when it is made."""
-    from sevenn.calculator import SevenNetCalculator
+def _require_same(compiled: Path, checkpoint: Path, modality: str = "") -> None:
+    """The compiled form's float32 is SevenNet's own within rounding."""
+    from lamplighter.potentials.native import NativeMace, random_cluster
 
-    from lamplighter.potentials.native import NativeMace, compile_files, random_cluster
-
-    path = sevennet_checkpoint(name)
-    compiled = tmp_path / "model.lamp"
-    (agreement,) = compile_files([path], compiled, ELEMENTS, modality)
-    assert agreement.is_good
     native = NativeMace(compiled, dtype="auto")
     assert "float32" in native.summary
     cluster = random_cluster(ELEMENTS, native.cutoff, 12, np.random.default_rng(2))
     found = native.evaluate(cluster)
-    cluster.calc = SevenNetCalculator(str(path), device="cpu", modal=modality or "")
+    cluster.calc = sevennet_calculator(checkpoint, modality)
     forces = cluster.get_forces()
     np.testing.assert_allclose(found.forces, forces, rtol=0, atol=1e-5 * np.abs(forces).max())
     assert found.energy == pytest.approx(cluster.get_potential_energy(), abs=1e-4)
 
 
-@pytest.mark.slow
-def test_degree_3_is_compiled_as_well(tmp_path: Path) -> None:
+#: Those that come with SevenNet; those of more than one modality are in the next test.
+PRETRAINED = ("SevenNet_0__11Jul2024", "SevenNet_0__22May2024", "SevenNet_l3i5")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if "l3i5" in name else ()) for name in PRETRAINED]
+)
+def test_the_compiled_form_is_the_checkpoint(name: str, tmp_path: Path) -> None:
     from lamplighter.potentials.native import compile_files
 
-    (agreement,) = compile_files([sevennet_checkpoint("SevenNet_l3i5")], tmp_path / "model.lamp", ELEMENTS)
+    path = sevennet_checkpoint(name)
+    (agreement,) = compile_files([path], tmp_path / "model.lamp", ELEMENTS)
     assert agreement.is_good
+    _require_same(tmp_path / "model.lamp", path)
+
+
+@pytest.mark.parametrize("modality", ["PBE", pytest.param("R2SCAN", marks=pytest.mark.slow)])
+def test_a_run_file_names_the_modality(modality: str, start: Any, tmp_path: Path) -> None:
+    path = sevennet_checkpoint("SevenNet_MF_0")
+    _, log, (record,) = start("run", potential={"models": [str(path)], "head": modality})
+    assert "native SevenNet, float32" in log
+    assert record["precision"] == "float32"
+    (compiled,) = (tmp_path / "cache").rglob("*.lamp")
+    _require_same(compiled, path, modality)
+
+
+def test_no_checkpoint_that_comes_with_sevennet_is_left_out() -> None:
+    """Of those that are in its wheel; others are fetched from the network."""
+    import sevenn
+
+    folder = Path(sevenn.__file__).parent / "pretrained_potentials"
+    assert {path.parent.name for path in folder.glob("*/*.pth")} == {*PRETRAINED, "SevenNet_MF_0"}
 
 
 #: What SevenNet's own input file may ask for, beside its defaults.

@@ -17,6 +17,7 @@ import pytest
 import torch
 from ase import Atom, Atoms
 from ase.build import molecule
+from lammps_evaluation import evaluate, load
 from tests.conftest import PROGRAMS, Run
 
 import structures
@@ -24,6 +25,7 @@ from conftest import as_if_trained, build_mace
 from lamplighter import plugin
 from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_file
+from lamplighter.potentials import native
 from lamplighter.potentials.native import (
     NativeMace,
     NotCovered,
@@ -445,6 +447,25 @@ def test_wrong_requests_are_refused(
     with pytest.raises(Exception) as caught:  # noqa: PT011 (LAMMPS raises plain exceptions)
         lammps_instance.commands_string(f"pair_style lamplighter {style}\npair_coeff * * {words}")
     assert message in str(caught.value)
+
+
+def test_a_compiled_form_that_is_not_its_model_is_never_run(
+    lammps_instance, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    """As if the engine had a fault: `auto` takes mace-torch and says so, `native` refuses."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(native, "FORCE_TOLERANCE", 0.0)
+    atoms, coeff = structures.liquid(), f"{small_model} {' '.join(ELEMENTS)}"
+    lammps_instance.command(f"log {tmp_path / 'log.lammps'}")
+    try:
+        found = evaluate(lammps_instance, atoms, "lamplighter dtype float64", coeff)
+        with pytest.raises(Exception, match="was not compiled: its compiled form differs from it"):
+            load(lammps_instance, atoms, "lamplighter dtype float64 engine native", coeff)
+    finally:
+        lammps_instance.command("log none")
+    assert "through the bridge: WARNING" in (tmp_path / "log.lammps").read_text()
+    np.testing.assert_allclose(found["forces"], reference(small_model, atoms)[1], rtol=0, atol=1e-8)
+    assert not list(tmp_path.rglob("*.lamp"))
 
 
 def test_atoms_that_overlap_are_named(lammps_instance, compiled: Path) -> None:  # type: ignore[no-untyped-def]

@@ -38,7 +38,7 @@ def compile(  # noqa: A001 (the name of the command)
         typer.Option(help='Keep only these elements, such as "H C O", so that a large model becomes a small file.'),
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="Take this head (or modality) of a model with several; the default is the last.")
+        str | None, typer.Option(help="Take this head, modality or network of a model with several.")
     ] = None,
     training: Annotated[
         Path | None,

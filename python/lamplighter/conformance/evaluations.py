@@ -120,7 +120,7 @@ def jobs_of(subject: Subject, ranks: int, cutoff: float) -> list[Job]:
 
 def _loaded(subject: Subject) -> Potential:
     words = dict(zip(*[iter(subject.words.split())] * 2, strict=True))
-    options = LoadOptions(elements=subject.elements, dtype=words.get("dtype", "auto"))
+    options = LoadOptions(elements=subject.elements, dtype=words.get("dtype", "auto"), head=words.get("head"))
     kind = words.get("kind", "auto")
     potential_class = registry.recognise(subject.model) if kind == "auto" else registry.load_kind(kind)
     return potential_class.load(subject.model, options)

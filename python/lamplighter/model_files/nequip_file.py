@@ -83,9 +83,9 @@ def _package(path: Path, description: Description) -> None:
     types = labels.get("atom_types") or {}
     description.elements = [str(types[index]) for index in sorted(types)]
     counts = packaged_networks.parameters(path)
-    description.parameters = counts[list(counts)[-1]] if counts else None
+    description.parameters = next(iter(counts.values())) if len(set(counts.values())) == 1 else None
     description.heads = list(counts)
-    description.head = description.heads[-1] if description.heads else None
+    description.head = description.heads[0] if len(counts) == 1 else None
 
 
 def _nequip_checkpoint(path: Path, description: Description) -> None:
@@ -112,6 +112,9 @@ def _nequip_inside(path: Path, description: Description) -> Description:
             description = describe(file)
     description.path, description.sha256 = path, sha256(path)
     description.form = f"ML-IAP object of a {description.form}"
+    if description.head is None:  # it names the one of several that it was made for
+        named = set(description.heads) & recognition.pickled_strings(path)
+        description.head = named.pop() if len(named) == 1 else None
     return description
 
 

@@ -37,7 +37,7 @@ def describe(path: Path) -> Description:
     description.cutoff = float(config["cutoff"])
     description.layers = int(config["num_convolution_layer"])
     description.heads = list(modalities)
-    description.head = description.heads[-1] if description.heads else None
+    description.head = description.heads[0] if len(description.heads) == 1 else None
     weights = [value for value in state.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
     description.precision = precision(weights[0].dtype) if weights else None
     description.parameters = sum(value.numel() for name, value in state.items() if _is_weight(name))
@@ -51,10 +51,12 @@ def _is_weight(name: str) -> bool:
 
 
 def _shifts(state: Mapping[str, Any], numbers: Mapping[int, int], modalities: Mapping[str, int]) -> dict[str, float]:
-    """Those of the last modality, where there are several."""
+    """None where several modalities have shifts of their own, as a run has to name one."""
     shift = state.get("rescale_atomic_energy.shift", state.get("rescale atomic energy.shift"))
     if isinstance(shift, torch.Tensor) and shift.ndim == 2 and len(shift) == len(modalities):
-        shift = shift[list(modalities.values())[-1]]
+        if len(modalities) > 1:
+            return {}
+        shift = shift[0]
     if not isinstance(shift, torch.Tensor) or shift.ndim != 1 or len(shift) != len(numbers):
         return {}
     return {chemical_symbols[z]: float(shift[index]) for z, index in numbers.items()}

@@ -38,6 +38,7 @@ from lamplighter.potentials.requirements import chosen_head
 __all__ = [
     "Agreement",
     "DifferentArchitectures",
+    "Disagreement",
     "Evaluation",
     "NativeMace",
     "NotCovered",
@@ -51,6 +52,10 @@ FORCE_TOLERANCE = 1e-6  # eV/Å, and relative to forces beyond 10 eV/Å
 ENERGY_TOLERANCE = 1e-7  # eV per atom
 
 _MESSAGE = 2000
+
+
+class Disagreement(ModelError):
+    """A compiled form evaluates to something else than its model; `engine auto` takes the bridge then."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Original(Protocol):
     Attributes:
         family: MACE, NequIP or SevenNet.
         sha256: Of its file.
-        head: Head or modality that is meant; None: it has none.
+        head: Head, modality or network that is meant; None: it has none, or no other.
         stored: Precision of its weights.
     """
 
@@ -257,16 +262,16 @@ def compile_files(
             checkpoints of SevenNet.
         output: The `.lamp` file to write. It appears only if the check is passed.
         elements: Symbols to keep; None: all.
-        head: Head or modality of a model with several; None: the one called Default, or that of the ML-IAP file (MACE),
-            or the last modality (SevenNet).
+        head: Head, modality or network of a model with several; None: the one called Default (MACE), or that of the
+            ML-IAP file; other models with several are refused.
 
     Returns:
         The agreement of every model with its compiled form.
 
     Raises:
         NotCovered: the native engine has no equivalent of a part of a model.
-        ModelError: a file of no family that is compiled, models of different heads, or a compiled form that does not
-            agree with its model.
+        ModelError: a file of no family that is compiled, or models of different heads.
+        Disagreement: the compiled form does not agree with its model.
         DifferentArchitectures: models of different architectures.
     """
     originals: list[Original] = [_open(Path(path), head) for path in models]
@@ -293,10 +298,10 @@ def compile_files(
             unfinished.write_bytes(to_bytes(alone, metadata))
             agreement = compare(NativeMace(unfinished), original)
             if not agreement.is_good:
-                raise ModelError(
+                raise Disagreement(
                     f"{path} was not compiled: its compiled form differs from it. {agreement}; allowed are "
-                    f"{FORCE_TOLERANCE:.0e} eV/Å and {ENERGY_TOLERANCE:.0e} eV per atom. Please report this, and use "
-                    "`engine bridge`"
+                    f"{FORCE_TOLERANCE:.0e} eV/Å and {ENERGY_TOLERANCE:.0e} eV per atom. Please report this; its "
+                    "framework evaluates it with `engine auto` or `engine bridge`"
                 )
             agreements.append(agreement)
             metadata[f"checked.{number}"] = str(agreement)
@@ -360,8 +365,9 @@ def compiled_in_cache(models: Sequence[Path], elements: Sequence[str], head: str
 
     Raises:
         NotCovered: the native engine has no equivalent of a part of a model.
-        ModelError: no model of a family that is compiled, the compiled form does not agree with it, or models of
-            several architectures.
+        Disagreement: the compiled form does not agree with its model.
+        DifferentArchitectures: models of different architectures.
+        ModelError: no model of a family that is compiled, or models of different heads.
     """
     found = compiled_cache.find(models, elements, head)
     if found is not None:

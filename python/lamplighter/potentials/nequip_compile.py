@@ -29,7 +29,7 @@ def compile_file(model: Path, target: Path, head: str | None = None) -> str:
     Args:
         model: A package, a checkpoint or an ML-IAP file of NequIP or Allegro.
         target: The file to write, `….nequip.pt2`.
-        head: Which network of a file that holds several; None: the only one, or the last.
+        head: Which network of a file that holds several; None: the only one.
 
     Returns:
         One line: how far the program is from the network.

@@ -20,7 +20,7 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import recognition
 from lamplighter.model_files.examination import CHECKPOINT, PACKAGE
 from lamplighter.model_files.loading import load_torch, read_program
-from lamplighter.potentials.requirements import require_head
+from lamplighter.potentials.requirements import chosen_of_several
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 EXCHANGE = "enable_LAMMPSMLIAPGhostExchange"
@@ -32,13 +32,21 @@ _PACKAGES = {"allegro": "nequip-allegro"}
 def read_network(path: Path, name: str | None = None) -> Any:
     """The network of a package, a checkpoint or an ML-IAP object, as NequIP loads it (a `GraphModel`).
 
+    See `read_named_network`.
+    """
+    return read_named_network(path, name)[1]
+
+
+def read_named_network(path: Path, name: str | None = None) -> tuple[str | None, Any]:
+    """The same, behind the name that the network has among several in its file; None: it is the only one.
+
     Args:
         path: The file. Code that is in it is run.
-        name: Which network of a file that holds several; None: the only one, or the last.
+        name: Which network of a file that holds several; None: the only one, or that of the ML-IAP object.
 
     Raises:
         UntrustedModelError: the file is not on the list of trusted files.
-        ModelError: NequIP cannot load it.
+        ModelError: NequIP cannot load it, it lacks the network, or holds several and none is named.
     """
     if recognition.is_nequip_package(path):
         return _from_bytes(path, read_program(path, PACKAGE), ".nequip.zip", name)
@@ -54,7 +62,7 @@ def read_network(path: Path, name: str | None = None) -> Any:
     return _from_bytes(path, wrapper.model_bytes, ending, name or wrapper.model_key)
 
 
-def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> Any:
+def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> tuple[str | None, Any]:
     """NequIP tells files by their names, and so gets the content under a name of its liking."""
     try:
         with tempfile.TemporaryDirectory() as folder, precision(), quiet():
@@ -72,8 +80,8 @@ def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> An
             f"{newer or 'it is damaged or of another version'} ({type(problem).__name__}: {problem})"
         ) from problem
     known = list(networks.keys())
-    require_head(path, name, known, "model")
-    return networks[name or (_SOLE if _SOLE in known else known[-1])].eval()
+    chosen = chosen_of_several(path, name, known, "model", _SOLE)
+    return chosen if len(known) > 1 else None, networks[chosen].eval()
 
 
 def energies_only(network: Any, *, exchange: bool = False) -> Any:

@@ -16,7 +16,7 @@ from lamplighter.model_files.trust import sha256
 from lamplighter.potentials.layered_compile import FORMAT, Arrays, together
 from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.nequip_arrays import ALLEGRO, in_float64, nequip_arrays
-from lamplighter.potentials.nequip_network import energies_only, precision, read_network
+from lamplighter.potentials.nequip_network import energies_only, precision, read_named_network
 from lamplighter.potentials.requirements import require_elements
 
 
@@ -33,8 +33,7 @@ class NequIPOriginal:
             raise NotCovered(ALLEGRO)
         self.path = path
         self.sha256 = sha256(path)
-        self.head = head
-        network = read_network(path, head)
+        self.head, network = read_named_network(path, head)
         self.stored = str(network.metadata["model_dtype"])
         self.elements = list(network.type_names)
         with precision():

@@ -56,11 +56,33 @@ def chosen_head(model: Path | None, asked: str | None, known: Sequence[str]) -> 
     Raises:
         ModelError: the model lacks the head, or has several and none is asked for.
     """
-    require_head(model, asked, known)
-    found = asked if asked is not None else own_head(known)
+    return _chosen(model, asked, known, "head", own_head(known), ", and none is called Default")
+
+
+def chosen_of_several(
+    model: Path | None, asked: str | None, known: Sequence[str], called: str, own: str | None = None
+) -> str:
+    """Which modality or network is meant: the one asked for, the only one, or `own` if it is among them.
+
+    None is taken because of its place: they are methods with energies of their own, and their frameworks' calculators
+    ask for a name, too.
+
+    Raises:
+        ModelError: the model lacks what is asked for, or has several and none is asked for.
+    """
+    if len(known) == 1:
+        own = known[0]
+    return _chosen(model, asked, known, called, own if own in known else None)
+
+
+def _chosen(
+    model: Path | None, asked: str | None, known: Sequence[str], called: str, own: str | None, more: str = ""
+) -> str:
+    require_head(model, asked, known, called)
+    found = asked if asked is not None else own
     if found is None:
         raise ModelError(
-            f"{_named(model)} has several heads, and none is called Default: name one of {', '.join(known)} "
+            f"{_named(model)} has several {_PLURALS[called]}{more}: name one of {', '.join(known)} "
             "(`potential.head` in a run file, `head NAME` after pair_style lamplighter, `--head NAME` of a command)"
         )
     return found

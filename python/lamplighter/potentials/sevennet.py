@@ -22,7 +22,7 @@ from lamplighter.model_files import recognition
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.edges import edges_within, fetch_ghosts, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
-from lamplighter.potentials.requirements import require_elements, require_head
+from lamplighter.potentials.requirements import chosen_of_several, require_elements, require_head
 
 _DTYPES = {"auto": torch.float32, "float32": torch.float32, "float64": torch.float64}
 _PAIRS = "_lamplighter_pairs"
@@ -114,15 +114,18 @@ def _fill(checkpoint: Any, content: dict[str, Any]) -> None:
 
 
 def choose_modality(path: Path, network: Any, asked: str | None, *, deploy: bool = False) -> str | None:
-    """Of a model trained on several kinds of data: the one that is asked for, or the last; None: it knows none.
+    """Of a model trained on several kinds of data: the one that is asked for, or the only one; None: it knows none.
 
     With `deploy`, the network evaluates it from now on.
+
+    Raises:
+        ModelError: the model lacks the one that is asked for, or knows several and none is asked for.
     """
     known = list(network.modal_map or ())
-    require_head(path, asked, known, "modality")
     if not known:
+        require_head(path, asked, known, "modality")
         return None
-    chosen: str = asked or known[-1]
+    chosen = chosen_of_several(path, asked, known, "modality")
     if deploy:
         network.prepare_modal_deploy(chosen)
     return chosen

@@ -34,7 +34,7 @@ def sevennet_arrays(
         network: SevenNet's network.
         cutoff: Å.
         elements: Symbols to keep; None: all that the model knows.
-        modality: Of a model trained on several kinds of data; None: the last.
+        modality: Of a model trained on several kinds of data; None: it knows none.
 
     Raises:
         NotCovered: naming the part of the model that the native engine has no equivalent of.
@@ -53,7 +53,7 @@ class _Compiler:
         self.nspecies = len(known)
         names = dict(network.modal_map or {})
         self.nmodalities = len(names)
-        self.modality = names[modality] if modality else (list(names.values())[-1] if names else 0)
+        self.modality = names[modality] if modality is not None else 0
         self.parts = dict(network.named_children())
 
     def arrays(self) -> Arrays:

@@ -213,7 +213,7 @@ def _compile(request: Any, path: int, size: int) -> int:
         nonlocal use_bridge
         _before_torch()
         registry.load_kind(registry.kind_of(files[0]))
-        from lamplighter.potentials.native import DifferentArchitectures, NotCovered, compiled_in_cache
+        from lamplighter.potentials.native import DifferentArchitectures, Disagreement, NotCovered, compiled_in_cache
 
         try:
             return compiled_in_cache(files, elements, head)
@@ -221,6 +221,8 @@ def _compile(request: Any, path: int, size: int) -> int:
             use_bridge = f"{files[0]} has no native form: the native engine lacks {problem}"
         except DifferentArchitectures as problem:
             use_bridge = f"the committee has no native form: {problem}"
+        except Disagreement as problem:  # the framework says what the model is, so that nothing wrong is run
+            use_bridge = f"WARNING: {problem}"
         return None
 
     failed = _guarded(action, ends_all_ranks=False)
