@@ -18,6 +18,10 @@ using namespace lamplighter;
 
 namespace {
 
+/* Groups of channels of a path that are convolved together: what is read of an edge serves all of
+   them, and their tables stay in the second-level cache. */
+constexpr int GROUPS_AT_ONCE = 4;
+
 /* What an atom keeps between the passes of one member and layer. */
 template <class T> struct Kept {
   Array<T> mixed;            // local: what the gate takes, in the form that its way back needs
@@ -64,7 +68,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   // of the atoms and the member at hand, a row for every atom of the block
   Array<T> sums_, mixed_gradient_, output_, output_gradient_;
   size_t sums_step_, mixed_step_, output_step_;
-  Array<T> products_;    // of one atom, path and group of channels
+  Array<T> products_;    // of one atom, path and groups of channels at once
   // rows of a linear layer
   std::vector<const T *> rows_in_;
   std::vector<T *> rows_out_;
@@ -75,6 +79,8 @@ template <class T> class Evaluator : public NativeEvaluator {
   void use_arrays(Member<T> &, int t, const AtomBlock &);
   template <class In, class Out>
   void multiply(const PreparedPart<T> &, bool transposed, const AtomBlock &, In in, Out out);
+  template <class Do>
+  void for_groups(const PreparedPath<T> &, const PreparedInteraction<T> &, Do) const;
   void convolve(const PreparedInteraction<T> &, const AtomBlock &);
   void convolve_backward(const PreparedInteraction<T> &, const AtomBlock &, bool sent_wanted);
   void open_gate(const PreparedInteraction<T> &, T *mixed, T *output);
@@ -101,9 +107,8 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLay
     family_(model.family), l_max_(model.l_max), nlayers_((int) model.members[0].layers.size()),
     nspecies_(model.nspecies), cutoff_(model.cutoff), grid_(model.grid),
     table_error_(model.table_error), rough_(model.rough), repulsion_(model.repulsion),
-    numbers_(model.numbers),
-    near_(kernels, model.cutoff, model.l_max, model.grid.start, model.grid.spacing,
-          model.grid.intervals, model.species_of_type, model.cutoffs)
+    numbers_(model.numbers), near_(kernels, model.cutoff, model.l_max, model.grid.nodes,
+                                   model.species_of_type, model.cutoffs)
 {
   for (PreparedLayered<T> &member : model.members) members_.emplace_back(std::move(member));
   sums_step_ = mixed_step_ = output_step_ = 0;
@@ -118,7 +123,7 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLay
   sums_.resize(ATOMS_AT_ONCE * sums_step_);
   mixed_gradient_.resize(ATOMS_AT_ONCE * mixed_step_);
   for (Array<T> *array : {&output_, &output_gradient_}) array->resize(ATOMS_AT_ONCE * output_step_);
-  products_.resize(49 * GROUP);
+  products_.resize((size_t) GROUPS_AT_ONCE * 49 * GROUP);
 }
 
 template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Atoms &atoms)
@@ -194,21 +199,40 @@ void Evaluator<T>::multiply(const PreparedPart<T> &part, bool transposed, const 
   }
 }
 
+/* Calls do_groups with the channels of a path, GROUPS_AT_ONCE of them, and which the first is. */
+
+template <class T>
+template <class Do>
+void Evaluator<T>::for_groups(const PreparedPath<T> &path, const PreparedInteraction<T> &layer,
+                              Do do_groups) const
+{
+  for (int first = 0; first < path.ngroups; first += GROUPS_AT_ONCE)
+    do_groups(PathGroups{std::min(GROUPS_AT_ONCE, path.ngroups - first),
+                         (long) (path.table + first * layer.table_group), (long) layer.table_group,
+                         path.sent_at + first * GROUP, path.sent_step},
+              first);
+}
+
 /* The sums over the neighbours of every atom, in sums_. */
 
 template <class T>
 void Evaluator<T>::convolve(const PreparedInteraction<T> &layer, const AtomBlock &block)
 {
   for (const PreparedPath<T> &path : layer.paths)
-    for (int g = 0; g < path.ngroups; g++)
+    for_groups(path, layer, [&](const PathGroups &groups, int first) {
       for (int a = 0; a < block.count; a++) {
-        convolution_.sum(near_.of(a).edges, path.l1, path.l2,
-                         (long) (path.table + g * layer.table_group), path.sent_at + g * GROUP,
-                         path.sent_step, products_.data());
-        convolution_.combine(
-            path.forward.data(), (int) path.forward.size(), path.n3, products_.data(), GROUP,
-            sums_.data() + a * sums_step_ + path.sum_at + g * GROUP, path.sum_step);
+        const Edges<T> &edges = near_.of(a).edges;
+        if (path.dot)
+          convolution_.dot(edges, path.l2, groups, products_.data());
+        else
+          convolution_.sum(edges, path.l1, path.l2, groups, products_.data());
+        for (int g = 0; g < groups.count; g++)
+          convolution_.combine(path.forward.data(), (int) path.forward.size(), path.n3,
+                               products_.data() + g * path.nproducts * GROUP, GROUP,
+                               sums_.data() + a * sums_step_ + path.sum_at + (first + g) * GROUP,
+                               path.sum_step);
       }
+    });
 }
 
 /* Its adjoint: from the gradients in sums_ to those of edges and sent features. */
@@ -222,16 +246,19 @@ void Evaluator<T>::convolve_backward(const PreparedInteraction<T> &layer, const 
     memset((void *) edges.gradient, 0, sizeof(T) * 16 * padded(edges.count));
   }
   for (const PreparedPath<T> &path : layer.paths)
-    for (int g = 0; g < path.ngroups; g++)
+    for_groups(path, layer, [&](const PathGroups &groups, int first) {
       for (int a = 0; a < block.count; a++) {
-        convolution_.combine(path.backward.data(), (int) path.backward.size(),
-                             (2 * path.l1 + 1) * (2 * path.l2 + 1),
-                             sums_.data() + a * sums_step_ + path.sum_at + g * GROUP, path.sum_step,
-                             products_.data(), GROUP);
-        convolution_.sum_backward(
-            near_.of(a).edges, path.l1, path.l2, (long) (path.table + g * layer.table_group),
-            path.sent_at + g * GROUP, path.sent_step, products_.data(), sent_wanted);
+        for (int g = 0; g < groups.count; g++)
+          convolution_.combine(path.backward.data(), (int) path.backward.size(), path.nproducts,
+                               sums_.data() + a * sums_step_ + path.sum_at + (first + g) * GROUP,
+                               path.sum_step, products_.data() + g * path.nproducts * GROUP, GROUP);
+        Edges<T> &edges = near_.of(a).edges;
+        if (path.dot)
+          convolution_.dot_backward(edges, path.l2, groups, products_.data(), sent_wanted);
+        else
+          convolution_.sum_backward(edges, path.l1, path.l2, groups, products_.data(), sent_wanted);
       }
+    });
 }
 
 /* The output of a gate. Leaves slopes in place of the scalars that were activated, and the gates'
@@ -516,8 +543,8 @@ template <class T> std::string Evaluator<T>::summary() const
       (members_.size() > 1 ? std::to_string(members_.size()) + " members, " : std::string()) +
       (sizeof(T) == 4 ? "float32, " : "float64, ") + simd_ + ", " + std::to_string(nlayers_) +
       " layers, " + std::to_string(channels) + " channels, radial tables of " +
-      std::to_string(grid_.intervals) + " intervals (error " + error + " of the largest value" +
-      (rough_ ? ", WARNING: above the tolerance)" : ")");
+      std::to_string(grid_.nodes.intervals) + " intervals (error " + error +
+      " of the largest value" + (rough_ ? ", WARNING: above the tolerance)" : ")");
 }
 
 template <class T> double Evaluator<T>::memory() const

@@ -142,6 +142,20 @@ bool has_bias(const LinearMap &map)
   return false;
 }
 
+/* Whether a path gives one number, the scalar product of both sides times a constant. */
+bool is_scalar_product(const std::vector<CouplingConstant> &coupling, int n3, int ncomponents)
+{
+  if (n3 != 1 || (int) coupling.size() != ncomponents) return false;
+  std::vector<bool> met(ncomponents, false);
+  for (const CouplingConstant &term : coupling) {
+    if (term.m1 != term.m2 || met[term.m1]) return false;
+    if (std::fabs(term.value - coupling[0].value) > 1e-14 * std::fabs(coupling[0].value))
+      return false;
+    met[term.m1] = true;
+  }
+  return true;
+}
+
 /* Paths with their couplings; the rows of each block of sums that its channels take. */
 template <class T>
 std::vector<std::vector<int>> prepare_paths(const InteractionLayer &layer, const RadialGrid &grid,
@@ -175,6 +189,12 @@ std::vector<std::vector<int>> prepare_paths(const InteractionLayer &layer, const
     made.sum_step = to.sums.step[path.to];
     made.table = ngroups * to.table_group;
     ngroups += made.ngroups;
+    made.dot = is_scalar_product(path.coupling, made.n3, 2 * made.l1 + 1);
+    made.nproducts = made.dot ? 1 : (2 * made.l1 + 1) * (2 * path.l2 + 1);
+    if (made.dot) {
+      made.forward = made.backward = {{0, 0, path.coupling[0].value}};
+      continue;
+    }
     for (const CouplingConstant &term : path.coupling) {
       const int product = term.m1 * (2 * path.l2 + 1) + term.m2;
       made.forward.push_back({product, term.m3, term.value});

@@ -33,7 +33,9 @@ template <class T> struct PreparedPath {
   int sum_at, sum_step;      // of component m3 = 0
   int n3;
   size_t table;                                 // of the first group
-  std::vector<SparseTerm> forward, backward;    // outer products to sums, and back
+  bool dot;                                     // to scalars: a scalar product, not an outer one
+  int nproducts;                                // of a channel
+  std::vector<SparseTerm> forward, backward;    // products to sums, and back
 };
 
 /* A gate's row for one block: numbers are channels. */

@@ -57,21 +57,20 @@ Jet activated(Activation activation, const Jet &a)
 
 RadialGrid::RadialGrid(const LayeredRadial &radial, int about)
 {
-  if (radial.cutoff != LayeredRadial::XPLOR) {
-    start = SHORTEST_DISTANCE;
-    spacing = (radial.r_max - start) / about;
-    intervals = before_kink = about;
-    return;
-  }
-  const double kink = radial.cutoff_parameter, rest = radial.r_max - kink;
-  int beyond = std::max(4, (int) std::lround(about * rest / (radial.r_max - SHORTEST_DISTANCE)));
+  nodes = radial_nodes(radial.r_max, about);
+  before_kink = about;
+  if (radial.cutoff != LayeredRadial::XPLOR) return;
+  const auto place = [&](double r) { return r / (1.0 + nodes.bend * r); };
+  const double kink = place(radial.cutoff_parameter), first = nodes.start,
+               rest = place(radial.r_max) - kink;
+  int beyond = std::max(4, (int) std::lround(rest / nodes.spacing));
   do {
-    spacing = rest / beyond;
-    before_kink = (int) std::ceil((kink - SHORTEST_DISTANCE) / spacing - 1e-9);
-    start = kink - before_kink * spacing;
-    intervals = before_kink + beyond;
+    nodes.spacing = rest / beyond;
+    before_kink = (int) std::ceil((kink - first) / nodes.spacing - 1e-9);
+    nodes.start = kink - before_kink * nodes.spacing;
+    nodes.intervals = before_kink + beyond;
     beyond++;
-  } while (start < SHORTEST_DISTANCE / 4);
+  } while (nodes.start < first / 4);
 }
 
 HiddenFunctions::HiddenFunctions(const LayeredRadial &radial, const InteractionLayer &layer,
@@ -119,23 +118,29 @@ void HiddenFunctions::evaluate(double distance, bool beyond, double *value, doub
 
 std::vector<double> lamplighter::tabulate(const HiddenFunctions &functions, const RadialGrid &grid)
 {
+  const Nodes &nodes = grid.nodes;
   const int width = functions.width();
   std::vector<double> all, ignored(2 * (size_t) width);
-  for (int begin = 0; begin < grid.intervals;) {
+  for (int begin = 0; begin < nodes.intervals;) {
     const bool beyond = begin >= grid.before_kink;
-    const int n = (beyond ? grid.intervals : grid.before_kink) - begin;
+    const int n = (beyond ? nodes.intervals : grid.before_kink) - begin;
     std::vector<double> rows((size_t) (n + 5) * width);
     const auto row = [&](int k) { return &rows[(size_t) k * width]; };
-    const auto distance = [&](int k) { return grid.start + (begin + k) * grid.spacing; };
-    functions.evaluate(distance(0), beyond, row(0), row(1), row(2));
-    for (int k = 1; k < n; k++)
-      functions.evaluate(distance(k), beyond, row(k + 2), ignored.data(), ignored.data() + width);
-    functions.evaluate(distance(n), beyond, row(n + 2), row(n + 3), row(n + 4));
-    for (const int k : {1, n + 3})
+    // rows of value, slope and curvature at an end, the last two by the place between nodes
+    const auto set_end = [&](int node, double *value, double *slope, double *curvature) {
+      const double r = distance_of(nodes, begin + node);
+      functions.evaluate(r, beyond, value, slope, curvature);
+      const PlaceDerivatives by(nodes, r);
       for (int c = 0; c < width; c++) {
-        row(k)[c] *= grid.spacing;
-        row(k + 1)[c] *= grid.spacing * grid.spacing;
+        curvature[c] = curvature[c] * by.first * by.first + slope[c] * by.second;
+        slope[c] *= by.first;
       }
+    };
+    set_end(0, row(0), row(1), row(2));
+    for (int k = 1; k < n; k++)
+      functions.evaluate(distance_of(nodes, begin + k), beyond, row(k + 2), ignored.data(),
+                         ignored.data() + width);
+    set_end(n, row(n + 2), row(n + 3), row(n + 4));
     solve_quintic_spline(n, width, rows);
     all.insert(all.end(), rows.begin(), rows.end());
     begin += n;
@@ -153,8 +158,9 @@ TableCheck::TableCheck(const HiddenFunctions &functions, const RadialGrid &grid,
                                     154.0 / 384.0, 75.0 / 384.0,  1.0 / 384.0};
   const int width = functions.width();
   std::vector<double> exact(3 * (size_t) width);
-  for (int k = 0; k < grid.intervals; k++) {
-    const double r = grid.start + (k + 0.5) * grid.spacing;
+  for (int k = 0; k < grid.nodes.intervals; k++) {
+    const double r = distance_of(grid.nodes, k + 0.5),
+                 by_place = PlaceDerivatives(grid.nodes, r).first;
     if (r < from) continue;
     functions.evaluate(r, k >= grid.before_kink, exact.data(), exact.data() + width,
                        exact.data() + 2 * width);
@@ -163,7 +169,7 @@ TableCheck::TableCheck(const HiddenFunctions &functions, const RadialGrid &grid,
       for (int c = 0; c < width; c++) {
         double sum = 0.0;
         for (int q = 0; q < 6; q++)
-          sum += (d ? tilt_at_middle[q] / grid.spacing : at_middle[q]) * a[q * width + c];
+          sum += (d ? tilt_at_middle[q] / by_place : at_middle[q]) * a[q * width + c];
         value.push_back(exact[(size_t) d * width + c]);
         difference.push_back(sum - value.back());
       }

@@ -2,6 +2,7 @@
 #ifndef LAMPLIGHTER_LAYERED_TABLES_H
 #define LAMPLIGHTER_LAYERED_TABLES_H
 
+#include "kernels.h"
 #include "layered_parameters.h"
 
 #include <cstddef>
@@ -9,14 +10,14 @@
 
 namespace lamplighter {
 
-/* Evenly spaced nodes up to the cutoff. Where the radial functions have a kink (in their second
-   derivative) one node lies on it, and the spline begins anew: its intervals use other rows. */
+/* Nodes up to the cutoff. Where the radial functions have a kink (in their second derivative) one
+   node lies on it, and the spline begins anew: its intervals use other rows. */
 struct RadialGrid {
-  double start, spacing;
-  int intervals, before_kink;    // intervals
+  Nodes nodes;
+  int before_kink;    // intervals
 
   RadialGrid(const LayeredRadial &, int about);
-  int rows() const { return intervals + (before_kink < intervals ? 10 : 5); }
+  int rows() const { return nodes.intervals + (before_kink < nodes.intervals ? 10 : 5); }
   /* The first of the six rows of an interval. */
   int row(int interval) const { return interval + (interval >= before_kink ? 5 : 0); }
 };

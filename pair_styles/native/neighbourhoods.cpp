@@ -10,12 +10,11 @@
 using namespace lamplighter;
 
 template <class T>
-Neighbourhoods<T>::Neighbourhoods(const Kernels<T> &kernels, double cutoff, int l_max, double start,
-                                  double spacing, int intervals,
-                                  const std::vector<int> &species_of_type,
+Neighbourhoods<T>::Neighbourhoods(const Kernels<T> &kernels, double cutoff, int l_max,
+                                  const Nodes &nodes, const std::vector<int> &species_of_type,
                                   const std::vector<double> &cutoffs) :
-    kernels_(kernels), cutoff_(cutoff), l_max_(l_max), start_(start), spacing_(spacing),
-    intervals_(intervals), species_of_type_(species_of_type),
+    kernels_(kernels), cutoff_(cutoff), l_max_(l_max), nodes_(nodes),
+    species_of_type_(species_of_type),
     nspecies_((int) std::lround(std::sqrt((double) cutoffs.size())))
 {
   for (const double own : cutoffs) stretch_.push_back(cutoff / own);
@@ -132,7 +131,7 @@ void Neighbourhoods<T>::describe(const Atoms &atoms, int i, const int *within, i
       edges.dy[e] *= s;
       edges.dz[e] *= s;
     }
-  kernels_.geometry(edges, l_max_, {start_, spacing_, 0.0, intervals_});
+  kernels_.geometry(edges, l_max_, nodes_);
 }
 
 template <class T>

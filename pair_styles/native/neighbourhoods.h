@@ -40,8 +40,8 @@ template <class T> struct AtomEdges {
    comes out: one table serves all pairs. */
 template <class T> class Neighbourhoods {
  public:
-  Neighbourhoods(const Kernels<T> &, double cutoff, int l_max, double start, double spacing,
-                 int intervals, const std::vector<int> &species_of_type,
+  Neighbourhoods(const Kernels<T> &, double cutoff, int l_max, const Nodes &,
+                 const std::vector<int> &species_of_type,
                  const std::vector<double> &cutoffs = {});    // [species of atom][of neighbour]
 
   void begin();    // an evaluation
@@ -57,8 +57,7 @@ template <class T> class Neighbourhoods {
   const Kernels<T> &kernels_;
   double cutoff_;
   int l_max_;
-  double start_, spacing_;
-  int intervals_;
+  Nodes nodes_;
   std::vector<int> species_of_type_;
   int nspecies_;
   std::vector<double> stretch_;    // [species of atom][of neighbour]; empty: one cutoff

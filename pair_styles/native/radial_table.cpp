@@ -129,26 +129,30 @@ RadialTable::RadialTable(const RadialFunction &function, const Nodes &at) :
   std::vector<double> ignored(2 * (size_t) width);
   const auto right = [&](int row) { return &coefficients[(size_t) row * width]; };
   // at the cutoff all functions end with zero value, slope and curvature
-  const double start = distance(0.0), stretch = 1.0 + nodes.bend * start;
+  const double start = distance_of(nodes, 0.0);
   function.evaluate(start, right(0), right(1), right(2));
-  // from derivatives by r to those by the place between nodes: r' = stretch^2, r'' = 2 bend
-  // stretch^3
-  const double first = nodes.spacing * stretch * stretch,
-               second = 2.0 * nodes.bend * nodes.spacing * nodes.spacing * stretch * stretch *
-      stretch;
+  const PlaceDerivatives by(nodes, start);
   for (int c = 0; c < width; c++) {
-    right(2)[c] = right(2)[c] * first * first + right(1)[c] * second;
-    right(1)[c] *= first;
+    right(2)[c] = right(2)[c] * by.first * by.first + right(1)[c] * by.second;
+    right(1)[c] *= by.first;
   }
   for (int k = 1; k < nodes.intervals; k++)
-    function.evaluate(distance(k), right(k + 2), ignored.data(), ignored.data() + width);
+    function.evaluate(distance_of(nodes, k), right(k + 2), ignored.data(), ignored.data() + width);
   solve_quintic_spline(nodes.intervals, width, coefficients);
 }
 
-double RadialTable::distance(double place) const
+double lamplighter::distance_of(const Nodes &nodes, double place)
 {
   const double u = nodes.start + place * nodes.spacing;
   return u / (1.0 - nodes.bend * u);
+}
+
+/* dr/du = (1 + bend r)^2, d2r/du2 = 2 bend (1 + bend r)^3 */
+PlaceDerivatives::PlaceDerivatives(const Nodes &nodes, double distance)
+{
+  const double stretch = 1.0 + nodes.bend * distance;
+  first = nodes.spacing * stretch * stretch;
+  second = 2.0 * nodes.bend * first * nodes.spacing * stretch;
 }
 
 double RadialTable::error(const RadialFunction &function, double from) const
@@ -161,7 +165,7 @@ double RadialTable::error(const RadialFunction &function, double from) const
   std::vector<double> value(width), slope(width), curvature(width);
   double value_error = 0.0, slope_error = 0.0, largest_value = 1e-300, largest_slope = 1e-300;
   for (int k = 0; k < nodes.intervals; k++) {
-    const double r = distance(k + 0.5), stretch = 1.0 + nodes.bend * r;
+    const double r = distance_of(nodes, k + 0.5), by_place = PlaceDerivatives(nodes, r).first;
     if (r < from) continue;
     function.evaluate(r, value.data(), slope.data(), curvature.data());
     const double *a = &coefficients[(size_t) k * width];
@@ -169,7 +173,7 @@ double RadialTable::error(const RadialFunction &function, double from) const
       double middle = 0.0, tilt = 0.0;
       for (int q = 0; q < 6; q++) {
         middle += at_middle[q] * a[q * width + c];
-        tilt += tilt_at_middle[q] * a[q * width + c] / (nodes.spacing * stretch * stretch);
+        tilt += tilt_at_middle[q] * a[q * width + c] / by_place;
       }
       value_error = std::max(value_error, std::fabs(middle - value[c]));
       slope_error = std::max(slope_error, std::fabs(tilt - slope[c]));

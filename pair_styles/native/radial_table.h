@@ -29,10 +29,19 @@ class RadialFunction {
   int width_;
 };
 
-/* Nodes between SHORTEST_DISTANCE and the cutoff for radial functions of a MACE model. Bessel
+/* Nodes between SHORTEST_DISTANCE and the cutoff for radial functions of any model. Bessel
    functions and what a perceptron makes of them are steepest at bonds: spacings at the cutoff are
    about four times those at SHORTEST_DISTANCE. */
 Nodes radial_nodes(double cutoff, int intervals);
+
+/* The distance at a place counted in spacings from the first node. */
+double distance_of(const Nodes &, double place);
+
+/* Derivatives of the distance by that place. */
+struct PlaceDerivatives {
+  double first, second;
+  PlaceDerivatives(const Nodes &, double distance);
+};
 
 /* Radial functions as quintic splines: an error that falls with the sixth power of the spacing, one
    number for each node, and six of them to a value or slope. */
@@ -46,9 +55,6 @@ struct RadialTable {
   /* The largest error of value and of spacing-free slope halfway between nodes beyond `from`,
      relative to the largest value and slope. */
   double error(const RadialFunction &function, double from) const;
-
- private:
-  double distance(double place) const;    // of a place counted in spacings from the first node
 };
 
 }    // namespace lamplighter
