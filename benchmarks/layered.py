@@ -1,8 +1,13 @@
-"""Models of NequIP and SevenNet in the native engine against the framework's own ASE calculator: one thread, in turn.
+"""Models of NequIP and SevenNet in the native engine against the framework's own ASE calculator, and on two ranks.
 
-The model is compiled to a `.lamp` file first. Both sides run in the precision that the model was made for, unless
---dtype says otherwise for a framework whose calculator takes it. Milliseconds are of processor time, which another
-program on the machine changes less than the clock, and of the clock beside it.
+One thread a rank, all programs in turn. The model is compiled to a `.lamp` file first. Both sides run in the precision
+that the model was made for, unless --dtype says otherwise for a framework whose calculator takes it. Milliseconds
+against ASE are of processor time, which another program on the machine changes less than the clock, and of the clock
+beside it.
+
+Two ranks are compared with one on the clock, since ranks that wait use their processors, too. Two processors of a
+machine may share what one core has: two programs that have nothing to do with each other, each of one rank, take their
+turns at once, too. What both make then in a second, over what one makes by itself, is what two ranks could reach.
 
 Example:  .venv-frameworks/bin/python benchmarks/layered.py --backend nequip --sizes 160 640
 """
@@ -13,6 +18,7 @@ import argparse
 import contextlib
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,70 +35,105 @@ from lamplighter.potentials.native import NativeMace, compile_files
 
 KINDS = ("nequip", "sevennet")
 CLOCKS = {"cpu_s": "processor time", "wall_s": "clock"}
+#: Programs that take turns; `both` are `one` and `other` at once.
+ALONE, OTHER, TWO, FRAMEWORK, BOTH = "one", "other", "two", "ase", "both"
+
+Turns = dict[str, dict[str, list[float]]]
 
 
 def take_turns(
-    tasks: dict[Side, Task], steps: dict[Side, int], folder: Path, given: argparse.Namespace
-) -> tuple[dict[str, dict[Side, list[float]]], float]:
-    """ms/step of every turn by clock and side, and the largest difference of a force (eV/Å)."""
-    found: dict[str, dict[Side, list[float]]] = {clock: {side: [] for side in tasks} for clock in CLOCKS}
+    tasks: dict[str, tuple[Side, Task]], steps: dict[str, int], folder: Path, given: argparse.Namespace
+) -> tuple[Turns, float]:
+    """ms/step of every turn by program and clock, and the largest difference of a force from ASE's (eV/Å)."""
     with contextlib.ExitStack() as stack:
         started = {
-            side: stack.enter_context(SideProcess(side, task, folder / f"side-{k}", given.timeout))
-            for k, (side, task) in enumerate(tasks.items())
+            name: stack.enter_context(SideProcess(side, task, folder / name, given.timeout))
+            for name, (side, task) in tasks.items()
         }
         for process in started.values():
             process.wait_until_ready()
         for process in started.values():
-            process.take_turn(4)
+            process.take_turn(given.warmup)
+        at_once = {name: [name] for name in (FRAMEWORK, ALONE, TWO)} | {BOTH: [ALONE, OTHER]}
+        found: Turns = {name: {clock: [] for clock in CLOCKS} for name in at_once}
         for repeat in range(given.repeats):
-            for side in list(tasks) if repeat % 2 == 0 else list(tasks)[::-1]:
-                answer = started[side].take_turn(steps[side])
+            for name in list(at_once) if repeat % 2 == 0 else list(at_once)[::-1]:
+                programs = [started[each] for each in at_once[name]]
+                for program in programs:
+                    program.begin_turn(steps[name])
+                answers = [program.end_turn() for program in programs]
                 for clock in CLOCKS:
-                    found[clock][side].append(1e3 * answer[clock] / steps[side])
-        first, second = (np.load(process.folder / "forces.npy") for process in started.values())
-    return found, float(np.abs(first - second).max())
+                    spent = sum(answer[clock] for answer in answers) / len(answers)
+                    found[name][clock].append(1e3 * spent / steps[name])
+        forces = {name: np.load(process.folder / "forces.npy") for name, process in started.items()}
+    difference = max(float(np.abs(forces[name] - forces[FRAMEWORK]).max()) for name in (ALONE, TWO))
+    return found, difference
+
+
+def ratios(first: list[float], second: list[float], times: float = 1.0) -> dict[str, float]:
+    """Of turns of the same repeat."""
+    return asdict(Spread.of([times * a / b for a, b in zip(first, second, strict=True)]))
 
 
 def measure(given: argparse.Namespace, model: Path, scratch: Path) -> list[dict[str, Any]]:
-    """Each size, both sides in turn."""
+    """Each size, all programs in turn."""
     compiled = scratch / "model.lamp"
     compile_files([model], compiled)
     print(NativeMace(compiled, dtype=given.dtype).summary, file=sys.stderr, flush=True)
-    native, ase = Side(LAMPLIGHTER, 1, 1), Side(ASE, 1, 1)
     rows = []
     for size in given.sizes:
         structure = scratch / str(size)
         structure.mkdir()
         liquid.write(liquid.build(size), structure)
+        native = Task(structure, given.backend, compiled, given.dtype, "cpu")
         tasks = {
-            ase: Task(structure, given.backend, model, given.dtype, "cpu"),
-            native: Task(structure, given.backend, compiled, given.dtype, "cpu"),
+            FRAMEWORK: (Side(ASE, 1, 1), Task(structure, given.backend, model, given.dtype, "cpu")),
+            ALONE: (Side(LAMPLIGHTER, 1, 1), native),
+            OTHER: (Side(LAMPLIGHTER, 1, 1), native),
+            TWO: (Side(LAMPLIGHTER, 2, 1), native),
         }
         fewer = max(1, size // 160)
-        steps = {ase: max(1, given.steps // fewer), native: max(10, 10 * given.steps // fewer)}
+        most = max(10, 10 * given.steps // fewer)
+        steps = {FRAMEWORK: max(1, given.steps // fewer), ALONE: most, TWO: most, BOTH: most}
         found, difference = take_turns(tasks, steps, scratch / f"sides-{size}", given)
-        row: dict[str, Any] = {"atoms": size, "force_difference": difference}
-        for clock, turns in found.items():
-            ratios = [a / b for a, b in zip(turns[ase], turns[native], strict=True)]
-            row[clock] = {
-                "ase_ms": Spread.of(turns[ase]).median,
-                "native_ms": Spread.of(turns[native]).median,
-                "ase_over_native": Spread.of(ratios).__dict__,
-            }
-        rows.append(row)
+        rows.append(row_of(size, found, difference))
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
 
+def row_of(size: int, found: Turns, difference: float) -> dict[str, Any]:
+    """What the turns of a size say."""
+    row: dict[str, Any] = {"atoms": size, "force_difference": difference}
+    for clock in CLOCKS:
+        row[clock] = {
+            "ase_ms": Spread.of(found[FRAMEWORK][clock]).median,
+            "native_ms": Spread.of(found[ALONE][clock]).median,
+            "ase_over_native": ratios(found[FRAMEWORK][clock], found[ALONE][clock]),
+        }
+    alone, two, both = (found[name]["wall_s"] for name in (ALONE, TWO, BOTH))
+    row["ranks"] = {
+        "one_ms": Spread.of(alone).median,
+        "two_ms": Spread.of(two).median,
+        "both_ms": Spread.of(both).median,
+        "one_over_two": ratios(alone, two),
+        "ceiling": ratios(alone, both, 2.0),
+        "of_ceiling": ratios(both, two, 0.5),
+    }
+    return row
+
+
+def _text(ratio: dict[str, float], digits: int) -> str:
+    return f"{ratio['median']:.{digits}f} ({ratio['low']:.{digits}f} to {ratio['high']:.{digits}f})"
+
+
 def report(found: dict[str, Any]) -> str:
-    """The table, as Markdown."""
+    """The tables, as Markdown."""
     name = BACKENDS[found["backend"]].name
     lines = [
-        f"# {name}: its ASE calculator against the native engine",
+        f"# {name}: its ASE calculator against the native engine, and two ranks against one",
         "",
-        f"{found['model']}, dtype {found['dtype']}, one thread, {found['repeats']} turns a side; medians, and of the "
-        "ratios of turns the smallest and largest.",
+        f"{found['model']}, dtype {found['dtype']}, one thread a rank, {found['repeats']} turns a program; medians, "
+        "and of the ratios of turns the smallest and largest.",
         "",
         "| atoms | time | ASE, ms/step | native, ms/step | ASE / native | max \\|ΔF\\|, eV/Å |",
         "|---|---|---|---|---|---|",
@@ -100,11 +141,24 @@ def report(found: dict[str, Any]) -> str:
     for row in found["rows"]:
         for clock, words in CLOCKS.items():
             one = row[clock]
-            ratio = one["ase_over_native"]
             lines.append(
-                f"| {row['atoms']} | {words} | {one['ase_ms']:.1f} | {one['native_ms']:.2f} | {ratio['median']:.1f} "
-                f"({ratio['low']:.1f} to {ratio['high']:.1f}) | {row['force_difference']:.0e} |"
+                f"| {row['atoms']} | {words} | {one['ase_ms']:.1f} | {one['native_ms']:.2f} | "
+                f"{_text(one['ase_over_native'], 1)} | {row['force_difference']:.0e} |"
             )
+    lines += [
+        "",
+        "Two ranks on the clock, beside two programs of one rank that run at once: as many times as fast as one rank "
+        "they could be on these processors.",
+        "",
+        "| atoms | one rank, ms/step | two ranks | of two programs at once, each | one / two | could be | of that |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found["rows"]:
+        ranks = row["ranks"]
+        lines.append(
+            f"| {row['atoms']} | {ranks['one_ms']:.2f} | {ranks['two_ms']:.2f} | {ranks['both_ms']:.2f} | "
+            f"{_text(ranks['one_over_two'], 2)} | {_text(ranks['ceiling'], 2)} | {_text(ranks['of_ceiling'], 2)} |"
+        )
     return "\n".join([*lines, ""])
 
 
@@ -116,6 +170,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=positive, nargs="+", default=[160, 640])
     parser.add_argument("--steps", type=positive, default=16, help="of ASE in a turn, for 160 atoms")
     parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--warmup", type=positive, default=4, help="steps of all programs before the first turn")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--timeout", type=float, default=900.0, help="longest wait for a program, s")
     given = parser.parse_args()

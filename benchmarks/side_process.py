@@ -138,9 +138,17 @@ class SideProcess:
         Raises:
             SideFailed: it ended, or the time is over.
         """
+        self.begin_turn(steps)
+        return self.end_turn()
+
+    def begin_turn(self, steps: int) -> None:
+        """The first half of a turn, so that several programs can have theirs at once."""
+        turns.write_json(self.folder / f"turn-{self._turn}.json", {"steps": steps})
+
+    def end_turn(self) -> dict[str, Any]:
+        """The second half; see `take_turn`."""
         number, self._turn = self._turn, self._turn + 1
-        turns.write_json(self.folder / f"turn-{number}.json", {"steps": steps})
-        return self._wait_for(self.folder / f"answer-{number}.json", f"made {steps} steps")
+        return self._wait_for(self.folder / f"answer-{number}.json", "ended its turn")
 
     def close(self, *, gently: bool = False) -> None:
         """End the program and every process that it started; `gently`: ask it first."""
