@@ -35,7 +35,7 @@ def _deep_mace(folder: Path) -> list[Path]:
 
 
 def _non_linear_mace(folder: Path) -> list[Path]:
-    """The same of the newest blocks, whose radial functions know elements, with biased readouts."""
+    """The newest blocks, whose radial functions know elements, with biased readouts; two exchanges, of vectors."""
     require("mace")
     import mace.modules
 
@@ -49,7 +49,7 @@ def _non_linear_mace(folder: Path) -> list[Path]:
         "apply_cutoff": False,
         "readout_cls": mace.modules.blocks.NonLinearBiasReadoutBlock,
     }
-    shape = {"channels": 40, "hidden_ell": 1, "interactions": 3}
+    shape = {"channels": 20, "hidden_ell": 1, "interactions": 3, "radial_MLP": [16]}
     return [
         as_if_trained(build_mace(folder / f"non_linear_{seed}.model", **shape, seed=seed, **options)) for seed in (0, 1)
     ]
