@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     DOOR: {"api"},
     "api": {"driver", "report", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
-    | {"campaign", "exporting", "building", "labelling", "training", "cluster"},
+    | {"campaign", "exporting", "building", "labelling", "learning", "training", "cluster"},
     "plugin": set(),
     "cluster": {DOOR},
     "config": set(),
@@ -44,6 +44,8 @@ ARROWS: dict[str, set[str]] = {
     "exporting": {"driver", "run_folder", "model_files", "analysis", "structures", "config"},
     "labelling": {"driver", "run_folder", "model_files", "structures", "config", "cluster", DOOR},
     "training": {"model_files", "structures", "config", DOOR},
+    "learning": {"training", "labelling", "campaign", "building", "driver", "observables", "run_folder", "model_files"}
+    | {"analysis", "structures", "config", "cluster"},
     "conformance": {"potentials", "driver", "config"},
     "scaling": {"driver", "cluster", "observables", "run_folder", "model_files", "analysis", "structures", "config"}
     | {DOOR},

@@ -120,6 +120,7 @@ OTHERS = {
     "events": "prints lines of which each is JSON: tests/cli/test_events.py",
     "compile": "writes a file",
     "train": "takes minutes, and writes a folder: tests/training",
+    "learn": "takes minutes, and writes a folder: tests/learning",
     "trust": "writes a list",
     "doctor": "looks at the machine: tests/doctor",
     "models": "reads model files: tests/cli/test_models.py",

@@ -41,6 +41,7 @@ WORDS = {
     "quality": "quality done",
     "label": "label frames.xyz --method nonsense -o labelled.xyz",
     "train": "train run.yaml",
+    "learn": "learn run.yaml",
     "errors": "errors frames.xyz --run-file run.yaml --reference run.yaml",
     "decompose": "decompose frames.xyz --run-file wrong.yaml",
     "transfer": "transfer frames.xyz --run-file run.yaml --species elements --csv /dev/stderr",

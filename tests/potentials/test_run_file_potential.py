@@ -245,7 +245,7 @@ EVALUATE_NOTHING_OF_A_RUN_FILE = {
     "viscosity", "conductivity",
     "quality", "extrapolation", "compile", "models", "doctor", "trust",
     "submit", "campaign", "export",
-    "build", "train",
+    "build", "train", "learn",
     "bench",  # times the potential, whatever it says
 }  # fmt: skip
 

@@ -52,7 +52,6 @@ def train(
     Source: docs/how_to/train.md.
     """
     from lamplighter.report.training_text import SHOWN
-    from lamplighter.training.train import train as carry_out
     from lamplighter.training.train_file import load_train_file
 
     given = load_train_file(Path(train_file).expanduser() if isinstance(train_file, str | os.PathLike) else train_file)
@@ -60,23 +59,32 @@ def train(
         given = given.model_copy(update={"output": file_of(output, "--output").absolute()})
     require_alone_or_led("ll.train", "start the script without mpirun, or train by the command `lamplighter train`")
     if given.start is not None:
-        require_usable([_chosen(given.start.model, given)], trust)
+        require_usable([chosen_of(given.start.model, given)], trust)
+
+    return Answer(trained(given, progress), SHOWN)
+
+
+def trained(given: TrainFile, progress: bool) -> Training:
+    """Carry a train file out, and keep the learning curves in its folder. Arguments and errors as `train`."""
+    from lamplighter.report.training_text import SHOWN
+    from lamplighter.training.train import train as carry_out
 
     def keep(done: Training) -> None:
         SHOWN.write_tables(done, done.folder / f"{CURVE}.csv")
         SHOWN.draw(done, done.folder / f"{CURVE}.png")
 
-    return Answer(carry_out(given, _evaluation(given), keep, progress), SHOWN)
+    return carry_out(given, evaluation_of(given), keep, progress)
 
 
-def _chosen(file: Path, given: TrainFile) -> Chosen:
+def chosen_of(file: Path, given: TrainFile) -> Chosen:
+    """A model of a training, to be evaluated where it was trained."""
     settings: dict[str, Any] = {} if given.python is None else {"python": given.python}
     if given.start is not None and given.start.replay is not None and file != given.start.model:
         settings["head"] = "Default"  # MACE's name of the head that is not of the replayed frames
     return Chosen(file.stem, "", potential_of_file(file, settings))
 
 
-def _evaluation(given: TrainFile) -> Evaluate:
+def evaluation_of(given: TrainFile) -> Evaluate:
     """Errors of a model file by what `lamplighter errors` evaluates with."""
 
     def evaluate(file: Path, frames: Path) -> Any:
@@ -89,7 +97,7 @@ def _evaluation(given: TrainFile) -> Evaluate:
         own = frames not in given.data.test.values()  # written here, with names of its own
         keys = ("REF_energy", "REF_forces", None) if own else (names.energy, names.forces, names.stress)
         labelled = read_labelled(frames, *keys)
-        chosen = _chosen(file, given)
+        chosen = chosen_of(file, given)
         require_usable([chosen], trust=True)  # it was made here just now, or the start model was asked about before
         with evaluator_of(chosen, labelled.elements, trust=True) as evaluator:
             made = prediction(file.stem, "", labels_of(evaluator, labelled.frames, file.stem))

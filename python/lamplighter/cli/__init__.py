@@ -31,7 +31,7 @@ GROUPS = {
         "structure",
         "quality",
     ),
-    "Train": ("train",),
+    "Train": ("train", "learn"),
     "Models against data": ("label", "errors", "decompose", "transfer", "scan", "extrapolation"),
     "Housekeeping": ("models", "compile", "trust", "doctor"),
 }

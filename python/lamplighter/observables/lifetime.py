@@ -109,7 +109,7 @@ def _found(run: Run) -> RunLifetime:
     elif guard.criterion:
         time = end if guard.time_ps is None else guard.time_ps
         return RunLifetime(folder, time, True, guard.criterion, "guard", criteria, system, notes)
-    cause = _broken(run)
+    cause = broke_in_lammps(run)
     if cause is not None:
         notes.append(f"LAMMPS ended it: {_first_line(run.error)}")
         return RunLifetime(folder, end, True, cause, "LAMMPS", criteria, system, notes)
@@ -123,7 +123,7 @@ def _first_line(error: str | None) -> str:
     return (error or "").strip().partition("\n")[0].removeprefix("LAMMPS: ")
 
 
-def _broken(run: Run) -> str | None:
+def broke_in_lammps(run: Run) -> str | None:
     """What a run failed of, where LAMMPS' message says that the system is broken."""
     if run.status != "failed" or not run.error:
         return None
@@ -174,6 +174,6 @@ def _from_trajectory(run: Run) -> RunLifetime:
     if time is None:
         raise RunFolderError(f"the times of the frames of {trajectory.path} are not known")
     cause = result.violations[0].criterion if result.violations else None
-    if cause is None and (broken := _broken(run)) is not None:
+    if cause is None and (broken := broke_in_lammps(run)) is not None:
         return RunLifetime(run.folder, _end_ps(run), True, broken, "LAMMPS", criteria, "", notes)
     return RunLifetime(run.folder, time, cause is not None, cause, source, criteria, "", notes)

@@ -1,0 +1,132 @@
+"""Active learning from a study file: what the command `learn` prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamplighter.api.answer import Answer, in_words_of_python
+from lamplighter.api.chosen_models import evaluator_of, labels_of, require_usable
+from lamplighter.api.files import StrPath, file_of
+from lamplighter.api.ranks import require_alone_or_led
+from lamplighter.api.train import chosen_of, trained
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from lamplighter.learning.cost import Cost
+    from lamplighter.learning.learn_file import Study
+    from lamplighter.learning.learning import Learning
+    from lamplighter.structures.labels import Labels
+
+TABLE = "learning"
+"""Numbers of all generations in the folder of a study, `.csv` and `.png`."""
+
+
+@in_words_of_python
+def learn(
+    study: Mapping[str, Any] | StrPath,
+    output: StrPath | None = None,
+    *,
+    trust: bool = False,
+    progress: bool = True,
+) -> Answer[Learning]:
+    """Train, explore, label and train again until it is enough: what `lamplighter learn` prints.
+
+    A call that was broken off goes on when it is repeated. It is called on one rank; its runs have ranks of their own.
+
+    Args:
+        study: A study file, or what it holds, by its keys.
+        output: Folder, in place of the file's.
+        trust: Put the start model and model files of the labeller on your list of trusted files. Models that are
+            trained here are put on it.
+        progress: Say on standard error what is done.
+
+    Returns:
+        `generations`, each with its `models`, `errors`, `runs`, `uncertain`, `added`; `models`, those of the last one;
+        `ended`, why it was enough; a figure `learning`.
+
+    Raises:
+        LamplighterError: the study or what it names is no good, a part failed, or it has changed since a generation was
+            begun; or it is called on several ranks.
+        EnvironmentProblem: the trainer's package is not there.
+        RunFolderBusy: another process carries it out.
+        Interrupted: a signal came; the same call goes on.
+
+    Source: docs/how_to/learn.md.
+    """
+    from lamplighter.learning.learn import Tools
+    from lamplighter.learning.learn import learn as carry_out
+    from lamplighter.report.learning_text import SHOWN
+
+    require_alone_or_led("ll.learn", "start the script without mpirun: `exploration.ranks` is that of its runs")
+    read = _read(study, output)
+    _ready(read, trust)
+
+    def keep(made: Learning) -> None:
+        SHOWN.write_tables(made, made.folder / f"{TABLE}.csv")
+        SHOWN.draw(made, made.folder / f"{TABLE}.png")
+
+    def say(text: str) -> None:
+        if progress:
+            print(text, file=sys.stderr, flush=True)
+
+    tools = Tools(lambda given: trained(given, progress), _predictions(read), say, keep, progress)
+    return Answer(carry_out(read, tools), SHOWN)
+
+
+@in_words_of_python
+def learning_so_far(study: Mapping[str, Any] | StrPath, output: StrPath | None = None) -> Answer[Learning]:
+    """What there is of a study so far; nothing is started. Arguments and errors as `learn`."""
+    from lamplighter.learning.learn import learning_so_far as so_far
+    from lamplighter.report.learning_text import SHOWN
+
+    return Answer(so_far(_read(study, output)), SHOWN)
+
+
+@in_words_of_python
+def cost_of_learning(
+    study: Mapping[str, Any] | StrPath, output: StrPath | None = None, *, trust: bool = False
+) -> Answer[Cost]:
+    """What a study will cost: epochs, steps and labels of each generation. Nothing is started.
+
+    Arguments and errors as `learn`.
+    """
+    from lamplighter.learning.cost import cost_of
+    from lamplighter.report.learning_cost_text import SHOWN
+
+    read = _read(study, output)
+    _ready(read, trust)
+    return Answer(cost_of(read), SHOWN)
+
+
+def _read(study: Mapping[str, Any] | StrPath, output: StrPath | None) -> Study:
+    from lamplighter.learning.learn_file import load_study
+
+    folder = None if output is None else file_of(output, "--output").absolute()
+    return load_study(Path(study).expanduser() if isinstance(study, str | os.PathLike) else study, folder)
+
+
+def _ready(study: Study, trust: bool) -> None:
+    """Refuse what is missing, before anything costs time."""
+    from lamplighter.learning.ready import require_ready
+
+    if study.train_file.start is not None:
+        require_usable([chosen_of(study.train_file.start.model, study.train_file)], trust)
+    require_ready(study, trust)
+
+
+def _predictions(study: Study) -> Any:
+    """What a model says of frames, by what `lamplighter errors` evaluates with."""
+
+    def predict(model: Path, frames: Sequence[Atoms]) -> list[Labels]:
+        chosen = chosen_of(model, study.train_file)
+        require_usable([chosen], trust=True)  # it was made here
+        elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+        with evaluator_of(chosen, elements, trust=True) as evaluator:
+            return labels_of(evaluator, frames, model.stem)
+
+    return predict

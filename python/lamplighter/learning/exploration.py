@@ -1,0 +1,102 @@
+"""The runs of a generation are a campaign: a run from each start, with the models of the generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lamplighter import exit_status
+from lamplighter.campaign.campaign_file import Campaign, load_campaign
+from lamplighter.campaign.checks import require_possible
+from lamplighter.campaign.local import carry_out, plan_of
+from lamplighter.campaign.state import COMPLETED, FAILED, STOPPED, RunState, states_of
+from lamplighter.errors import Interrupted, LamplighterError
+from lamplighter.learning.generation import Generation, unwritable
+from lamplighter.learning.learn_file import Study
+from lamplighter.learning.starts import LARGEST_SEED, starts_of
+from lamplighter.observables.lifetime import broke_in_lammps
+from lamplighter.run_folder.names import STATUS
+from lamplighter.run_folder.run import Run
+from lamplighter.whole_file import write_whole
+
+
+def explored(
+    study: Study, generation: Generation, models: Sequence[Path], above: float | None, say: Callable[[str], None]
+) -> tuple[list[RunState], list[str]]:
+    """Carry out the runs that are not done.
+
+    Args:
+        study: The study.
+        generation: That explores.
+        models: Of it; the first drives.
+        above: Threshold of the force variance of an atom at which a run ends, eV²/Å²; None: none ends by it.
+        say: Told what is started and done.
+
+    Returns:
+        The runs that came to an end, also one at which LAMMPS could not go on; and a line for
+        each of the others.
+
+    Raises:
+        Interrupted: a signal came, or the time of the job is up; the same call goes on.
+        LamplighterError: a run cannot start, or none came to its end.
+    """
+    campaign = campaign_of(study, generation, models, above, say)
+    plan = plan_of(campaign, study.given.exploration.at_once, None)
+    states = states_of(campaign)
+    if any(each.state not in (COMPLETED, STOPPED) for each in states):
+        require_possible(campaign)
+        if carry_out(campaign, plan, say) == exit_status.LATER:
+            raise Interrupted(f"the runs of {generation.name} were ended: the same command goes on", exit_status.LATER)
+        states = states_of(campaign)
+    ended = [each for each in states if _is_of_use(each)]
+    if not ended:
+        causes = "\n".join(f"  {each.run.name}: {each.state} {each.words}".rstrip() for each in states)
+        raise LamplighterError(f"no run of {generation.name} came to its end:\n{causes}")
+    left_out = [f"{each.run.name}: {each.state}, left out: {each.words}" for each in states if each not in ended]
+    return ended, left_out
+
+
+def _is_of_use(state: RunState) -> bool:
+    """A run that came to its end, or of which the system broke so badly that LAMMPS ended it."""
+    if state.state in (COMPLETED, STOPPED):
+        return True
+    return (
+        state.state == FAILED and (state.run.folder / STATUS).is_file() and bool(broke_in_lammps(Run(state.run.folder)))
+    )
+
+
+def campaign_of(
+    study: Study,
+    generation: Generation,
+    models: Sequence[Path],
+    above: float | None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Campaign:
+    """The runs of a generation; starts that are not packed yet are packed. Arguments and errors as `explored`."""
+    starts = starts_of(study, generation.number, generation.starts, say)
+    seeds = {name: _seed_of_run(generation.number, k, len(starts)) for k, name in enumerate(starts)}
+    values = {name: {"structure": structure, "seed": seeds[name]} for name, structure in starts.items()}
+    content: dict[str, Any] = {
+        "base": {"structure": next(iter(starts.values())), **study.run_with(models, above)},
+        "axes": {
+            "start": {"key": "structure", "values": {name: each["structure"] for name, each in values.items()}},
+            "seed": {"key": "seed", "values": {f"seed{each['seed']}": each["seed"] for each in values.values()}},
+        },
+        "zip": [["start", "seed"]],
+        "ranks": study.given.exploration.ranks,
+    }
+    text = "# Written by `lamplighter learn`.\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    if not generation.campaign.is_file() or generation.campaign.read_text(encoding="utf-8") != text:
+        try:
+            write_whole(generation.campaign, text)
+        except OSError as problem:
+            raise unwritable(generation.campaign, problem) from problem
+    return load_campaign(generation.campaign)
+
+
+def _seed_of_run(number: int, k: int, n: int) -> int:
+    """Of its velocities: another in each run of each generation."""
+    return (number * n + k) % LARGEST_SEED + 1

@@ -1,0 +1,404 @@
+"""The loop: train, explore, select, label, measure; each part goes on where it was, as its own files say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import write as write_frames
+
+from lamplighter.campaign.state import RunState
+from lamplighter.driver.run_lock import RunLock
+from lamplighter.errors import LamplighterError, RunFolderBusy
+from lamplighter.learning.candidates import candidates
+from lamplighter.learning.exploration import explored
+from lamplighter.learning.generation import Generation, flat, read_record, unwritable, write_record
+from lamplighter.learning.judgement import Judged, Predict, errors_of_sets, judged, outcome_of
+from lamplighter.learning.labels import PREFIX, keys_of_data, labelled, require_same_labels, write_as_data
+from lamplighter.learning.learn_file import CalibratedSection, Study
+from lamplighter.learning.learning import GenerationResult, Learning, RunOutcome, result_of_record
+from lamplighter.learning.selection import (
+    ADD,
+    ALONG,
+    Chosen,
+    along_runs,
+    distinct,
+    drawn,
+    first_uncertain,
+    not_among,
+)
+from lamplighter.model_files.trust import sha256
+from lamplighter.run_folder.run import Run
+from lamplighter.structures.labelled_frames import read_frames, read_labelled
+from lamplighter.training.member import Member
+from lamplighter.training.train import Training
+from lamplighter.training.train_file import KindSection, StartSection, TrainFile
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the loop is handed, as it evaluates no models itself.
+
+    Attributes:
+        train: Train what a resolved train file says.
+        predict: What a model file says of frames.
+        say: Told what is done.
+        after_each: Called with what there is, after each generation.
+        progress: Show the progress of parts on a terminal.
+    """
+
+    train: Callable[[TrainFile], Training]
+    predict: Predict
+    say: Callable[[str], None] = lambda text: None
+    after_each: Callable[[Learning], None] = lambda learning: None
+    progress: bool = True
+
+
+def learn(study: Study, tools: Tools) -> Learning:
+    """Carry a study out, from wherever it is, until one of its rules says that it is enough.
+
+    Raises:
+        LamplighterError: a part failed, or the study has changed since a generation was begun.
+        RunFolderBusy: another process carries it out.
+        Interrupted: a signal came; the same call goes on.
+    """
+    results: list[GenerationResult] = []
+    with _alone(study.folder):
+        require_same_labels(study, study.folder / "labeller", tools.progress)
+        for number in range(study.given.stop.generations):
+            generation = generation_of(study, number)
+            _begin(study, generation)
+            result = done_before(generation)
+            if result is None or not result.explored:
+                result = _explored_generation(study, generation, tools)
+            results.append(result)
+            ended = enough(study, result)
+            made = Learning(study.folder, list(results), ended)
+            tools.after_each(made)
+            if ended:
+                return made
+        last = generation_of(study, study.given.stop.generations)
+        _begin(study, last)
+        result = done_before(last)
+        results.append(_last_generation(study, last, tools) if result is None else result)
+        ended = f"{study.given.stop.generations} generations are done; {last.name} is trained on all that was found"
+        made = Learning(study.folder, results, ended)
+        tools.after_each(made)
+        return made
+
+
+def learning_so_far(study: Study) -> Learning:
+    """What there is of a study; nothing is started."""
+    results = []
+    for number in range(study.given.stop.generations + 1):
+        result = done_before(generation_of(study, number))
+        if result is None:
+            break
+        results.append(result)
+    n = study.given.stop.generations
+    ended = next((said for each in results[:n] if (said := enough(study, each))), "")
+    return Learning(study.folder, results, ended or (f"{n} generations are done" if len(results) > n else ""))
+
+
+def generation_of(study: Study, number: int) -> Generation:
+    """A generation by its number, from 0."""
+    return Generation(number, study.folder / f"generation_{number}")
+
+
+def done_before(generation: Generation) -> GenerationResult | None:
+    """What was measured of a generation; None: it is not done."""
+    if not generation.judgement.is_file():
+        return None
+    try:
+        return result_of_record(read_record(generation.judgement))
+    except (KeyError, TypeError) as problem:
+        raise LamplighterError(
+            f"{generation.judgement} is damaged ({problem}): remove it, and it is made anew"
+        ) from None
+
+
+def enough(study: Study, result: GenerationResult) -> str:
+    """Which rule a generation meets; empty: none."""
+    stop = study.given.stop
+    share = result.uncertain / len(result.runs) if result.runs else 1.0
+    if stop.uncertain_share is not None and result.explored and share <= stop.uncertain_share:
+        return f"{result.uncertain} of {len(result.runs)} runs of generation {result.number} have an uncertain frame"
+    along = result.errors.get(ALONG)
+    if stop.forces is not None and along is not None and along.forces <= stop.forces.metal:
+        return (
+            f"along the runs of generation {result.number} the RMSE of forces is {along.forces:.4f} eV/Å, and "
+            f"{stop.forces.metal:g} is enough"
+        )
+    return ""
+
+
+def _begin(study: Study, generation: Generation) -> None:
+    """What the result of a generation rests on: no times, numbers of processes, or rules to stop by."""
+    given = study.given.model_dump(
+        mode="json",
+        exclude={
+            "training": True,
+            "stop": True,
+            "output": True,
+            "exploration": {"run", "at_once", "starts"},
+            "labeller": {"workers", "threads", "timeout"},
+        },
+    )
+    train_file = study.train_file.model_dump(mode="json", exclude={"output", "threads", "python"})
+    files = [file for kind in study.train_file.data.train.values() for file in kind.files]
+    files += study.train_file.data.validation if isinstance(study.train_file.data.validation, list) else []
+    files += [*study.train_file.data.test.values(), *study.recipes.values(), *study.files.values()]
+    for before in _earlier(study, generation):
+        files.append(before)
+    starts = {"recipes": study.recipes, "files": study.files, "packings": study.given.exploration.starts.packings}
+    wanted: dict[str, Any] = {
+        **given,
+        "training": train_file,
+        "exploration": {**given["exploration"], "run": study.run, "starts": starts},
+        "sha256": {str(file): sha256(file) for file in files},
+    }
+    generation.begin({key: str(value) if isinstance(value, Path) else value for key, value in flat(wanted).items()})
+
+
+def _earlier(study: Study, generation: Generation) -> list[Path]:
+    """What earlier generations have added."""
+    before = [generation_of(study, number).added for number in range(generation.number)]
+    return [each for each in before if each.is_file()]
+
+
+def _explored_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
+    members, frames = _trained(study, generation, tools)
+    models = [each.model for each in members]
+    above = _threshold(study, generation, models, tools)
+    tools.say(f"{generation.name}: runs")
+    states, left_out = explored(study, generation, models, above, tools.say)
+    outcomes, notes = _selected(study, generation, states, above)
+    notes = left_out + notes
+    found: dict[str, Judged] = {}
+    added = 0
+    if generation.chosen.is_file():
+        tools.say(f"{generation.name}: labels")
+        made = labelled(study, generation.chosen, generation.labelled, tools.progress)
+        notes += made.notes + [f"{each.formula}: {each.why}: set aside, without labels" for each in made.failures]
+        tools.say(f"{generation.name}: errors")
+        found = _held_against_labels(study, generation, models, tools)
+        added = found["selected"].errors.frames if "selected" in found else 0
+    errors = errors_of_sets(members) | {name: each.errors for name, each in found.items()}
+    best = found.get(ALONG) or found.get("selected")
+    result = GenerationResult(
+        generation.number,
+        generation.folder,
+        models,
+        frames,
+        errors,
+        True,
+        above,
+        outcomes,
+        0 if above is None else sum(each.largest_variance > above for each in outcomes),
+        added,
+        float("nan") if best is None or len(models) == 1 else best.calibration,
+        float("nan") if best is None or len(models) == 1 else best.correlation,
+        sum(each.wall_s for each in members),
+        notes,
+    )
+    write_record(generation.judgement, result)
+    return result
+
+
+def _last_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
+    """Models of all that was found; they explore nothing."""
+    members, frames = _trained(study, generation, tools)
+    wall = sum(each.wall_s for each in members)
+    models = [each.model for each in members]
+    result = GenerationResult(
+        generation.number, generation.folder, models, frames, errors_of_sets(members), False, wall_s=wall
+    )
+    write_record(generation.judgement, result)
+    return result
+
+
+def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[Member], dict[str, int]]:
+    """The models of a generation, and how many frames they were trained on by kind."""
+    files = train_files_of(study, generation)
+    tools.say(f"{generation.name}: trains {len(study.seeds)} model{'' if len(study.seeds) == 1 else 's'}")
+    members = [member for each in files for member in tools.train(each).members]
+    kinds = files[0].data.train
+    frames = {kind: sum(_several_atoms(file) for file in section.files) for kind, section in kinds.items()}
+    return members, frames
+
+
+def train_files_of(study: Study, generation: Generation) -> list[TrainFile]:
+    """What is trained: one file for all models, or one each where each goes on with its own."""
+    kinds = dict(study.train_file.data.train)
+    weight = study.given.selection.weight
+    for path in _earlier(study, generation):
+        kinds[path.parent.name] = KindSection(files=[path], weight=weight)
+    data = study.train_file.data.model_copy(update={"train": kinds})
+    given = study.train_file.model_copy(update={"data": data, "output": generation.training})
+    if study.given.begin == "new" or generation.number == 0:
+        return [given]
+    before = done_before(generation_of(study, generation.number - 1))
+    assert before is not None
+    return [
+        given.model_copy(
+            update={
+                "seeds": [seed],
+                "start": StartSection(model=model),
+                "output": generation.training / f"seed_{seed}",
+            }
+        )
+        for seed, model in zip(study.seeds, before.models, strict=True)
+    ]
+
+
+def _several_atoms(file: Path) -> int:
+    return sum(len(atoms) > 1 or bool(atoms.pbc.any()) for atoms in read_frames(file)[0])
+
+
+def _threshold(study: Study, generation: Generation, models: Sequence[Path], tools: Tools) -> float | None:
+    """Above which variance a frame is uncertain, eV²/Å²; None: frames are selected at random."""
+    if study.given.selection.by == "random":
+        return None
+    above = study.given.selection.above
+    if not isinstance(above, CalibratedSection):
+        return above
+    if generation.threshold.is_file():
+        return float(read_record(generation.threshold)["above_eV2_A2"])
+    tools.say(f"{generation.name}: calibration")
+    names = study.train_file.data.labels
+    frames: list[Atoms] = []
+    labels = []
+    for file in study.train_file.data.test.values():
+        given = read_labelled(file, names.energy, names.forces, names.stress)
+        frames += given.frames
+        labels += given.labels
+    found = judged(models, frames, labels, tools.predict)
+    quotient = found.calibration
+    if not (math.isfinite(quotient) and quotient > 0.0):
+        raise LamplighterError(
+            f"selection.above.error: the models of {generation.name} agree on all test frames, so that no variance "
+            "stands for an error: give a threshold (selection.above: 0.5)"
+        )
+    made = above.error.metal**2 / quotient
+    write_record(
+        generation.threshold,
+        {
+            "above_eV2_A2": made,
+            "error_eV_A": above.error.metal,
+            "squared_error_over_variance": quotient,
+            "rank_correlation": found.correlation,
+            "frames": len(frames),
+            "atoms": len(found.squared),
+        },
+    )
+    return made
+
+
+def _selected(
+    study: Study, generation: Generation, states: Sequence[RunState], above: float | None
+) -> tuple[list[RunOutcome], list[str]]:
+    """Write the frames that are to be labelled, unless it is done; how the runs ended, and what is to be known."""
+    outcomes: list[RunOutcome] = []
+    notes: list[str] = []
+    if generation.selection.is_file():
+        record = read_record(generation.selection)
+        outcomes = [RunOutcome(**{k: float("nan") if v is None else v for k, v in e.items()}) for e in record["runs"]]
+        return outcomes, list(record["notes"])
+    chosen: list[Chosen] = []
+    pool: list[Chosen] = []
+    for place, state in enumerate(states):
+        run, guard = Run(state.run.folder), state.run.run_file.guard
+        random = np.random.default_rng([generation.number, place])
+        frames = list(candidates(run, guard))
+        variances = [each.variance for each in frames if math.isfinite(each.variance)]
+        outcome, said = outcome_of(run, max(variances, default=float("nan")))
+        outcomes.append(outcome)
+        notes += said
+        if above is None:
+            any_frame = drawn(frames, random)
+            found = None if any_frame is None else Chosen(any_frame, ADD, "at random")
+        else:
+            found = first_uncertain(frames, above)
+        if found is None:
+            notes.append(f"{run.name} has no frame that could be selected")
+        else:
+            chosen.append(found)
+        shares = study.given.evaluation.along * (place + 1) // len(states)
+        shares -= study.given.evaluation.along * place // len(states)
+        free = [each for each in frames if not_among(each, chosen)]
+        for index in random.permutation(len(free))[:shares]:
+            pool.append(along_runs(free[int(index)]))
+    earlier = [atoms for file in _earlier(study, generation) for atoms in read_frames(file)[0]]
+    kept, said = distinct(chosen, earlier, study.given.selection.distinct.metal)
+    _write_chosen(generation.chosen, [*kept, *pool])
+    notes += said
+    write_record(
+        generation.selection,
+        {
+            "above_eV2_A2": above,
+            "runs": outcomes,
+            "chosen": [
+                {
+                    "run": e.frame.run,
+                    "step": e.frame.step,
+                    "variance_eV2_A2": e.frame.variance,
+                    "use": e.use,
+                    "why": e.why,
+                }
+                for e in [*kept, *pool]
+            ],
+            "notes": notes,
+        },
+    )
+    return outcomes, notes
+
+
+def _write_chosen(path: Path, chosen: Sequence[Chosen]) -> None:
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        if not chosen:
+            path.unlink(missing_ok=True)
+            return
+        write_frames(partial, [each.as_atoms() for each in chosen], format="extxyz")
+        partial.replace(path)
+    except OSError as problem:
+        raise unwritable(path, problem) from problem
+
+
+def _held_against_labels(
+    study: Study, generation: Generation, models: Sequence[Path], tools: Tools
+) -> dict[str, Judged]:
+    """Write what was labelled by its use, and judge the models by it."""
+    given = read_labelled(generation.labelled, f"{PREFIX}energy")
+    keys = keys_of_data(study)
+    found = {}
+    for use, name, path in ((ADD, "selected", generation.added), (ALONG, ALONG, generation.along)):
+        pairs = [(atoms, each) for atoms, each in zip(given.frames, given.labels, strict=True)
+                 if atoms.info.get("use") == use]  # fmt: skip
+        if not pairs:
+            continue
+        frames, labels = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        write_as_data(path, frames, labels, keys)
+        found[name] = judged(models, frames, labels, tools.predict)
+    return found
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(folder, lambda: None)
+    except RunFolderBusy as problem:
+        raise RunFolderBusy(f"the study is being carried out already: {problem}") from None
+    except OSError as problem:
+        raise unwritable(folder, problem) from problem
+    try:
+        yield
+    finally:
+        lock.release()

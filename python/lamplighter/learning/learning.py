@@ -1,0 +1,131 @@
+"""What came of a study: an answer, which commands and Python show, and each generation's own record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MeanErrors:
+    """Errors of the models of a generation over one set of frames: means over the models.
+
+    Attributes:
+        frames: How many.
+        energy: RMSE, meV/atom.
+        forces: RMSE of all components, eV/Å.
+        energy_spread, forces_spread: Standard deviation over the models (divisor: models − 1); nan: there is one.
+    """
+
+    frames: int
+    energy: float
+    forces: float
+    energy_spread: float
+    forces_spread: float
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A run of a generation.
+
+    Attributes:
+        name: Of it.
+        time_ps: Until it failed, or as long as it was watched.
+        failed: Whether a bond broke, the density left its bounds, or the like.
+        ended_by: The criterion of the guard that ended it; empty: it came to its end.
+        largest_variance: Of its frames that could be selected, eV²/Å²; nan: not known.
+    """
+
+    name: str
+    time_ps: float
+    failed: bool
+    ended_by: str
+    largest_variance: float
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """What was measured of a generation.
+
+    Attributes:
+        number: From 0.
+        folder: Of it.
+        models: Files; the first drives.
+        frames: That its models were trained on, of several atoms, by kind.
+        errors: By set, over validation and test frames (`validation`, names of test sets), and over frames of its own
+            runs: `selected` and `along`.
+        explored: Whether it explored; False: it was trained on what the last one found, and that is all.
+        above: The threshold, eV²/Å²; None: selected at random.
+        runs: Its runs that came to an end.
+        uncertain: How many of them have a frame above the threshold.
+        added: Frames that were labelled for training.
+        calibration: Squared errors of forces over variances, of frames along the runs (of selected ones where there
+            are none); nan: not known.
+        correlation: Spearman's, of the same atoms.
+        wall_s: Of its trainings.
+        notes: What is to be known.
+    """
+
+    number: int
+    folder: Path
+    models: list[Path]
+    frames: dict[str, int]
+    errors: dict[str, MeanErrors]
+    explored: bool
+    above: float | None = None
+    runs: list[RunOutcome] = field(default_factory=list)
+    uncertain: int = 0
+    added: int = 0
+    calibration: float = float("nan")
+    correlation: float = float("nan")
+    wall_s: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failed_runs(self) -> int:
+        """Runs in which something broke."""
+        return sum(each.failed for each in self.runs)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What came of a study, so far.
+
+    Attributes:
+        folder: Of it.
+        generations: In order.
+        ended: Why it is enough; empty: it goes on.
+        notes: What is to be known.
+    """
+
+    folder: Path
+    generations: list[GenerationResult]
+    ended: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[Path]:
+        """Those of the last generation; none where there is none yet."""
+        return self.generations[-1].models if self.generations else []
+
+
+def result_of_record(record: Mapping[str, Any]) -> GenerationResult:
+    """A generation from its record; what is null there is nan."""
+    values = dict(record)
+    values["folder"] = Path(values["folder"])
+    values["models"] = [Path(each) for each in values["models"]]
+    values["errors"] = {name: MeanErrors(**_numbers(each)) for name, each in values["errors"].items()}
+    values["runs"] = [RunOutcome(**_numbers(each)) for each in values["runs"]]
+    for name in ("calibration", "correlation"):
+        values[name] = _number(values[name])
+    return GenerationResult(**values)
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: Any) -> Any:
+    return float("nan") if value is None else value

@@ -1,0 +1,156 @@
+"""What came of active learning, as text, tables, a figure and JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from lamplighter.report import table_text
+from lamplighter.report.drawing import PALETTE, new_figure
+from lamplighter.report.shown import Shown
+from lamplighter.report.table_text import Table
+
+if TYPE_CHECKING:
+    from lamplighter.learning.learning import GenerationResult, Learning
+
+_HEAD = ("generation", "frames", "runs", "failed", "uncertain", "added", "forces along, eV/Å", "ρ(σ², error²)")
+_SETS_HEAD = ("generation", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å")
+_RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_variance_eV2_A2")
+_ERRORS_HEADER = (
+    "generation", "set", "frames", "energy_rmse_meV_atom", "energy_spread", "forces_rmse_eV_A", "forces_spread",
+)  # fmt: skip
+_GENERATIONS_HEADER = (
+    "generation", "training_frames", "threshold_eV2_A2", "runs", "failed_runs", "uncertain_runs", "added_frames",
+    "squared_error_over_variance", "rank_correlation", "training_wall_s",
+)  # fmt: skip
+
+
+def format_learning(result: Learning) -> str:
+    """A line each generation, its errors by set, and where the models are."""
+    if not result.generations:
+        return f"{result.folder}: no generation is done yet"
+    lines = table_text.rows(_HEAD, [_row(each) for each in result.generations], right=True)
+    body = [
+        (
+            str(each.number),
+            name,
+            str(found.frames),
+            _with_spread(found.energy, found.energy_spread, 2),
+            _with_spread(found.forces, found.forces_spread, 4),
+        )
+        for each in result.generations
+        for name, found in each.errors.items()
+    ]
+    lines += ["", *table_text.rows(_SETS_HEAD, body, right=True)]
+    lines += ["", "errors are means over the models of a generation ± their standard deviation", ""]
+    lines += [f"enough: {result.ended}"] if result.ended else ["it goes on: no rule is met yet"]
+    lines += ["models: " + ", ".join(str(each) for each in result.models)]
+    notes = [
+        *result.notes,
+        *(f"generation {each.number}: {note}" for each in result.generations for note in each.notes),
+    ]
+    return "\n".join(lines + [f"Note: {note}" for note in notes])
+
+
+def _row(each: GenerationResult) -> tuple[str, ...]:
+    along = each.errors.get("along") or each.errors.get("selected")
+    return (
+        str(each.number),
+        str(sum(each.frames.values())),
+        str(len(each.runs)) if each.explored else "–",
+        str(each.failed_runs) if each.explored else "–",
+        str(each.uncertain) if each.above is not None else "–",
+        str(each.added) if each.explored else "–",
+        "–" if along is None else f"{along.forces:.4f}",
+        "–" if math.isnan(each.correlation) else f"{each.correlation:.2f}",
+    )
+
+
+def _with_spread(value: float, spread: float, digits: int) -> str:
+    return f"{value:.{digits}f}" + ("" if math.isnan(spread) else f" ± {spread:.{digits}f}")
+
+
+def learning_as_json(result: Learning) -> Any:
+    """What `--json` prints: all of it."""
+    return result
+
+
+def generations_table(result: Learning) -> Table:
+    """A row each generation."""
+    return Table(
+        _GENERATIONS_HEADER,
+        [
+            [
+                each.number,
+                sum(each.frames.values()),
+                each.above,
+                len(each.runs),
+                each.failed_runs,
+                each.uncertain,
+                each.added,
+                each.calibration,
+                each.correlation,
+                each.wall_s,
+            ]
+            for each in result.generations
+        ],
+    )
+
+
+def errors_table(result: Learning) -> Table:
+    """A row each set of each generation: means over the models, and their standard deviation."""
+    return Table(
+        _ERRORS_HEADER,
+        [
+            [each.number, name, e.frames, e.energy, e.energy_spread, e.forces, e.forces_spread]
+            for each in result.generations
+            for name, e in each.errors.items()
+        ],
+    )
+
+
+def runs_table(result: Learning) -> Table:
+    """A row each run."""
+    return Table(
+        _RUNS_HEADER,
+        [
+            [each.number, run.name, run.time_ps, int(run.failed), run.ended_by, run.largest_variance]
+            for each in result.generations
+            for run in each.runs
+        ],
+    )
+
+
+def learning_figure(result: Learning) -> Figure:
+    """The RMSE of forces over each set against the generation."""
+    figure, (axes,) = new_figure()
+    names = dict.fromkeys(name for each in result.generations for name in each.errors)
+    for place, name in enumerate(names):
+        points = [(each.number, each.errors[name]) for each in result.generations if name in each.errors]
+        spread = [0.0 if math.isnan(found.forces_spread) else found.forces_spread for _, found in points]
+        axes.errorbar(
+            [number for number, _ in points],
+            [found.forces for _, found in points],
+            yerr=spread,
+            fmt=".-",
+            capsize=2,
+            color=PALETTE[place % len(PALETTE)],
+            label=name,
+        )
+    axes.set_xlabel("generation")
+    axes.set_ylabel("RMSE of forces (eV/Å)")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if names:
+        axes.legend(frameon=False)
+    return figure
+
+
+SHOWN = Shown(
+    format_learning,
+    learning_as_json,
+    figures={"learning": learning_figure},
+    tables={"generations": generations_table, "errors": errors_table, "runs": runs_table},
+)
+"""How `learn` shows what came of it."""

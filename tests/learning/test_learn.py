@@ -1,0 +1,140 @@
+"""The loop, with real trainings, runs and labels of small clusters: one generation, killed, gone on with, extended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import pytest
+import yaml
+
+import lamplighter as ll
+from lamplighter.errors import LamplighterError
+from lamplighter.structures.labelled_frames import read_labelled
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
+PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
+TINY = {
+    "num_interactions": 1,
+    "hidden_irreps": "4x0e",
+    "max_ell": 1,
+    "correlation": 1,
+    "r_max": 3.0,
+    "num_radial_basis": 4,
+    "radial_MLP": "[8]",
+    "batch_size": 4,
+    "default_dtype": "float32",
+    "lr": 0.01,
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Models of some hundred numbers, two epochs, on the smallest clusters of the example; runs of 20 fs of two."""
+    frames = ase.io.read(EXAMPLE / "data" / "xtb_train.xyz", ":")
+    small = sorted(frames[3:], key=len)[:16]
+    ase.io.write(tmp_path / "clusters.xyz", [*frames[:3], *small[:12]])
+    ase.io.write(tmp_path / "held_out.xyz", small[12:])
+    for name, atoms in {"a": small[2], "b": small[8]}.items():
+        ase.io.write(tmp_path / f"{name}.xyz", ase.Atoms(atoms.numbers, atoms.positions), format="extxyz")
+    content: dict[str, Any] = {
+        "training": {
+            "trainer": "mace",
+            "data": {"train": {"clusters": "clusters.xyz"}, "validation": 0.25, "test": {"held_out": "held_out.xyz"}},
+            "seeds": [1, 2],
+            "length": 2,
+            "settings": TINY,
+        },
+        "labeller": "gfn2",
+        "exploration": {
+            "run": {
+                "committee": 5,
+                "guard": {"bond_ratio": 2.0},
+                "output": {"trajectory": "5 steps", "thermo": "5 steps"},
+                "stages": [{"type": "nvt", "length": "40 steps", "temperature": "300 K"}],
+            },
+            "starts": ["a.xyz", "b.xyz"],
+        },
+        "stop": 1,
+        "evaluation": {"along": 2},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "study.yaml"
+
+
+def changed(file: Path, **changes: Any) -> Path:
+    content = yaml.safe_load(file.read_text()) | changes
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def kill_when(file: Path, mark: Path) -> None:
+    """Start the command, and kill it, and it alone, once a file is there."""
+    process = subprocess.Popen([PROGRAM, "learn", file], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while not mark.exists():
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
+def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_what_it_found(study: Path) -> None:
+    folder = study.parent / "study"
+    first = folder / "generation_0"
+    cost = json.loads(subprocess.run([PROGRAM, "learn", study, "--dry-run", "--json"], capture_output=True).stdout)
+    assert (cost["models"], cost["runs"], cost["steps"], cost["labels"]) == (2, 2, 40, 4)
+    assert not folder.exists()
+    kill_when(study, first / "training" / "models" / "training_1.json")  # the second model is to be trained
+    kill_when(study, first / "exploration.yaml")  # runs are to be started
+    answer = ll.learn(study, progress=False)
+    result, last = answer.generations
+    assert (first / "training" / "member_1" / "training.log").read_text().count("VERIFYING SETTINGS") == 1
+    assert result.frames == {"clusters": 12}
+    assert {each.name for each in result.runs} == {"a_seed1", "b_seed2"}
+    assert (result.added, result.errors["along"].frames) == (2, 2)
+    assert not last.explored
+    assert last.frames == {"clusters": 12, "generation_0": 2}
+    assert (
+        len(ase.io.read(last.folder / "training" / "member_2" / "train.xyz", ":")) == 3 + 9 + 2
+    )  # a quarter validates
+    # frames are those of the runs, and labels those of the reference, by the names that the data have
+    added = read_labelled(first / "added.xyz")
+    assert added.keys == read_labelled(study.with_name("clusters.xyz")).keys
+    ll.label(first / "added.xyz", "gfn2", study.with_name("again.xyz"), prefix="REF_", progress=False)
+    again = read_labelled(study.with_name("again.xyz"), "REF_energy")
+    assert [each.energy for each in again.labels] == pytest.approx([each.energy for each in added.labels], abs=1e-6)
+    chosen = json.loads((first / "selection.json").read_text())["chosen"]
+    for each in (entry for entry in chosen if entry["use"] == "add"):
+        table = ll.open_run(first / "exploration" / each["run"]).committee
+        known = dict(zip(table["step"], table["variance_max_eV2_A2"], strict=True))
+        assert known[each["step"]] == pytest.approx(each["variance_eV2_A2"])
+        assert each["variance_eV2_A2"] in (pytest.approx(max(known.values())),) or each["variance_eV2_A2"] > 0.5
+    assert {each.name for each in folder.iterdir()} >= {"learning.png", "learning_errors.csv", "learning_runs.csv"}
+    # more generations go on with what is there; another threshold does not
+    more = ll.learn(changed(study, stop=2), progress=False)
+    assert [each.explored for each in more.generations] == [True, True, False]
+    assert more.generations[1].frames == last.frames
+    assert more.generations[0] == result
+    with pytest.raises(LamplighterError, match=r"selection\.above: was 0\.5, is 0\.7"):
+        ll.learn(changed(study, selection={"above": 0.7}), progress=False)
+
+
+def test_a_labeller_that_says_something_else_than_the_data_is_refused(study: Path) -> None:
+    with pytest.raises(LamplighterError, match=r"gfn1 and the training data do not say the same of .*meV/atom"):
+        ll.learn(changed(study, labeller="gfn1"), progress=False)
+
+
+def test_starts_with_an_element_that_no_training_frame_has_are_refused(study: Path) -> None:
+    study.with_name("a.xyz").write_text("2\n\nH 0 0 0\nF 0 0 0.9\n")
+    with pytest.raises(LamplighterError, match=r"starts\.a: .* has F, and no training frame does"):
+        ll.learn(study, progress=False)

@@ -1,0 +1,128 @@
+"""Study files: what is refused before anything is trained, and what runs are given."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamplighter.errors import ConfigError
+from lamplighter.learning.learn_file import load_study
+
+GOOD: dict[str, Any] = {
+    "training": {
+        "trainer": "mace",
+        "data": {"train": "train.xyz", "validation": 0.1, "test": {"held_out": "test.xyz"}},
+        "seeds": [1, 2],
+        "length": 2,
+    },
+    "labeller": "gfn2",
+    "exploration": {
+        "run": {
+            "committee": 10,
+            "output": {"trajectory": "20 steps"},
+            "stages": [{"type": "nvt", "length": "1 ps", "temperature": "300 K"}],
+        },
+        "starts": ["a.xyz", "b.xyz"],
+    },
+    "stop": 3,
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.xyz", "b.xyz"):
+        (tmp_path / name).write_text("1\n\nH 0 0 0\n")
+    return tmp_path
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    content = copy.deepcopy(GOOD)
+    inside = content
+    *way, last = path.split(".")
+    for key in way:
+        inside = inside.setdefault(key, {})
+    inside[last] = value
+    return content
+
+
+def test_runs_get_the_models_the_threshold_and_the_guard_of_active_learning() -> None:
+    run = load_study(GOOD).run_with([Path("/m/1.model"), Path("/m/2.model")], 0.7)
+    assert run["potential"]["models"] == ["/m/1.model", "/m/2.model"]
+    assert (run["guard"]["variance"], run["guard"]["bond_ratio"], run["guard"]["density"]) == (0.7, 2.0, [0.2, 1.2])
+    assert "structure" not in run
+    assert "seed" not in run
+
+
+def test_runs_of_a_random_selection_do_not_end_because_models_disagree() -> None:
+    study = load_study(changed("selection.by", "random"))
+    run = study.run_with([Path("/m/1.model"), Path("/m/2.model")], None)
+    assert run["guard"]["variance"] is None
+    assert run["guard"]["bond_ratio"] == 2.0
+
+
+def test_paths_of_a_run_file_elsewhere_are_its_own(folder: Path) -> None:
+    (folder / "runs").mkdir()
+    (folder / "runs" / "explore.yaml").write_text(
+        "bonds: {file: bonds.txt}\noutput: {trajectory: 20 steps}\n"
+        "stages: [{type: nvt, length: 1 ps, temperature: 300 K}]\n"
+    )
+    study = load_study(changed("exploration.run", "runs/explore.yaml"))
+    assert study.run_with([Path("/m/1.model"), Path("/m/2.model")], 0.5)["bonds"]["file"] == str(
+        folder / "runs" / "bonds.txt"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("training.seeds", [1], "selection by variance needs a committee"),
+        ("training.output", "models", "training.output: models go into the folder of the study"),
+        ("training.lenght", 3, "unknown key .did you mean 'length'"),
+        ("exploration.run.structure", "a.xyz", "structure: is said by exploration.starts"),
+        ("exploration.run.potential", {"models": ["m.model"]}, "the models of each generation are put here"),
+        ("exploration.run.guard", {"variance": 0.3}, "guard.variance: is said by selection.above"),
+        ("exploration.run.guard", 5, "guard: expected a mapping, got 5"),
+        ("exploration.run.output.trajectory", "never", "frames are selected from trajectories"),
+        (
+            "exploration.run.output.trajectory",
+            "15 steps",
+            "written every 15 steps, and all models are evaluated every 10",
+        ),
+        ("exploration.run.stages", [{"type": "nvt", "length": "1 ps"}], "temperature"),
+        ("exploration.starts", ["a.xyz", "c.xyz"], "c.xyz does not exist"),
+        ("exploration.starts", {"files": ["a.xyz"], "recipes": ["r.yaml"]}, "either `recipes`"),
+        ("exploration.starts", {"files": ["a.xyz"], "packings": 3}, "packings: is of recipes"),
+        ("exploration.starts", ["a.xyz", "c/a.xyz"], "two are called a"),
+        ("selection.above", -1.0, "selection.above"),
+        ("selection.above", {"error": "1 A"}, "is not a force"),
+        ("stop", {"generations": 2, "forces": "0.05 eV/A"}, "stop.forces: needs frames along the runs"),
+        ("stop", 0, "generations"),
+        ("begin", "old", "begin"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_key(path: str, value: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_study(changed(path, value))
+
+
+def test_rules_that_contradict_the_selection_are_refused() -> None:
+    content = changed("selection.by", "random") | {"stop": {"generations": 2, "uncertain_share": 0.1}}
+    with pytest.raises(ConfigError, match="frames are selected at random"):
+        load_study(content)
+
+
+def test_a_start_of_its_own_and_going_on_with_the_previous_models_are_refused_together() -> None:
+    content = changed("training.start", "base.model") | {"begin": "previous"}
+    with pytest.raises(ConfigError, match="goes on with the models of the generation before"):
+        load_study(content)
+
+
+def test_a_calibrated_threshold_needs_frames_that_no_model_has_seen() -> None:
+    content = changed("selection.above", {"error": "1 eV/A"})
+    del content["training"]["data"]["test"]
+    with pytest.raises(ConfigError, match=r"give training\.data\.test"):
+        load_study(content)
