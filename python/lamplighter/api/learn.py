@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.chosen_models import evaluator_of, labels_of, require_usable
 from lamplighter.api.files import StrPath, file_of
+from lamplighter.api.page import leave_page
 from lamplighter.api.ranks import require_alone_or_led
 from lamplighter.api.train import chosen_of, trained
+from lamplighter.run_folder.names import PAGE
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from lamplighter.structures.labels import Labels
 
 TABLE = "learning"
-"""Numbers of all generations in the folder of a study, `.csv` and `.png`."""
+"""Numbers of all generations in the folder of a study, `.csv`, `.png`, and `.html`: the page."""
 
 
 @in_words_of_python
@@ -60,7 +62,9 @@ def learn(
     """
     from lamplighter.learning.learn import Tools
     from lamplighter.learning.learn import learn as carry_out
+    from lamplighter.report.learning_page import learning_page
     from lamplighter.report.learning_text import SHOWN
+    from lamplighter.report.page.files import write_page
 
     require_alone_or_led("ll.learn", "start the script without mpirun: `exploration.ranks` is that of its runs")
     read = _read(study, output)
@@ -69,6 +73,11 @@ def learn(
     def keep(made: Learning) -> None:
         SHOWN.write_tables(made, made.folder / f"{TABLE}.csv")
         SHOWN.draw(made, made.folder / f"{TABLE}.png")
+        write_page(learning_page(made), made.folder / f"{TABLE}.html")
+        for each in made.generations:
+            page = each.folder / PAGE
+            if each.explored and not page.exists():
+                leave_page([each.folder / "exploration" / run.name for run in each.runs], page, each.folder.name)
 
     def say(text: str) -> None:
         if progress:

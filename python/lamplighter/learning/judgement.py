@@ -91,11 +91,21 @@ def outcome_of(run: Run, largest_variance: float) -> tuple[RunOutcome, list[str]
     """
     guard = run.guard
     ended_by = "" if run.status != "stopped" or guard is None else guard.criterion or ""
+    density = _density(run)
     try:
         lifetime = lifetime_of_run(run)
     except LamplighterError as problem:
-        return RunOutcome(run.name, float("nan"), False, ended_by, largest_variance), [str(problem)]
-    return RunOutcome(run.name, lifetime.time_ps, lifetime.failed, ended_by, largest_variance), []
+        return RunOutcome(run.name, float("nan"), False, ended_by, largest_variance, density), [str(problem)]
+    return RunOutcome(run.name, lifetime.time_ps, lifetime.failed, ended_by, largest_variance, density), []
+
+
+def _density(run: Run) -> float:
+    last = next((stage for stage in reversed(run.stages) if not stage.is_minimisation), None)
+    if last is None or last.type != "npt":
+        return float("nan")
+    values = run.thermo["density_g_cm3"][run.thermo["stage"] == last.index]
+    half = values[len(values) // 2 :]
+    return float(half.mean()) if len(half) else float("nan")
 
 
 def _means(frames: int, energies: Sequence[float], forces: Sequence[float]) -> MeanErrors:

@@ -22,7 +22,13 @@ from lamplighter.learning.generation import Generation, flat, read_record, unwri
 from lamplighter.learning.judgement import Judged, Predict, errors_of_sets, judged, outcome_of
 from lamplighter.learning.labels import PREFIX, keys_of_data, labelled, require_same_labels, write_as_data
 from lamplighter.learning.learn_file import CalibratedSection, Study
-from lamplighter.learning.learning import GenerationResult, Learning, RunOutcome, result_of_record
+from lamplighter.learning.learning import (
+    GenerationResult,
+    Learning,
+    RunOutcome,
+    outcome_of_record,
+    result_of_record,
+)
 from lamplighter.learning.selection import (
     ADD,
     ALONG,
@@ -308,8 +314,7 @@ def _selected(
     notes: list[str] = []
     if generation.selection.is_file():
         record = read_record(generation.selection)
-        outcomes = [RunOutcome(**{k: float("nan") if v is None else v for k, v in e.items()}) for e in record["runs"]]
-        return outcomes, list(record["notes"])
+        return [outcome_of_record(each) for each in record["runs"]], list(record["notes"])
     chosen: list[Chosen] = []
     pool: list[Chosen] = []
     for place, state in enumerate(states):

@@ -17,6 +17,7 @@ from lamplighter.config.problems import section_of
 from lamplighter.config.quantity import Force, Length, Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.section import ConfigSection
+from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.errors import ConfigError
 from lamplighter.guard_criteria import PRESETS, VARIANCE_OF_ACTIVE_LEARNING
 from lamplighter.run_folder.folder import run_file_text
@@ -303,13 +304,13 @@ class Study:
             raise ConfigError(f"{where}.output.trajectory: frames are selected from trajectories: write one")
         if by_variance:
             assert run.committee is not None
-            every = run.output.trajectory
-            timesteps = {stage.timestep.metal for stage in run.stages if getattr(stage, "timestep", None) is not None}
-            for timestep in timesteps:
-                steps = every.value if every.kind == "steps" else every.metal / timestep
-                if round(steps) % run.committee.every:
+            for stage in run.stages:
+                if isinstance(stage, Minimise):
+                    continue
+                steps = steps_of(run.output.trajectory, stage.timestep or run.timestep)
+                if steps % run.committee.every:
                     raise ConfigError(
-                        f"{where}: a frame is written every {round(steps)} steps, and all models are evaluated every "
+                        f"{where}: a frame is written every {steps} steps, and all models are evaluated every "
                         f"{run.committee.every} (committee): make output.trajectory a multiple of it, so that the "
                         "variance of each frame is known"
                     )

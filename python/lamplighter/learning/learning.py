@@ -36,6 +36,7 @@ class RunOutcome:
         failed: Whether a bond broke, the density left its bounds, or the like.
         ended_by: The criterion of the guard that ended it; empty: it came to its end.
         largest_variance: Of its frames that could be selected, eV²/Å²; nan: not known.
+        density: Mean over the second half of its last stage, g/cm³; nan: that was not npt.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RunOutcome:
     failed: bool
     ended_by: str
     largest_variance: float
+    density: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,15 @@ def result_of_record(record: Mapping[str, Any]) -> GenerationResult:
     values["folder"] = Path(values["folder"])
     values["models"] = [Path(each) for each in values["models"]]
     values["errors"] = {name: MeanErrors(**_numbers(each)) for name, each in values["errors"].items()}
-    values["runs"] = [RunOutcome(**_numbers(each)) for each in values["runs"]]
+    values["runs"] = [outcome_of_record(each) for each in values["runs"]]
     for name in ("calibration", "correlation"):
         values[name] = _number(values[name])
     return GenerationResult(**values)
+
+
+def outcome_of_record(record: Mapping[str, Any]) -> RunOutcome:
+    """A run from its record."""
+    return RunOutcome(**_numbers(record))
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lamplighter.report import table_text
 from lamplighter.report.drawing import PALETTE, new_figure
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _HEAD = ("generation", "frames", "runs", "failed", "uncertain", "added", "forces along, eV/Å", "ρ(σ², error²)")
 _SETS_HEAD = ("generation", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å")
-_RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_variance_eV2_A2")
+_RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_variance_eV2_A2", "density_g_cm3")
 _ERRORS_HEADER = (
     "generation", "set", "frames", "energy_rmse_meV_atom", "energy_spread", "forces_rmse_eV_A", "forces_spread",
 )  # fmt: skip
@@ -31,19 +33,10 @@ def format_learning(result: Learning) -> str:
     """A line each generation, its errors by set, and where the models are."""
     if not result.generations:
         return f"{result.folder}: no generation is done yet"
-    lines = table_text.rows(_HEAD, [_row(each) for each in result.generations], right=True)
-    body = [
-        (
-            str(each.number),
-            name,
-            str(found.frames),
-            _with_spread(found.energy, found.energy_spread, 2),
-            _with_spread(found.forces, found.forces_spread, 4),
-        )
-        for each in result.generations
-        for name, found in each.errors.items()
-    ]
-    lines += ["", *table_text.rows(_SETS_HEAD, body, right=True)]
+    head, body = generation_rows(result)
+    lines = table_text.rows(head, body, right=True)
+    head, body = error_rows(result.generations)
+    lines += ["", *table_text.rows(head, body, right=True)]
     lines += ["", "errors are means over the models of a generation ± their standard deviation", ""]
     lines += [f"enough: {result.ended}"] if result.ended else ["it goes on: no rule is met yet"]
     lines += ["models: " + ", ".join(str(each) for each in result.models)]
@@ -52,6 +45,26 @@ def format_learning(result: Learning) -> str:
         *(f"generation {each.number}: {note}" for each in result.generations for note in each.notes),
     ]
     return "\n".join(lines + [f"Note: {note}" for note in notes])
+
+
+def generation_rows(result: Learning) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of the table of generations."""
+    return _HEAD, [_row(each) for each in result.generations]
+
+
+def error_rows(generations: Sequence[GenerationResult]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of the table of errors by set."""
+    return _SETS_HEAD, [
+        (
+            str(each.number),
+            name,
+            str(found.frames),
+            _with_spread(found.energy, found.energy_spread, 2),
+            _with_spread(found.forces, found.forces_spread, 4),
+        )
+        for each in generations
+        for name, found in each.errors.items()
+    ]
 
 
 def _row(each: GenerationResult) -> tuple[str, ...]:
@@ -116,7 +129,7 @@ def runs_table(result: Learning) -> Table:
     return Table(
         _RUNS_HEADER,
         [
-            [each.number, run.name, run.time_ps, int(run.failed), run.ended_by, run.largest_variance]
+            [each.number, run.name, run.time_ps, int(run.failed), run.ended_by, run.largest_variance, run.density]
             for each in result.generations
             for run in each.runs
         ],
@@ -141,7 +154,7 @@ def learning_figure(result: Learning) -> Figure:
         )
     axes.set_xlabel("generation")
     axes.set_ylabel("RMSE of forces (eV/Å)")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if names:
         axes.legend(frameon=False)
     return figure

@@ -14,7 +14,7 @@ from markupsafe import Markup
 import lamplighter
 from lamplighter.report.page.assemble import Report
 from lamplighter.report.page.comparison import Spread
-from lamplighter.report.page.content import Block, Content, Number, Picture
+from lamplighter.report.page.content import Block, Content, Number, Picture, View
 from lamplighter.report.page.inline_svg import inline_svg
 from lamplighter.report.page.section import Definition, Section
 from lamplighter.report.text import format_with_error
@@ -43,26 +43,38 @@ def page(report: Report, title: str) -> str:
         numbers[name].definition for numbers in found if name in numbers
     )
     script = _template("viewer.js") + _template("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     text = environment.get_template("report.html.j2").render(
         title=title,
         report=report,
         definitions=_definitions(report),
         style=Markup(_template("report.css")),
         script=Markup(script),
-        script_digest=digest,
+        script_digest=_digest(script),
         version=lamplighter.__version__,
     )
     return text.lstrip() + "\n"
 
 
 def page_of_cards(title: str, brand: str, cards: Sequence[tuple[str, Content]]) -> str:
-    """A page of titled cards as HTML, in the look of the report; it runs no script at all."""
+    """A page of titled cards as HTML, in the look of the report; it runs no script but for views of structures."""
     template = _environment().get_template("cards.html.j2")
+    has_views = any(isinstance(block, View) for _, content in cards for block in content.blocks)
+    script = _template("viewer.js") if has_views else ""
     text = template.render(
-        title=title, brand=brand, cards=cards, style=Markup(_template("report.css")), version=lamplighter.__version__
+        title=title,
+        brand=brand,
+        cards=cards,
+        style=Markup(_template("report.css")),
+        script=Markup(script),
+        script_digest=_digest(script),
+        version=lamplighter.__version__,
     )
     return text.lstrip() + "\n"
+
+
+def _digest(script: str) -> str:
+    """By which the page's security policy knows its own script."""
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
 def _environment() -> jinja2.Environment:
