@@ -16,6 +16,7 @@ import yaml
 
 import lamplighter as ll
 from lamplighter.errors import LamplighterError
+from lamplighter.json_text import json_text
 from lamplighter.structures.labelled_frames import read_labelled
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -62,6 +63,7 @@ def study(tmp_path: Path) -> Path:
             "starts": ["a.xyz", "b.xyz"],
         },
         "stop": 1,
+        "selection": {"above": {"error": "20 eV/A"}},
         "evaluation": {"along": 2},
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
@@ -118,15 +120,36 @@ def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_wha
         table = ll.open_run(first / "exploration" / each["run"]).committee
         known = dict(zip(table["step"], table["variance_max_eV2_A2"], strict=True))
         assert known[each["step"]] == pytest.approx(each["variance_eV2_A2"])
-        assert each["variance_eV2_A2"] in (pytest.approx(max(known.values())),) or each["variance_eV2_A2"] > 0.5
+        assert each["variance_eV2_A2"] > result.above or known[each["step"]] == max(known.values())
+    threshold = json.loads((first / "threshold.json").read_text())
+    assert result.above == pytest.approx(400.0 / threshold["squared_error_over_variance"])
     assert {each.name for each in folder.iterdir()} >= {"learning.png", "learning_errors.csv", "learning_runs.csv"}
-    # more generations go on with what is there; another threshold does not
+    with pytest.raises(LamplighterError, match=r"selection\.above\.error: was 20 eV/A, is None"):
+        ll.learn(changed(study, selection={"above": 0.7}), progress=False)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(study: Path) -> None:
+    content = yaml.safe_load(study.read_text())
+    pairs = "distance_Nb order=2 cutoff=3.0 n_sparse=5 covariance_type=ard_se delta=1.0 theta_uniform=0.7"
+    pairs += " sparse_method=uniform compact_clusters=T add_species=T"
+    gap = {"gap": f"{{{pairs}}}", "default_sigma": "{0.002 0.1 0.05 0}", "sparse_jitter": 1e-8}
+    training = {**content["training"], "trainer": "gap", "length": None, "settings": gap, "seeds": [1]}
+    run = {key: value for key, value in content["exploration"]["run"].items() if key != "committee"}
+    exploration = {**content["exploration"], "run": run}
+    given = {"training": training, "exploration": exploration, "selection": {"by": "random"}}
+    first = ll.learn(changed(study, **given), progress=False)
+    assert [each.explored for each in first.generations] == [True, False]
     more = ll.learn(changed(study, stop=2), progress=False)
     assert [each.explored for each in more.generations] == [True, True, False]
-    assert more.generations[1].frames == last.frames
-    assert more.generations[0] == result
-    with pytest.raises(LamplighterError, match=r"selection\.above: was 0\.5, is 0\.7"):
-        ll.learn(changed(study, selection={"above": 0.7}), progress=False)
+    assert json_text(more.generations[0]) == json_text(first.generations[0])
+    assert more.generations[1].models == first.generations[1].models
+    assert more.generations[2].frames == {"clusters": 12, "generation_0": 2, "generation_1": 2}
+    assert more.generations[0].above is None
+    page = (study.parent / "study" / "learning.html").read_text()
+    assert page.count('figure class="viewer"') == 4
+    assert len(list((study.parent / "study").glob("generation_*/report.html"))) == 2
 
 
 def test_a_labeller_that_says_something_else_than_the_data_is_refused(study: Path) -> None:

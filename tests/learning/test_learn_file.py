@@ -101,6 +101,8 @@ def test_paths_of_a_run_file_elsewhere_are_its_own(folder: Path) -> None:
         ("selection.above", {"error": "1 A"}, "is not a force"),
         ("stop", {"generations": 2, "forces": "0.05 eV/A"}, "stop.forces: needs frames along the runs"),
         ("stop", 0, "generations"),
+        ("selection", {"by": "interval"}, "selection.every: is of `by: interval`, and needed there"),
+        ("selection", {"every": "50 ps"}, "selection.every: is of `by: interval`"),
         ("begin", "old", "begin"),
     ],
 )
@@ -111,13 +113,21 @@ def test_what_cannot_work_is_refused_with_its_key(path: str, value: Any, said: s
 
 def test_rules_that_contradict_the_selection_are_refused() -> None:
     content = changed("selection.by", "random") | {"stop": {"generations": 2, "uncertain_share": 0.1}}
-    with pytest.raises(ConfigError, match="frames are selected at random"):
+    with pytest.raises(ConfigError, match=r"selection\.by is random"):
         load_study(content)
 
 
-def test_a_start_of_its_own_and_going_on_with_the_previous_models_are_refused_together() -> None:
-    content = changed("training.start", "base.model") | {"begin": "previous"}
-    with pytest.raises(ConfigError, match="goes on with the models of the generation before"):
+def test_what_a_start_model_explores_first_is_checked() -> None:
+    content = changed("selection", {"by": "interval", "every": "40 steps"}) | {"first": "start"}
+    with pytest.raises(ConfigError, match=r"first: start: the train file names none"):
+        load_study(content)
+    content["training"]["start"] = "base.model"
+    with pytest.raises(ConfigError, match=r"it is one model, and training\.seeds has 2"):
+        load_study(content)
+    content["training"]["seeds"] = [1]
+    assert load_study(content).given.first == "start"
+    content["selection"]["every"] = "30 steps"
+    with pytest.raises(ConfigError, match=r"wanted every 30 steps, and written every 20"):
         load_study(content)
 
 

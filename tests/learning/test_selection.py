@@ -10,7 +10,7 @@ import pytest
 from ase import Atoms
 
 from lamplighter.learning.candidates import Candidate
-from lamplighter.learning.selection import ADD, Chosen, distinct, drawn, first_uncertain
+from lamplighter.learning.selection import ADD, Chosen, at_interval, distinct, drawn, first_uncertain
 
 
 def frames(*variances: float) -> list[Candidate]:
@@ -30,6 +30,11 @@ def test_the_first_frame_above_the_threshold_else_the_largest(variances: tuple[f
 
 def test_frames_whose_variance_is_not_known_are_not_chosen() -> None:
     assert first_uncertain(frames(nan, nan), 0.5) is None
+
+
+def test_frames_at_an_interval_are_those_of_the_last_stage_with_both_its_ends() -> None:
+    found = at_interval(frames(*[0.1] * 12), 50, 20)
+    assert [each.frame.step for each in found] == [50, 70, 90, 110]
 
 
 def test_a_random_frame_is_any_with_the_same_probability() -> None:

@@ -24,13 +24,19 @@ from lamplighter.whole_file import write_whole
 
 
 def explored(
-    study: Study, generation: Generation, models: Sequence[Path], above: float | None, say: Callable[[str], None]
+    study: Study,
+    generation: Generation,
+    before: Generation | None,
+    models: Sequence[Path],
+    above: float | None,
+    say: Callable[[str], None],
 ) -> tuple[list[RunState], list[str]]:
     """Carry out the runs that are not done.
 
     Args:
         study: The study.
         generation: That explores.
+        before: The one before; None: there is none.
         models: Of it; the first drives.
         above: Threshold of the force variance of an atom at which a run ends, eV²/Å²; None: none ends by it.
         say: Told what is started and done.
@@ -43,7 +49,7 @@ def explored(
         Interrupted: a signal came, or the time of the job is up; the same call goes on.
         LamplighterError: a run cannot start, or none came to its end.
     """
-    campaign = campaign_of(study, generation, models, above, say)
+    campaign = campaign_of(study, generation, before, models, above, say)
     plan = plan_of(campaign, study.given.exploration.at_once, None)
     states = states_of(campaign)
     if any(each.state not in (COMPLETED, STOPPED) for each in states):
@@ -71,12 +77,13 @@ def _is_of_use(state: RunState) -> bool:
 def campaign_of(
     study: Study,
     generation: Generation,
+    before: Generation | None,
     models: Sequence[Path],
     above: float | None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Campaign:
     """The runs of a generation; starts that are not packed yet are packed. Arguments and errors as `explored`."""
-    starts = starts_of(study, generation.number, generation.starts, say)
+    starts = starts_of(study, generation, before, say)
     seeds = {name: _seed_of_run(generation.number, k, len(starts)) for k, name in enumerate(starts)}
     values = {name: {"structure": structure, "seed": seeds[name]} for name, structure in starts.items()}
     content: dict[str, Any] = {

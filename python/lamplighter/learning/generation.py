@@ -50,6 +50,10 @@ class Generation:
         """The campaign file of its runs, which lie in a folder of the same name."""
         return self.folder / "exploration.yaml"
 
+    def last_of(self, run: str) -> Path:
+        """The last frame of a run, with which the next generation's may go on."""
+        return self.folder / "last_frames" / f"{run}.xyz"
+
     @property
     def threshold(self) -> Path:
         """Above which frames are uncertain, and what it was found from."""

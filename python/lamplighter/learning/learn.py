@@ -14,9 +14,10 @@ from ase import Atoms
 from ase.io import write as write_frames
 
 from lamplighter.campaign.state import RunState
+from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.errors import LamplighterError, RunFolderBusy
-from lamplighter.learning.candidates import candidates
+from lamplighter.learning.candidates import Candidate, candidates
 from lamplighter.learning.exploration import explored
 from lamplighter.learning.generation import Generation, flat, read_record, unwritable, write_record
 from lamplighter.learning.judgement import Judged, Predict, errors_of_sets, judged, outcome_of
@@ -34,6 +35,7 @@ from lamplighter.learning.selection import (
     ALONG,
     Chosen,
     along_runs,
+    at_interval,
     distinct,
     drawn,
     first_uncertain,
@@ -180,10 +182,11 @@ def _earlier(study: Study, generation: Generation) -> list[Path]:
 
 def _explored_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
     members, frames = _trained(study, generation, tools)
-    models = [each.model for each in members]
+    models = [each.model for each in members] or [_start_model(study)]
     above = _threshold(study, generation, models, tools)
     tools.say(f"{generation.name}: runs")
-    states, left_out = explored(study, generation, models, above, tools.say)
+    before = generation_of(study, generation.number - 1) if generation.number else None
+    states, left_out = explored(study, generation, before, models, above, tools.say)
     outcomes, notes = _selected(study, generation, states, above)
     notes = left_out + notes
     found: dict[str, Judged] = {}
@@ -230,13 +233,20 @@ def _last_generation(study: Study, generation: Generation, tools: Tools) -> Gene
 
 
 def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[Member], dict[str, int]]:
-    """The models of a generation, and how many frames they were trained on by kind."""
+    """The models of a generation, and how many frames they were trained on by kind; of the start model, none."""
+    if study.given.first == "start" and generation.number == 0:
+        return [], {}
     files = train_files_of(study, generation)
     tools.say(f"{generation.name}: trains {len(study.seeds)} model{'' if len(study.seeds) == 1 else 's'}")
     members = [member for each in files for member in tools.train(each).members]
     kinds = files[0].data.train
     frames = {kind: sum(_several_atoms(file) for file in section.files) for kind, section in kinds.items()}
     return members, frames
+
+
+def _start_model(study: Study) -> Path:
+    assert study.train_file.start is not None
+    return study.train_file.start.model
 
 
 def train_files_of(study: Study, generation: Generation) -> list[TrainFile]:
@@ -269,7 +279,7 @@ def _several_atoms(file: Path) -> int:
 
 def _threshold(study: Study, generation: Generation, models: Sequence[Path], tools: Tools) -> float | None:
     """Above which variance a frame is uncertain, eV²/Å²; None: frames are selected at random."""
-    if study.given.selection.by == "random":
+    if study.given.selection.by != "variance":
         return None
     above = study.given.selection.above
     if not isinstance(above, CalibratedSection):
@@ -325,15 +335,12 @@ def _selected(
         outcome, said = outcome_of(run, max(variances, default=float("nan")))
         outcomes.append(outcome)
         notes += said
-        if above is None:
-            any_frame = drawn(frames, random)
-            found = None if any_frame is None else Chosen(any_frame, ADD, "at random")
-        else:
-            found = first_uncertain(frames, above)
-        if found is None:
+        found = _of_run(study, state, frames, above, random)
+        if not found:
             notes.append(f"{run.name} has no frame that could be selected")
-        else:
-            chosen.append(found)
+        chosen += found
+        if study.given.exploration.starts.go_on and frames:
+            _write_frames(generation.last_of(state.run.point["start"]), [frames[-1].atoms])
         shares = study.given.evaluation.along * (place + 1) // len(states)
         shares -= study.given.evaluation.along * place // len(states)
         free = [each for each in frames if not_among(each, chosen)]
@@ -341,7 +348,7 @@ def _selected(
             pool.append(along_runs(free[int(index)]))
     earlier = [atoms for file in _earlier(study, generation) for atoms in read_frames(file)[0]]
     kept, said = distinct(chosen, earlier, study.given.selection.distinct.metal)
-    _write_chosen(generation.chosen, [*kept, *pool])
+    _write_frames(generation.chosen, [each.as_atoms() for each in [*kept, *pool]])
     notes += said
     write_record(
         generation.selection,
@@ -364,13 +371,36 @@ def _selected(
     return outcomes, notes
 
 
-def _write_chosen(path: Path, chosen: Sequence[Chosen]) -> None:
+def _of_run(
+    study: Study, state: RunState, frames: list[Candidate], above: float | None, random: np.random.Generator
+) -> list[Chosen]:
+    """The frames of a run that are selected."""
+    every = study.given.selection.every
+    if every is not None:
+        run_file = state.run.run_file
+        lengths = [
+            0 if isinstance(stage, Minimise) else steps_of(stage.length, stage.timestep or run_file.timestep)
+            for stage in run_file.stages
+        ]
+        last = run_file.stages[-1]
+        assert not isinstance(last, Minimise)
+        return at_interval(frames, sum(lengths[:-1]), steps_of(every, last.timestep or run_file.timestep))
+    if above is not None:
+        found = first_uncertain(frames, above)
+        return [] if found is None else [found]
+    any_frame = drawn(frames, random)
+    return [] if any_frame is None else [Chosen(any_frame, ADD, "at random")]
+
+
+def _write_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames in one piece, or remove the file where there are none."""
     partial = path.with_name(f"{path.name}.part")
     try:
-        if not chosen:
+        path.parent.mkdir(exist_ok=True)
+        if not frames:
             path.unlink(missing_ok=True)
             return
-        write_frames(partial, [each.as_atoms() for each in chosen], format="extxyz")
+        write_frames(partial, frames, format="extxyz")
         partial.replace(path)
     except OSError as problem:
         raise unwritable(path, problem) from problem

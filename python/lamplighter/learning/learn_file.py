@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from lamplighter.config.loading import parse_run_file, read_mapping
 from lamplighter.config.potential import absolute
 from lamplighter.config.problems import section_of
-from lamplighter.config.quantity import Force, Length, Quantity
+from lamplighter.config.quantity import Duration, Force, Length, Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.section import ConfigSection
 from lamplighter.config.stages import Minimise, steps_of
@@ -65,11 +65,13 @@ class StartsSection(ConfigSection):
         recipes: Of `lamplighter build`, by the names that their runs get; each is packed anew in each generation.
         packings: Of each recipe.
         files: Structures, in place of recipes: the same in each generation, with other velocities.
+        go_on: Later generations begin with the last frame of the run before, in place of the same start or a new one.
     """
 
     recipes: dict[str, Path] = Field(default_factory=dict)
     packings: int = Field(default=1, ge=1)
     files: dict[str, Path] = Field(default_factory=dict)
+    go_on: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -129,16 +131,25 @@ class SelectionSection(ConfigSection):
 
     Attributes:
         by: `variance`: the first frame of which the largest force variance of an atom is above the threshold, else the
-            one with the largest; `random`: any frame, as a control.
+            one with the largest; `random`: any frame, as a control; `interval`: all frames of the last stage at an
+            interval, from its first to its last.
         above: The threshold, eV²/Å².
+        every: The interval.
         weight: Of these frames in the loss.
         distinct: Root mean square displacement below which two frames of the same atoms count as one, Å.
     """
 
-    by: Literal["variance", "random"] = "variance"
+    by: Literal["variance", "random", "interval"] = "variance"
     above: Annotated[float, Field(gt=0.0)] | CalibratedSection = VARIANCE_OF_ACTIVE_LEARNING
+    every: Duration | None = None
     weight: float = Field(default=1.0, gt=0.0)
     distinct: Length = Quantity(0.1, "A")
+
+    @model_validator(mode="after")
+    def _keys_fit_the_kind(self) -> SelectionSection:
+        if (self.every is None) == (self.by == "interval"):
+            raise _problem("is of `by: interval`, and needed there; write e.g. '50 ps'", "every")
+        return self
 
 
 class StopSection(ConfigSection):
@@ -170,7 +181,9 @@ class LearnFile(ConfigSection):
 
     Attributes:
         training: A train file, or what is in one: data of the first generation, trainer, seeds.
-        begin: Each generation begins with `new` weights, or goes on with those of the `previous` one.
+        first: Whether the first generation is trained, or is the start model of the train file as it is.
+        begin: Later generations begin as the train file says (`new` weights, or its start model), or go on with the
+            models of the `previous` one.
         labeller: Who labels.
         exploration: Runs that look for what the models do not know.
         selection: Which of their frames are labelled.
@@ -180,6 +193,7 @@ class LearnFile(ConfigSection):
     """
 
     training: Path | dict[str, Any]
+    first: Literal["trained", "start"] = "trained"
     begin: Literal["new", "previous"] = "new"
     labeller: LabellerSection
     exploration: ExplorationSection
@@ -197,8 +211,10 @@ class LearnFile(ConfigSection):
     def _rules_can_be_met(self) -> LearnFile:
         if self.stop.forces is not None and not self.evaluation.along:
             raise _problem("needs frames along the runs: give evaluation.along, such as 10", "stop.forces")
-        if self.stop.uncertain_share is not None and self.selection.by == "random":
-            raise _problem("is of a threshold, and frames are selected at random", "stop.uncertain_share")
+        if self.stop.uncertain_share is not None and self.selection.by != "variance":
+            raise _problem(
+                f"is of a threshold of the variance, and selection.by is {self.selection.by}", "stop.uncertain_share"
+            )
         return self
 
 
@@ -291,7 +307,7 @@ class Study:
         if by_variance and len(self.seeds) < 2:
             raise ConfigError(
                 f"{source}: training.seeds: selection by variance needs a committee, and there is one seed: give "
-                "several, or select at random"
+                "several, or select at random or at an interval"
             )
         if isinstance(self.given.selection.above, CalibratedSection) and not self.train_file.data.test:
             raise ConfigError(
@@ -302,12 +318,20 @@ class Study:
         run = self._resolved_run(models, 1.0 if by_variance else None)
         if run.output.trajectory is None:
             raise ConfigError(f"{where}.output.trajectory: frames are selected from trajectories: write one")
-        if by_variance:
-            assert run.committee is not None
-            for stage in run.stages:
-                if isinstance(stage, Minimise):
-                    continue
-                steps = steps_of(run.output.trajectory, stage.timestep or run.timestep)
+        for stage in run.stages:
+            if isinstance(stage, Minimise):
+                continue
+            steps = steps_of(run.output.trajectory, stage.timestep or run.timestep)
+            every = self.given.selection.every
+            if every is not None and stage is run.stages[-1]:
+                wanted = steps_of(every, stage.timestep or run.timestep)
+                if wanted % steps or wanted == 0:
+                    raise ConfigError(
+                        f"{source}: selection.every: frames are wanted every {wanted} steps, and written every {steps} "
+                        "(output.trajectory): make it a multiple"
+                    )
+            if by_variance:
+                assert run.committee is not None
                 if steps % run.committee.every:
                     raise ConfigError(
                         f"{where}: a frame is written every {steps} steps, and all models are evaluated every "
@@ -345,10 +369,14 @@ def _train_file(given: LearnFile, base: Path, source: str) -> TrainFile:
     where = f"{source}: training"
     if "output" in content:
         raise ConfigError(f"{where}.output: models go into the folder of the study: leave it out")
-    if "start" in content and given.begin == "previous":
-        raise ConfigError(f"{where}.start: begin: previous goes on with the models of the generation before; with a "
-                          "start of their own, all generations begin with it (begin: new)")  # fmt: skip
     train_file = section_of(TrainFile, content, where).resolved(base, "training")
+    if given.first == "start":
+        if train_file.start is None:
+            raise ConfigError(f"{source}: first: start: the train file names none: give training.start")
+        if len(train_file.seeds) > 1:
+            raise ConfigError(
+                f"{source}: first: start: it is one model, and training.seeds has {len(train_file.seeds)}: give one"
+            )
     if given.begin == "previous" and train_file.trainer == "gap":
         raise ConfigError(f"{source}: begin: previous: gap goes on with no model: leave it out")
     return train_file

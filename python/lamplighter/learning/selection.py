@@ -67,6 +67,21 @@ def first_uncertain(frames: Iterable[Candidate], above: float) -> Chosen | None:
     return None if largest is None else Chosen(largest, ADD, f"none above {above:.4g} eV²/Å², the largest")
 
 
+def at_interval(frames: Iterable[Candidate], first: int, every: int) -> list[Chosen]:
+    """The frames of a stage at an interval, from its first to its last.
+
+    Args:
+        frames: Of one run, in order of time.
+        first: The step that the stage begins with.
+        every: Steps.
+    """
+    return [
+        Chosen(each, ADD, f"every {every} steps")
+        for each in frames
+        if each.step >= first and (each.step - first) % every == 0
+    ]
+
+
 def drawn(frames: Iterable[Candidate], random: np.random.Generator) -> Candidate | None:
     """Any of the frames, each with the same probability; None: there are none (algorithm R: J. S. Vitter, 1985)."""
     found: Candidate | None = None

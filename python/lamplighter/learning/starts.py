@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from lamplighter.building.build import build
 from lamplighter.building.folder import MOLECULES, ORIGIN, STRUCTURE
+from lamplighter.learning.generation import Generation
 from lamplighter.learning.learn_file import Study
 
 LARGEST_SEED = 99_999_999
@@ -21,14 +21,14 @@ def names_of_starts(study: Study) -> list[str]:
 
 
 def starts_of(
-    study: Study, number: int, folder: Path, say: Callable[[str], None] = lambda text: None
+    study: Study, generation: Generation, before: Generation | None, say: Callable[[str], None] = lambda text: None
 ) -> dict[str, dict[str, Any]]:
     """Section `structure` of the run file of each start; recipes that are not packed yet are packed.
 
     Args:
         study: The study.
-        number: Of the generation, from 0.
-        folder: Of the packings.
+        generation: That explores.
+        before: The one before; None: there is none.
         say: Told what is packed.
 
     Raises:
@@ -36,16 +36,22 @@ def starts_of(
     """
     packings = study.given.exploration.starts.packings
     found: dict[str, dict[str, Any]] = {}
+    # runs that go on have one packing, that of the first generation
+    number = 0 if study.given.exploration.starts.go_on else generation.number
     for name, recipe in study.recipes.items():
         for k in range(1, packings + 1):
-            place = folder / f"{name}_{k}"
+            place = generation.starts / f"{name}_{k}"
             if not (place / ORIGIN).is_file():  # the file that is written last
                 if place.exists():
                     shutil.rmtree(place)
                 say(f"packs {place.name}")
                 build(recipe, place, seed=_seed(number, k, packings))
             found[place.name] = {"file": str(place / STRUCTURE), "molecules": str(place / MOLECULES)}
-    return found | {name: {"file": str(path)} for name, path in study.files.items()}
+    found |= {name: {"file": str(path)} for name, path in study.files.items()}
+    if before is None or not study.given.exploration.starts.go_on:
+        return found
+    last = {name: before.last_of(name) for name in found}
+    return {name: each | ({"file": str(last[name])} if last[name].is_file() else {}) for name, each in found.items()}
 
 
 def _seed(number: int, k: int, packings: int) -> int:
