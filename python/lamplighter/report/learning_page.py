@@ -17,7 +17,8 @@ from lamplighter.report.page.content import Block, Content, Facts, Missing, Note
 from lamplighter.report.page.html import page_of_cards
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
 from lamplighter.structures.frame import Frame
-from lamplighter.structures.xyz_file import XyzFile
+from lamplighter.structures.frame_of_atoms import frame_of_atoms
+from lamplighter.structures.labelled_frames import read_frames
 
 if TYPE_CHECKING:
     from lamplighter.learning.learning import GenerationResult, Learning
@@ -97,8 +98,8 @@ def _views(each: GenerationResult) -> list[Block]:
     if not path.is_file():
         return []
     try:
-        frames = [frame for _, frame in zip(range(MOST_VIEWS), XyzFile(path), strict=False)]
-        return [_view(each.number, place, frame) for place, frame in enumerate(frames)]
+        frames = read_frames(path)[0][:MOST_VIEWS]
+        return [_view(each.number, place, frame_of_atoms(atoms, place)) for place, atoms in enumerate(frames)]
     except LamplighterError as problem:
         return [Missing("The selected frames", str(problem))]
 
