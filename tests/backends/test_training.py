@@ -1,4 +1,4 @@
-"""Training of NequIP and Allegro by their own programs: really done, killed, gone on with, and looked at."""
+"""Training of NequIP, Allegro and SevenNet by their own programs: really done, killed, gone on with, and looked at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import lamplighter as ll
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
-MODULES = {"nequip": "nequip", "allegro": "allegro"}
+MODULES = {"nequip": "nequip", "allegro": "allegro", "sevennet": "sevenn"}
 TINY: dict[str, dict[str, Any]] = {
     "nequip": {
         "model": {"r_max": 3.0, "num_layers": 1, "l_max": 1, "num_features": 4, "radial_mlp_width": 8},
@@ -37,12 +37,18 @@ TINY: dict[str, dict[str, Any]] = {
         },
         "batch_size": 4,
     },
+    "sevennet": {
+        "model": {"cutoff": 3.0, "channel": 4, "lmax": 1, "num_convolution_layer": 2, "weight_nn_hidden_neurons": [8]},
+        "train": {"optim_param": {"lr": 0.01}},
+        "data": {"batch_size": 4},
+    },
 }
 SLOW = {
     "nequip": {"batch_size": 4, "optimizer": {"lr": 1e-5}},
     "allegro": {"batch_size": 4, "optimizer": {"lr": 1e-5}},
+    "sevennet": {"train": {"optim_param": {"lr": 1e-5}}, "data": {"batch_size": 4}},
 }
-CHECKPOINTS = {"nequip": "last.ckpt", "allegro": "last.ckpt"}
+CHECKPOINTS = {"nequip": "last.ckpt", "allegro": "last.ckpt", "sevennet": "part_0/checkpoint_1.pth"}
 
 
 @pytest.fixture
@@ -57,7 +63,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def asked(folder: Path, name: str, trainer: str, **changes: Any) -> Path:
-    train = {"clusters": "clusters.xyz", "others": "others.xyz"}
+    weight = 2 if trainer == "sevennet" else 1
+    train = {"clusters": {"files": "clusters.xyz", "weight": weight}, "others": "others.xyz"}
     content = {
         "trainer": trainer,
         "data": {"train": train, "validation": 0.25, "test": {"held_out": "held_out.xyz"}},
@@ -83,14 +90,15 @@ def kill_after(checkpoint: Path, file: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("trainer", ["nequip", pytest.param("allegro", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("trainer", ["nequip", pytest.param("allegro", marks=pytest.mark.slow), "sevennet"])
 def test_a_killed_training_goes_on_and_its_model_is_what_was_asked_for(folder: Path, trainer: str) -> None:
     small_models.require(MODULES[trainer])
     member_folder = folder / "small" / "member_7"
     kill_after(member_folder / CHECKPOINTS[trainer], asked(folder, "small", trainer))
     (member,) = ll.train(asked(folder, "small", trainer), progress=False).members
     log = (member_folder / "training.log").read_text()
-    assert "Continuing training with checkpoint file `last.ckpt`" in log
+    words = {"sevennet": "Continue found, loading checkpoint"}
+    assert words.get(trainer, "Continuing training with checkpoint file `last.ckpt`") in log
     assert [each.epoch for each in member.curve if each.epoch >= 0] == [0, 1, 2]
     assert all(each.train_loss and each.loss and each.energy and each.forces for each in member.curve[-2:])
     assert (member.frames, member.validation_frames) == (8, 4)
@@ -119,3 +127,15 @@ def test_fine_tuning_begins_with_the_start_model_and_stops_early(folder: Path, t
     stopped = ll.train(asked(folder, "again", trainer, **again), progress=False).members[0]
     assert stopped.curve[-1].epoch < 499
     assert any("early stop" in each.found for each in stopped.checks)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_7net_0_is_fine_tuned(folder: Path) -> None:
+    small_models.require("sevenn")
+    start = str(small_models.sevennet_checkpoint("SevenNet_0__11Jul2024"))
+    tuned = ll.train(
+        asked(folder, "tuned", "sevennet", start=start, settings=SLOW["sevennet"], length=1), progress=False
+    )
+    (member,) = tuned.members
+    assert any(each.what.startswith("RMSE of forces before the first epoch") for each in member.checks)

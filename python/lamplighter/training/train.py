@@ -27,6 +27,7 @@ from lamplighter.training.member import (
     with_sets,
 )
 from lamplighter.training.nequip_trainer import NequipTrainer
+from lamplighter.training.sevennet_trainer import SevenNetTrainer
 from lamplighter.training.train_file import TrainFile
 from lamplighter.training.trainer import Assignment, CurvePoint, Trainer
 from lamplighter.training.training_data import (
@@ -40,6 +41,7 @@ _TRAINERS: tuple[Trainer, ...] = (
     MaceTrainer(),
     NequipTrainer("nequip"),
     NequipTrainer("allegro"),
+    SevenNetTrainer(),
     GapTrainer(),
 )
 TRAINERS: dict[str, Trainer] = {each.name: each for each in _TRAINERS}

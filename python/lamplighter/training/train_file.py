@@ -13,7 +13,7 @@ from lamplighter.config.loading import read_mapping
 from lamplighter.config.problems import section_of
 from lamplighter.config.section import ConfigSection
 
-TrainerName = Literal["mace", "nequip", "allegro", "gap"]
+TrainerName = Literal["mace", "nequip", "allegro", "sevennet", "gap"]
 
 _IN_ONE_STEP = ("gap",)
 """Trainers without epochs, which go on from no model."""
