@@ -37,10 +37,10 @@ from ase import Atoms
 from ase.io import read, write
 from generate_clusters import label_cluster
 from molecules import find_molecules
+from ranking import WORST, area, spearman, with_error
 from rdkit import Chem
 from rdkit.Chem import AllChem
 from scipy.spatial import cKDTree
-from scipy.stats import rankdata
 from train import split, training_frames
 
 from lamplighter.analysis.prediction_rigidity import Moments
@@ -54,7 +54,6 @@ from lamplighter.run_folder.run import Run
 
 HERE = Path(__file__).resolve().parent
 SEED = 1
-WORST = 0.9  # quantile of the errors beyond which an atom is to be found
 OTHERS = {
     "acetone": "CC(C)=O",
     "methyl acetate": "CC(=O)OC",
@@ -216,33 +215,6 @@ def rigidity(rows: np.ndarray, inputs: ReadoutInputs) -> Callable[[Scored], np.n
     return lambda scored: fitted.residuals(np.concatenate([inputs.describe(a) for a in scored.frames]))[0]
 
 
-def area(measure: np.ndarray, error: np.ndarray, limit: float) -> float:
-    """Under the ROC curve: the chance that an atom with an error beyond `limit` has the larger measure of two."""
-    bad = error > limit
-    ranks = rankdata(measure)
-    return float((ranks[bad].sum() - bad.sum() * (bad.sum() + 1) / 2) / (bad.sum() * (~bad).sum()))
-
-
-def spearman(measure: np.ndarray, error: np.ndarray) -> float:
-    return float(np.corrcoef(rankdata(measure), rankdata(error))[0, 1])
-
-
-def with_error(scored: Scored, measure: np.ndarray, draws: int = 200) -> str:
-    """AUROC and Spearman with bootstrap deviations over frames, and Spearman of the frames' largest values."""
-    rng = np.random.default_rng(SEED)
-    limit = float(np.quantile(scored.error, WORST))
-    starts = np.concatenate([[0], np.cumsum([len(a) for a in scored.frames])])
-    drawn = []
-    for _ in range(draws):
-        some = rng.integers(len(scored.frames), size=len(scored.frames))
-        atoms = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in some])
-        drawn.append((area(measure[atoms], scored.error[atoms], limit), spearman(measure[atoms], scored.error[atoms])))
-    spread = np.std(drawn, axis=0)
-    found = (area(measure, scored.error, limit), spearman(measure, scored.error))
-    largest = [spearman(*(np.maximum.reduceat(values, starts[:-1]) for values in (measure, scored.error)))]
-    return f"{found[0]:.3f} ± {spread[0]:.3f} | {found[1]:.2f} ± {spread[1]:.2f} | {largest[0]:.2f}"
-
-
 def family(
     name: str,
     models: list[Path],
@@ -314,7 +286,10 @@ def family(
             "",
             "| measure | AUROC | Spearman | Spearman of the frames' largest |",
             "|---|---|---|---|",
-            *(f"| {label} | {with_error(scored, how(scored))} |" for label, how in asked.items()),
+            *(
+                f"| {label} | {with_error(how(scored), scored.error, [len(a) for a in scored.frames])} |"
+                for label, how in asked.items()
+            ),
             "",
         ]
         print("\n".join(lines[-len(asked) - 5 :]), flush=True)
