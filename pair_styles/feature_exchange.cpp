@@ -25,17 +25,24 @@ template <typename T> void add_elements(char *to, const void *from, int count)
 
 lamplighter_exchange_totals totals = {0.0, 0.0, 0, 0};
 
-/* Adds the time of a scope to the totals. */
-class Stopwatch {
- public:
-  Stopwatch() : began_(platform::walltime()) {}
-  ~Stopwatch() { totals.seconds += platform::walltime() - began_; }
-
- private:
-  double began_;
-};
-
 }    // namespace
+
+TimedExchange::TimedExchange(LAMMPS *lmp, size_t row_bytes, int messages)
+{
+  if (lmp->timer->has_sync()) {
+    const double met = platform::walltime();
+    MPI_Barrier(lmp->world);
+    totals.waiting += platform::walltime() - met;
+  }
+  began_ = platform::walltime();
+  totals.bytes += (int64_t) row_bytes;
+  totals.rounds += messages;
+}
+
+TimedExchange::~TimedExchange()
+{
+  totals.seconds += platform::walltime() - began_;
+}
 
 FeatureExchange::FeatureExchange(LAMMPS *lmp, Pair *through) :
     Pointers(lmp), through_(through), rows_(nullptr), stride_(0), offset_(0), chunk_bytes_(0),
@@ -45,10 +52,9 @@ FeatureExchange::FeatureExchange(LAMMPS *lmp, Pair *through) :
 
 void FeatureExchange::forward(const void *in, void *out, int width, int element_size)
 {
-  wait_for_others();
-  const Stopwatch stopwatch;
-  begin(in, out, atom->nlocal, width, element_size);
   const int most = MAX_DOUBLES_PER_MESSAGE * (8 / element_size);
+  const TimedExchange timed(lmp, (size_t) width * element_size, (width + most - 1) / most);
+  begin(in, out, atom->nlocal, width, element_size);
   for (int first = 0; first < width; first += most) {
     set_chunk(first, std::min(most, width - first));
     comm->forward_comm(through_, doubles_of_chunk());
@@ -57,27 +63,15 @@ void FeatureExchange::forward(const void *in, void *out, int width, int element_
 
 void FeatureExchange::reverse(const void *in, void *out, int width, int element_size)
 {
-  wait_for_others();
-  const Stopwatch stopwatch;
+  const int most = MAX_DOUBLES_PER_MESSAGE * (8 / element_size);
+  const TimedExchange timed(lmp, (size_t) width * element_size, (width + most - 1) / most);
   const size_t nlocal = atom->nlocal, nall = nlocal + atom->nghost;
   begin(in, out, nall, width, element_size);
-  const int most = MAX_DOUBLES_PER_MESSAGE * (8 / element_size);
   for (int first = 0; first < width; first += most) {
     set_chunk(first, std::min(most, width - first));
     comm->reverse_comm(through_, doubles_of_chunk());
   }
   if (nall > nlocal) memset(rows_ + stride_ * nlocal, 0, stride_ * (nall - nlocal));
-}
-
-/* As LAMMPS does before each part of a step that it times, if its timer synchronises: so that what
-   is sent can be told from what is waited for. */
-
-void FeatureExchange::wait_for_others()
-{
-  if (!timer->has_sync()) return;
-  const double began = platform::walltime();
-  MPI_Barrier(world);
-  totals.waiting += platform::walltime() - began;
 }
 
 /* The rows are exchanged where `out` has them. */
@@ -95,8 +89,6 @@ void FeatureExchange::set_chunk(int first, int count)
   offset_ = (size_t) first * element_bytes_;
   chunk_elements_ = count;
   chunk_bytes_ = (size_t) count * element_bytes_;
-  totals.rounds++;
-  totals.bytes += (int64_t) chunk_bytes_;
 }
 
 int FeatureExchange::doubles_of_chunk() const

@@ -8,6 +8,19 @@
 
 namespace LAMMPS_NS {
 
+/* A scope that exchanges rows: its time, messages to each neighbour and bytes of a row are added to
+   what lamplighter_exchange_timing tells. Waits for other ranks first, as LAMMPS does before each
+   part of a step that it times, if its timer synchronises: so that what is sent can be told from
+   what is waited for. */
+class TimedExchange {
+ public:
+  TimedExchange(class LAMMPS *, size_t row_bytes, int messages = 1);
+  ~TimedExchange();
+
+ private:
+  double began_;
+};
+
 /* Rows of numbers, one for each atom and ghost, sent between ranks through the messages of a pair
    style: `width` elements of `element_size` bytes (4 or 8) each. LAMMPS sizes its buffers before a
    model is known, so wide rows travel in several messages. */
@@ -37,7 +50,6 @@ class FeatureExchange : protected Pointers {
   size_t stride_, offset_, chunk_bytes_;
   int chunk_elements_, element_bytes_;
 
-  void wait_for_others();
   void begin(const void *in, void *out, size_t nrows, int width, int element_size);
   void set_chunk(int first, int count);
   int doubles_of_chunk() const;

@@ -26,22 +26,22 @@ using namespace LAMMPS_NS;
 
 namespace {
 
-/* One rank folds ghosts onto their atoms and has nothing to exchange; several send features through
-   the pair style. */
+/* One rank folds ghosts onto their atoms and has nothing to exchange; several send features for the
+   atoms of others. */
 class ExchangeThrough : public lamplighter::Exchange {
  public:
-  ExchangeThrough(FeatureExchange &exchange, bool needed) : exchange_(exchange), needed_(needed) {}
+  ExchangeThrough(RemoteAtoms &remote, bool needed) : remote_(remote), needed_(needed) {}
   void forward(void *rows, int width, int size) override
   {
-    if (needed_) exchange_.forward(rows, rows, width, size);
+    if (needed_) remote_.forward(rows, width, size);
   }
   void reverse(void *rows, int width, int size) override
   {
-    if (needed_) exchange_.reverse(rows, rows, width, size);
+    if (needed_) remote_.reverse(rows, width, size);
   }
 
  private:
-  FeatureExchange &exchange_;
+  RemoteAtoms &remote_;
   bool needed_;
 };
 
@@ -71,7 +71,7 @@ extern "C" void lamplighter_native_timing(double *seconds, int64_t *evaluations)
 
 PairLamplighter::PairLamplighter(LAMMPS *lmp) :
     PairOfMembers(lmp), bridged_(lmp, exchange_), cutoff_(0.0), energy_scale_(1.0),
-    lists_seen_(false), named_(lmp, "pair_coeff of pair_style lamplighter")
+    lists_seen_(false), remote_(lmp), named_(lmp, "pair_coeff of pair_style lamplighter")
 {
   one_coeff = 1;
   manybody_flag = 1;
@@ -412,6 +412,7 @@ void PairLamplighter::see_new_lists()
 {
   require_all_pairs();
   find_owners();
+  if (native_ && comm->nprocs > 1) remote_.find(exchange_);
   bridged_.see_new_lists();
   lists_seen_ = true;
   listed_.clear();
@@ -586,17 +587,18 @@ std::string PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &
   // an atom's neighbours are ghosts of this rank: without atoms there are none
   lamplighter::Atoms atoms;
   atoms.nlocal = nlocal;
-  atoms.nfeatures = comm->nprocs > 1 ? nall : nlocal;
+  const bool several = comm->nprocs > 1;
+  atoms.nfeatures = several ? remote_.rows() : nlocal;
   atoms.x = nall ? atom->x[0] : nullptr;
   atoms.type = atom->type;
-  atoms.feature_row = owner_.data();
+  atoms.feature_row = several ? remote_.row_of() : owner_.data();
   atoms.nlist = count_listed();
   atoms.list = listed();
   atoms.nneighbours = list->numneigh;
   atoms.neighbours = list->firstneigh;
   atoms.neighbour_mask = NEIGHMASK;
 
-  ExchangeThrough exchange(exchange_, comm->nprocs > 1);
+  ExchangeThrough exchange(remote_, several);
   const double began = platform::walltime();
   const auto overlap = native_->compute(atoms, exchange, results.data(), (int) results.size(),
                                         first);
@@ -608,7 +610,7 @@ std::string PairLamplighter::evaluate_native(std::vector<lamplighter::Results> &
 double PairLamplighter::memory_usage()
 {
   double bytes = PairOfMembers::memory_usage() + bridged_.memory();
-  bytes += (double) owner_.capacity() * sizeof(int);
+  bytes += (double) owner_.capacity() * sizeof(int) + remote_.memory();
   if (native_) bytes += native_->memory();
   return bytes;
 }

@@ -13,6 +13,7 @@ PairStyle(lamplighter,PairLamplighter);
 #include "named_elements.h"
 #include "native/native_evaluator.h"
 #include "pair_of_members.h"
+#include "remote_atoms.h"
 
 #include <memory>
 #include <string>
@@ -47,6 +48,7 @@ class PairLamplighter : public PairOfMembers {
   bool lists_seen_;            // since pair_style, pair_coeff and all else were read
   std::vector<int> listed_;    // the local atoms that are there
   std::vector<int> owner_;     // row -> row that the model knows it by
+  RemoteAtoms remote_;         // of several ranks, for the native engine
 
   std::unique_ptr<Extrapolation> extrapolation_;
   std::vector<double>

@@ -17,14 +17,15 @@ namespace lamplighter {
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  /* Rows of ghosts become copies of their owners' rows. */
+  /* Rows that belong to atoms of other ranks become copies of their owners' rows. */
   virtual void forward(void *rows, int width, int size) = 0;
-  /* The adjoint: rows of owners gain those of their ghosts on all ranks. */
+  /* The adjoint: rows of owners gain those that other ranks have of them. */
   virtual void reverse(void *rows, int width, int size) = 0;
 };
 
 /* The atoms of one rank, Angstrom. Neighbours are rows of x; `feature_row` says which row of the
-   features belongs to a row of x (its own, or its owner's where ghosts are folded onto owners). */
+   features belongs to a row of x: local atoms have their own, ghosts share one for each atom that
+   they are images of. */
 struct Atoms {
   int nlocal, nfeatures;
   const double *x;    // [rows][3]
