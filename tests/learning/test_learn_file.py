@@ -90,7 +90,7 @@ def test_paths_of_a_run_file_elsewhere_are_its_own(folder: Path) -> None:
         (
             "exploration.run.output.trajectory",
             "15 steps",
-            "written every 15 steps, and all models are evaluated every 10",
+            "written every 15 steps, and the models. variance is evaluated every 10",
         ),
         ("exploration.run.stages", [{"type": "nvt", "length": "1 ps"}], "temperature"),
         ("exploration.starts", ["a.xyz", "c.xyz"], "c.xyz does not exist"),
@@ -101,6 +101,8 @@ def test_paths_of_a_run_file_elsewhere_are_its_own(folder: Path) -> None:
         ("selection.above", {"error": "1 A"}, "is not a force"),
         ("stop", {"generations": 2, "forces": "0.05 eV/A"}, "stop.forces: needs frames along the runs"),
         ("stop", 0, "generations"),
+        ("selection", {"by": "random", "above": 0.5}, "selection.above: is a threshold of variance or extrapolation"),
+        ("selection", {"by": "extrapolation", "above": {"error": "1 eV/A"}}, "is of the variance of a committee"),
         ("selection", {"by": "interval"}, "selection.every: is of `by: interval`, and needed there"),
         ("selection", {"every": "50 ps"}, "selection.every: is of `by: interval`"),
         ("begin", "old", "begin"),

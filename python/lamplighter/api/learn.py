@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lamplighter import launcher
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.chosen_models import evaluator_of, labels_of, require_usable
 from lamplighter.api.files import StrPath, file_of
 from lamplighter.api.page import leave_page
 from lamplighter.api.ranks import require_alone_or_led
 from lamplighter.api.train import chosen_of, trained
+from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.names import PAGE
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ def learn(
         if progress:
             print(text, file=sys.stderr, flush=True)
 
-    tools = Tools(lambda given: trained(given, progress), _predictions(read), say, keep, progress)
+    tools = Tools(lambda given: trained(given, progress), _predictions(read), _compilation(read), say, keep, progress)
     return Answer(carry_out(read, tools), SHOWN)
 
 
@@ -126,6 +129,31 @@ def _ready(study: Study, trust: bool) -> None:
     if study.train_file.start is not None:
         require_usable([chosen_of(study.train_file.start.model, study.train_file)], trust)
     require_ready(study, trust)
+
+
+def _compilation(study: Study) -> Any:
+    """What `lamplighter compile` does, in the environment that the models were trained in."""
+
+    def compiled(models: Sequence[Path], training: Path, output: Path) -> None:
+        python = study.train_file.python or Path(sys.executable)
+        words = ["compile", *map(str, models), "-o", str(output), "--training", str(training), "--trust"]
+        done = subprocess.run(
+            [str(python), "-c", "from lamplighter.cli import main; main()", *words],
+            env=launcher.without_launcher(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            why = done.stderr.strip() or f"it ended with status {done.returncode}"
+            raise LamplighterError(
+                f"selection.by: extrapolation needs models that are compiled with their training set, and "
+                f"{' and '.join(map(str, models))} cannot be: {why.removeprefix('Error: ')}"
+            )
+
+    return compiled
 
 
 def _predictions(study: Study) -> Any:

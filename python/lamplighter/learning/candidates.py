@@ -1,4 +1,4 @@
-"""The frames of a run that may be selected: physical ones, with how much the models disagree about them."""
+"""The frames of a run that may be selected: physical ones, with how uncertain the models are of them."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Candidate:
     Attributes:
         run: Name of the run.
         step, time_ps: Of the frame.
-        variance: Largest force variance of an atom, eV²/Å²; nan: not evaluated.
+        uncertainty: The largest of an atom: force variance, eV²/Å², or γ; nan: not evaluated.
         atoms: Structure alone.
     """
 
     run: str
     step: int
     time_ps: float
-    variance: float
+    uncertainty: float
     atoms: Atoms
 
 
-def candidates(run: Run, guard: GuardSection) -> Iterator[Candidate]:
-    """Frames of the trajectory before anything broke, then the one at which the models' disagreement ended the run.
+def candidates(run: Run, guard: GuardSection, measure: str) -> Iterator[Candidate]:
+    """Frames of the trajectory before anything broke, then the one at which the models' uncertainty ended the run.
 
     Frames past the limits of the guard are left out, also those that it did not see between its checks. Bonds longer
     than twice their reference are past them in any case (Niblett et al., 3.3).
@@ -46,12 +46,13 @@ def candidates(run: Run, guard: GuardSection) -> Iterator[Candidate]:
     Args:
         run: A run that came to its end.
         guard: Of its run file.
+        measure: `variance` or `extrapolation`; empty: neither is known.
 
     Raises:
         LamplighterError: its trajectory cannot be read.
     """
     broke_at = min((event.step for event in run.events if event.criterion not in OF_MODELS), default=None)
-    variances = _variances(run)
+    known = _uncertainties(run, measure)
     frames = iter(run.trajectory)
     first = next(frames, None)
     if first is None:
@@ -64,7 +65,7 @@ def candidates(run: Run, guard: GuardSection) -> Iterator[Candidate]:
         if broke_at is not None and frame.step >= broke_at:
             break
         if not check.violations(frame):
-            yield _candidate(run.name, frame, variances.get(frame.step, float("nan")))
+            yield _candidate(run.name, frame, known.get(frame.step, float("nan")))
     last = None if broke_at is not None else _where_models_ended_it(run)
     if last is not None:
         yield last
@@ -84,26 +85,27 @@ def _limits(guard: GuardSection) -> Limits:
     )
 
 
-def _variances(run: Run) -> dict[int, float]:
-    """By step; nothing where there was no committee."""
-    table = run.committee
+def _uncertainties(run: Run, measure: str) -> dict[int, float]:
+    """By step; nothing where there is no such table."""
+    table, column = {
+        "variance": (run.committee, "variance_max_eV2_A2"),
+        "extrapolation": (run.extrapolation, "extrapolation_max"),
+    }.get(measure, (None, ""))
     if table is None:
         return {}
     return {
-        int(step): float(variance)
-        for step, evaluated, variance in zip(
-            table["step"], table["evaluated_step"], table["variance_max_eV2_A2"], strict=True
-        )
+        int(step): float(value)
+        for step, evaluated, value in zip(table["step"], table["evaluated_step"], table[column], strict=True)
         if step == evaluated
     }
 
 
-def _candidate(name: str, frame: Frame, variance: float) -> Candidate:
+def _candidate(name: str, frame: Frame, uncertainty: float) -> Candidate:
     made = frame.to_ase()
     assert frame.step is not None
     time = float("nan") if frame.time_ps is None else frame.time_ps
     atoms = Atoms(made.numbers, made.positions, cell=made.cell, pbc=made.pbc)
-    return Candidate(name, frame.step, time, variance, atoms)
+    return Candidate(name, frame.step, time, uncertainty, atoms)
 
 
 def _where_models_ended_it(run: Run) -> Candidate | None:

@@ -46,7 +46,7 @@ def cost_of(study: Study) -> Cost:
     data = read_training_data(study.train_file.data)
     frames = sum(not each.is_lone_atom for kind in data.kinds.values() for each in kind)
     runs = len(names_of_starts(study))
-    content = study.run_with([study.folder / f"model_{seed}.lamp" for seed in study.seeds], None)
+    content = study.run_with([study.folder / "model.lamp"], None)
     run = parse_run_file(content | {"structure": "start.xyz"}, study.source)
     steps = sum(
         steps_of(stage.length, stage.timestep or run.timestep)

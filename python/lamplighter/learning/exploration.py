@@ -38,7 +38,7 @@ def explored(
         generation: That explores.
         before: The one before; None: there is none.
         models: Of it; the first drives.
-        above: Threshold of the force variance of an atom at which a run ends, eV²/Å²; None: none ends by it.
+        above: Threshold of the uncertainty of an atom at which a run ends; None: none ends by it.
         say: Told what is started and done.
 
     Returns:

@@ -50,6 +50,16 @@ class Generation:
         """The campaign file of its runs, which lie in a folder of the same name."""
         return self.folder / "exploration.yaml"
 
+    @property
+    def training_set(self) -> Path:
+        """Structures that its models were trained on, where they are to know it."""
+        return self.folder / "training_set.xyz"
+
+    @property
+    def compiled(self) -> Path:
+        """Its models in one file, which knows their training set."""
+        return self.folder / f"{self.name}.lamp"
+
     def last_of(self, run: str) -> Path:
         """The last frame of a run, with which the next generation's may go on."""
         return self.folder / "last_frames" / f"{run}.xyz"

@@ -82,12 +82,12 @@ def errors_of_sets(members: Sequence[Member]) -> dict[str, MeanErrors]:
     }
 
 
-def outcome_of(run: Run, largest_variance: float) -> tuple[RunOutcome, list[str]]:
+def outcome_of(run: Run, largest_uncertainty: float) -> tuple[RunOutcome, list[str]]:
     """How a run ended, and what limits that.
 
     Args:
         run: That came to an end.
-        largest_variance: Of its frames that could be selected, eV²/Å².
+        largest_uncertainty: Of its frames that could be selected.
     """
     guard = run.guard
     ended_by = "" if run.status != "stopped" or guard is None else guard.criterion or ""
@@ -95,8 +95,8 @@ def outcome_of(run: Run, largest_variance: float) -> tuple[RunOutcome, list[str]
     try:
         lifetime = lifetime_of_run(run)
     except LamplighterError as problem:
-        return RunOutcome(run.name, float("nan"), False, ended_by, largest_variance, density), [str(problem)]
-    return RunOutcome(run.name, lifetime.time_ps, lifetime.failed, ended_by, largest_variance, density), []
+        return RunOutcome(run.name, float("nan"), False, ended_by, largest_uncertainty, density), [str(problem)]
+    return RunOutcome(run.name, lifetime.time_ps, lifetime.failed, ended_by, largest_uncertainty, density), []
 
 
 def _density(run: Run) -> float:

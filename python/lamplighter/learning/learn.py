@@ -22,7 +22,7 @@ from lamplighter.learning.exploration import explored
 from lamplighter.learning.generation import Generation, flat, read_record, unwritable, write_record
 from lamplighter.learning.judgement import Judged, Predict, errors_of_sets, judged, outcome_of
 from lamplighter.learning.labels import PREFIX, keys_of_data, labelled, require_same_labels, write_as_data
-from lamplighter.learning.learn_file import CalibratedSection, Study
+from lamplighter.learning.learn_file import MEASURES, CalibratedSection, Study
 from lamplighter.learning.learning import (
     GenerationResult,
     Learning,
@@ -56,6 +56,7 @@ class Tools:
     Attributes:
         train: Train what a resolved train file says.
         predict: What a model file says of frames.
+        compiled: Compile models, with a file of their training set, into a file.
         say: Told what is done.
         after_each: Called with what there is, after each generation.
         progress: Show the progress of parts on a terminal.
@@ -63,6 +64,7 @@ class Tools:
 
     train: Callable[[TrainFile], Training]
     predict: Predict
+    compiled: Callable[[Sequence[Path], Path, Path], None]
     say: Callable[[str], None] = lambda text: None
     after_each: Callable[[Learning], None] = lambda learning: None
     progress: bool = True
@@ -186,7 +188,8 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
     above = _threshold(study, generation, models, tools)
     tools.say(f"{generation.name}: runs")
     before = generation_of(study, generation.number - 1) if generation.number else None
-    states, left_out = explored(study, generation, before, models, above, tools.say)
+    exploring = [_compiled(study, generation, models, tools)] if study.given.selection.by == "extrapolation" else models
+    states, left_out = explored(study, generation, before, exploring, above, tools.say)
     outcomes, notes = _selected(study, generation, states, above)
     notes = left_out + notes
     found: dict[str, Judged] = {}
@@ -207,9 +210,10 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
         frames,
         errors,
         True,
+        study.given.selection.measure,
         above,
         outcomes,
-        0 if above is None else sum(each.largest_variance > above for each in outcomes),
+        0 if above is None else sum(each.largest_uncertainty > above for each in outcomes),
         added,
         float("nan") if best is None or len(models) == 1 else best.calibration,
         float("nan") if best is None or len(models) == 1 else best.correlation,
@@ -277,11 +281,24 @@ def _several_atoms(file: Path) -> int:
     return sum(len(atoms) > 1 or bool(atoms.pbc.any()) for atoms in read_frames(file)[0])
 
 
+def _compiled(study: Study, generation: Generation, models: Sequence[Path], tools: Tools) -> Path:
+    """One file of all models, which knows the frames that they were trained on."""
+    if not generation.compiled.is_file():
+        tools.say(f"{generation.name}: compiles")
+        kinds = train_files_of(study, generation)[0].data.train
+        frames = [atoms for kind in kinds.values() for file in kind.files for atoms in read_frames(file)[0]]
+        several = [atoms for atoms in frames if len(atoms) > 1 or atoms.pbc.any()]
+        _write_frames(generation.training_set, [Atoms(a.numbers, a.positions, cell=a.cell, pbc=a.pbc) for a in several])
+        tools.compiled(models, generation.training_set, generation.compiled)
+    return generation.compiled
+
+
 def _threshold(study: Study, generation: Generation, models: Sequence[Path], tools: Tools) -> float | None:
-    """Above which variance a frame is uncertain, eV²/Å²; None: frames are selected at random."""
-    if study.given.selection.by != "variance":
+    """Above which a frame is uncertain; None: frames are selected by something else."""
+    measure = study.given.selection.measure
+    if not measure:
         return None
-    above = study.given.selection.above
+    above = study.given.selection.above or MEASURES[measure]
     if not isinstance(above, CalibratedSection):
         return above
     if generation.threshold.is_file():
@@ -330,9 +347,9 @@ def _selected(
     for place, state in enumerate(states):
         run, guard = Run(state.run.folder), state.run.run_file.guard
         random = np.random.default_rng([generation.number, place])
-        frames = list(candidates(run, guard))
-        variances = [each.variance for each in frames if math.isfinite(each.variance)]
-        outcome, said = outcome_of(run, max(variances, default=float("nan")))
+        frames = list(candidates(run, guard, study.given.selection.measure))
+        known = [each.uncertainty for each in frames if math.isfinite(each.uncertainty)]
+        outcome, said = outcome_of(run, max(known, default=float("nan")))
         outcomes.append(outcome)
         notes += said
         found = _of_run(study, state, frames, above, random)
@@ -353,13 +370,14 @@ def _selected(
     write_record(
         generation.selection,
         {
-            "above_eV2_A2": above,
+            "by": study.given.selection.by,
+            "above": above,
             "runs": outcomes,
             "chosen": [
                 {
                     "run": e.frame.run,
                     "step": e.frame.step,
-                    "variance_eV2_A2": e.frame.variance,
+                    "uncertainty": e.frame.uncertainty,
                     "use": e.use,
                     "why": e.why,
                 }

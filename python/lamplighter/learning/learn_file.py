@@ -25,6 +25,9 @@ from lamplighter.training.train_file import TrainFile
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
+MEASURES = {"variance": VARIANCE_OF_ACTIVE_LEARNING, "extrapolation": 1.0}
+"""What frames may be selected by, and its threshold where none is given: of γ, the largest of the training set."""
+
 COMMITTEE_EVERY = 20
 """Steps between evaluations of all models, where the run file does not say."""
 
@@ -131,16 +134,16 @@ class SelectionSection(ConfigSection):
 
     Attributes:
         by: `variance`: the first frame of which the largest force variance of an atom is above the threshold, else the
-            one with the largest; `random`: any frame, as a control; `interval`: all frames of the last stage at an
-            interval, from its first to its last.
-        above: The threshold, eV²/Å².
+            one with the largest; `extrapolation`: the same of the first model's own uncertainty γ; `random`: any frame,
+            as a control; `interval`: all frames of the last stage at an interval, from its first to its last.
+        above: The threshold, eV²/Å² of a variance; None: 0.5 eV²/Å² of a variance, 1 of γ.
         every: The interval.
         weight: Of these frames in the loss.
         distinct: Root mean square displacement below which two frames of the same atoms count as one, Å.
     """
 
-    by: Literal["variance", "random", "interval"] = "variance"
-    above: Annotated[float, Field(gt=0.0)] | CalibratedSection = VARIANCE_OF_ACTIVE_LEARNING
+    by: Literal["variance", "extrapolation", "random", "interval"] = "variance"
+    above: Annotated[float, Field(gt=0.0)] | CalibratedSection | None = None
     every: Duration | None = None
     weight: float = Field(default=1.0, gt=0.0)
     distinct: Length = Quantity(0.1, "A")
@@ -149,7 +152,17 @@ class SelectionSection(ConfigSection):
     def _keys_fit_the_kind(self) -> SelectionSection:
         if (self.every is None) == (self.by == "interval"):
             raise _problem("is of `by: interval`, and needed there; write e.g. '50 ps'", "every")
+        if self.above is not None and self.by not in MEASURES:
+            raise _problem(f"is a threshold of {' or '.join(MEASURES)}, and `by` is {self.by}", "above")
+        if isinstance(self.above, CalibratedSection) and self.by != "variance":
+            raise _problem("is of the variance of a committee; give a number: γ is 1 at the largest uncertainty of the "
+                           "training set", "above.error")  # fmt: skip
         return self
+
+    @property
+    def measure(self) -> str:
+        """The uncertainty that is looked at; empty: none is."""
+        return self.by if self.by in MEASURES else ""
 
 
 class StopSection(ConfigSection):
@@ -211,10 +224,8 @@ class LearnFile(ConfigSection):
     def _rules_can_be_met(self) -> LearnFile:
         if self.stop.forces is not None and not self.evaluation.along:
             raise _problem("needs frames along the runs: give evaluation.along, such as 10", "stop.forces")
-        if self.stop.uncertain_share is not None and self.selection.by != "variance":
-            raise _problem(
-                f"is of a threshold of the variance, and selection.by is {self.selection.by}", "stop.uncertain_share"
-            )
+        if self.stop.uncertain_share is not None and not self.selection.measure:
+            raise _problem(f"is of a threshold, and selection.by is {self.selection.by}", "stop.uncertain_share")
         return self
 
 
@@ -256,7 +267,7 @@ class Study:
 
         Args:
             models: The first drives.
-            above: The guard's threshold, eV²/Å²; None: no run ends because models disagree.
+            above: The guard's threshold of the measure; None: no run ends because models are uncertain.
 
         Returns:
             Without `structure` and `seed`.
@@ -279,9 +290,14 @@ class Study:
             content.setdefault("committee", COMMITTEE_EVERY)
         guard = content.get("guard", "active-learning")
         guard = {"preset": guard} if isinstance(guard, str) else dict(guard)
-        if above is not None:
-            guard["variance"] = above
-        elif guard.get("preset") == "active-learning":  # with a committee, the preset has a threshold of its own
+        measure = self.given.selection.measure
+        if measure == "extrapolation":
+            content.setdefault("extrapolation", COMMITTEE_EVERY)
+        if above is not None and measure:
+            guard[measure] = above
+        if (above is None or measure != "variance") and guard.get(
+            "preset"
+        ) == "active-learning":  # with a committee, the preset has a threshold of its own
             del guard["preset"]
             guard = {**PRESETS["active-learning"], **guard}
         content["guard"] = guard
@@ -301,10 +317,10 @@ class Study:
                 raise ConfigError(f"{where}.{key}: expected a mapping, got {self.run[key]!r}")
         if named := [key for key in ("models", "calculator", "members", "lammps", "classical") if key in potential]:
             raise ConfigError(f"{where}.potential.{named[0]}: the models of each generation are put here: leave it out")
-        if "variance" in self.run.get("guard", {}):
-            raise ConfigError(f"{where}.guard.variance: is said by selection.above: leave it out")
-        by_variance = self.given.selection.by == "variance"
-        if by_variance and len(self.seeds) < 2:
+        for measure in MEASURES:
+            if measure in self.run.get("guard", {}):
+                raise ConfigError(f"{where}.guard.{measure}: is said by selection.above: leave it out")
+        if self.given.selection.by == "variance" and len(self.seeds) < 2:
             raise ConfigError(
                 f"{source}: training.seeds: selection by variance needs a committee, and there is one seed: give "
                 "several, or select at random or at an interval"
@@ -314,8 +330,9 @@ class Study:
                 f"{source}: selection.above.error: is found from labelled frames that no model was trained on: give "
                 "training.data.test"
             )
-        models = [Path(f"model_{seed}.lamp") for seed in self.seeds]
-        run = self._resolved_run(models, 1.0 if by_variance else None)
+        by_extrapolation = self.given.selection.by == "extrapolation"
+        models = [Path(f"model_{seed}.lamp") for seed in self.seeds[: 1 if by_extrapolation else None]]
+        run = self._resolved_run(models, 1.0 if self.given.selection.measure else None)
         if run.output.trajectory is None:
             raise ConfigError(f"{where}.output.trajectory: frames are selected from trajectories: write one")
         for stage in run.stages:
@@ -330,14 +347,14 @@ class Study:
                         f"{source}: selection.every: frames are wanted every {wanted} steps, and written every {steps} "
                         "(output.trajectory): make it a multiple"
                     )
-            if by_variance:
-                assert run.committee is not None
-                if steps % run.committee.every:
-                    raise ConfigError(
-                        f"{where}: a frame is written every {steps} steps, and all models are evaluated every "
-                        f"{run.committee.every} (committee): make output.trajectory a multiple of it, so that the "
-                        "variance of each frame is known"
-                    )
+            evaluated = run.committee if self.given.selection.by == "variance" else run.extrapolation
+            if self.given.selection.measure and evaluated is not None and steps % evaluated.every:
+                key = "committee" if self.given.selection.by == "variance" else "extrapolation"
+                raise ConfigError(
+                    f"{where}: a frame is written every {steps} steps, and the models' {self.given.selection.by} is "
+                    f"evaluated every {evaluated.every} ({key}): make output.trajectory a multiple of it, so that it "
+                    "is known of each frame"
+                )
 
 
 def load_study(given: Path | Mapping[str, Any], output: Path | None = None) -> Study:

@@ -35,7 +35,7 @@ class RunOutcome:
         time_ps: Until it failed, or as long as it was watched.
         failed: Whether a bond broke, the density left its bounds, or the like.
         ended_by: The criterion of the guard that ended it; empty: it came to its end.
-        largest_variance: Of its frames that could be selected, eV²/Å²; nan: not known.
+        largest_uncertainty: Of its frames that could be selected; nan: not known.
         density: Mean over the second half of its last stage, g/cm³; nan: that was not npt.
     """
 
@@ -43,7 +43,7 @@ class RunOutcome:
     time_ps: float
     failed: bool
     ended_by: str
-    largest_variance: float
+    largest_uncertainty: float
     density: float = float("nan")
 
 
@@ -59,7 +59,8 @@ class GenerationResult:
         errors: By set, over validation and test frames (`validation`, names of test sets), and over frames of its own
             runs: `selected` and `along`.
         explored: Whether it explored; False: it was trained on what the last one found, and that is all.
-        above: The threshold, eV²/Å²; None: selected at random.
+        measure: What frames were selected by: `variance` (eV²/Å²) or `extrapolation` (γ); empty: neither.
+        above: Its threshold; None: there is none.
         runs: Its runs that came to an end.
         uncertain: How many of them have a frame above the threshold.
         added: Frames that were labelled for training.
@@ -76,6 +77,7 @@ class GenerationResult:
     frames: dict[str, int]
     errors: dict[str, MeanErrors]
     explored: bool
+    measure: str = ""
     above: float | None = None
     runs: list[RunOutcome] = field(default_factory=list)
     uncertain: int = 0

@@ -1,7 +1,7 @@
 """Which frames of the runs are labelled: one of each run for training, and some at random along all of them.
 
-By variance (Niblett et al., 3.3): the first frame of a run with an atom of which the force variance is above the
-threshold; if there is none, the one with the largest variance.
+By an uncertainty: the first frame of a run with an atom of which the uncertainty is above the threshold; if there is
+none, the one with the largest (Niblett et al., 3.3, of the force variance).
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ class Chosen:
             "time_ps": self.frame.time_ps,
             "why": self.why,
         }
-        if math.isfinite(self.frame.variance):
-            made.info["variance_eV2_A2"] = self.frame.variance
+        if math.isfinite(self.frame.uncertainty):
+            made.info["uncertainty"] = self.frame.uncertainty
         return made
 
 
 def first_uncertain(frames: Iterable[Candidate], above: float) -> Chosen | None:
-    """The first frame above a threshold, else the one with the largest variance; None: no variance is known.
+    """The first frame above a threshold, else the one with the largest uncertainty; None: none is known.
 
     Args:
         frames: Of one run, in order of time.
-        above: eV²/Å².
+        above: The threshold.
     """
     largest: Candidate | None = None
     for each in frames:
-        if not math.isfinite(each.variance):
+        if not math.isfinite(each.uncertainty):
             continue
-        if each.variance > above:
-            return Chosen(each, ADD, f"the first above {above:.4g} eV²/Å²")
-        if largest is None or each.variance > largest.variance:
+        if each.uncertainty > above:
+            return Chosen(each, ADD, f"the first above {above:.4g}")
+        if largest is None or each.uncertainty > largest.uncertainty:
             largest = each
-    return None if largest is None else Chosen(largest, ADD, f"none above {above:.4g} eV²/Å², the largest")
+    return None if largest is None else Chosen(largest, ADD, f"none above {above:.4g}, the largest")
 
 
 def at_interval(frames: Iterable[Candidate], first: int, every: int) -> list[Chosen]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_VIEWS = 4
 """Selected frames of a generation that are shown: each is as large as a figure."""
 
-_RUNS_HEAD = ("run", "watched / ps", "ended by", "largest σ² / eV²/Å²", "density / g/cm³")
+_MEASURES = {"variance": "largest σ² / eV²/Å²", "extrapolation": "largest γ", "": "uncertainty"}
 
 
 def learning_page(result: Learning) -> str:
@@ -63,13 +63,14 @@ def _generation(each: GenerationResult) -> Content:
             run.name,
             "–" if math.isnan(run.time_ps) else f"{'' if run.failed else '≥ '}{run.time_ps:.4g}",
             run.ended_by or "–",
-            "–" if math.isnan(run.largest_variance) else f"{run.largest_variance:.3g}",
+            "–" if math.isnan(run.largest_uncertainty) else f"{run.largest_uncertainty:.3g}",
             "–" if math.isnan(run.density) else f"{run.density:.4f}",
         )
         for run in each.runs
     ]
+    head = ("run", "watched / ps", "ended by", _MEASURES[each.measure], "density / g/cm³")
     caption = "Its runs; densities are means over the second half of the last stage."
-    blocks.append(Table(f"runs_{each.number}", caption, _RUNS_HEAD, runs))
+    blocks.append(Table(f"runs_{each.number}", caption, head, runs))
     known = [run for run in each.runs if not math.isnan(run.time_ps)]
     if known:
         figure = _survival([run.time_ps for run in known], [run.failed for run in known])

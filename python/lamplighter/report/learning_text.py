@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _HEAD = ("generation", "frames", "runs", "failed", "uncertain", "added", "forces along, eV/Å", "ρ(σ², error²)")
 _SETS_HEAD = ("generation", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å")
-_RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_variance_eV2_A2", "density_g_cm3")
+_RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_uncertainty", "density_g_cm3")
 _ERRORS_HEADER = (
     "generation", "set", "frames", "energy_rmse_meV_atom", "energy_spread", "forces_rmse_eV_A", "forces_spread",
 )  # fmt: skip
 _GENERATIONS_HEADER = (
-    "generation", "training_frames", "threshold_eV2_A2", "runs", "failed_runs", "uncertain_runs", "added_frames",
+    "generation", "training_frames", "measure", "threshold", "runs", "failed_runs", "uncertain_runs", "added_frames",
     "squared_error_over_variance", "rank_correlation", "training_wall_s",
 )  # fmt: skip
 
@@ -98,6 +98,7 @@ def generations_table(result: Learning) -> Table:
             [
                 each.number,
                 sum(each.frames.values()),
+                each.measure,
                 each.above,
                 len(each.runs),
                 each.failed_runs,
@@ -129,7 +130,7 @@ def runs_table(result: Learning) -> Table:
     return Table(
         _RUNS_HEADER,
         [
-            [each.number, run.name, run.time_ps, int(run.failed), run.ended_by, run.largest_variance, run.density]
+            [each.number, run.name, run.time_ps, int(run.failed), run.ended_by, run.largest_uncertainty, run.density]
             for each in result.generations
             for run in each.runs
         ],
