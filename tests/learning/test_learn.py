@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import numpy as np
 import pytest
 import yaml
 
 import lamplighter as ll
 from lamplighter.errors import LamplighterError
-from lamplighter.json_text import json_text
+from lamplighter.json_text import json_text, plain
 from lamplighter.structures.labelled_frames import read_labelled
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -76,6 +79,18 @@ def changed(file: Path, **changes: Any) -> Path:
     return file
 
 
+def fitted_in_one_step(file: Path) -> dict[str, Any]:
+    """Keys of a study of one GAP, whose frames are selected at random: each part of it is the same to the last bit."""
+    content = yaml.safe_load(file.read_text())
+    pairs = "distance_Nb order=2 cutoff=3.0 n_sparse=5 covariance_type=ard_se delta=1.0 theta_uniform=0.7"
+    pairs += " sparse_method=uniform compact_clusters=T add_species=T"
+    gap = {"gap": f"{{{pairs}}}", "default_sigma": "{0.002 0.1 0.05 0}", "sparse_jitter": 1e-8}
+    training = {**content["training"], "trainer": "gap", "length": None, "settings": gap, "seeds": [1]}
+    run = {key: value for key, value in content["exploration"]["run"].items() if key != "committee"}
+    exploration = {**content["exploration"], "run": run}
+    return {"training": training, "exploration": exploration, "selection": {"by": "random"}}
+
+
 def kill_when(file: Path, mark: Path) -> None:
     """Start the command, and kill it, and it alone, once a file is there."""
     process = subprocess.Popen([PROGRAM, "learn", file], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -131,15 +146,7 @@ def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_wha
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(study: Path) -> None:
-    content = yaml.safe_load(study.read_text())
-    pairs = "distance_Nb order=2 cutoff=3.0 n_sparse=5 covariance_type=ard_se delta=1.0 theta_uniform=0.7"
-    pairs += " sparse_method=uniform compact_clusters=T add_species=T"
-    gap = {"gap": f"{{{pairs}}}", "default_sigma": "{0.002 0.1 0.05 0}", "sparse_jitter": 1e-8}
-    training = {**content["training"], "trainer": "gap", "length": None, "settings": gap, "seeds": [1]}
-    run = {key: value for key, value in content["exploration"]["run"].items() if key != "committee"}
-    exploration = {**content["exploration"], "run": run}
-    given = {"training": training, "exploration": exploration, "selection": {"by": "random"}}
-    first = ll.learn(changed(study, **given), progress=False)
+    first = ll.learn(changed(study, **fitted_in_one_step(study)), progress=False)
     assert [each.explored for each in first.generations] == [True, False]
     more = ll.learn(changed(study, stop=2), progress=False)
     assert [each.explored for each in more.generations] == [True, True, False]
@@ -162,3 +169,48 @@ def test_starts_with_an_element_that_no_training_frame_has_are_refused(study: Pa
     study.with_name("a.xyz").write_text("2\n\nH 0 0 0\nF 0 0 0.9\n")
     with pytest.raises(LamplighterError, match=r"starts\.a: .* has F, and no training frame does"):
         ll.learn(study, progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_twenty_random_kills_change_nothing_in_the_result(study: Path) -> None:
+    """The command alone is killed, or with it all that it has started; what is left of a run goes on or is awaited."""
+    run = yaml.safe_load(study.read_text())["exploration"]["run"]
+    long = run | {"stages": [{"type": "nvt", "length": "1500 steps", "temperature": "300 K"}]}
+    long["output"] = long["output"] | {"restart": "100 steps"}
+    keys = fitted_in_one_step(changed(study, stop=2))
+    keys["exploration"] = keys["exploration"] | {"run": {k: v for k, v in long.items() if k != "committee"}}
+    changed(study, **keys)
+    whole = ll.learn(study, study.with_name("whole"), progress=False)
+    random, kills = np.random.default_rng(5), 0
+    while kills < 20:
+        words = [PROGRAM, "learn", study, "--output", study.with_name("killed")]
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=float(random.uniform(1.0, 12.0)))
+            break  # it was done before
+        except subprocess.TimeoutExpired:
+            started = descendants(process.pid) if random.integers(2) else []
+            for each in (process.pid, *started):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            process.wait()
+            kills += 1
+    killed = ll.learn(study, study.with_name("killed"), progress=False)
+    print(f"{kills} kills")
+    assert kills >= 10
+    for one, other in zip(whole.generations, killed.generations, strict=True):
+        assert what_was_found(one) == what_was_found(other)
+        frames = [ase.io.read(each.folder / "added.xyz", ":") for each in (one, other) if each.explored]
+        assert all((a.positions == b.positions).all() for a, b in zip(*frames, strict=True)) if frames else True
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that a process has started, and theirs."""
+    found = [int(line) for line in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True).stdout.split()]
+    return [*found, *(other for each in found for other in descendants(each))]
+
+
+def what_was_found(result: Any) -> str:
+    """All but folders and times."""
+    return json_text({**plain(result), "folder": "", "models": [], "wall_s": 0})
