@@ -103,6 +103,7 @@ def evaluation_of(given: TrainFile) -> Evaluate:
             made = prediction(file.stem, "", labels_of(evaluator, labelled.frames, file.stem))
         table = errors_of_models(labelled, [made], resamples=100).results[0].table
         stress = None if table.stress is None else table.stress.rmse.value
-        return SetErrors(len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress)
+        components = [table.components[name].rmse.value for name in ("Fx", "Fy", "Fz")]
+        return SetErrors(len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components)
 
     return evaluate

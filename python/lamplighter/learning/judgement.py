@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.committee_calibration import (
     error_over_variance,
     force_variances,
@@ -17,8 +18,9 @@ from lamplighter.analysis.committee_calibration import (
 )
 from lamplighter.analysis.model_errors import label_arrays
 from lamplighter.errors import LamplighterError
-from lamplighter.learning.learning import MeanErrors, RunOutcome
+from lamplighter.learning.learning import MeanErrors, OverModels, RunOutcome
 from lamplighter.observables.lifetime import lifetime_of_run
+from lamplighter.observables.model_errors import error_table
 from lamplighter.run_folder.run import Run
 from lamplighter.structures.labels import Labels
 from lamplighter.training.member import Member
@@ -62,24 +64,36 @@ def judged(models: Sequence[Path], frames: Sequence[Atoms], labels: Sequence[Lab
         predict: What a model says of frames.
     """
     reference = label_arrays(labels)
+    numbers = np.concatenate([atoms.numbers for atoms in frames])
+    drawn = resampling(len(reference), resamples=1)  # the spread over models is the error bar here
     said = [label_arrays(predict(model, frames)) for model in models]
-    energies = [_rmse(1e3 * (each.energies_per_atom - reference.energies_per_atom)) for each in said]
-    forces = [_rmse(each.forces - reference.forces) for each in said]
-    return Judged(_means(len(frames), energies, forces), squared_errors(said[0], reference), force_variances(said))
+    tables = [error_table(each, reference, numbers, drawn) for each in said]
+    stresses = [each.stress.rmse.value for each in tables if each.stress is not None]
+    errors = MeanErrors(
+        len(frames),
+        over_models([each.energy.rmse.value for each in tables]),
+        over_models([each.forces.rmse.value for each in tables]),
+        [over_models([each.components[name].rmse.value for each in tables]) for name in ("Fx", "Fy", "Fz")],
+        over_models(stresses) if stresses else None,
+    )
+    return Judged(errors, squared_errors(said[0], reference), force_variances(said))
 
 
 def errors_of_sets(members: Sequence[Member]) -> dict[str, MeanErrors]:
     """Means over the models of a training, by set."""
-    sets = dict.fromkeys(name for each in members for name in each.errors)
-    return {
-        name: _means(
-            members[0].errors[name].frames,
-            [each.errors[name].energy for each in members],
-            [each.errors[name].forces for each in members],
+    names = dict.fromkeys(name for each in members for name in each.errors)
+    found = {}
+    for name in names:
+        sets = [each.errors[name] for each in members if name in each.errors]
+        stresses = [each.stress for each in sets if each.stress is not None]
+        found[name] = MeanErrors(
+            sets[0].frames,
+            over_models([each.energy for each in sets]),
+            over_models([each.forces for each in sets]),
+            [over_models(list(each)) for each in zip(*(each.components for each in sets), strict=True)],
+            over_models(stresses) if stresses else None,
         )
-        for name in sets
-        if all(name in each.errors for each in members)
-    }
+    return found
 
 
 def outcome_of(run: Run, largest_uncertainty: float) -> tuple[RunOutcome, list[str]]:
@@ -108,16 +122,6 @@ def _density(run: Run) -> float:
     return float(half.mean()) if len(half) else float("nan")
 
 
-def _means(frames: int, energies: Sequence[float], forces: Sequence[float]) -> MeanErrors:
-    several = len(energies) > 1
-    return MeanErrors(
-        frames,
-        float(np.mean(energies)),
-        float(np.mean(forces)),
-        float(np.std(energies, ddof=1)) if several else float("nan"),
-        float(np.std(forces, ddof=1)) if several else float("nan"),
-    )
-
-
-def _rmse(errors: np.ndarray) -> float:
-    return float(np.sqrt((errors**2).mean()))
+def over_models(values: Sequence[float]) -> OverModels:
+    """Mean and spread of one number of each model."""
+    return OverModels(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))

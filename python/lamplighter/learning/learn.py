@@ -140,9 +140,9 @@ def enough(study: Study, result: GenerationResult) -> str:
     if stop.uncertain_share is not None and result.explored and share <= stop.uncertain_share:
         return f"{result.uncertain} of {len(result.runs)} runs of generation {result.number} have an uncertain frame"
     along = result.errors.get(ALONG)
-    if stop.forces is not None and along is not None and along.forces <= stop.forces.metal:
+    if stop.forces is not None and along is not None and along.forces.mean <= stop.forces.metal:
         return (
-            f"along the runs of generation {result.number} the RMSE of forces is {along.forces:.4f} eV/Å, and "
+            f"along the runs of generation {result.number} the RMSE of forces is {along.forces.mean:.4f} eV/Å, and "
             f"{stop.forces.metal:g} is enough"
         )
     return ""

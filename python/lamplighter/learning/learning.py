@@ -9,21 +9,35 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class OverModels:
+    """A number of each model of a generation.
+
+    Attributes:
+        mean: Over the models.
+        spread: Their standard deviation (divisor: models − 1); nan: there is one.
+    """
+
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
 class MeanErrors:
-    """Errors of the models of a generation over one set of frames: means over the models.
+    """Errors of the models of a generation over one set of frames.
 
     Attributes:
         frames: How many.
         energy: RMSE, meV/atom.
         forces: RMSE of all components, eV/Å.
-        energy_spread, forces_spread: Standard deviation over the models (divisor: models − 1); nan: there is one.
+        components: RMSE of F_x, F_y and F_z, eV/Å.
+        stress: RMSE over the six components, meV/Å³; None: no frame has one.
     """
 
     frames: int
-    energy: float
-    forces: float
-    energy_spread: float
-    forces_spread: float
+    energy: OverModels
+    forces: OverModels
+    components: list[OverModels]
+    stress: OverModels | None
 
 
 @dataclass(frozen=True)
@@ -120,11 +134,20 @@ def result_of_record(record: Mapping[str, Any]) -> GenerationResult:
     values = dict(record)
     values["folder"] = Path(values["folder"])
     values["models"] = [Path(each) for each in values["models"]]
-    values["errors"] = {name: MeanErrors(**_numbers(each)) for name, each in values["errors"].items()}
+    values["errors"] = {name: _errors_of_record(each) for name, each in values["errors"].items()}
     values["runs"] = [outcome_of_record(each) for each in values["runs"]]
     for name in ("calibration", "correlation"):
         values[name] = _number(values[name])
     return GenerationResult(**values)
+
+
+def _errors_of_record(record: Mapping[str, Any]) -> MeanErrors:
+    def over(given: Mapping[str, Any]) -> OverModels:
+        return OverModels(**_numbers(given))
+
+    stress = None if record["stress"] is None else over(record["stress"])
+    components = [over(each) for each in record["components"]]
+    return MeanErrors(record["frames"], over(record["energy"]), over(record["forces"]), components, stress)
 
 
 def outcome_of_record(record: Mapping[str, Any]) -> RunOutcome:

@@ -15,14 +15,14 @@ from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
 
 if TYPE_CHECKING:
-    from lamplighter.learning.learning import GenerationResult, Learning
+    from lamplighter.learning.learning import GenerationResult, Learning, OverModels
 
 _HEAD = ("generation", "frames", "runs", "failed", "uncertain", "added", "forces along, eV/Å", "ρ(σ², error²)")
-_SETS_HEAD = ("generation", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å")
+_SETS_HEAD = ("generation", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å", "stress RMSE, meV/Å³")
 _RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_uncertainty", "density_g_cm3")
-_ERRORS_HEADER = (
-    "generation", "set", "frames", "energy_rmse_meV_atom", "energy_spread", "forces_rmse_eV_A", "forces_spread",
-)  # fmt: skip
+_QUANTITIES = ("energy_rmse_meV_atom", "forces_rmse_eV_A", "fx_rmse_eV_A", "fy_rmse_eV_A", "fz_rmse_eV_A",
+               "stress_rmse_meV_A3")  # fmt: skip
+_ERRORS_HEADER = ("generation", "set", "frames", *(name for each in _QUANTITIES for name in (each, f"{each}_spread")))
 _GENERATIONS_HEADER = (
     "generation", "training_frames", "measure", "threshold", "runs", "failed_runs", "uncertain_runs", "added_frames",
     "squared_error_over_variance", "rank_correlation", "training_wall_s",
@@ -59,8 +59,9 @@ def error_rows(generations: Sequence[GenerationResult]) -> tuple[tuple[str, ...]
             str(each.number),
             name,
             str(found.frames),
-            _with_spread(found.energy, found.energy_spread, 2),
-            _with_spread(found.forces, found.forces_spread, 4),
+            _with_spread(found.energy, 2),
+            _with_spread(found.forces, 4),
+            "–" if found.stress is None else _with_spread(found.stress, 2),
         )
         for each in generations
         for name, found in each.errors.items()
@@ -76,13 +77,13 @@ def _row(each: GenerationResult) -> tuple[str, ...]:
         str(each.failed_runs) if each.explored else "–",
         str(each.uncertain) if each.above is not None else "–",
         str(each.added) if each.explored else "–",
-        "–" if along is None else f"{along.forces:.4f}",
+        "–" if along is None else f"{along.forces.mean:.4f}",
         "–" if math.isnan(each.correlation) else f"{each.correlation:.2f}",
     )
 
 
-def _with_spread(value: float, spread: float, digits: int) -> str:
-    return f"{value:.{digits}f}" + ("" if math.isnan(spread) else f" ± {spread:.{digits}f}")
+def _with_spread(each: OverModels, digits: int) -> str:
+    return f"{each.mean:.{digits}f}" + ("" if math.isnan(each.spread) else f" ± {each.spread:.{digits}f}")
 
 
 def learning_as_json(result: Learning) -> Any:
@@ -115,14 +116,14 @@ def generations_table(result: Learning) -> Table:
 
 def errors_table(result: Learning) -> Table:
     """A row each set of each generation: means over the models, and their standard deviation."""
-    return Table(
-        _ERRORS_HEADER,
-        [
-            [each.number, name, e.frames, e.energy, e.energy_spread, e.forces, e.forces_spread]
-            for each in result.generations
-            for name, e in each.errors.items()
-        ],
-    )
+    rows = []
+    for each in result.generations:
+        for name, found in each.errors.items():
+            components: list[OverModels | None] = [*found.components] or [None, None, None]
+            numbers = [found.energy, found.forces, *components, found.stress]
+            values = [value for one in numbers for value in ((None, None) if one is None else (one.mean, one.spread))]
+            rows.append([each.number, name, found.frames, *values])
+    return Table(_ERRORS_HEADER, rows)
 
 
 def runs_table(result: Learning) -> Table:
@@ -143,10 +144,10 @@ def learning_figure(result: Learning) -> Figure:
     names = dict.fromkeys(name for each in result.generations for name in each.errors)
     for place, name in enumerate(names):
         points = [(each.number, each.errors[name]) for each in result.generations if name in each.errors]
-        spread = [0.0 if math.isnan(found.forces_spread) else found.forces_spread for _, found in points]
+        spread = [0.0 if math.isnan(found.forces.spread) else found.forces.spread for _, found in points]
         axes.errorbar(
             [number for number, _ in points],
-            [found.forces for _, found in points],
+            [found.forces.mean for _, found in points],
             yerr=spread,
             fmt=".-",
             capsize=2,

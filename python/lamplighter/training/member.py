@@ -49,12 +49,14 @@ class SetErrors:
         energy: RMSE, meV/atom.
         forces: RMSE of all components, eV/Å.
         stress: RMSE, meV/Å³; None: no frame has one.
+        components: RMSE of F_x, F_y and F_z, eV/Å; empty in records of earlier versions.
     """
 
     frames: int
     energy: float
     forces: float
     stress: float | None
+    components: list[float] = field(default_factory=list)
 
 
 Evaluate = Callable[[Path, Path], SetErrors]
