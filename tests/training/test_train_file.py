@@ -36,6 +36,7 @@ def test_short_forms_mean_the_long_ones_and_paths_are_of_the_folder_of_the_file(
         ({"length": 0}, "length"),
         ({"length": None}, "length is required"),
         ({"trainer": "gap"}, "leave out length"),
+        ({"trainer": "deepmd", "start": "a.pb"}, "start: deepmd goes on with no model"),
         ({"trainer": "nequip", "start": {"model": "a", "replay": "b"}}, "start.replay: nequip has no second head"),
         ({"seeds": [3, 3]}, "3 is given twice"),
         ({"data": {"train": "a.xyz"}}, "no frame is left to validate with"),

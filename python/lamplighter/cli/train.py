@@ -1,8 +1,8 @@
 """Train models, or go on with one, by the program of their own package.
 
-That is mace_run_train for MACE, nequip-train for NequIP and Allegro, sevenn train for SevenNet, and gap_fit for GAP.
-The train file names data, seeds and settings; each seed gives a model of a committee. A command that was broken off
-goes on when it is repeated. After each training it is checked that what was asked for was done.
+That is mace_run_train for MACE, nequip-train for NequIP and Allegro, sevenn train for SevenNet, dp train for DeePMD,
+and gap_fit for GAP. The train file names data, seeds and settings; each seed gives a model of a committee. A command
+that was broken off goes on when it is repeated. After each training it is checked that what was asked for was done.
 """
 
 from __future__ import annotations

@@ -106,8 +106,22 @@ class PackagePython:
         return False
 
     def _environment(self) -> dict[str, str]:
-        threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        return {**launcher.without_launcher(), **threads, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg"}
+        threads = {
+            name: str(self._threads)
+            for name in (
+                "OMP_NUM_THREADS",
+                "MKL_NUM_THREADS",
+                "OPENBLAS_NUM_THREADS",
+                "DP_INTRA_OP_PARALLELISM_THREADS",
+            )
+        }
+        return {
+            **launcher.without_launcher(),
+            **threads,
+            "PYTHONUNBUFFERED": "1",
+            "DP_INTER_OP_PARALLELISM_THREADS": "1",
+            "MPLBACKEND": "Agg",
+        }
 
     def _asked(self, trainer: Trainer) -> dict[str, Any]:
         framework = FRAMEWORKS[trainer.framework]

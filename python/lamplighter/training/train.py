@@ -13,6 +13,7 @@ from lamplighter.errors import LamplighterError, ModelError, RunFolderBusy
 from lamplighter.model_files.describe import describe
 from lamplighter.model_files.trust import sha256
 from lamplighter.progress_line import rewritten
+from lamplighter.training.deepmd_trainer import DeepmdTrainer
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.gap_trainer import GapTrainer
 from lamplighter.training.mace_trainer import MaceTrainer
@@ -42,6 +43,7 @@ _TRAINERS: tuple[Trainer, ...] = (
     NequipTrainer("nequip"),
     NequipTrainer("allegro"),
     SevenNetTrainer(),
+    DeepmdTrainer(),
     GapTrainer(),
 )
 TRAINERS: dict[str, Trainer] = {each.name: each for each in _TRAINERS}

@@ -13,7 +13,7 @@ from lamplighter.config.loading import read_mapping
 from lamplighter.config.problems import section_of
 from lamplighter.config.section import ConfigSection
 
-TrainerName = Literal["mace", "nequip", "allegro", "sevennet", "gap"]
+TrainerName = Literal["mace", "nequip", "allegro", "sevennet", "deepmd", "gap"]
 
 _IN_ONE_STEP = ("gap",)
 """Trainers without epochs, which go on from no model."""
@@ -166,6 +166,8 @@ class TrainFile(ConfigSection):
                 )
         elif self.length is None:
             raise ValueError("length is required: the number of epochs at most")
+        if self.trainer == "deepmd" and self.start is not None:
+            raise ValueError("start: deepmd goes on with no model here: leave it out")
         if self.trainer != "mace" and self.start is not None and self.start.replay is not None:
             raise ValueError(f"start.replay: {self.trainer} has no second head for frames to replay: leave it out")
         return self
