@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import lamplighter
+from lamplighter.training.train_file import load_train_file
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 FRAMEWORKS = EXAMPLE / "frameworks"
@@ -42,10 +43,17 @@ def test_models_are_small() -> None:
 def test_every_member_of_a_plan_is_there_with_its_record(committee: str) -> None:
     path = FRAMEWORKS / f"{committee}.yaml"
     plan = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert all((FRAMEWORKS / name).is_file() for name in plan["train_files"])
+    if "trainer" in plan:
+        given = load_train_file(path)
+        files = [file for kind in given.data.train.values() for file in kind.files] + list(given.data.test.values())
+        members = given.seeds
+    else:
+        files = [FRAMEWORKS / name for name in plan["train_files"]]
+        members = [member["seed"] for member in plan["members"]]
+    assert all(file.is_file() for file in files)
     records = sorted((FRAMEWORKS / "models" / path.stem).glob("*.json"))
     seeds = [json.loads(record.read_text(encoding="utf-8"))["seed"] for record in records]
-    assert seeds == [member["seed"] for member in plan["members"]]
+    assert seeds == members
     assert len(ERRORS[path.stem]["clusters"]["members"]) == len(seeds) >= 3
 
 

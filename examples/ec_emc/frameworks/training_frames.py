@@ -27,11 +27,6 @@ def split(frames: list[Atoms], fraction: float, seed: int) -> tuple[list[Atoms],
     return [several[i] for i in order[:cut]], [several[i] for i in order[cut:]]
 
 
-def atomic_energies(frames: list[Atoms]) -> dict[str, float]:
-    """Energies of the isolated atoms among `frames`, eV, by element."""
-    return {frame.symbols[0]: float(frame.info["energy_xtb"]) for frame in frames if len(frame) == 1}
-
-
 def cpu_of_children() -> float:
     """CPU time of the programs that have been run, s."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
