@@ -14,6 +14,13 @@ constexpr int ALIGNMENT = 64;    // bytes
 /* Channels that are treated together; rows are padded to a multiple of it. */
 constexpr int GROUP = 16;
 
+/* Channels whose sums over edges are made together, of so many padded ones: two vectors at least,
+   where there are so many, so that less is summed over lanes. */
+inline int group_of(int channels, int lanes)
+{
+  return lanes == GROUP && channels % (2 * GROUP) == 0 ? 2 * GROUP : GROUP;
+}
+
 /* What follows from the geometry of an edge, its factors: weights of the spline's coefficients for
    value and slope of the radial functions, 1 / r, spherical harmonics (component normalised). They
    are made for FEW edges at a time and stay as they are made: the same factor of FEW edges side by
@@ -40,29 +47,30 @@ template <class T> struct Edges {
   T *factors;       // [edge / FEW][factor][edge % FEW]
   T *gradient;      // [edge][16] out of the backward pass: dE/dr, and dE/dY_lm from lm = 1 on
   // Where the edge finds its own in the arrays below: its species' table at its interval, for paths
-  // from scalars ([group][coefficient][l][GROUP]) and from vectors ([coefficient][paths *
-  // channels]), and its neighbour's features. The same for all members of a committee.
+  // from scalars ([group][coefficient][l][channel]) and from vectors
+  // ([path][coefficient][channels]), and its neighbour's features. The same for all members of a
+  // committee.
   long *table_at, *vector_table_at, *sent_at;
   long table_group;    // from one group to the next
   const T *tables, *sent;
   T *sent_gradient;
-  T *radial, *radial_slope;           // [edge][paths * channels] of paths from vectors
-  T *coupling, *coupling_gradient;    // [edge][nonscalar couplings]
-  double *fx, *fy, *fz;               // out: dE / d(x_j - x_i)
+  T *coupling;             // of a path from vectors: [edge / FEW][n1 * n3][edge % FEW]
+  double *fx, *fy, *fz;    // out: dE / d(x_j - x_i)
 };
 
 /* A path whose neighbours' features are not scalars. */
 struct VectorPath {
-  int n1, n3;           // 2 l1 + 1, 2 l3 + 1
+  int n1, n2, n3;       // 2 l1 + 1, 2 l2 + 1, 2 l3 + 1; n1 at most 5, the others at most 7
   int sent_row;         // first row of the features
-  int radial_row;       // which of their radial functions
+  int table_row;        // first row of its table among those of all such paths
   int sum_row, step;    // first row of the sums, and rows between one m3 and the next
-  int coupling;         // first number of its matrix [n1][n3]
+  int first_term, nterms;
 };
 
-/* coupling[target] += value * harmonics[lm] */
+/* A constant that couples component m1 of the features and m2 of the harmonics to m3 of the sums.
+ */
 struct CouplingTerm {
-  int target, lm;
+  int m1, m2, m3;
   double value;
 };
 
@@ -72,25 +80,22 @@ template <class T> struct Kernels {
   /* Unit vectors, harmonics up to l_max and weights of the splines of all edges. */
   void (*geometry)(Edges<T> &, int l_max, const Nodes &);
 
-  /* Radial functions of the paths from vectors; their slopes too if wanted. */
-  void (*radial)(Edges<T> &, int width, bool slopes);
-
   /* sums[lm][channels] = sum over edges of radial[l] * sent * Y_lm, for scalar features and the
-     GROUP of channels that begins at `first`. `row` gives where the rows of degree l begin, `step`
-     the rows between one m and the next. */
-  void (*sum_scalar)(const Edges<T> &, int l_max, const int *row, const int *step, int first,
-                     int channels, T *sums);
+     `group` of channels that begins at `first`. `row` gives where the rows of degree l begin,
+     `step` the rows between one m and the next. */
+  void (*sum_scalar)(const Edges<T> &, int group, int l_max, const int *row, const int *step,
+                     int first, int channels, T *sums);
   /* Sets the edges' gradients at the first group and adds to them at the others. */
-  void (*sum_scalar_backward)(Edges<T> &, int l_max, const int *row, const int *step, int first,
-                              int channels, const T *sums_gradient, bool sent_wanted);
+  void (*sum_scalar_backward)(Edges<T> &, int group, int l_max, const int *row, const int *step,
+                              int first, int channels, const T *sums_gradient, bool sent_wanted);
 
-  /* The same for features of any degree and all channels, added to what is there. */
-  void (*couplings)(Edges<T> &, const CouplingTerm *, int nterms, int ncouplings);
-  void (*sum_vector)(const Edges<T> &, const VectorPath *, int npaths, int ncouplings, int width,
-                     int channels, T *sums);
-  void (*sum_vector_backward)(Edges<T> &, const VectorPath *, int npaths, const CouplingTerm *,
-                              int nterms, int ncouplings, int width, int channels,
-                              const T *sums_gradient);
+  /* The same for a path from features of degree 1 or 2, and all channels; `terms` are its own. */
+  void (*sum_vector)(const Edges<T> &, const VectorPath &, const CouplingTerm *terms, int channels,
+                     T *sums);
+  /* Adds to the edges' gradients. `products` has room for the gradient of the products of features
+     and harmonics: [n1][n2][channels]. */
+  void (*sum_vector_backward)(Edges<T> &, const VectorPath &, const CouplingTerm *terms,
+                              int channels, const T *sums_gradient, T *products);
 
   /* dE / d(x_j - x_i) of all edges from the gradients of harmonics and radial functions. */
   void (*forces)(Edges<T> &, int l_max);
@@ -100,10 +105,11 @@ template <class T> struct Kernels {
   void (*linear)(int nrows, int nin, int nout, const T *const *in, const T *matrix, T *const *out,
                  bool add);
 
-  /* A polynomial of the rows of x for one vector of channels: its value and, if `gradient` is not
-     null, seed times its derivative with respect to each row, added. */
-  void (*polynomial)(const int *program, const T *coefficients, int nrows, const T *x, int stride,
-                     T *value, const T *seed, T *gradient);
+  /* A polynomial of the rows of x for one or two vectors of channels, whose coefficients begin
+     `next` numbers apart: its value and, if `gradient` is not null, seed times its derivative with
+     respect to each row, added. */
+  void (*polynomial)(int nvectors, const int *program, const T *coefficients, long next, int nrows,
+                     const T *x, int stride, T *value, const T *seed, T *gradient);
 };
 
 /* Null where the compiler or the processor lacks the instruction set. */

@@ -115,50 +115,20 @@ template <class T> void geometry(Edges<T> &edges, int l_max, const Nodes &nodes)
   }
 }
 
-/* Radial functions of the paths from vectors and tensors. */
-template <class T, bool SLOPES_TOO> INLINE void radial_rows(Edges<T> &edges, int width)
-{
-  typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes;
-  for (int e = 0; e < edges.count; e++) {
-    const T *w = factors_of(edges, e) + WEIGHTS * FEW, *d = factors_of(edges, e) + SLOPES * FEW;
-    T *value = edges.radial + (long) e * width, *slope = edges.radial_slope + (long) e * width;
-    const T *a = edges.tables + edges.vector_table_at[e];
-    for (int c = 0; c < width; c += W, a += W) {
-      V v{}, s{};
-      for (int q = 0; q < 6; q++) {
-        const V x = load(a + (long) q * width);
-        v += w[q * FEW] * x;
-        if (SLOPES_TOO) s += d[q * FEW] * x;
-      }
-      store(value + c, v);
-      if (SLOPES_TOO) store(slope + c, s);
-    }
-  }
-}
-
-template <class T> void radial(Edges<T> &edges, int width, bool slopes)
-{
-  if (slopes)
-    radial_rows<T, true>(edges, width);
-  else
-    radial_rows<T, false>(edges, width);
-}
-
 /* ---------------------------------------------------------------------- */
 
 /* The sums of U vectors of one degree; the radial function is made on the spot. */
-template <class T, int L, int LMAX, int U>
+template <class T, int L, int LMAX, int U, int G>
 INLINE void sum_vectors(const Edges<T> &edges, int first, long table_offset, int step, T *sums)
 {
   typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes, M = 2 * L + 1, ROW = (LMAX + 1) * GROUP;
+  constexpr int W = Vector<T>::lanes, M = 2 * L + 1, ROW = (LMAX + 1) * G;
   V sum[M][U];
   for (int m = 0; m < M; m++)
     for (int u = 0; u < U; u++) sum[m][u] = V{};
   const T *factors = edges.factors;
   for (int e = 0; e < edges.count; factors = after(factors, edges, e++)) {
-    const T *table = edges.tables + edges.table_at[e] + table_offset + L * GROUP,
+    const T *table = edges.tables + edges.table_at[e] + table_offset + L * G,
             *sent = edges.sent + edges.sent_at[e] + first;
     V x[U];
     for (int u = 0; u < U; u++) x[u] = factors[WEIGHTS * FEW] * load(table + u * W);
@@ -173,90 +143,88 @@ INLINE void sum_vectors(const Edges<T> &edges, int first, long table_offset, int
     for (int u = 0; u < U; u++) store(sums + (long) m * step + u * W, sum[m][u]);
 }
 
-template <class T, int L, int LMAX>
+template <class T, int L, int LMAX, int G>
 INLINE void sum_degree(const Edges<T> &edges, int row, int step, int first, int channels, T *sums)
 {
-  constexpr int W = Vector<T>::lanes, MOST = GROUP / W, WANTED = L < 2 ? 4 : 2,
+  constexpr int W = Vector<T>::lanes, MOST = G / W, WANTED = L < 2 ? 4 : 2,
                 U = WANTED < MOST ? WANTED : MOST;
-  const long group = edges.table_group * (first / GROUP);
-  for (int c = 0; c < GROUP; c += U * W)
-    sum_vectors<T, L, LMAX, U>(edges, first + c, group + c, step * channels,
-                               sums + (long) row * channels + first + c);
+  const long group = edges.table_group * (first / G);
+  for (int c = 0; c < G; c += U * W)
+    sum_vectors<T, L, LMAX, U, G>(edges, first + c, group + c, step * channels,
+                                  sums + (long) row * channels + first + c);
 }
 
-template <class T, int LMAX>
+template <class T, int LMAX, int G>
 void sum_degrees(const Edges<T> &edges, const int *row, const int *step, int first, int channels,
                  T *sums)
 {
-  sum_degree<T, 0, LMAX>(edges, row[0], step[0], first, channels, sums);
-  if constexpr (LMAX > 0) sum_degree<T, 1, LMAX>(edges, row[1], step[1], first, channels, sums);
-  if constexpr (LMAX > 1) sum_degree<T, 2, LMAX>(edges, row[2], step[2], first, channels, sums);
-  if constexpr (LMAX > 2) sum_degree<T, 3, LMAX>(edges, row[3], step[3], first, channels, sums);
+  sum_degree<T, 0, LMAX, G>(edges, row[0], step[0], first, channels, sums);
+  if constexpr (LMAX > 0) sum_degree<T, 1, LMAX, G>(edges, row[1], step[1], first, channels, sums);
+  if constexpr (LMAX > 1) sum_degree<T, 2, LMAX, G>(edges, row[2], step[2], first, channels, sums);
+  if constexpr (LMAX > 2) sum_degree<T, 3, LMAX, G>(edges, row[3], step[3], first, channels, sums);
 }
 
-template <class T>
-void sum_scalar(const Edges<T> &edges, int l_max, const int *row, const int *step, int first,
-                int channels, T *sums)
+template <class T, int G>
+INLINE void sum_group(const Edges<T> &edges, int l_max, const int *row, const int *step, int first,
+                      int channels, T *sums)
 {
   switch (l_max) {
   case 0:
-    return sum_degrees<T, 0>(edges, row, step, first, channels, sums);
+    return sum_degrees<T, 0, G>(edges, row, step, first, channels, sums);
   case 1:
-    return sum_degrees<T, 1>(edges, row, step, first, channels, sums);
+    return sum_degrees<T, 1, G>(edges, row, step, first, channels, sums);
   case 2:
-    return sum_degrees<T, 2>(edges, row, step, first, channels, sums);
+    return sum_degrees<T, 2, G>(edges, row, step, first, channels, sums);
   default:
-    return sum_degrees<T, 3>(edges, row, step, first, channels, sums);
+    return sum_degrees<T, 3, G>(edges, row, step, first, channels, sums);
   }
 }
 
-/* One degree of one edge and U vectors of channels. Adds to d[lm] what dE/dY_lm gains, one number a
-   lane, and to d[0], where dE/dY would be of no use, what dE/dr gains, with the harmonics taken for
-   solid ones of degree l (see forces). */
-template <class T, int L, int LMAX, int U, bool SENT>
-INLINE void degree_backward(const T *factors, const T *table, const T *sent, T *sent_gradient,
-                            const T *sums_gradient, long step, typename Vector<T>::V *d)
+/* One degree of one edge and U vectors of channels, whose neighbour has the features f. Adds to
+   d[lm] what dE/dY_lm gains, one number a lane, and to d[0], where dE/dY would be of no use, what
+   dE/dr gains, with the harmonics taken for solid ones of degree l (see forces); to df what dE/df
+   gains. */
+template <class T, int L, int LMAX, int U, int G>
+INLINE void degree_backward(const T *factors, const T *table, const T *sums_gradient, long step,
+                            const typename Vector<T>::V *f, typename Vector<T>::V *df,
+                            typename Vector<T>::V *d)
 {
   typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes, M = 2 * L + 1, ROW = (LMAX + 1) * GROUP;
-  V r[U], s[U], f[U], x[U], g[U];
+  constexpr int W = Vector<T>::lanes, M = 2 * L + 1, ROW = (LMAX + 1) * G;
+  V r[U], s[U], x[U], g[U];
   for (int u = 0; u < U; u++) r[u] = s[u] = g[u] = V{};
   for (int q = 0; q < 6; q++)
     for (int u = 0; u < U; u++) {
-      const V a = load(table + q * ROW + L * GROUP + u * W);
+      const V a = load(table + q * ROW + L * G + u * W);
       r[u] += factors[(WEIGHTS + q) * FEW] * a;
       s[u] += factors[(SLOPES + q) * FEW] * a;
     }
   for (int u = 0; u < U; u++) {
-    f[u] = load(sent + u * W);
     x[u] = r[u] * f[u];
-    s[u] *= f[u];
-    if (L > 0) s[u] -= (L * factors[INVERSE_R * FEW]) * x[u];
+    if (L > 0) s[u] -= (L * factors[INVERSE_R * FEW]) * r[u];
   }
   for (int m = 0; m < M; m++) {
     const T y = factors[(HARMONICS + L * L + m) * FEW];
-    V across{};
     for (int u = 0; u < U; u++) {
       const V a = load(sums_gradient + m * step + u * W);
       g[u] += a * y;
-      if (L > 0) across += a * x[u];
+      if (L > 0) d[L * L + m] += a * x[u];
     }
-    if (L > 0) d[L * L + m] += across;
   }
   for (int u = 0; u < U; u++) {
-    d[0] += s[u] * g[u];
-    if (SENT) store(sent_gradient + u * W, load(sent_gradient + u * W) + r[u] * g[u]);
+    d[0] += s[u] * (f[u] * g[u]);
+    df[u] += r[u] * g[u];
   }
 }
 
-template <class T, int LMAX, bool SENT>
+template <class T, int LMAX, int G, bool SENT>
 void degrees_backward(Edges<T> &edges, const int *row, const int *step, int first, int channels,
                       const T *sums_gradient)
 {
   typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes, MOST = GROUP / W, U = MOST < 4 ? MOST : 4;
+  constexpr int W = Vector<T>::lanes, MOST = G / W, U = MOST < 4 ? MOST : 4;
   constexpr int NLM = (LMAX + 1) * (LMAX + 1);
-  const long group = edges.table_group * (first / GROUP);
+  const long group = edges.table_group * (first / G);
   const T *g[LMAX + 1];
   long steps[LMAX + 1];
   for (int l = 0; l <= LMAX; l++) {
@@ -268,21 +236,25 @@ void degrees_backward(Edges<T> &edges, const int *row, const int *step, int firs
   for (int e = 0; e < edges.count; factors = after(factors, edges, e++), gradient += 16) {
     const T *table = edges.tables + edges.table_at[e] + group,
             *h = edges.sent + edges.sent_at[e] + first;
-    T *dh = SENT ? edges.sent_gradient + edges.sent_at[e] + first : nullptr;
     V d[16];
     for (int k = 0; k < 16; k++) d[k] = V{};
-    for (int c = 0; c < GROUP; c += U * W) {
-      degree_backward<T, 0, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[0] + c, steps[0],
-                                           d);
+    for (int c = 0; c < G; c += U * W) {
+      V f[U], df[U];
+      for (int u = 0; u < U; u++) {
+        f[u] = load(h + c + u * W);
+        df[u] = V{};
+      }
+      degree_backward<T, 0, LMAX, U, G>(factors, table + c, g[0] + c, steps[0], f, df, d);
       if constexpr (LMAX > 0)
-        degree_backward<T, 1, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[1] + c, steps[1],
-                                             d);
+        degree_backward<T, 1, LMAX, U, G>(factors, table + c, g[1] + c, steps[1], f, df, d);
       if constexpr (LMAX > 1)
-        degree_backward<T, 2, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[2] + c, steps[2],
-                                             d);
+        degree_backward<T, 2, LMAX, U, G>(factors, table + c, g[2] + c, steps[2], f, df, d);
       if constexpr (LMAX > 2)
-        degree_backward<T, 3, LMAX, U, SENT>(factors, table + c, h + c, dh + c, g[3] + c, steps[3],
-                                             d);
+        degree_backward<T, 3, LMAX, U, G>(factors, table + c, g[3] + c, steps[3], f, df, d);
+      if (SENT) {
+        T *dh = edges.sent_gradient + edges.sent_at[e] + first + c;
+        for (int u = 0; u < U; u++) store(dh + u * W, load(dh + u * W) + df[u]);
+      }
     }
     for (int k = 0; k < NLM; k += W) {
       const V total = sums_of_lanes<T>(d + k);
@@ -291,124 +263,225 @@ void degrees_backward(Edges<T> &edges, const int *row, const int *step, int firs
   }
 }
 
-template <class T, bool SENT>
+template <class T, int G, bool SENT>
 INLINE void scalar_backward(Edges<T> &edges, int l_max, const int *row, const int *step, int first,
                             int channels, const T *sums_gradient)
 {
   switch (l_max) {
   case 0:
-    return degrees_backward<T, 0, SENT>(edges, row, step, first, channels, sums_gradient);
+    return degrees_backward<T, 0, G, SENT>(edges, row, step, first, channels, sums_gradient);
   case 1:
-    return degrees_backward<T, 1, SENT>(edges, row, step, first, channels, sums_gradient);
+    return degrees_backward<T, 1, G, SENT>(edges, row, step, first, channels, sums_gradient);
   case 2:
-    return degrees_backward<T, 2, SENT>(edges, row, step, first, channels, sums_gradient);
+    return degrees_backward<T, 2, G, SENT>(edges, row, step, first, channels, sums_gradient);
   default:
-    return degrees_backward<T, 3, SENT>(edges, row, step, first, channels, sums_gradient);
+    return degrees_backward<T, 3, G, SENT>(edges, row, step, first, channels, sums_gradient);
   }
 }
 
 template <class T>
-void sum_scalar_backward(Edges<T> &edges, int l_max, const int *row, const int *step, int first,
-                         int channels, const T *sums_gradient, bool sent_wanted)
+void sum_scalar(const Edges<T> &edges, int group, int l_max, const int *row, const int *step,
+                int first, int channels, T *sums)
+{
+  if constexpr (Vector<T>::lanes == GROUP)
+    if (group == 2 * GROUP)
+      return sum_group<T, 2 * GROUP>(edges, l_max, row, step, first, channels, sums);
+  sum_group<T, GROUP>(edges, l_max, row, step, first, channels, sums);
+}
+
+template <class T, int G>
+INLINE void group_backward(Edges<T> &edges, int l_max, const int *row, const int *step, int first,
+                           int channels, const T *sums_gradient, bool sent_wanted)
 {
   if (sent_wanted)
-    scalar_backward<T, true>(edges, l_max, row, step, first, channels, sums_gradient);
+    scalar_backward<T, G, true>(edges, l_max, row, step, first, channels, sums_gradient);
   else
-    scalar_backward<T, false>(edges, l_max, row, step, first, channels, sums_gradient);
+    scalar_backward<T, G, false>(edges, l_max, row, step, first, channels, sums_gradient);
+}
+
+template <class T>
+void sum_scalar_backward(Edges<T> &edges, int group, int l_max, const int *row, const int *step,
+                         int first, int channels, const T *sums_gradient, bool sent_wanted)
+{
+  if constexpr (Vector<T>::lanes == GROUP)
+    if (group == 2 * GROUP)
+      return group_backward<T, 2 * GROUP>(edges, l_max, row, step, first, channels, sums_gradient,
+                                          sent_wanted);
+  group_backward<T, GROUP>(edges, l_max, row, step, first, channels, sums_gradient, sent_wanted);
 }
 
 /* ---------------------------------------------------------------------- */
 
+/* coupling[m1][m3] = sum over m2 of constant * Y_m2, of all edges. */
 template <class T>
-void couplings(Edges<T> &edges, const CouplingTerm *terms, int nterms, int ncouplings)
+INLINE void couplings(const Edges<T> &edges, const VectorPath &path, const CouplingTerm *terms)
 {
-  for (int e = 0; e < edges.count; e++) {
-    const T *Y = factors_of(edges, e) + HARMONICS * FEW;
-    T *P = edges.coupling + (long) e * ncouplings;
-    for (int k = 0; k < ncouplings; k++) P[k] = 0;
-    for (int k = 0; k < nterms; k++)
-      P[terms[k].target] += (T) terms[k].value * Y[terms[k].lm * FEW];
-  }
-}
-
-template <class T>
-void sum_vector(const Edges<T> &edges, const VectorPath *paths, int npaths, int ncouplings,
-                int width, int channels, T *sums)
-{
-  typedef typename Vector<T>::V V;
-  constexpr int W = Vector<T>::lanes;
-  for (int e = 0; e < edges.count; e++) {
-    const T *P = edges.coupling + (long) e * ncouplings;
-    for (int p = 0; p < npaths; p++) {
-      const VectorPath &path = paths[p];
-      const T *R = edges.radial + (long) e * width + path.radial_row * channels;
-      const T *h = edges.sent + edges.sent_at[e] + (long) path.sent_row * channels;
-      T *sum = sums + (long) path.sum_row * channels;
-      const long step = (long) path.step * channels;
-      for (int c = 0; c < channels; c += W) {
-        const V r = load(R + c);
-        for (int m1 = 0; m1 < path.n1; m1++) {
-          const V x = r * load(h + m1 * channels + c);
-          const T *row = P + path.coupling + m1 * path.n3;
-          for (int m3 = 0; m3 < path.n3; m3++)
-            store(sum + m3 * step + c, load(sum + m3 * step + c) + x * row[m3]);
-        }
-      }
+  const int ncouplings = path.n1 * path.n3, first = (path.n2 / 2) * (path.n2 / 2);
+  for (int begin = 0; begin < edges.count; begin += FEW) {
+    const T *Y = factors_of(edges, begin) + (HARMONICS + first) * FEW;
+    T *P = edges.coupling + (long) begin * ncouplings;
+    for (int k = 0; k < ncouplings * FEW; k++) P[k] = 0;
+    for (int k = 0; k < path.nterms; k++) {
+      const CouplingTerm &term = terms[k];
+      T *to = P + (term.m1 * path.n3 + term.m3) * FEW;
+      const T *y = Y + term.m2 * FEW, value = (T) term.value;
+      for (int q = 0; q < FEW; q++) to[q] += value * y[q];
     }
   }
 }
 
-template <class T>
-void sum_vector_backward(Edges<T> &edges, const VectorPath *paths, int npaths,
-                         const CouplingTerm *terms, int nterms, int ncouplings, int width,
-                         int channels, const T *sums_gradient)
+/* U vectors of channels. */
+template <class T, int N1, int N3, int U>
+INLINE void sum_path_vectors(const Edges<T> &edges, const VectorPath &path, int channels, int c,
+                             T *sums)
 {
   typedef typename Vector<T>::V V;
   constexpr int W = Vector<T>::lanes;
-  for (int e = 0; e < edges.count; e++) {
-    const T *P = edges.coupling + (long) e * ncouplings;
-    T *dP = edges.coupling_gradient + (long) e * ncouplings;
-    V along{};
-    for (int p = 0; p < npaths; p++) {
-      const VectorPath &path = paths[p];
-      const T *R = edges.radial + (long) e * width + path.radial_row * channels;
-      const T *S = edges.radial_slope + (long) e * width + path.radial_row * channels;
-      const T *h = edges.sent + edges.sent_at[e] + (long) path.sent_row * channels;
-      T *dh = edges.sent_gradient + edges.sent_at[e] + (long) path.sent_row * channels;
-      const T *sum = sums_gradient + (long) path.sum_row * channels;
-      const long step = (long) path.step * channels;
-      for (int m1 = 0; m1 < path.n1; m1++) {
-        const T *row = P + path.coupling + m1 * path.n3;
-        V d[7];
-        for (int m3 = 0; m3 < 7; m3++) d[m3] = V{};
-        for (int c = 0; c < channels; c += W) {
-          const V r = load(R + c), f = load(h + m1 * channels + c), x = r * f;
-          V g{};
-          for (int m3 = 0; m3 < path.n3; m3++) {
-            const V a = load(sum + m3 * step + c);
-            g += a * row[m3];
-            d[m3] += a * x;
-          }
-          along += load(S + c) * f * g;
-          store(dh + m1 * channels + c, load(dh + m1 * channels + c) + r * g);
+  V sum[N3][U];
+  for (int m = 0; m < N3; m++)
+    for (int u = 0; u < U; u++) sum[m][u] = V{};
+  const T *factors = edges.factors, *P = edges.coupling;
+  const long table_at = (long) path.table_row * channels + c,
+             sent_at = (long) path.sent_row * channels + c;
+  for (int e = 0; e < edges.count; factors = after(factors, edges, e++)) {
+    const T *table = edges.tables + edges.vector_table_at[e] + table_at,
+            *sent = edges.sent + edges.sent_at[e] + sent_at;
+    V r[U];
+    for (int u = 0; u < U; u++) r[u] = factors[WEIGHTS * FEW] * load(table + u * W);
+    for (int q = 1; q < 6; q++)
+      for (int u = 0; u < U; u++)
+        r[u] += factors[(WEIGHTS + q) * FEW] * load(table + (long) q * channels + u * W);
+    for (int m1 = 0; m1 < N1; m1++) {
+      V x[U];
+      for (int u = 0; u < U; u++) x[u] = r[u] * load(sent + (long) m1 * channels + u * W);
+      for (int m3 = 0; m3 < N3; m3++)
+        for (int u = 0; u < U; u++) sum[m3][u] += x[u] * P[(m1 * N3 + m3) * FEW];
+    }
+    P += e % FEW == FEW - 1 ? N1 * N3 * FEW - (FEW - 1) : 1;
+  }
+  for (int m = 0; m < N3; m++)
+    for (int u = 0; u < U; u++)
+      store(sums + ((long) path.sum_row + (long) m * path.step) * channels + c + u * W, sum[m][u]);
+}
+
+template <class T, int N1, int N3>
+INLINE void sum_path(const Edges<T> &edges, const VectorPath &path, int channels, T *sums)
+{
+  constexpr int W = Vector<T>::lanes, MOST = 2 * GROUP / W, WANTED = N3 < 5 ? 4 : 2,
+                U = WANTED < MOST ? WANTED : MOST;
+  int c = 0;
+  for (; c + U * W <= channels; c += U * W)
+    sum_path_vectors<T, N1, N3, U>(edges, path, channels, c, sums);
+  for (; c < channels; c += W) sum_path_vectors<T, N1, N3, 1>(edges, path, channels, c, sums);
+}
+
+template <class T, int N1>
+INLINE void sum_path_from(const Edges<T> &edges, const VectorPath &path, int channels, T *sums)
+{
+  switch (path.n3) {
+  case 1:
+    return sum_path<T, N1, 1>(edges, path, channels, sums);
+  case 3:
+    return sum_path<T, N1, 3>(edges, path, channels, sums);
+  case 5:
+    return sum_path<T, N1, 5>(edges, path, channels, sums);
+  default:
+    return sum_path<T, N1, 7>(edges, path, channels, sums);
+  }
+}
+
+template <class T>
+void sum_vector(const Edges<T> &edges, const VectorPath &path, const CouplingTerm *terms,
+                int channels, T *sums)
+{
+  couplings(edges, path, terms);
+  if (path.n1 == 3)
+    sum_path_from<T, 3>(edges, path, channels, sums);
+  else
+    sum_path_from<T, 5>(edges, path, channels, sums);
+}
+
+/* From the gradient of the products of features and harmonics, which no longer depends on the edge:
+   a pair meets no constants, and what dE/dY gains is summed over m1 before it is summed over lanes.
+ */
+template <class T, int N1, int N2>
+INLINE void path_backward(Edges<T> &edges, const VectorPath &path, int channels, const T *products)
+{
+  typedef typename Vector<T>::V V;
+  constexpr int W = Vector<T>::lanes, L = N2 / 2;
+  const T *factors = edges.factors;
+  T *gradient = edges.gradient;
+  alignas(64) T found[16];
+  for (int e = 0; e < edges.count; factors = after(factors, edges, e++), gradient += 16) {
+    const T *table = edges.tables + edges.vector_table_at[e] + (long) path.table_row * channels;
+    const long sent_at = edges.sent_at[e] + (long) path.sent_row * channels;
+    const T *sent = edges.sent + sent_at;
+    T *sent_gradient = edges.sent_gradient + sent_at;
+    V d[16];    // along the edge, then across for each harmonic
+    for (int k = 0; k < 16; k++) d[k] = V{};
+    for (int c = 0; c < channels; c += W) {
+      V r{}, s{};
+      for (int q = 0; q < 6; q++) {
+        const V a = load(table + (long) q * channels + c);
+        r += factors[(WEIGHTS + q) * FEW] * a;
+        s += factors[(SLOPES + q) * FEW] * a;
+      }
+      // with the harmonics taken for solid ones of degree L (see forces)
+      if (L > 0) s -= (L * factors[INVERSE_R * FEW]) * r;
+      for (int m1 = 0; m1 < N1; m1++) {
+        const V f = load(sent + (long) m1 * channels + c), x = r * f;
+        V g{};
+        for (int m2 = 0; m2 < N2; m2++) {
+          const V a = load(products + (long) (m1 * N2 + m2) * channels + c);
+          g += a * factors[(HARMONICS + L * L + m2) * FEW];
+          if (L > 0) d[1 + m2] += a * x;
         }
-        for (int m3 = 0; m3 < path.n3; m3++)
-          dP[path.coupling + m1 * path.n3 + m3] = sum_of_lanes<T>(d[m3]);
+        d[0] += s * f * g;
+        T *to = sent_gradient + (long) m1 * channels + c;
+        store(to, load(to) + r * g);
       }
     }
-    T *gradient = edges.gradient + (long) e * 16;
-    const T *factors = factors_of(edges, e);
-    T radial = sum_of_lanes<T>(along);
-    for (int k = 0; k < nterms; k++) {
-      const int lm = terms[k].lm;
-      if (lm == 0) continue;
-      const T a = (T) terms[k].value * dP[terms[k].target];
-      const int l = lm < 4 ? 1 : lm < 9 ? 2 : 3;
-      gradient[lm] += a;
-      radial -= l * factors[INVERSE_R * FEW] * a * factors[(HARMONICS + lm) * FEW];
-    }
-    gradient[0] += radial;
+    for (int k = 0; k < N2 + 1; k += W) store(found + k, sums_of_lanes<T>(d + k));
+    gradient[0] += found[0];
+    if (L > 0)
+      for (int m2 = 0; m2 < N2; m2++) gradient[L * L + m2] += found[1 + m2];
   }
+}
+
+template <class T, int N1>
+INLINE void path_backward_from(Edges<T> &edges, const VectorPath &path, int channels,
+                               const T *products)
+{
+  switch (path.n2) {
+  case 1:
+    return path_backward<T, N1, 1>(edges, path, channels, products);
+  case 3:
+    return path_backward<T, N1, 3>(edges, path, channels, products);
+  case 5:
+    return path_backward<T, N1, 5>(edges, path, channels, products);
+  default:
+    return path_backward<T, N1, 7>(edges, path, channels, products);
+  }
+}
+
+template <class T>
+void sum_vector_backward(Edges<T> &edges, const VectorPath &path, const CouplingTerm *terms,
+                         int channels, const T *sums_gradient, T *products)
+{
+  typedef typename Vector<T>::V V;
+  constexpr int W = Vector<T>::lanes;
+  for (int k = 0; k < path.n1 * path.n2 * channels; k++) products[k] = 0;
+  for (int k = 0; k < path.nterms; k++) {
+    const CouplingTerm &term = terms[k];
+    const T *from = sums_gradient + ((long) path.sum_row + (long) term.m3 * path.step) * channels;
+    T *to = products + (long) (term.m1 * path.n2 + term.m2) * channels;
+    const V value = V{} + (T) term.value;
+    for (int c = 0; c < channels; c += W) store(to + c, load(to + c) + value * load(from + c));
+  }
+  if (path.n1 == 3)
+    path_backward_from<T, 3>(edges, path, channels, products);
+  else
+    path_backward_from<T, 5>(edges, path, channels, products);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -497,8 +570,10 @@ INLINE void linear_columns(int nrows, int nin, int nout, const T *const *in, con
                            T *const *out, int n, bool add)
 {
   int m = 0;
-  for (; m + 6 <= nrows; m += 6) linear_block<T, 6, U>(nin, in + m, matrix, nout, out + m, n, add);
-  for (; m + 3 <= nrows; m += 3) linear_block<T, 3, U>(nin, in + m, matrix, nout, out + m, n, add);
+  for (; m + 6 <= nrows && m + 8 != nrows; m += 6)
+    linear_block<T, 6, U>(nin, in + m, matrix, nout, out + m, n, add);
+  for (; m + 4 <= nrows; m += 4) linear_block<T, 4, U>(nin, in + m, matrix, nout, out + m, n, add);
+  for (; m + 2 <= nrows; m += 2) linear_block<T, 2, U>(nin, in + m, matrix, nout, out + m, n, add);
   for (; m < nrows; m++) linear_block<T, 1, U>(nin, in + m, matrix, nout, out + m, n, add);
 }
 
@@ -508,6 +583,9 @@ void linear(int nrows, int nin, int nout, const T *const *in, const T *matrix, T
 {
   constexpr int W = Vector<T>::lanes;
   int n = 0;
+  if constexpr (LAMPLIGHTER_VECTOR_BYTES == 64)    // 32 registers
+    for (; n + 4 * W <= nout; n += 4 * W)
+      linear_columns<T, 4>(nrows, nin, nout, in, matrix, out, n, add);
   for (; n + 2 * W <= nout; n += 2 * W)
     linear_columns<T, 2>(nrows, nin, nout, in, matrix, out, n, add);
   for (; n < nout; n += W) linear_columns<T, 1>(nrows, nin, nout, in, matrix, out, n, add);
@@ -516,76 +594,93 @@ void linear(int nrows, int nin, int nout, const T *const *in, const T *matrix, T
 /* sum_a x_a (k_a + sum_b x_b (k_ab + sum_c x_c k_abc)), a <= b <= c. The program lists the number
    of a, then for every a: its row, the number of b; for every b: its row, the number of c, the rows
    of these. Coefficients come in the same order. */
-template <class T, bool GRADIENT>
-INLINE void polynomial_vector(const int *p, const T *k, int nrows, const T *x, int stride, T *value,
-                              const T *seed, T *gradient)
+template <class T, bool GRADIENT, int U>
+INLINE void polynomial_vectors(const int *p, const T *k, long next, int nrows, const T *x,
+                               int stride, T *value, const T *seed, T *gradient)
 {
   typedef typename Vector<T>::V V;
   constexpr int W = Vector<T>::lanes;
-  V X[16], G[16];
-  for (int m = 0; m < nrows; m++) X[m] = load(x + (long) m * stride);
-  V scale{};
-  if (GRADIENT) {
-    for (int m = 0; m < nrows; m++) G[m] = V{};
-    scale = seed ? load(seed) : scale + 1;
+  V X[16][U], G[16][U], scale[U], total[U];
+  for (int u = 0; u < U; u++) {
+    for (int m = 0; m < nrows; m++) X[m][u] = load(x + (long) m * stride + u * W);
+    if (GRADIENT) {
+      for (int m = 0; m < nrows; m++) G[m][u] = V{};
+      scale[u] = seed ? load(seed + u * W) : V{} + 1;
+    }
+    total[u] = V{};
   }
-  V total{};
   for (int na = *p++; na > 0; na--) {
     const int a = *p++, nb = *p++;
-    V sa = load(k);
+    V sa[U], ga[U];
+    for (int u = 0; u < U; u++) {
+      sa[u] = load(k + u * next);
+      if (GRADIENT) ga[u] = scale[u] * X[a][u];
+    }
     k += W;
-    const V xa = X[a], ga = GRADIENT ? scale * xa : xa;
     for (int ib = 0; ib < nb; ib++) {
       const int b = *p++, nc = *p++;
-      V sab = load(k);
-      k += W;
-      const V xb = X[b];
-      if (GRADIENT) {
-        const V gab = ga * xb;
-        for (int ic = 0; ic < nc; ic++, k += W) {
-          const int c = *p++;
-          const V f = load(k);
-          sab += f * X[c];
-          G[c] += f * gab;
-        }
-        G[b] += ga * sab;
-      } else {
-        for (int ic = 0; ic < nc; ic++, k += W) sab += load(k) * X[*p++];
+      V sab[U], gab[U];
+      for (int u = 0; u < U; u++) {
+        sab[u] = load(k + u * next);
+        if (GRADIENT) gab[u] = ga[u] * X[b][u];
       }
-      sa += xb * sab;
+      k += W;
+      for (int ic = 0; ic < nc; ic++, k += W) {
+        const int c = *p++;
+        for (int u = 0; u < U; u++) {
+          const V f = load(k + u * next);
+          sab[u] += f * X[c][u];
+          if (GRADIENT) G[c][u] += f * gab[u];
+        }
+      }
+      for (int u = 0; u < U; u++) {
+        if (GRADIENT) G[b][u] += ga[u] * sab[u];
+        sa[u] += X[b][u] * sab[u];
+      }
     }
-    if (GRADIENT) G[a] += scale * sa;
-    total += xa * sa;
+    for (int u = 0; u < U; u++) {
+      if (GRADIENT) G[a][u] += scale[u] * sa[u];
+      total[u] += X[a][u] * sa[u];
+    }
   }
-  if (value) store(value, total);
-  if (GRADIENT)
-    for (int m = 0; m < nrows; m++)
-      store(gradient + (long) m * stride, load(gradient + (long) m * stride) + G[m]);
+  for (int u = 0; u < U; u++) {
+    if (value) store(value + u * W, total[u]);
+    for (int m = 0; m < nrows && GRADIENT; m++) {
+      T *to = gradient + (long) m * stride + u * W;
+      store(to, load(to) + G[m][u]);
+    }
+  }
+}
+
+template <class T, bool GRADIENT>
+INLINE void polynomial_of(int nvectors, const int *program, const T *coefficients, long next,
+                          int nrows, const T *x, int stride, T *value, const T *seed, T *gradient)
+{
+  if (nvectors == 2)
+    polynomial_vectors<T, GRADIENT, 2>(program, coefficients, next, nrows, x, stride, value, seed,
+                                       gradient);
+  else
+    polynomial_vectors<T, GRADIENT, 1>(program, coefficients, next, nrows, x, stride, value, seed,
+                                       gradient);
 }
 
 template <class T>
-void polynomial(const int *program, const T *coefficients, int nrows, const T *x, int stride,
-                T *value, const T *seed, T *gradient)
+void polynomial(int nvectors, const int *program, const T *coefficients, long next, int nrows,
+                const T *x, int stride, T *value, const T *seed, T *gradient)
 {
   if (gradient)
-    polynomial_vector<T, true>(program, coefficients, nrows, x, stride, value, seed, gradient);
+    polynomial_of<T, true>(nvectors, program, coefficients, next, nrows, x, stride, value, seed,
+                           gradient);
   else
-    polynomial_vector<T, false>(program, coefficients, nrows, x, stride, value, seed, gradient);
+    polynomial_of<T, false>(nvectors, program, coefficients, next, nrows, x, stride, value, seed,
+                            gradient);
 }
 
 template <class T> const Kernels<T> *table()
 {
-  static const Kernels<T> kernels = {Vector<T>::lanes,
-                                     geometry<T>,
-                                     radial<T>,
-                                     sum_scalar<T>,
-                                     sum_scalar_backward<T>,
-                                     couplings<T>,
-                                     sum_vector<T>,
-                                     sum_vector_backward<T>,
-                                     forces<T>,
-                                     linear<T>,
-                                     polynomial<T>};
+  static const Kernels<T> kernels = {
+      Vector<T>::lanes,       geometry<T>, sum_scalar<T>, sum_scalar_backward<T>, sum_vector<T>,
+      sum_vector_backward<T>, forces<T>,   linear<T>,     polynomial<T>};
   return &kernels;
 }
 

@@ -96,8 +96,8 @@ template <class T> class Evaluator : public NativeEvaluator {
   int raw_size_;
   Array<T> raw_, raw_gradient_, message_, message_gradient_, product_, product_gradient_, output_,
       output_gradient_, gated_, ungated_gradient_;
-  // of one atom
-  Array<T> radial_, radial_slope_, coupling_;
+  // of one atom and one path from vectors
+  Array<T> coupling_, products_;
   std::vector<double> hidden_, active_, second_;    // of a readout
   // rows of a linear layer
   std::vector<const T *> rows_in_;
@@ -111,7 +111,6 @@ template <class T> class Evaluator : public NativeEvaluator {
   void describe_neighbours(const Atoms &, int i, const int *within, int count, Neighbourhood<T> &);
   void describe_edges(const PreparedLayer<T> &, int t, const Atoms &, const Block &);
   void use_arrays(Member<T> &, int t, const Block &);
-  void describe_vectors(const PreparedLayer<T> &, Edges<T> &, bool gradients);
   template <class In, class Out>
   void multiply(const Matrix<T> &, bool transposed, const Block &, int l, In in, Out out, bool add);
   void sum_edges(const PreparedLayer<T> &, const Block &);
@@ -160,6 +159,7 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMac
   raw_size_ = 0;
   int out_rows = 0;
   for (const auto &layer : members_[0].layers) {
+    products_.resize((size_t) layer.most_products * layer.sent_channels);
     raw_size_ = std::max(raw_size_, layer.sum_rows * layer.sent_channels);
     out_rows = std::max(out_rows, layer.out_rows);
   }
@@ -179,14 +179,7 @@ template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int 
 {
   if ((int) near.interval.size() >= wanted) return;
   const int n = padded(wanted + wanted / 4);
-  int width = 0, ncouplings = 0;
-  for (const auto &layer : members_[0].layers) {
-    width = std::max(width, layer.vector_width);
-    ncouplings = std::max(ncouplings, layer.ncouplings);
-  }
-  radial_.resize((size_t) n * width);
-  radial_slope_.resize((size_t) n * width);
-  coupling_.resize(2 * (size_t) n * ncouplings);
+  for (const auto &layer : members_[0].layers) coupling_.resize((size_t) n * layer.most_couplings);
 
   Edges<T> &edges = near.edges;
   edges.capacity = n;
@@ -303,9 +296,9 @@ void Evaluator<T>::describe_edges(const PreparedLayer<T> &layer, int t, const At
     const int *table = layer.table_of_pair.data() + (size_t) block.species[a] * numbers_.size();
     for (int e = 0; e < near.edges.count; e++) {
       const size_t start = table[near.species[e]] * layer.tables_step;
-      near.table_at[e] = (long) (start + (size_t) near.interval[e] * (l_max_ + 1) * GROUP);
+      near.table_at[e] = (long) (start + (size_t) near.interval[e] * (l_max_ + 1) * layer.group);
       near.vector_table_at[e] = (long) (start + layer.table_size +
-                                        (size_t) near.interval[e] * layer.vector_width);
+                                        (size_t) near.interval[e] * layer.sent_channels);
       near.sent_at[e] = t ? (long) (atoms.feature_row[near.neighbour[e]] * row)
                           : (long) near.species[e] * layer.sent_channels;
     }
@@ -323,21 +316,8 @@ template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const
     edges.tables = layer.tables.data();
     edges.sent = t ? member.kept[t].sent.data() : layer.sent.data();
     edges.sent_gradient = t ? member.kept[t].sent_gradient.data() : nullptr;
+    edges.coupling = coupling_.data();
   }
-}
-
-/* Radial functions and couplings of the paths from vectors, for one atom. */
-
-template <class T>
-void Evaluator<T>::describe_vectors(const PreparedLayer<T> &layer, Edges<T> &edges, bool gradients)
-{
-  edges.radial = radial_.data();
-  edges.radial_slope = radial_slope_.data();
-  edges.coupling = coupling_.data();
-  edges.coupling_gradient = edges.coupling + (size_t) edges.capacity * layer.ncouplings;
-  kernels_.radial(edges, layer.vector_width, gradients);
-  kernels_.couplings(edges, layer.coupling_terms.data(), (int) layer.coupling_terms.size(),
-                     layer.ncouplings);
 }
 
 /* A linear layer for component m of degree l of all atoms of the block: in(a, m) and out(a, m) are
@@ -368,20 +348,14 @@ void Evaluator<T>::multiply(const Matrix<T> &matrix, bool transposed, const Bloc
 
 template <class T> void Evaluator<T>::sum_edges(const PreparedLayer<T> &layer, const Block &block)
 {
-  // other paths than the scalar ones add to what is there
-  if (!layer.vector_paths.empty())
-    memset((void *) raw_.data(), 0, sizeof(T) * block.count * raw_size_);
-  for (int first = 0; first < layer.sent_channels; first += GROUP)
+  for (int first = 0; first < layer.sent_channels; first += layer.group)
     for (int a = 0; a < block.count; a++)
-      kernels_.sum_scalar(near_[a].edges, l_max_, layer.scalar_row, layer.scalar_step, first,
+      kernels_.sum_scalar(near_[a].edges, layer.group, l_max_, layer.scalar_row, layer.scalar_step,
+                          first, layer.sent_channels, raw_.data() + (size_t) a * raw_size_);
+  for (const VectorPath &path : layer.vector_paths)
+    for (int a = 0; a < block.count; a++)
+      kernels_.sum_vector(near_[a].edges, path, layer.coupling_terms.data() + path.first_term,
                           layer.sent_channels, raw_.data() + (size_t) a * raw_size_);
-  if (layer.vector_paths.empty()) return;
-  for (int a = 0; a < block.count; a++) {
-    describe_vectors(layer, near_[a].edges, false);
-    kernels_.sum_vector(near_[a].edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
-                        layer.ncouplings, layer.vector_width, layer.sent_channels,
-                        raw_.data() + (size_t) a * raw_size_);
-  }
 }
 
 /* Its adjoint: from raw_gradient_ to the gradients of edges and sent features. */
@@ -390,19 +364,16 @@ template <class T>
 void Evaluator<T>::sum_edges_backward(const PreparedLayer<T> &layer, const Block &block,
                                       bool sent_wanted)
 {
-  for (int first = 0; first < layer.sent_channels; first += GROUP)
+  for (int first = 0; first < layer.sent_channels; first += layer.group)
     for (int a = 0; a < block.count; a++)
-      kernels_.sum_scalar_backward(near_[a].edges, l_max_, layer.scalar_row, layer.scalar_step,
-                                   first, layer.sent_channels,
+      kernels_.sum_scalar_backward(near_[a].edges, layer.group, l_max_, layer.scalar_row,
+                                   layer.scalar_step, first, layer.sent_channels,
                                    raw_gradient_.data() + (size_t) a * raw_size_, sent_wanted);
-  if (layer.vector_paths.empty()) return;
-  for (int a = 0; a < block.count; a++) {
-    describe_vectors(layer, near_[a].edges, true);
-    kernels_.sum_vector_backward(
-        near_[a].edges, layer.vector_paths.data(), (int) layer.vector_paths.size(),
-        layer.coupling_terms.data(), (int) layer.coupling_terms.size(), layer.ncouplings,
-        layer.vector_width, layer.sent_channels, raw_gradient_.data() + (size_t) a * raw_size_);
-  }
+  for (const VectorPath &path : layer.vector_paths)
+    for (int a = 0; a < block.count; a++)
+      kernels_.sum_vector_backward(
+          near_[a].edges, path, layer.coupling_terms.data() + path.first_term, layer.sent_channels,
+          raw_gradient_.data() + (size_t) a * raw_size_, products_.data());
 }
 
 /* The sum of the density function over the neighbours of an atom. */
@@ -593,11 +564,13 @@ template <class T> void Evaluator<T>::contract(Member<T> &member, int t, const B
   int row = 0;
   for (const auto &of_degree : layer.contraction)
     for (const auto &polynomial : of_degree) {
-      for (int v = 0; v < nvectors_; v++)
+      for (int v = 0; v < nvectors_; v += 2)
         for (int a = 0; a < block.count; a++) {
           T *kept = sums(member, t, block, a) + v * lanes;
           kernels_.polynomial(
-              polynomial.program.data(), polynomial.of(block.species[a], v, nvectors_, lanes), nlm_,
+              std::min(2, nvectors_ - v), polynomial.program.data(),
+              polynomial.of(block.species[a], v, nvectors_, lanes),
+              polynomial.ncoefficients * lanes, nlm_,
               layer.keep_gradient ? message_.data() + a * message_size + v * lanes : kept, C_,
               product_.data() + a * product_size + (size_t) row * C_ + v * lanes, nullptr,
               layer.keep_gradient ? kept : nullptr);
@@ -628,12 +601,13 @@ void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &bloc
   int row = 0;
   for (const auto &of_degree : layer.contraction)
     for (const auto &polynomial : of_degree) {
-      for (int v = 0; v < nvectors_; v++)
+      for (int v = 0; v < nvectors_; v += 2)
         for (int a = 0; a < block.count; a++)
           kernels_.polynomial(
-              polynomial.program.data(), polynomial.of(block.species[a], v, nvectors_, lanes), nlm_,
-              sums(member, t, block, a) + v * lanes, C_, nullptr,
-              product_gradient_.data() + a * product_size + (size_t) row * C_ + v * lanes,
+              std::min(2, nvectors_ - v), polynomial.program.data(),
+              polynomial.of(block.species[a], v, nvectors_, lanes),
+              polynomial.ncoefficients * lanes, nlm_, sums(member, t, block, a) + v * lanes, C_,
+              nullptr, product_gradient_.data() + a * product_size + (size_t) row * C_ + v * lanes,
               message_gradient_.data() + a * message_size + v * lanes);
       row++;
     }
@@ -1069,8 +1043,8 @@ template <class T> std::string Evaluator<T>::summary() const
 
 template <class T> double Evaluator<T>::memory() const
 {
-  size_t numbers = radial_.size() + radial_slope_.size() + coupling_.size() + raw_.size() +
-      raw_gradient_.size() + message_.size() + message_gradient_.size();
+  size_t numbers = coupling_.size() + products_.size() + raw_.size() + raw_gradient_.size() +
+      message_.size() + message_gradient_.size();
   for (const Neighbourhood<T> &near : near_) numbers += near.geometry.size();
   for (const Member<T> &member : members_) {
     for (const Kept<T> &kept : member.kept)

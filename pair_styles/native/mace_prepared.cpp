@@ -157,11 +157,13 @@ void pack_table(const RadialTable &table, int channels, int l_max, PreparedLayer
     if (layer.has_density) layer.densities.push_back(row[table.width - 1]);
     for (int l = 0; l <= l_max; l++, row += channels)
       for (int c = 0; c < channels; c++)
-        to[(size_t) (c / GROUP) * layer.table_group + ((size_t) k * (l_max + 1) + l) * GROUP +
-           c % GROUP] = (T) row[c];
-    T *vector_row = to + layer.table_size + (size_t) k * layer.vector_width;
-    for (int p = 0; p < nvector; p++, row += channels)
-      for (int c = 0; c < channels; c++) vector_row[p * layer.sent_channels + c] = (T) row[c];
+        to[(size_t) (c / layer.group) * layer.table_group +
+           ((size_t) k * (l_max + 1) + l) * layer.group + c % layer.group] = (T) row[c];
+    for (int p = 0; p < nvector; p++, row += channels) {
+      T *vector_row = to + layer.table_size +
+          ((size_t) p * (table.nodes.intervals + 5) + k) * layer.sent_channels;
+      for (int c = 0; c < channels; c++) vector_row[c] = (T) row[c];
+    }
   }
 }
 
@@ -176,8 +178,8 @@ void prepare_tables(const Mace &mace, const Layer &layer, PreparedMace<T> &model
   const bool same = mace.basis.transform == RadialBasis::NONE && !directed;
   const int ntables = same ? 1 : directed ? nspecies * nspecies : nspecies * (nspecies + 1) / 2;
   const int rows = model.nodes.intervals + 5;
-  to.table_group = rows * (model.l_max + 1) * GROUP;
-  to.table_size = to.table_group * (to.sent_channels / GROUP);
+  to.table_group = rows * (model.l_max + 1) * to.group;
+  to.table_size = to.table_group * (to.sent_channels / to.group);
   to.tables_step = (size_t) to.table_size + (size_t) rows * to.vector_width;
   to.tables.resize(to.tables_step * ntables);
   to.table_of_pair.assign((size_t) nspecies * nspecies, 0);
@@ -207,6 +209,7 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
   const int nspecies = (int) mace.numbers.size();
   const int C = mace.channels, sent = layer.edge_channels;
   to.sent_channels = padded(sent);
+  to.group = group_of(to.sent_channels, lanes);
   to.sent_rows = (layer.l_sent + 1) * (layer.l_sent + 1);
   to.out_rows = (layer.l_out + 1) * (layer.l_out + 1);
 
@@ -226,7 +229,7 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
   int nradial = l_max + 1;    // those of vectors after them
   for (int l = 0; l <= 3; l++) to.scalar_row[l] = to.scalar_step[l] = 0;
   std::vector<bool> scalar_found(l_max + 1, false);
-  to.ncouplings = 0;
+  to.most_couplings = to.most_products = 0;
   for (size_t p = 0; p < layer.paths.size(); p++) {
     const Path &path = layer.paths[p];
     const int place = seen[path.l3]++;
@@ -241,22 +244,22 @@ void prepare_layer(const Mace &mace, int t, int lanes, PreparedMace<T> &model, P
     radial_of_path[p] = nradial++;
     VectorPath vector;
     vector.n1 = 2 * path.l1 + 1;
+    vector.n2 = 2 * path.l2 + 1;
     vector.n3 = 2 * path.l3 + 1;
     vector.sent_row = path.l1 * path.l1;
-    vector.radial_row = radial_of_path[p] - (l_max + 1);
+    vector.table_row = (radial_of_path[p] - (l_max + 1)) * (model.nodes.intervals + 5);
     vector.sum_row = to.degree_row[path.l3] + place;
     vector.step = to.degree_paths[path.l3];
-    vector.coupling = to.ncouplings;
-    const int n2 = 2 * path.l2 + 1;
+    vector.first_term = (int) to.coupling_terms.size();
     for (int m1 = 0; m1 < vector.n1; m1++)
-      for (int m2 = 0; m2 < n2; m2++)
+      for (int m2 = 0; m2 < vector.n2; m2++)
         for (int m3 = 0; m3 < vector.n3; m3++) {
-          const double value = path.coupling[((size_t) m1 * n2 + m2) * vector.n3 + m3];
-          if (std::fabs(value) > 1e-14)
-            to.coupling_terms.push_back(
-                {to.ncouplings + m1 * vector.n3 + m3, path.l2 * path.l2 + m2, value});
+          const double value = path.coupling[((size_t) m1 * vector.n2 + m2) * vector.n3 + m3];
+          if (std::fabs(value) > 1e-14) to.coupling_terms.push_back({m1, m2, m3, value});
         }
-    to.ncouplings += vector.n1 * vector.n3;
+    vector.nterms = (int) to.coupling_terms.size() - vector.first_term;
+    to.most_couplings = std::max(to.most_couplings, vector.n1 * vector.n3);
+    to.most_products = std::max(to.most_products, vector.n1 * vector.n2);
     to.vector_paths.push_back(vector);
   }
   for (int l = 0; l <= l_max; l++)

@@ -28,14 +28,15 @@ template <class T> struct Polynomial {
 /* One interaction, product and readout of a model. */
 template <class T> struct PreparedLayer {
   int sent_channels, sent_rows, out_rows;    // channels padded
+  int group;                                 // of channels, in sums over edges
   int vector_width;                          // paths from vectors * sent channels
+  int most_couplings, most_products;         // of a path from vectors: n1 * n3, n1 * n2
   int table_size, table_group;               // of the paths from scalars: coefficients, of a group
   int sum_rows;                              // rows of the neighbour sums
   int scalar_row[4], scalar_step[4];         // of the paths from scalars
   int degree_row[5], degree_paths[4];
   std::vector<VectorPath> vector_paths;
   std::vector<CouplingTerm> coupling_terms;
-  int ncouplings;
   bool has_density, keep_gradient, linear_per_species;
   std::vector<int> table_of_pair;    // [species i][species j]
   Array<T> tables;                   // [table][table_size + vectors' coefficients]

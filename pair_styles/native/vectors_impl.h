@@ -57,58 +57,6 @@ template <class T> INLINE T sum_of_lanes(typename Vector<T>::V v)
 #endif
 }
 
-/* Lane k of the result is the sum of the lanes of v[k]: half of the vectors, and half of each, at a
-   time. Spoils v. */
-template <class T> INLINE typename Vector<T>::V sums_of_lanes(typename Vector<T>::V *v)
-{
-  constexpr int W = Vector<T>::lanes;
-#ifdef LAMPLIGHTER_SHUFFLE
-  if constexpr (W == 2) {
-    return __builtin_shufflevector(v[0], v[1], 0, 2) + __builtin_shufflevector(v[0], v[1], 1, 3);
-  } else if constexpr (W == 4) {
-    for (int k = 0; k < 2; k++)
-      v[k] = __builtin_shufflevector(v[k], v[k + 2], 0, 1, 4, 5) +
-          __builtin_shufflevector(v[k], v[k + 2], 2, 3, 6, 7);
-    return __builtin_shufflevector(v[0], v[1], 0, 4, 2, 6) +
-        __builtin_shufflevector(v[0], v[1], 1, 5, 3, 7);
-  } else if constexpr (W == 8) {
-    for (int k = 0; k < 4; k++)
-      v[k] = __builtin_shufflevector(v[k], v[k + 4], 0, 1, 2, 3, 8, 9, 10, 11) +
-          __builtin_shufflevector(v[k], v[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    for (int k = 0; k < 2; k++)
-      v[k] = __builtin_shufflevector(v[k], v[k + 2], 0, 1, 8, 9, 4, 5, 12, 13) +
-          __builtin_shufflevector(v[k], v[k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    return __builtin_shufflevector(v[0], v[1], 0, 8, 2, 10, 4, 12, 6, 14) +
-        __builtin_shufflevector(v[0], v[1], 1, 9, 3, 11, 5, 13, 7, 15);
-  } else if constexpr (W == 16) {
-    for (int k = 0; k < 8; k++)
-      v[k] = __builtin_shufflevector(v[k], v[k + 8], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21,
-                                     22, 23) +
-          __builtin_shufflevector(v[k], v[k + 8], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28,
-                                  29, 30, 31);
-    for (int k = 0; k < 4; k++)
-      v[k] = __builtin_shufflevector(v[k], v[k + 4], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24,
-                                     25, 26, 27) +
-          __builtin_shufflevector(v[k], v[k + 4], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28,
-                                  29, 30, 31);
-    for (int k = 0; k < 2; k++)
-      v[k] = __builtin_shufflevector(v[k], v[k + 2], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12,
-                                     13, 28, 29) +
-          __builtin_shufflevector(v[k], v[k + 2], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14,
-                                  15, 30, 31);
-    return __builtin_shufflevector(v[0], v[1], 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28,
-                                   14, 30) +
-        __builtin_shufflevector(v[0], v[1], 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15,
-                                31);
-  } else {
-    static_assert(W == 2 || W == 4 || W == 8 || W == 16, "sums of this many lanes are not written");
-  }
-#endif
-  typename Vector<T>::V total{};
-  for (int k = 0; k < W; k++) total[k] = sum_of_lanes<T>(v[k]);
-  return total;
-}
-
 #ifdef LAMPLIGHTER_SHUFFLE
 template <int... K> struct Indices {};
 template <int N, int... K> struct IndicesUpTo : IndicesUpTo<N - 1, N - 1, K...> {};
@@ -116,6 +64,38 @@ template <int... K> struct IndicesUpTo<0, K...> {
   typedef Indices<K...> All;
 };
 
+/* Lanes whose number lacks the bit S hold the sums of pairs of lanes of a, the others those of b:
+   one of the two halves of each vector stays where it is. */
+template <int S, class V, int... K> INLINE V fold_lanes(const V &a, const V &b, Indices<K...>)
+{
+  constexpr int W = sizeof...(K);
+  return __builtin_shufflevector(a, b, (K & S ? W + K : K)...) +
+      __builtin_shufflevector(a, b, ((K & S ? W : 0) + (K ^ S))...);
+}
+
+template <int S, int W, class V> INLINE V fold_vectors(V *v)
+{
+  for (int k = 0; k < S; k++) v[k] = fold_lanes<S>(v[k], v[k + S], typename IndicesUpTo<W>::All());
+  if constexpr (S > 1) fold_vectors<S / 2, W>(v);
+  return v[0];
+}
+#endif
+
+/* Lane k of the result is the sum of the lanes of v[k]: half of the vectors, and half of each, at a
+   time. Spoils v. */
+template <class T> INLINE typename Vector<T>::V sums_of_lanes(typename Vector<T>::V *v)
+{
+  constexpr int W = Vector<T>::lanes;
+#ifdef LAMPLIGHTER_SHUFFLE
+  return fold_vectors<W / 2, W>(v);
+#else
+  typename Vector<T>::V total{};
+  for (int k = 0; k < W; k++) total[k] = sum_of_lanes<T>(v[k]);
+  return total;
+#endif
+}
+
+#ifdef LAMPLIGHTER_SHUFFLE
 /* Of two vectors, trades the lanes of the first whose number has the bit S for those of the second
    that have it not. */
 template <int S, class V, int... K> INLINE void trade_lanes(V &a, V &b, Indices<K...>)

@@ -308,8 +308,8 @@ def test_no_lane_is_summed_alone() -> None:
     if not found:
         pytest.skip("the plugin holds no names of its kernels for this processor's family")
     for name, body in found.items():
-        # what is left: the gradient along r of a pair, and the loop over couplings
-        assert len(re.findall(r"\bvadds[sd]\b", body)) < 8, name
+        # what is left: the gradient along r of a pair, and a few across, in each of eight variants of a path
+        assert len(re.findall(r"\bvadds[sd]\b", body)) < 32, name
     for precision in ("float", "double"):
         assert any("avx512" in name and f"<{precision}" in name for name in found)
 
