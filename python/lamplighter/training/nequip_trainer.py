@@ -180,7 +180,6 @@ class NequipTrainer:
         if not stress and "stress" in given.get("loss", {}):
             raise ConfigError("settings.loss.stress: no training frame has a stress: leave it out, or give labels")
         loss = {name: value for name, value in {**_LOSS, **given.get("loss", {})}.items() if stress or name != "stress"}
-        shown = {"per_atom_energy_rmse": loss["total_energy"], "forces_rmse": loss["forces"]}
         loader = {"_target_": "torch.utils.data.DataLoader", "batch_size": int(given.get("batch_size", 1))}
         names = {"REF_energy": "total_energy", "REF_forces": "forces", **({"REF_stress": "stress"} if stress else {})}
         checkpoint = {
@@ -198,7 +197,8 @@ class NequipTrainer:
             "loss": {"_target_": f"nequip.train.{kind}Loss", "per_atom_energy": True, "coeffs": loss, **terms},
             "val_metrics": {
                 "_target_": f"nequip.train.{kind}Metrics",
-                "coeffs": {**shown, **({"stress_rmse": loss["stress"]} if stress else {})},
+                "coeffs": {},
+                "extra_metrics": [_loss_term(name, coefficient) for name, coefficient in loss.items()],
                 **terms,
             },
             "optimizer": {"_target_": "torch.optim.Adam", "lr": 0.01, **given.get("optimizer", {})},
@@ -277,6 +277,18 @@ class NequipTrainer:
             "type_names": asked.data.elements,
         }
         return model, asked.data.elements, float(given["r_max"])
+
+
+def _loss_term(name: str, coefficient: float) -> dict[str, Any]:
+    """A term of the loss, for validation frames: squared errors, where NequIP's own metrics have their roots."""
+    per_atom = {"_target_": "nequip.data.PerAtomModifier", "field": name}
+    return {
+        "name": f"{name}_loss",
+        "field": per_atom if name == "total_energy" else name,
+        "metric": {"_target_": "nequip.train.MeanSquaredError"},
+        "coeff": coefficient,
+        "ignore_nan": name == "stress",
+    }
 
 
 def _points(file: Path, *, begins: bool) -> dict[int, CurvePoint]:
