@@ -17,6 +17,7 @@ from test_layered import ARCHITECTURES, network, written
 from tests.conftest import PROGRAMS, run_program
 
 import structures
+from conftest import as_if_trained, build_mace
 from lamplighter.driver.training_statistics import learn_training_set, require_training_set
 from lamplighter.potentials.mace_compile import to_bytes
 from lamplighter.potentials.native import compile_files
@@ -31,6 +32,18 @@ def two_models(tmp_path_factory: pytest.TempPathFactory, learnt: Path, clusters:
     """A committee in one file, whose first model is that of `learnt`."""
     path = tmp_path_factory.mktemp("two") / "two.lamp"
     compile_files([structures.EXAMPLE / "models" / f"ec_emc_{k}.model" for k in range(2)], path)
+    learn_training_set(path, learnt.with_name("train.xyz"), clusters)
+    return path
+
+
+@pytest.fixture(scope="module")
+def biased(tmp_path_factory: pytest.TempPathFactory, learnt: Path, clusters: list[Atoms]) -> Path:
+    """A MACE model whose last readout has two hidden layers with biases."""
+    from mace.modules.blocks import NonLinearBiasReadoutBlock
+
+    path = tmp_path_factory.mktemp("biased") / "biased.lamp"
+    shape = {"channels": 4, "hidden_ell": 0, "interactions": 2, "readout_cls": NonLinearBiasReadoutBlock}
+    compile_files([as_if_trained(build_mace(path.with_suffix(".model"), **shape))], path)
     learn_training_set(path, learnt.with_name("train.xyz"), clusters)
     return path
 
@@ -58,8 +71,8 @@ def expected(model: Path) -> np.ndarray:
 @pytest.mark.mpi
 @pytest.mark.parametrize(
     ("name", "ranks", "words"),
-    [("learnt", 1, ""), ("layers", 2, ""), ("two_models", 4, "committee every 1000 drive mean ")],
-    ids=["MACE", "layers on 2 ranks", "a committee on 4 ranks"],
+    [("biased", 1, ""), ("layers", 2, ""), ("two_models", 4, "committee every 1000 drive mean ")],
+    ids=["MACE of deep readouts", "layers on 2 ranks", "a committee on 4 ranks"],
 )
 def test_values_are_those_of_the_definition(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, ranks: int, words: str
