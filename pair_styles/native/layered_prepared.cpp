@@ -20,7 +20,7 @@ void BlockLayout::add(int degree, int nchannels, int padded_channels)
 
 namespace {
 
-constexpr double TOLERANCE = 2e-9, TOLERANCE_FLOAT = 2e-6;    // of the radial tables, relative
+constexpr double TOLERANCE = 2e-9, TOLERANCE_FLOAT = 1e-6;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
@@ -335,12 +335,12 @@ void prepare_interaction(const LayeredModel &model, int t, PreparedLayers<T> &al
   }
 }
 
-/* As many intervals as the least smooth radial function of a model needs: 64, 96, 128, 192 and so
+/* As many intervals as the least smooth radial function of a model needs: 96, 128, 192 and so
    on. The error of slopes falls with the fifth power of the spacing, which says where to go on. */
 int choose_intervals(const LayeredModel &model, double tolerance)
 {
   const auto next = [](int n) { return n & (n - 1) ? n / 3 * 4 : n / 2 * 3; };
-  int n = 64;
+  int n = 96;
   while (n < MOST_INTERVALS) {
     const double error = error_of_tables(model, RadialGrid(model.radial, n));
     if (error < tolerance) return n;
