@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import numpy as np
 from ase import Atoms
 from ase.io import write as write_frames
 
-from lamplighter.campaign.state import RunState
+from lamplighter.campaign.campaign_file import load_campaign
+from lamplighter.campaign.state import RunState, states_of
 from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.errors import LamplighterError, RunFolderBusy
@@ -111,9 +113,27 @@ def learning_so_far(study: Study) -> Learning:
         if result is None:
             break
         results.append(result)
+    under_way = progress_of(study, generation_of(study, len(results)))
     n = study.given.stop.generations
     ended = next((said for each in results[:n] if (said := enough(study, each))), "")
-    return Learning(study.folder, results, ended or (f"{n} generations are done" if len(results) > n else ""))
+    ended = ended or (f"{n} generations are done" if len(results) > n else "")
+    return Learning(study.folder, results, ended, "" if ended else under_way)
+
+
+def progress_of(study: Study, generation: Generation) -> str:
+    """How far a generation is, as its files say; empty: it has not begun."""
+    if not generation.asked.is_file():
+        return ""
+    trained = len(list(generation.training.glob("**/models/*.json")))
+    said = [f"{trained} of {len(study.seeds)} models trained"]
+    if generation.campaign.is_file():
+        states = Counter(each.state for each in states_of(load_campaign(generation.campaign)))
+        said.append("runs: " + ", ".join(f"{number} {state}" for state, number in states.items()))
+    if generation.selection.is_file():
+        said.append("frames chosen")
+    if generation.labelled.is_file():
+        said.append("labelled")
+    return f"{generation.name}: {'; '.join(said)}"
 
 
 def generation_of(study: Study, number: int) -> Generation:

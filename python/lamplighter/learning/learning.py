@@ -115,12 +115,14 @@ class Learning:
         folder: Of it.
         generations: In order.
         ended: Why it is enough; empty: it goes on.
+        under_way: How far the generation is that is not done; empty: none has begun.
         notes: What is to be known.
     """
 
     folder: Path
     generations: list[GenerationResult]
     ended: str = ""
+    under_way: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property

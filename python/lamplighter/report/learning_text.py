@@ -32,13 +32,14 @@ _GENERATIONS_HEADER = (
 def format_learning(result: Learning) -> str:
     """A line each generation, its errors by set, and where the models are."""
     if not result.generations:
-        return f"{result.folder}: no generation is done yet"
+        return f"{result.folder}: no generation is done yet" + (f"\n{result.under_way}" if result.under_way else "")
     head, body = generation_rows(result)
     lines = table_text.rows(head, body, right=True)
     head, body = error_rows(result.generations)
     lines += ["", *table_text.rows(head, body, right=True)]
     lines += ["", "errors are means over the models of a generation ± their standard deviation", ""]
     lines += [f"enough: {result.ended}"] if result.ended else ["it goes on: no rule is met yet"]
+    lines += [result.under_way] if result.under_way else []
     lines += ["models: " + ", ".join(str(each) for each in result.models)]
     notes = [
         *result.notes,
