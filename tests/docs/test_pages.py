@@ -16,7 +16,7 @@ import yaml
 
 from lamplighter import cli
 from lamplighter.building.recipe import parse_recipe
-from lamplighter.campaign.campaign_file import CampaignSection
+from lamplighter.campaign.campaign_file import AxesSection, CampaignSection
 from lamplighter.config import RunFile
 from lamplighter.config.loading import parse_run_file
 from lamplighter.config.problems import section_of
@@ -67,7 +67,8 @@ REST: dict[str, Any] = {
 def test_run_files_of_pages_are_valid(block: Block) -> None:
     content = yaml.safe_load(block.text)
     if "axes" in content:
-        section_of(CampaignSection, content, str(block))
+        of_trainings = isinstance(content["base"], dict) and {"trainer", "labeller"} & set(content["base"])
+        section_of(AxesSection if of_trainings else CampaignSection, content, str(block))
         return
     if "components" in content:
         parse_recipe(content, str(block))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,14 @@ from lamplighter.api.ranks import require_alone_or_led
 from lamplighter.api.train import chosen_of, trained
 from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.names import PAGE
+from lamplighter.training.train_file import TrainFile
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from lamplighter.learning.ablation import AblationResult
     from lamplighter.learning.cost import Cost
+    from lamplighter.learning.learn import Tools
     from lamplighter.learning.learn_file import Study
     from lamplighter.learning.learning import Learning
     from lamplighter.structures.labels import Labels
@@ -63,31 +66,90 @@ def learn(
 
     Source: docs/how_to/learn.md.
     """
-    from lamplighter.learning.learn import Tools
     from lamplighter.learning.learn import learn as carry_out
-    from lamplighter.report.learning_page import learning_page
     from lamplighter.report.learning_text import SHOWN
-    from lamplighter.report.page.files import write_page
 
     require_alone_or_led("ll.learn", "start the script without mpirun: `exploration.ranks` is that of its runs")
     read = _read(study, output)
     _ready(read, trust)
 
-    def keep(made: Learning) -> None:
-        SHOWN.write_tables(made, made.folder / f"{TABLE}.csv")
-        SHOWN.draw(made, made.folder / f"{TABLE}.png")
-        write_page(learning_page(made), made.folder / f"{TABLE}.html")
-        for each in made.generations:
-            page = each.folder / PAGE
-            if each.explored and not page.exists():
-                leave_page([each.folder / "exploration" / run.name for run in each.runs], page, each.folder.name)
+    return Answer(carry_out(read, _tools(read, progress)), SHOWN)
 
-    def say(text: str) -> None:
-        if progress:
-            print(text, file=sys.stderr, flush=True)
 
-    tools = Tools(lambda given: trained(given, progress), _predictions(read), _compilation(read), say, keep, progress)
-    return Answer(carry_out(read, tools), SHOWN)
+def means_ablation(file: Path) -> bool:
+    """Whether a file means many trainings or studies.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    from lamplighter.config.loading import read_mapping
+    from lamplighter.learning.ablation import is_ablation
+
+    return is_ablation(read_mapping(file, "study file", "training, labeller, exploration and stop"))
+
+
+@in_words_of_python
+def ablation(
+    file: Mapping[str, Any] | StrPath, output: StrPath | None = None, *, trust: bool = False, progress: bool = True
+) -> Answer[AblationResult]:
+    """Many trainings or studies from one file with a base and axes: what `lamplighter learn` prints of one.
+
+    A call that was broken off goes on when it is repeated. It is called on one rank.
+
+    Args:
+        file: An ablation file, or what it holds, by its keys.
+        output: Folder, in place of the file's name without `.yaml`.
+        trust: Put start models and model files of labellers on your list of trusted files.
+        progress: Say on standard error what is done.
+
+    Returns:
+        `points`, each with its `labels`, `members` and, of studies, `learning`; `differences(quantity)`; `missing`;
+        figures `forces` and `energy`.
+
+    Raises:
+        LamplighterError: a point is not valid (it is named), or cannot be carried out; or it is called on several
+            ranks.
+        EnvironmentProblem: a trainer's package is not there.
+        Interrupted: a signal came; the same call goes on.
+
+    Source: docs/how_to/ablation.md.
+    """
+    from lamplighter.learning.ablation import carry_out, load_ablation
+    from lamplighter.learning.learn import learn as carry_out_study
+    from lamplighter.report.ablation_page import ablation_page
+    from lamplighter.report.ablation_text import SHOWN
+    from lamplighter.report.page.files import write_page
+
+    require_alone_or_led("ll.ablation", "start the script without mpirun")
+    read = load_ablation(*_file_and_folder(file, output))
+    for point in read.points:
+        if not isinstance(point.asked, TrainFile):
+            _ready(point.asked, trust)
+        elif point.asked.start is not None:
+            require_usable([chosen_of(point.asked.start.model, point.asked)], trust)
+
+    def keep(made: AblationResult) -> None:
+        SHOWN.write_tables(made, made.folder / "ablation.csv")
+        write_page(ablation_page(made), made.folder / "ablation.html")
+
+    made = carry_out(
+        read,
+        lambda given: trained(given, progress),
+        lambda study: carry_out_study(study, _tools(study, progress)),
+        _say(progress),
+        keep,
+    )
+    return Answer(made, SHOWN)
+
+
+@in_words_of_python
+def ablation_so_far(file: Mapping[str, Any] | StrPath, output: StrPath | None = None) -> Answer[AblationResult]:
+    """What there is of an ablation so far; nothing is started. Arguments and errors as `ablation`."""
+    from lamplighter.learning.ablation import ablation_so_far as so_far
+    from lamplighter.learning.ablation import load_ablation
+    from lamplighter.report.ablation_text import SHOWN
+
+    return Answer(so_far(load_ablation(*_file_and_folder(file, output))), SHOWN)
 
 
 @in_words_of_python
@@ -118,8 +180,48 @@ def cost_of_learning(
 def _read(study: Mapping[str, Any] | StrPath, output: StrPath | None) -> Study:
     from lamplighter.learning.learn_file import load_study
 
+    return load_study(*_file_and_folder(study, output))
+
+
+def _file_and_folder(
+    file: Mapping[str, Any] | StrPath, output: StrPath | None
+) -> tuple[Path | Mapping[str, Any], Path | None]:
     folder = None if output is None else file_of(output, "--output").absolute()
-    return load_study(Path(study).expanduser() if isinstance(study, str | os.PathLike) else study, folder)
+    return (Path(file).expanduser() if isinstance(file, str | os.PathLike) else file), folder
+
+
+def _say(progress: bool) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if progress:
+            print(text, file=sys.stderr, flush=True)
+
+    return say
+
+
+def _tools(study: Study, progress: bool) -> Tools:
+    """What trains, evaluates and compiles for a study, and keeps its tables and pages."""
+    from lamplighter.learning.learn import Tools
+    from lamplighter.report.learning_page import learning_page
+    from lamplighter.report.learning_text import SHOWN
+    from lamplighter.report.page.files import write_page
+
+    def keep(made: Learning) -> None:
+        SHOWN.write_tables(made, made.folder / f"{TABLE}.csv")
+        SHOWN.draw(made, made.folder / f"{TABLE}.png")
+        write_page(learning_page(made), made.folder / f"{TABLE}.html")
+        for each in made.generations:
+            page = each.folder / PAGE
+            if each.explored and not page.exists():
+                leave_page([each.folder / "exploration" / run.name for run in each.runs], page, each.folder.name)
+
+    return Tools(
+        lambda given: trained(given, progress),
+        _predictions(study),
+        _compilation(study),
+        _say(progress),
+        keep,
+        progress,
+    )
 
 
 def _ready(study: Study, trust: bool) -> None:

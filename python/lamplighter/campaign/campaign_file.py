@@ -67,16 +67,14 @@ class AxisSection(ConfigSection):
         return given
 
 
-class CampaignSection(ConfigSection):
-    """A campaign file."""
+class AxesSection(ConfigSection):
+    """A base and axes, which mean many of its kind: runs, or trainings."""
 
     base: Path | dict[str, Any]
     axes: dict[str, AxisSection] = Field(default_factory=dict)
     zip: list[list[str]] = Field(default_factory=list)
     exclude: list[dict[str, Any]] = Field(default_factory=list)
     runs: list[dict[str, Any]] = Field(default_factory=list)
-    repeats: list[str] = Field(default_factory=lambda: ["seed", "member"])
-    ranks: int = Field(default=1, ge=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +94,7 @@ class CampaignSection(ConfigSection):
         return given
 
     @model_validator(mode="after")
-    def _values_by_their_labels(self) -> CampaignSection:
+    def _values_by_their_labels(self) -> AxesSection:
         """Points may name a value by its label, or as it is."""
         for part in (self.exclude, self.runs):
             for point in part:
@@ -104,6 +102,13 @@ class CampaignSection(ConfigSection):
                     is_label = axis in self.axes and str(value) in self.axes[axis].values
                     point[axis] = str(value) if is_label else label_of(value)
         return self
+
+
+class CampaignSection(AxesSection):
+    """A campaign file."""
+
+    repeats: list[str] = Field(default_factory=lambda: ["seed", "member"])
+    ranks: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True)
@@ -208,18 +213,12 @@ def load_campaign(path: Path) -> Campaign:
     section = section_of(CampaignSection, given, f"campaign file {path}")
     if not section.axes:
         raise ConfigError(f"campaign file {path}: axes: is required: at least one axis with its values")
-    _require_known(section, path)
+    source = f"campaign file {path}"
+    require_known_axes(section, source)
     content_of_base, where = _base(section, path)
     folder, runs = path.with_suffix(""), []
-    for point in _points(section, path):
-        content = copy.deepcopy(content_of_base)
-        name = "_".join(_in_name(axis, label) for axis, label in point.items())
-        for axis, label in point.items():
-            for key in section.axes[axis].keys:
-                try:
-                    set_key(content, key, copy.deepcopy(section.axes[axis].values[label]))
-                except ConfigError as problem:
-                    raise ConfigError(f"campaign file {path}: axes.{axis}: {problem}") from None
+    for point in points_of(section, source):
+        name, content = name_of_point(point), content_at(section, point, content_of_base, source)
         run_file = parse_run_file(content, f"campaign file {path}: run {name}").resolved(where, name)
         _require_name(name, path)
         own = folder / name
@@ -254,41 +253,58 @@ def _base(section: CampaignSection, path: Path) -> tuple[dict[str, Any], Path]:
     return content, file.parent
 
 
-def _require_known(section: CampaignSection, path: Path) -> None:
+def require_known_axes(section: AxesSection, source: str) -> None:
+    """Refuse points, zipped axes and repeats that name no axis, or no value of one.
+
+    Args:
+        section: What is in the file.
+        source: What the file is called in messages.
+
+    Raises:
+        ConfigError: the name, with those that there are.
+    """
     axes = section.axes
     for part, names in (
         ("zip", [name for group in section.zip for name in group]),
         *(("exclude", list(each)) for each in section.exclude),
         *(("runs", list(each)) for each in section.runs),
-        ("repeats", section.repeats if "repeats" in section.model_fields_set else []),
+        ("repeats", getattr(section, "repeats", []) if "repeats" in section.model_fields_set else []),
     ):
         for name in names:
             if name not in axes:
                 close = difflib.get_close_matches(name, axes, n=1)
                 hint = f" (did you mean {close[0]!r}?)" if close else ""
-                raise ConfigError(f"campaign file {path}: {part}: there is no axis {name!r}{hint}: {', '.join(axes)}")
+                raise ConfigError(f"{source}: {part}: there is no axis {name!r}{hint}: {', '.join(axes)}")
     zipped = [name for group in section.zip for name in group]
     if twice := sorted({name for name in zipped if zipped.count(name) > 1}):
-        raise ConfigError(f"campaign file {path}: zip: axis {twice[0]} is named twice; write all that go together once")
+        raise ConfigError(f"{source}: zip: axis {twice[0]} is named twice; write all that go together once")
     for name, axis in axes.items():
         if "output.folder" in axis.keys:
-            raise ConfigError(
-                f"campaign file {path}: axes.{name}: output.folder is no axis: each run has a folder by its name"
-            )
+            raise ConfigError(f"{source}: axes.{name}: output.folder is no axis: each run has a folder by its name")
     for part, each in [("exclude", e) for e in section.exclude] + [("runs", e) for e in section.runs]:
         for name, label in each.items():
             if label not in axes[name].values:
                 raise ConfigError(
-                    f"campaign file {path}: {part}: axis {name} has no value {label!r}; it has "
-                    f"{', '.join(axes[name].values)}"
+                    f"{source}: {part}: axis {name} has no value {label!r}; it has {', '.join(axes[name].values)}"
                 )
     for each in section.runs:
         if lacking := [name for name in axes if name not in each]:
-            raise ConfigError(f"campaign file {path}: runs: {each} lacks the axis {', '.join(lacking)}")
+            raise ConfigError(f"{source}: runs: {each} lacks the axis {', '.join(lacking)}")
 
 
-def _points(section: CampaignSection, path: Path) -> Iterator[dict[str, str]]:
-    """The points that are listed; else the product of the axes (zipped ones go together), less what is excluded."""
+def points_of(section: AxesSection, source: str) -> Iterator[dict[str, str]]:
+    """The points that are listed; else the product of the axes (zipped ones go together), less what is excluded.
+
+    Args:
+        section: What is in the file.
+        source: What the file is called in messages.
+
+    Yields:
+        The label on each axis.
+
+    Raises:
+        ConfigError: axes that go together have different numbers of values.
+    """
     if section.runs:
         yield from ({name: each[name] for name in section.axes} for each in section.runs)
         return
@@ -299,7 +315,7 @@ def _points(section: CampaignSection, path: Path) -> Iterator[dict[str, str]]:
         lengths = {name: len(section.axes[name].values) for name in group}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            raise ConfigError(f"campaign file {path}: zip: axes that go together need as many values each; {said}")
+            raise ConfigError(f"{source}: zip: axes that go together need as many values each; {said}")
         labels = zip(*(section.axes[name].values for name in group), strict=True)
         columns.append([dict(zip(group, each, strict=True)) for each in labels])
     for parts in itertools.product(*columns):
@@ -307,6 +323,29 @@ def _points(section: CampaignSection, path: Path) -> Iterator[dict[str, str]]:
         point = {name: merged[name] for name in section.axes}
         if not any(all(point[name] == label for name, label in each.items()) for each in section.exclude):
             yield point
+
+
+def name_of_point(point: Mapping[str, str]) -> str:
+    """Readable: the labels of its axes, joined by `_`."""
+    return "_".join(_in_name(axis, label) for axis, label in point.items())
+
+
+def content_at(
+    section: AxesSection, point: Mapping[str, str], content_of_base: Mapping[str, Any], source: str
+) -> dict[str, Any]:
+    """The base with the values of a point.
+
+    Raises:
+        ConfigError: a key of an axis leads nowhere.
+    """
+    content = copy.deepcopy(dict(content_of_base))
+    for axis, label in point.items():
+        for key in section.axes[axis].keys:
+            try:
+                set_key(content, key, copy.deepcopy(section.axes[axis].values[label]))
+            except ConfigError as problem:
+                raise ConfigError(f"{source}: axes.{axis}: {problem}") from None
+    return content
 
 
 def _in_name(axis: str, label: str) -> str:

@@ -40,7 +40,12 @@ def learn(
     from lamplighter.api import learn as learning
     from lamplighter.api.answer import in_words_of_commands
 
-    if dry_run:
+    if learning.means_ablation(study):
+        if dry_run or status:
+            show_answer(in_words_of_commands(learning.ablation_so_far)(study, output), figure, csv, as_json)
+        else:
+            show_answer(in_words_of_commands(learning.ablation)(study, output, trust=trust), figure, csv, as_json)
+    elif dry_run:
         show_answer(in_words_of_commands(learning.cost_of_learning)(study, output, trust=trust), figure, csv, as_json)
     elif status:
         show_answer(in_words_of_commands(learning.learning_so_far)(study, output), figure, csv, as_json)

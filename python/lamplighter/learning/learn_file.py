@@ -376,6 +376,21 @@ def load_study(given: Path | Mapping[str, Any], output: Path | None = None) -> S
     return Study(section, base, absolute(output or section.output or Path(name), base), source)
 
 
+def study_of(content: Mapping[str, Any], base: Path, folder: Path, source: str) -> Study:
+    """A study from its keys.
+
+    Args:
+        content: The keys.
+        base: That paths are relative to.
+        folder: Of the study.
+        source: What it is called in messages.
+
+    Raises:
+        ConfigError: keys or values are wrong.
+    """
+    return Study(section_of(LearnFile, content, source), base, folder, source)
+
+
 def _train_file(given: LearnFile, base: Path, source: str) -> TrainFile:
     if isinstance(given.training, Path):
         path = absolute(given.training, base)

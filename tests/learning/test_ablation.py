@@ -1,0 +1,100 @@
+"""Ablations: points of axes become trainings, and what is said of their differences is what the models say."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_ind
+
+from lamplighter.errors import ConfigError
+from lamplighter.learning.ablation import AblationResult, PointResult, holm, load_ablation
+from lamplighter.report.ablation_page import ablation_page
+from lamplighter.report.ablation_text import difference_lines, format_ablation
+from lamplighter.training.member import Member, SetErrors
+
+FILE: dict[str, Any] = {
+    "base": {
+        "trainer": "mace",
+        "data": {"train": "liquid.xyz", "validation": 0.1, "test": {"liquid": "test.xyz"}},
+        "length": 3,
+        "settings": {"r_max": 4.0},
+    },
+    "axes": {
+        "data": {"key": "data.train", "values": {"liquid": {"liquid": "liquid.xyz"}, "full": {"all": "full.xyz"}}},
+        "radius": {"key": "settings.r_max", "values": [4.0, 5.0]},
+    },
+}
+
+
+def point(name: str, *forces: float) -> PointResult:
+    members = [
+        Member(seed, Path(f"{seed}.model"), [], 10, 2, {"liquid": SetErrors(5, 1.0, each, None)}, [], 1.0, {})
+        for seed, each in enumerate(forces)
+    ]
+    return PointResult(name, {"data": name}, Path(name), members)
+
+
+def result(*points: PointResult) -> AblationResult:
+    return AblationResult(Path("sets"), {"data": [each.name for each in points]}, list(points))
+
+
+def test_each_point_of_the_axes_is_a_training_with_its_own_values_and_folder(tmp_path: Path) -> None:
+    found = load_ablation(FILE, tmp_path / "sets")
+    names = [each.name for each in found.points]
+    assert names == ["liquid_radius4.0", "liquid_radius5.0", "full_radius4.0", "full_radius5.0"]
+    last = found.points[-1].asked
+    assert last.settings["r_max"] == 5.0
+    assert list(last.data.train) == ["all"]
+    assert last.output == tmp_path / "sets" / "full_radius5.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"axes": {"length": {"key": "length", "values": [0]}}}, r"length0: .*length"),
+        ({"exclude": [{"radus": 4.0}]}, "there is no axis 'radus' .did you mean 'radius'"),
+        ({"base": {**FILE["base"], "output": "models"}}, "each point has a folder by its name"),
+        ({"repeats": ["data"]}, "unknown key"),
+    ],
+)
+def test_points_that_are_not_valid_are_named(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"(?s){said}"):
+        load_ablation(FILE | changes, tmp_path / "sets")
+
+
+def test_what_differs_beyond_the_spread_over_models_is_told_from_what_does_not() -> None:
+    made = result(point("a", 0.100, 0.102, 0.098), point("b", 0.101, 0.103, 0.099), point("c", 0.15, 0.152, 0.148))
+    one, other = made.differences("forces")
+    raw = [ttest_ind((0.1, 0.102, 0.098), each, equal_var=False).pvalue for each in
+           ((0.101, 0.103, 0.099), (0.15, 0.152, 0.148))]  # fmt: skip
+    assert (one.best, one.other, one.is_seen) == ("a", "b", False)
+    assert (other.other, other.is_seen, other.ratio) == ("c", True, pytest.approx(1.5))
+    assert (one.p, other.p) == (pytest.approx(raw[0]), pytest.approx(2.0 * raw[1]))
+    (line,) = difference_lines(made, "forces")
+    assert "the least error has a" in line
+    assert "larger beyond the spread over models: c (1.50 times" in line
+    assert "not told apart from it: b" in line
+    assert "0.1000 ± 0.0020" in format_ablation(made)
+    page = ablation_page(made)
+    assert "larger beyond the spread over models: c" in page
+    assert page.count("<svg") == 2
+
+
+def test_of_one_model_nothing_is_said() -> None:
+    made = result(point("a", 0.1), point("b", 0.3, 0.31))
+    (found,) = made.differences("forces")
+    assert isnan(found.p)
+    assert not found.is_seen
+    assert "of which nothing can be said: b" in difference_lines(made, "forces")[0]
+
+
+def test_holm_is_that_of_the_book() -> None:
+    """S. Holm's step-down procedure by hand: 0.01·4, 0.02·3, 0.03·2 raised to the one before, 0.5·1."""
+    assert np.allclose(holm([0.03, 0.01, 0.5, 0.02]), [0.06, 0.04, 0.5, 0.06])
+    corrected = holm([nan, 0.04, 0.04])
+    assert isnan(corrected[0])
+    assert corrected[1:] == [pytest.approx(0.08)] * 2
