@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from lamplighter.errors import ConfigError
-from lamplighter.learning.ablation import AblationResult, PointResult, holm, load_ablation
+from lamplighter.errors import ConfigError, LamplighterError
+from lamplighter.learning.ablation import AblationResult, PointResult, carry_out, holm, load_ablation
 from lamplighter.report.ablation_page import ablation_page
 from lamplighter.report.ablation_text import difference_lines, format_ablation
 from lamplighter.training.member import Member, SetErrors
+from lamplighter.training.train import Training
+from lamplighter.training.train_file import TrainFile
 
 FILE: dict[str, Any] = {
     "base": {
@@ -82,6 +84,30 @@ def test_what_differs_beyond_the_spread_over_models_is_told_from_what_does_not()
     page = ablation_page(made)
     assert "larger beyond the spread over models: c" in page
     assert page.count("<svg") == 2
+
+
+def test_a_point_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    ablation = load_ablation(FILE, tmp_path / "sets")
+    seen: list[AblationResult] = []
+
+    def train(given: TrainFile) -> Training:
+        if given.settings["r_max"] == 5.0:
+            raise LamplighterError("the program failed\nwith many lines")
+        return Training(given.output or tmp_path, "mace", point("any", 0.1, 0.2).members, 3)
+
+    made = carry_out(ablation, train, lambda study: pytest.fail("no study"), lambda text: None, seen.append)
+    assert [each.name for each in made.points] == ["liquid_radius4.0", "full_radius4.0"]
+    assert list(made.failed) == ["liquid_radius5.0", "full_radius5.0"]
+    assert seen[1].missing == ["full_radius4.0", "full_radius5.0"]
+    assert "failed: full_radius5.0: the program failed\n" in format_ablation(made) + "\n"
+    with pytest.raises(LamplighterError, match=r"all points fail:\n  liquid_radius4.0: the program failed"):
+        carry_out(
+            ablation, lambda given: _fail(), lambda study: pytest.fail("no study"), lambda text: None, seen.append
+        )
+
+
+def _fail() -> Training:
+    raise LamplighterError("the program failed")
 
 
 def test_of_one_model_nothing_is_said() -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from lamplighter import exit_status
 from lamplighter.cli import options
 from lamplighter.cli.output import show_answer
 
@@ -44,7 +45,10 @@ def learn(
         if dry_run or status:
             show_answer(in_words_of_commands(learning.ablation_so_far)(study, output), figure, csv, as_json)
         else:
-            show_answer(in_words_of_commands(learning.ablation)(study, output, trust=trust), figure, csv, as_json)
+            compared = in_words_of_commands(learning.ablation)(study, output, trust=trust)
+            show_answer(compared, figure, csv, as_json)
+            if compared.failed:
+                raise typer.Exit(exit_status.ERROR)
     elif dry_run:
         show_answer(in_words_of_commands(learning.cost_of_learning)(study, output, trust=trust), figure, csv, as_json)
     elif status:

@@ -22,7 +22,7 @@ from lamplighter.campaign.campaign_file import (
 from lamplighter.config.loading import read_mapping
 from lamplighter.config.potential import absolute
 from lamplighter.config.problems import section_of
-from lamplighter.errors import ConfigError
+from lamplighter.errors import ConfigError, Interrupted, LamplighterError, RunFolderBusy
 from lamplighter.learning.learn import learning_so_far
 from lamplighter.learning.learn_file import Study, study_of
 from lamplighter.learning.learning import Learning
@@ -123,7 +123,8 @@ class AblationResult:
         folder: Of it.
         axes: Labels of the values of each axis.
         points: Those that are done.
-        missing: Names of the others.
+        missing: Names of those that were not come to yet.
+        failed: Why the others could not be carried out, by their names.
         notes: What is to be known.
     """
 
@@ -131,6 +132,7 @@ class AblationResult:
     axes: dict[str, list[str]]
     points: list[PointResult]
     missing: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -196,24 +198,46 @@ def carry_out(
     say: Callable[[str], None],
     after_each: Callable[[AblationResult], None],
 ) -> AblationResult:
-    """Train, or carry out, all points that are not done.
+    """Train, or carry out, all points that are not done; one that fails is named, and the others go on.
 
     Raises:
-        LamplighterError: as what carries out a point.
+        LamplighterError: all points fail.
+        RunFolderBusy: another process carries a point out.
+        Interrupted: a signal came; the same call goes on.
     """
     results: list[PointResult] = []
-    for point in ablation.points:
-        say(f"{point.name}:")
-        if isinstance(point.asked, Study):
-            found = learn(point.asked)
-            members = [member_of_record(each.with_suffix(".json")) for each in found.models]
-            results.append(PointResult(point.name, point.labels, found.folder, members, found))
-        else:
-            made = train(point.asked)
-            results.append(PointResult(point.name, point.labels, made.folder, made.members))
-        missing = [each.name for each in ablation.points[len(results) :]]
-        after_each(AblationResult(ablation.folder, ablation.axes, list(results), missing))
-    return AblationResult(ablation.folder, ablation.axes, results)
+    failed: dict[str, str] = {}
+    for number, point in enumerate(ablation.points, start=1):
+        say(f"{point.name}: {number} of {len(ablation.points)}")
+        try:
+            results.append(_carried_out(point, train, learn))
+        except (Interrupted, RunFolderBusy):
+            raise
+        except LamplighterError as problem:
+            failed[point.name] = str(problem)
+            say(f"{point.name}: {problem}")
+        missing = [each.name for each in ablation.points[number:]]
+        after_each(AblationResult(ablation.folder, ablation.axes, list(results), missing, dict(failed)))
+    if not results:
+        raise LamplighterError(
+            "all points fail:\n" + "\n".join(f"  {name}: {_first_line(why)}" for name, why in failed.items())
+        )
+    return AblationResult(ablation.folder, ablation.axes, results, failed=failed)
+
+
+def _carried_out(
+    point: Point, train: Callable[[TrainFile], Training], learn: Callable[[Study], Learning]
+) -> PointResult:
+    if isinstance(point.asked, Study):
+        found = learn(point.asked)
+        members = [member_of_record(each.with_suffix(".json")) for each in found.models]
+        return PointResult(point.name, point.labels, found.folder, members, found)
+    made = train(point.asked)
+    return PointResult(point.name, point.labels, made.folder, made.members)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def ablation_so_far(ablation: Ablation) -> AblationResult:

@@ -33,6 +33,7 @@ def ablation_page(result: AblationResult) -> str:
 def _compared(result: AblationResult) -> Content:
     facts = [(axis, ", ".join(labels)) for axis, labels in result.axes.items()]
     notes = [f"not done yet: {', '.join(result.missing)}"] if result.missing else []
+    notes += [f"{name} failed: {why}" for name, why in result.failed.items()]
     notes += [
         "two points differ where Welch's t-test over their models, with Holm's correction, has p below 0.05",
         "models of one point differ in their seed; what is found of an architecture holds for these settings of it",

@@ -26,13 +26,14 @@ _DIFFERENCES_HEADER = ("set", "quantity", "best", "other", "ratio", "p_holm", "s
 def format_ablation(result: AblationResult) -> str:
     """The RMSE of forces and energies of each point over each set, and what differs beyond the spread over models."""
     lines: list[str] = []
-    for quantity in ("forces", "energy"):
+    for quantity in ("forces", "energy") if result.points else ():
         head, body = matrix_rows(result, quantity)
         lines += [f"RMSE of {quantity}, {UNITS[quantity]}: mean over models ± their standard deviation", ""]
         lines += [*table_text.rows(head, body, right=True), ""]
     lines += difference_lines(result, "forces")
     if result.missing:
         lines.append(f"not done yet: {', '.join(result.missing)}")
+    lines += [f"failed: {name}: {why.partition(chr(10))[0]}" for name, why in result.failed.items()]
     return "\n".join(lines + [f"Note: {note}" for note in result.notes])
 
 
@@ -82,6 +83,7 @@ def ablation_as_json(result: AblationResult) -> Any:
         "axes": result.axes,
         "points": result.points,
         "missing": result.missing,
+        "failed": result.failed,
         "differences": differences,
         "notes": result.notes,
     }
