@@ -21,7 +21,7 @@ from lamplighter.config import RunFile
 from lamplighter.config.loading import parse_run_file
 from lamplighter.config.problems import section_of
 from lamplighter.labelling.command_file import CommandSection
-from lamplighter.learning.learn_file import LearnFile
+from lamplighter.learning.learn_file import EvaluationSection, LearnFile
 from lamplighter.training.train_file import load_train_file
 
 from .pages import TOP, Block, anchors, blocks, links, pages, spans, text_of
@@ -75,6 +75,9 @@ def test_run_files_of_pages_are_valid(block: Block) -> None:
         return
     if "trainer" in content:
         load_train_file(content)
+        return
+    if set(content) == {"evaluation"}:  # a part of a study file
+        section_of(EvaluationSection, content["evaluation"], str(block))
         return
     if "labeller" in content:
         section_of(LearnFile, content, str(block))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lamplighter.errors import ConfigError
-from lamplighter.learning.learn_file import load_study
+from lamplighter.learning.study import load_study
 
 GOOD: dict[str, Any] = {
     "training": {
@@ -138,3 +138,24 @@ def test_a_calibrated_threshold_needs_frames_that_no_model_has_seen() -> None:
     del content["training"]["data"]["test"]
     with pytest.raises(ConfigError, match=r"give training\.data\.test"):
         load_study(content)
+
+
+def test_runs_for_the_quality_get_one_model_each_and_the_guard_of_stability(folder: Path) -> None:
+    (folder / "npt.yaml").write_text(
+        "structure: a.xyz\nstages: [{type: npt, length: 1 ps, temperature: 300 K, pressure: 1 bar}]\n"
+    )
+    (folder / "truth.json").write_text("{}")
+    content = changed("evaluation.quality", {"runs": "npt.yaml", "reference": "truth.json"})
+    study = load_study(content | {"stop": {"generations": 3, "quality": 0.1}})
+    run = study.quality_run(0, Path("/m/1.model"))
+    assert run["potential"]["models"] == ["/m/1.model"]
+    assert run["structure"]["file"] == str(folder / "a.xyz")
+    assert run["guard"]["bond_stretch"] == "0.5 A"
+    content["evaluation"]["quality"]["reference"] = "none.json"
+    with pytest.raises(ConfigError, match=r"evaluation\.quality\.reference: .*none\.json does not exist"):
+        load_study(content)
+    (folder / "npt.yaml").write_text("structure: a.xyz\npotential: {models: x.model}\nstages: []\n")
+    with pytest.raises(ConfigError, match=r"npt\.yaml\.potential\.models: the models of each generation are put here"):
+        load_study(content)
+    with pytest.raises(ConfigError, match=r"stop\.quality: needs runs that Q is made from"):
+        load_study(GOOD | {"stop": {"generations": 3, "quality": 0.1}})

@@ -13,6 +13,7 @@ from lamplighter import launcher
 from lamplighter.api.answer import Answer, in_words_of_python
 from lamplighter.api.chosen_models import evaluator_of, labels_of, require_usable
 from lamplighter.api.files import StrPath, file_of
+from lamplighter.api.liquids import quality
 from lamplighter.api.page import leave_page
 from lamplighter.api.ranks import require_alone_or_led
 from lamplighter.api.train import chosen_of, trained
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
     from lamplighter.learning.ablation import AblationResult
     from lamplighter.learning.cost import Cost
-    from lamplighter.learning.learn import Tools
-    from lamplighter.learning.learn_file import Study
+    from lamplighter.learning.learn_file import QualitySection
     from lamplighter.learning.learning import Learning
+    from lamplighter.learning.study import Study
+    from lamplighter.learning.tools import Tools
+    from lamplighter.observables.quality import QualityOfRuns
     from lamplighter.structures.labels import Labels
 
 TABLE = "learning"
@@ -178,7 +181,7 @@ def cost_of_learning(
 
 
 def _read(study: Mapping[str, Any] | StrPath, output: StrPath | None) -> Study:
-    from lamplighter.learning.learn_file import load_study
+    from lamplighter.learning.study import load_study
 
     return load_study(*_file_and_folder(study, output))
 
@@ -200,7 +203,7 @@ def _say(progress: bool) -> Callable[[str], None]:
 
 def _tools(study: Study, progress: bool) -> Tools:
     """What trains, evaluates and compiles for a study, and keeps its tables and pages."""
-    from lamplighter.learning.learn import Tools
+    from lamplighter.learning.tools import Tools
     from lamplighter.report.learning_page import learning_page
     from lamplighter.report.learning_text import SHOWN
     from lamplighter.report.page.files import write_page
@@ -218,6 +221,7 @@ def _tools(study: Study, progress: bool) -> Tools:
         lambda given: trained(given, progress),
         _predictions(study),
         _compilation(study),
+        _quality,
         _say(progress),
         keep,
         progress,
@@ -256,6 +260,21 @@ def _compilation(study: Study) -> Any:
             )
 
     return compiled
+
+
+def _quality(runs: Sequence[Path], references: Sequence[Path], section: QualitySection) -> QualityOfRuns:
+    """What `lamplighter quality` says."""
+    found: QualityOfRuns = quality(
+        list(runs),
+        reference=list(references),
+        horizon=section.horizon,
+        discard=section.discard,
+        discard_nvt=section.discard_nvt,
+        block=section.block,
+        block_spacing=section.block_spacing,
+        ballistic=section.ballistic,
+    ).result
+    return found
 
 
 def _predictions(study: Study) -> Any:

@@ -24,8 +24,8 @@ from lamplighter.config.potential import absolute
 from lamplighter.config.problems import section_of
 from lamplighter.errors import ConfigError, Interrupted, LamplighterError, RunFolderBusy
 from lamplighter.learning.learn import learning_so_far
-from lamplighter.learning.learn_file import Study, study_of
 from lamplighter.learning.learning import Learning
+from lamplighter.learning.study import Study, study_of
 from lamplighter.training.member import Member, member_of_record
 from lamplighter.training.train import MODELS, Training
 from lamplighter.training.train_file import TrainFile, load_train_file

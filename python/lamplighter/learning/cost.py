@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from lamplighter.config.loading import parse_run_file
 from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.learning.learn import learning_so_far
-from lamplighter.learning.learn_file import Study
 from lamplighter.learning.starts import names_of_starts
+from lamplighter.learning.study import Study
 from lamplighter.training.training_data import read_training_data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from lamplighter.campaign.local import carry_out, plan_of
 from lamplighter.campaign.state import COMPLETED, FAILED, STOPPED, RunState, states_of
 from lamplighter.errors import Interrupted, LamplighterError
 from lamplighter.learning.generation import Generation, unwritable
-from lamplighter.learning.learn_file import Study
 from lamplighter.learning.starts import LARGEST_SEED, starts_of
+from lamplighter.learning.study import Study
 from lamplighter.observables.lifetime import broke_in_lammps
 from lamplighter.run_folder.names import STATUS
 from lamplighter.run_folder.run import Run
@@ -50,17 +50,35 @@ def explored(
         LamplighterError: a run cannot start, or none came to its end.
     """
     campaign = campaign_of(study, generation, before, models, above, say)
-    plan = plan_of(campaign, study.given.exploration.at_once, None)
+    return ended_runs(campaign, study.given.exploration.at_once, say)
+
+
+def ended_runs(campaign: Campaign, at_once: int | None, say: Callable[[str], None]) -> tuple[list[RunState], list[str]]:
+    """Carry out the runs of a campaign that are not done.
+
+    Args:
+        campaign: The campaign.
+        at_once: Runs at once; None: as many as fit.
+        say: Told what is started and done.
+
+    Returns:
+        As `explored`.
+
+    Raises:
+        Interrupted: a signal came, or the time of the job is up; the same call goes on.
+        LamplighterError: a run cannot start, or none came to its end.
+    """
+    plan = plan_of(campaign, at_once, None)
     states = states_of(campaign)
     if any(each.state not in (COMPLETED, STOPPED) for each in states):
         require_possible(campaign)
         if carry_out(campaign, plan, say) == exit_status.LATER:
-            raise Interrupted(f"the runs of {generation.name} were ended: the same command goes on", exit_status.LATER)
+            raise Interrupted(f"the runs in {campaign.folder} were ended: the same command goes on", exit_status.LATER)
         states = states_of(campaign)
     ended = [each for each in states if _is_of_use(each)]
     if not ended:
         causes = "\n".join(f"  {each.run.name}: {each.state} {each.words}".rstrip() for each in states)
-        raise LamplighterError(f"no run of {generation.name} came to its end:\n{causes}")
+        raise LamplighterError(f"no run in {campaign.folder} came to its end:\n{causes}")
     left_out = [f"{each.run.name}: {each.state}, left out: {each.words}" for each in states if each not in ended]
     return ended, left_out
 
@@ -95,13 +113,22 @@ def campaign_of(
         "zip": [["start", "seed"]],
         "ranks": study.given.exploration.ranks,
     }
-    text = "# Written by `lamplighter learn`.\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    if not generation.campaign.is_file() or generation.campaign.read_text(encoding="utf-8") != text:
+    return written_campaign(generation.campaign, content)
+
+
+def written_campaign(path: Path, content: Mapping[str, Any]) -> Campaign:
+    """Write a campaign file, unless it is there, and read it.
+
+    Raises:
+        LamplighterError: it cannot be written, or is not valid.
+    """
+    text = "# Written by `lamplighter learn`.\n" + yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
         try:
-            write_whole(generation.campaign, text)
+            write_whole(path, text)
         except OSError as problem:
-            raise unwritable(generation.campaign, problem) from problem
-    return load_campaign(generation.campaign)
+            raise unwritable(path, problem) from problem
+    return load_campaign(path)
 
 
 def _seed_of_run(number: int, k: int, n: int) -> int:

@@ -20,7 +20,7 @@ from lamplighter.labelling.labelling import Labelling
 from lamplighter.labelling.method import Method
 from lamplighter.labelling.named_methods import named_method
 from lamplighter.learning.generation import unwritable
-from lamplighter.learning.learn_file import Study
+from lamplighter.learning.study import Study
 from lamplighter.structures.labelled_frames import LabelKeys, read_labelled
 from lamplighter.structures.labels import Labels
 from lamplighter.training.training_data import TrainingFrame, read_training_data

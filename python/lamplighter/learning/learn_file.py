@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from lamplighter.config.loading import parse_run_file, read_mapping
-from lamplighter.config.potential import absolute
-from lamplighter.config.problems import section_of
 from lamplighter.config.quantity import Duration, Force, Length, Quantity
-from lamplighter.config.run_file import RunFile
 from lamplighter.config.section import ConfigSection
-from lamplighter.config.stages import Minimise, steps_of
-from lamplighter.errors import ConfigError
-from lamplighter.guard_criteria import PRESETS, VARIANCE_OF_ACTIVE_LEARNING
-from lamplighter.run_folder.folder import run_file_text
-from lamplighter.training.train_file import TrainFile
+from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -30,9 +19,6 @@ MEASURES = {"variance": VARIANCE_OF_ACTIVE_LEARNING, "extrapolation": 1.0}
 
 COMMITTEE_EVERY = 20
 """Steps between evaluations of all models, where the run file does not say."""
-
-_OWN_KEYS = {"structure": "exploration.starts", "seed": "itself (each run has its own)"}
-"""Keys of the run file that the study file says in other words."""
 
 
 class LabellerSection(ConfigSection):
@@ -172,11 +158,42 @@ class StopSection(ConfigSection):
         generations: At most.
         uncertain_share: Share of runs with a frame above the threshold, or none at all (0), at which it is enough.
         forces: RMSE of forces along the runs at which it is enough, eV/Å; needs `evaluation.along`.
+        quality: It is enough when Q has risen by no more than this; needs `evaluation.quality`.
     """
 
     generations: int = Field(ge=1)
     uncertain_share: Share | None = None
     forces: Force | None = None
+    quality: Annotated[float, Field(ge=0.0)] | None = None
+
+
+class QualitySection(ConfigSection):
+    """The quality metric Q of each generation (`docs/theory/quality.md`).
+
+    Attributes:
+        runs: Run files without models, npt and nvt, which each model carries out by itself.
+        reference: As `lamplighter quality --reference`: run folders, or files of what is known of them.
+        horizon, discard, discard_nvt, block, block_spacing, ballistic: As its options.
+        ranks: MPI ranks of each run.
+    """
+
+    runs: list[Path] = Field(min_length=1)
+    reference: list[Path] = Field(min_length=1)
+    horizon: str = "1 ns"
+    discard: str = "auto"
+    discard_nvt: str | None = None
+    block: str = "100 ps"
+    block_spacing: str = "10 ps"
+    ballistic: str = "10 ps"
+    ranks: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_alone(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {key: [each] if key in ("runs", "reference") and isinstance(each, str) else each
+                for key, each in given.items()}  # fmt: skip
 
 
 class EvaluationSection(ConfigSection):
@@ -184,9 +201,11 @@ class EvaluationSection(ConfigSection):
 
     Attributes:
         along: Frames drawn at random from its runs and labelled: errors along the models' own trajectories.
+        quality: Runs of each model, and what they are compared with; None: there are none.
     """
 
     along: int = Field(default=0, ge=0)
+    quality: QualitySection | None = None
 
 
 class LearnFile(ConfigSection):
@@ -226,200 +245,9 @@ class LearnFile(ConfigSection):
             raise _problem("needs frames along the runs: give evaluation.along, such as 10", "stop.forces")
         if self.stop.uncertain_share is not None and not self.selection.measure:
             raise _problem(f"is of a threshold, and selection.by is {self.selection.by}", "stop.uncertain_share")
+        if self.stop.quality is not None and self.evaluation.quality is None:
+            raise _problem("needs runs that Q is made from: give evaluation.quality", "stop.quality")
         return self
-
-
-class Study:
-    """A study file that was read, with the files that it names.
-
-    Attributes:
-        given: Its keys.
-        folder: Of the study.
-        source: What the file is called in messages.
-        train_file: Of the first generation, resolved.
-        run: What is in the run file.
-        recipes, files: What runs begin from, by their names.
-    """
-
-    def __init__(self, given: LearnFile, base: Path, folder: Path, source: str) -> None:
-        self.given, self.folder, self.source, self._base = given, folder, source, base
-        self.train_file = _train_file(given, base, source)
-        self.run, self._run_base = _run(given, base, source)
-        self._require_run()
-        starts = given.exploration.starts
-        self.recipes = {name: absolute(path, base) for name, path in starts.recipes.items()}
-        self.files = {name: absolute(path, base) for name, path in starts.files.items()}
-        for path in (*self.recipes.values(), *self.files.values()):
-            if not path.is_file():
-                raise ConfigError(f"{source}: exploration.starts: {path} does not exist")
-
-    def beside(self, path: Path) -> Path:
-        """A path of the study file as an absolute one."""
-        return absolute(path, self._base)
-
-    @property
-    def seeds(self) -> list[int]:
-        """Of the models; the first drives."""
-        return self.train_file.seeds
-
-    def run_with(self, models: Sequence[Path], above: float | None) -> dict[str, Any]:
-        """The run file's content with the models of a generation, every path absolute and every default written out.
-
-        Args:
-            models: The first drives.
-            above: The guard's threshold of the measure; None: no run ends because models are uncertain.
-
-        Returns:
-            Without `structure` and `seed`.
-
-        Raises:
-            ConfigError: the run file is not valid.
-        """
-        run = self._resolved_run(models, above)
-        content: dict[str, Any] = yaml.safe_load(run_file_text(run))
-        del content["structure"], content["seed"], content["output"]["folder"]
-        return content
-
-    def _resolved_run(self, models: Sequence[Path], above: float | None) -> RunFile:
-        content = copy.deepcopy(self.run)
-        potential = content.setdefault("potential", {})
-        potential["models"] = [str(each) for each in models]
-        if self.train_file.python is not None and "python" not in potential:
-            potential["python"] = str(self.train_file.python)
-        if len(models) > 1:
-            content.setdefault("committee", COMMITTEE_EVERY)
-        guard = content.get("guard", "active-learning")
-        guard = {"preset": guard} if isinstance(guard, str) else dict(guard)
-        measure = self.given.selection.measure
-        if measure == "extrapolation":
-            content.setdefault("extrapolation", COMMITTEE_EVERY)
-        if above is not None and measure:
-            guard[measure] = above
-        if (above is None or measure != "variance") and guard.get(
-            "preset"
-        ) == "active-learning":  # with a committee, the preset has a threshold of its own
-            del guard["preset"]
-            guard = {**PRESETS["active-learning"], **guard}
-        content["guard"] = guard
-        content["structure"] = "start.xyz"
-        return parse_run_file(content, f"{self.source}: exploration.run").resolved(self._run_base, "run")
-
-    def _require_run(self) -> None:
-        """Refuse what would be found out only once models are trained."""
-        source = self.source
-        where = f"{source}: exploration.run"
-        for key, said in _OWN_KEYS.items():
-            if key in self.run:
-                raise ConfigError(f"{where}.{key}: is said by {said}: leave it out")
-        potential = self.run.get("potential", {})
-        for key in ("potential", "guard"):
-            if not isinstance(self.run.get(key, {}), dict if key == "potential" else dict | str):
-                raise ConfigError(f"{where}.{key}: expected a mapping, got {self.run[key]!r}")
-        if named := [key for key in ("models", "calculator", "members", "lammps", "classical") if key in potential]:
-            raise ConfigError(f"{where}.potential.{named[0]}: the models of each generation are put here: leave it out")
-        for measure in MEASURES:
-            if measure in self.run.get("guard", {}):
-                raise ConfigError(f"{where}.guard.{measure}: is said by selection.above: leave it out")
-        if self.given.selection.by == "variance" and len(self.seeds) < 2:
-            raise ConfigError(
-                f"{source}: training.seeds: selection by variance needs a committee, and there is one seed: give "
-                "several, or select at random or at an interval"
-            )
-        if isinstance(self.given.selection.above, CalibratedSection) and not self.train_file.data.test:
-            raise ConfigError(
-                f"{source}: selection.above.error: is found from labelled frames that no model was trained on: give "
-                "training.data.test"
-            )
-        by_extrapolation = self.given.selection.by == "extrapolation"
-        models = [Path(f"model_{seed}.lamp") for seed in self.seeds[: 1 if by_extrapolation else None]]
-        run = self._resolved_run(models, 1.0 if self.given.selection.measure else None)
-        if run.output.trajectory is None:
-            raise ConfigError(f"{where}.output.trajectory: frames are selected from trajectories: write one")
-        for stage in run.stages:
-            if isinstance(stage, Minimise):
-                continue
-            steps = steps_of(run.output.trajectory, stage.timestep or run.timestep)
-            every = self.given.selection.every
-            if every is not None and stage is run.stages[-1]:
-                wanted = steps_of(every, stage.timestep or run.timestep)
-                if wanted % steps or wanted == 0:
-                    raise ConfigError(
-                        f"{source}: selection.every: frames are wanted every {wanted} steps, and written every {steps} "
-                        "(output.trajectory): make it a multiple"
-                    )
-            evaluated = run.committee if self.given.selection.by == "variance" else run.extrapolation
-            if self.given.selection.measure and evaluated is not None and steps % evaluated.every:
-                key = "committee" if self.given.selection.by == "variance" else "extrapolation"
-                raise ConfigError(
-                    f"{where}: a frame is written every {steps} steps, and the models' {self.given.selection.by} is "
-                    f"evaluated every {evaluated.every} ({key}): make output.trajectory a multiple of it, so that it "
-                    "is known of each frame"
-                )
-
-
-def load_study(given: Path | Mapping[str, Any], output: Path | None = None) -> Study:
-    """Read and check a study file, its train file and its run file. Nothing is started.
-
-    Args:
-        given: The file, or what it holds; paths of a mapping are relative to the working directory.
-        output: In place of the file's.
-
-    Raises:
-        ConfigError: it cannot be read, or has wrong keys or values.
-    """
-    if isinstance(given, Path):
-        content = read_mapping(given, "study file", "training, labeller, exploration and stop")
-        base, source, name = given.parent.resolve(), f"study file {given}", given.stem
-    else:
-        content, base, source, name = given, Path.cwd(), "study file", "study"
-    section = section_of(LearnFile, content, source)
-    return Study(section, base, absolute(output or section.output or Path(name), base), source)
-
-
-def study_of(content: Mapping[str, Any], base: Path, folder: Path, source: str) -> Study:
-    """A study from its keys.
-
-    Args:
-        content: The keys.
-        base: That paths are relative to.
-        folder: Of the study.
-        source: What it is called in messages.
-
-    Raises:
-        ConfigError: keys or values are wrong.
-    """
-    return Study(section_of(LearnFile, content, source), base, folder, source)
-
-
-def _train_file(given: LearnFile, base: Path, source: str) -> TrainFile:
-    if isinstance(given.training, Path):
-        path = absolute(given.training, base)
-        content = dict(read_mapping(path, f"{source}: training:", "trainer, data, seeds, settings and length"))
-        base = path.parent
-    else:
-        content = given.training
-    where = f"{source}: training"
-    if "output" in content:
-        raise ConfigError(f"{where}.output: models go into the folder of the study: leave it out")
-    train_file = section_of(TrainFile, content, where).resolved(base, "training")
-    if given.first == "start":
-        if train_file.start is None:
-            raise ConfigError(f"{source}: first: start: the train file names none: give training.start")
-        if len(train_file.seeds) > 1:
-            raise ConfigError(
-                f"{source}: first: start: it is one model, and training.seeds has {len(train_file.seeds)}: give one"
-            )
-    if given.begin == "previous" and train_file.trainer == "gap":
-        raise ConfigError(f"{source}: begin: previous: gap goes on with no model: leave it out")
-    return train_file
-
-
-def _run(given: LearnFile, base: Path, source: str) -> tuple[dict[str, Any], Path]:
-    """What is in the run file, and the folder that its paths are relative to."""
-    if isinstance(given.exploration.run, dict):
-        return given.exploration.run, base
-    path = absolute(given.exploration.run, base)
-    return dict(read_mapping(path, f"{source}: exploration.run:", "stages and what a run file has")), path.parent
 
 
 def _problem(text: str, key: str = "") -> PydanticCustomError:

@@ -62,6 +62,29 @@ class RunOutcome:
 
 
 @dataclass(frozen=True)
+class GenerationQuality:
+    """Q of the models of a generation (`docs/theory/quality.md`).
+
+    Attributes:
+        value: Between 0 and 3.
+        standard_error: Over the models; nan: there is one.
+        stability, density, diffusivity: Its terms.
+        lower_bound: With longer runs Q may be larger.
+        densities: Mean of each model whose run reached the horizon, g/cm³.
+        diffusivities: Of all molecules, likewise, Å²/ps.
+    """
+
+    value: float
+    standard_error: float
+    stability: float
+    density: float
+    diffusivity: float
+    lower_bound: bool
+    densities: list[float]
+    diffusivities: list[float]
+
+
+@dataclass(frozen=True)
 class GenerationResult:
     """What was measured of a generation.
 
@@ -81,6 +104,7 @@ class GenerationResult:
         calibration: Squared errors of forces over variances, of frames along the runs (of selected ones where there
             are none); nan: not known.
         correlation: Spearman's, of the same atoms.
+        quality: Q; None: not asked for.
         wall_s: Of its trainings.
         notes: What is to be known.
     """
@@ -98,6 +122,7 @@ class GenerationResult:
     added: int = 0
     calibration: float = float("nan")
     correlation: float = float("nan")
+    quality: GenerationQuality | None = None
     wall_s: float = 0.0
     notes: list[str] = field(default_factory=list)
 
@@ -138,6 +163,8 @@ def result_of_record(record: Mapping[str, Any]) -> GenerationResult:
     values["models"] = [Path(each) for each in values["models"]]
     values["errors"] = {name: _errors_of_record(each) for name, each in values["errors"].items()}
     values["runs"] = [outcome_of_record(each) for each in values["runs"]]
+    if values.get("quality") is not None:
+        values["quality"] = GenerationQuality(**_numbers(values["quality"]))
     for name in ("calibration", "correlation"):
         values[name] = _number(values[name])
     return GenerationResult(**values)

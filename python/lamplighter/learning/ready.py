@@ -6,7 +6,7 @@ from lamplighter.building.recipe import load_recipe
 from lamplighter.config.run_file import StructureSection
 from lamplighter.errors import LamplighterError
 from lamplighter.learning.labels import keys_of_data, method_of
-from lamplighter.learning.learn_file import Study
+from lamplighter.learning.study import Study
 from lamplighter.structures.start import read_start_structure
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.train import TRAINERS

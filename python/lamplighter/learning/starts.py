@@ -9,7 +9,7 @@ from typing import Any
 from lamplighter.building.build import build
 from lamplighter.building.folder import MOLECULES, ORIGIN, STRUCTURE
 from lamplighter.learning.generation import Generation
-from lamplighter.learning.learn_file import Study
+from lamplighter.learning.study import Study
 
 LARGEST_SEED = 99_999_999
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.survival import kaplan_meier
 from lamplighter.errors import LamplighterError
+from lamplighter.observables.diffusivity import TO_1E6_CM2_S
 from lamplighter.report import learning_text
 from lamplighter.report.drawing import PALETTE, new_figure, own_settings
 from lamplighter.report.page.content import Block, Content, Facts, Missing, Notes, Picture, Table, View
@@ -21,7 +22,7 @@ from lamplighter.structures.frame_of_atoms import frame_of_atoms
 from lamplighter.structures.labelled_frames import read_frames
 
 if TYPE_CHECKING:
-    from lamplighter.learning.learning import GenerationResult, Learning
+    from lamplighter.learning.learning import GenerationQuality, GenerationResult, Learning
 
 MOST_VIEWS = 4
 """Selected frames of a generation that are shown: each is as large as a figure."""
@@ -57,7 +58,8 @@ def _generation(each: GenerationResult) -> Content:
     kinds = [(name, str(number)) for name, number in each.frames.items()]
     blocks: list[Block] = [Table(f"data_{each.number}", "What its models were trained on.", ("kind", "frames"), kinds)]
     if not each.explored:
-        return Content(blocks=[*blocks, Notes(["It is trained on all that was found, and explored nothing."])])
+        said = ["It is trained on all that was found, and explored nothing.", *each.notes]
+        return Content(blocks=[*blocks, *_quality(each.quality), Notes(said)])
     runs = [
         (
             run.name,
@@ -76,7 +78,22 @@ def _generation(each: GenerationResult) -> Content:
         figure = _survival([run.time_ps for run in known], [run.failed for run in known])
         blocks.append(Picture(f"survival_{each.number}", "Kaplan-Meier: runs in which nothing has failed yet.", figure))
     blocks += _views(each)
+    blocks += _quality(each.quality)
     return Content(blocks=[*blocks, *([Notes(each.notes)] if each.notes else [])])
+
+
+def _quality(quality: GenerationQuality | None) -> list[Block]:
+    if quality is None:
+        return []
+    rows = [
+        ("Q", learning_text.q_in_words(quality)),
+        ("of that: stability, density, diffusivity",
+         f"{quality.stability:.2f}, {quality.density:.2f}, {quality.diffusivity:.2f}"),
+        ("densities of the models, g/cm³", ", ".join(f"{each:.4f}" for each in quality.densities) or "none is stable"),
+        ("their diffusivities, 10⁻⁶ cm²/s",
+         ", ".join(f"{TO_1E6_CM2_S * each:.3g}" for each in quality.diffusivities) or "none is stable"),
+    ]  # fmt: skip
+    return [Facts(rows)]
 
 
 def _survival(times: list[float], failed: list[bool]) -> Figure:

@@ -6,18 +6,20 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lamplighter.observables.diffusivity import TO_1E6_CM2_S
 from lamplighter.report import table_text
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
 
 if TYPE_CHECKING:
-    from lamplighter.learning.learning import GenerationResult, Learning, OverModels
+    from lamplighter.learning.learning import GenerationQuality, GenerationResult, Learning, OverModels
 
-_HEAD = ("generation", "frames", "runs", "failed", "uncertain", "added", "forces along, eV/Å", "ρ(σ², error²)")
+_HEAD = ("generation", "frames", "runs", "failed", "uncertain", "added", "forces along, eV/Å", "ρ(σ², error²)", "Q")
 _SETS_HEAD = ("generation", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å", "stress RMSE, meV/Å³")
 _RUNS_HEADER = ("generation", "run", "time_ps", "failed", "ended_by", "largest_uncertainty", "density_g_cm3")
 _QUANTITIES = ("energy_rmse_meV_atom", "forces_rmse_eV_A", "fx_rmse_eV_A", "fy_rmse_eV_A", "fz_rmse_eV_A",
@@ -25,7 +27,8 @@ _QUANTITIES = ("energy_rmse_meV_atom", "forces_rmse_eV_A", "fx_rmse_eV_A", "fy_r
 _ERRORS_HEADER = ("generation", "set", "frames", *(name for each in _QUANTITIES for name in (each, f"{each}_spread")))
 _GENERATIONS_HEADER = (
     "generation", "training_frames", "measure", "threshold", "runs", "failed_runs", "uncertain_runs", "added_frames",
-    "squared_error_over_variance", "rank_correlation", "training_wall_s",
+    "squared_error_over_variance", "rank_correlation", "quality", "quality_error", "mean_density_g_cm3",
+    "mean_diffusivity_1e-6_cm2_s", "training_wall_s",
 )  # fmt: skip
 
 
@@ -80,7 +83,14 @@ def _row(each: GenerationResult) -> tuple[str, ...]:
         str(each.added) if each.explored else "–",
         "–" if along is None else f"{along.forces.mean:.4f}",
         "–" if math.isnan(each.correlation) else f"{each.correlation:.2f}",
+        "–" if each.quality is None else q_in_words(each.quality),
     )
+
+
+def q_in_words(quality: GenerationQuality) -> str:
+    """With its error; a lower bound is said to be one."""
+    error = "" if math.isnan(quality.standard_error) else f" ± {quality.standard_error:.2f}"
+    return f"{'≥ ' if quality.lower_bound else ''}{quality.value:.2f}{error}"
 
 
 def _with_spread(each: OverModels, digits: int) -> str:
@@ -108,11 +118,20 @@ def generations_table(result: Learning) -> Table:
                 each.added,
                 each.calibration,
                 each.correlation,
+                *_numbers_of(each.quality),
                 each.wall_s,
             ]
             for each in result.generations
         ],
     )
+
+
+def _numbers_of(quality: GenerationQuality | None) -> list[float | None]:
+    if quality is None:
+        return [None] * 4
+    density = float(np.mean(quality.densities)) if quality.densities else None
+    motion = TO_1E6_CM2_S * float(np.mean(quality.diffusivities)) if quality.diffusivities else None
+    return [quality.value, quality.standard_error, density, motion]
 
 
 def errors_table(result: Learning) -> Table:

@@ -1,0 +1,144 @@
+"""The frames of a generation that are labelled: chosen from its runs, and held against their labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io import write as write_frames
+
+from lamplighter.campaign.state import RunState
+from lamplighter.config.stages import Minimise, steps_of
+from lamplighter.learning.candidates import Candidate, candidates
+from lamplighter.learning.generation import Generation, read_record, unwritable, write_record
+from lamplighter.learning.generations import added_before
+from lamplighter.learning.judgement import Judged, judged, outcome_of
+from lamplighter.learning.labels import PREFIX, keys_of_data, write_as_data
+from lamplighter.learning.learning import RunOutcome, outcome_of_record
+from lamplighter.learning.selection import (
+    ADD,
+    ALONG,
+    Chosen,
+    along_runs,
+    at_interval,
+    distinct,
+    drawn,
+    first_uncertain,
+    not_among,
+)
+from lamplighter.learning.study import Study
+from lamplighter.learning.tools import Tools
+from lamplighter.run_folder.run import Run
+from lamplighter.structures.labelled_frames import read_frames, read_labelled
+
+
+def chosen_frames(
+    study: Study, generation: Generation, states: Sequence[RunState], above: float | None
+) -> tuple[list[RunOutcome], list[str]]:
+    """Write the frames that are to be labelled, unless it is done; how the runs ended, and what is to be known."""
+    outcomes: list[RunOutcome] = []
+    notes: list[str] = []
+    if generation.selection.is_file():
+        record = read_record(generation.selection)
+        return [outcome_of_record(each) for each in record["runs"]], list(record["notes"])
+    chosen: list[Chosen] = []
+    pool: list[Chosen] = []
+    for place, state in enumerate(states):
+        run, guard = Run(state.run.folder), state.run.run_file.guard
+        random = np.random.default_rng([generation.number, place])
+        frames = list(candidates(run, guard, study.given.selection.measure))
+        known = [each.uncertainty for each in frames if math.isfinite(each.uncertainty)]
+        outcome, said = outcome_of(run, max(known, default=float("nan")))
+        outcomes.append(outcome)
+        notes += said
+        found = _of_run(study, state, frames, above, random)
+        if not found:
+            notes.append(f"{run.name} has no frame that could be selected")
+        chosen += found
+        if study.given.exploration.starts.go_on and frames:
+            write_whole_frames(generation.last_of(state.run.point["start"]), [frames[-1].atoms])
+        shares = study.given.evaluation.along * (place + 1) // len(states)
+        shares -= study.given.evaluation.along * place // len(states)
+        free = [each for each in frames if not_among(each, chosen)]
+        for index in random.permutation(len(free))[:shares]:
+            pool.append(along_runs(free[int(index)]))
+    earlier = [atoms for file in added_before(study, generation) for atoms in read_frames(file)[0]]
+    kept, said = distinct(chosen, earlier, study.given.selection.distinct.metal)
+    write_whole_frames(generation.chosen, [each.as_atoms() for each in [*kept, *pool]])
+    notes += said
+    write_record(
+        generation.selection,
+        {
+            "by": study.given.selection.by,
+            "above": above,
+            "runs": outcomes,
+            "chosen": [
+                {
+                    "run": e.frame.run,
+                    "step": e.frame.step,
+                    "uncertainty": e.frame.uncertainty,
+                    "use": e.use,
+                    "why": e.why,
+                }
+                for e in [*kept, *pool]
+            ],
+            "notes": notes,
+        },
+    )
+    return outcomes, notes
+
+
+def _of_run(
+    study: Study, state: RunState, frames: list[Candidate], above: float | None, random: np.random.Generator
+) -> list[Chosen]:
+    """The frames of a run that are selected."""
+    every = study.given.selection.every
+    if every is not None:
+        run_file = state.run.run_file
+        lengths = [
+            0 if isinstance(stage, Minimise) else steps_of(stage.length, stage.timestep or run_file.timestep)
+            for stage in run_file.stages
+        ]
+        last = run_file.stages[-1]
+        assert not isinstance(last, Minimise)
+        return at_interval(frames, sum(lengths[:-1]), steps_of(every, last.timestep or run_file.timestep))
+    if above is not None:
+        found = first_uncertain(frames, above)
+        return [] if found is None else [found]
+    any_frame = drawn(frames, random)
+    return [] if any_frame is None else [Chosen(any_frame, ADD, "at random")]
+
+
+def held_against_labels(
+    study: Study, generation: Generation, models: Sequence[Path], tools: Tools
+) -> dict[str, Judged]:
+    """Write what was labelled by its use, and judge the models by it."""
+    given = read_labelled(generation.labelled, f"{PREFIX}energy")
+    keys = keys_of_data(study)
+    found = {}
+    for use, name, path in ((ADD, "selected", generation.added), (ALONG, ALONG, generation.along)):
+        pairs = [(atoms, each) for atoms, each in zip(given.frames, given.labels, strict=True)
+                 if atoms.info.get("use") == use]  # fmt: skip
+        if not pairs:
+            continue
+        frames, labels = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        write_as_data(path, frames, labels, keys)
+        found[name] = judged(models, frames, labels, tools.predict)
+    return found
+
+
+def write_whole_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames in one piece, or remove the file where there are none."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        if not frames:
+            path.unlink(missing_ok=True)
+            return
+        write_frames(partial, frames, format="extxyz")
+        partial.replace(path)
+    except OSError as problem:
+        raise unwritable(path, problem) from problem
