@@ -120,7 +120,7 @@ def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_wha
     assert {each.name for each in result.runs} == {"a_seed1", "b_seed2"}
     assert (result.added, result.errors["along"].frames) == (2, 2)
     assert not last.explored
-    assert last.frames == {"clusters": 12, "generation_0": 2}
+    assert last.frames == {"clusters": 12, "explored": 2}
     assert (
         len(ase.io.read(last.folder / "training" / "member_2" / "train.xyz", ":")) == 3 + 9 + 2
     )  # a quarter validates
@@ -153,7 +153,7 @@ def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(study: Pa
     assert json_text(more.generations[0]) == json_text(first.generations[0])
     assert more.generations[1].models == first.generations[1].models
     added = [each.added for each in more.generations[:2]]  # a start that was drawn before is not taken again
-    assert more.generations[2].frames == {"clusters": 12, "generation_0": added[0], "generation_1": added[1]}
+    assert more.generations[2].frames == {"clusters": 12, "explored": sum(added)}
     assert more.generations[0].above is None
     page = (study.parent / "study" / "learning.html").read_text()
     assert page.count('figure class="viewer"') == sum(added)

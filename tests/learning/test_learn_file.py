@@ -129,7 +129,7 @@ def test_what_a_start_model_explores_first_is_checked() -> None:
     content["training"]["seeds"] = [1]
     assert load_study(content).given.first == "start"
     content["selection"]["every"] = "30 steps"
-    with pytest.raises(ConfigError, match=r"wanted every 30 steps, and written every 20"):
+    with pytest.raises(ConfigError, match=r"wanted every 30 steps, and frames are written every 20"):
         load_study(content)
 
 

@@ -24,7 +24,7 @@ from lamplighter.training.train_file import TrainFile
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from lamplighter.learning.ablation import AblationResult
+    from lamplighter.learning.ablation import Ablation, AblationResult
     from lamplighter.learning.cost import Cost
     from lamplighter.learning.learn_file import QualitySection
     from lamplighter.learning.learning import Learning
@@ -117,21 +117,17 @@ def ablation(
 
     Source: docs/how_to/ablation.md.
     """
-    from lamplighter.learning.ablation import carry_out, load_ablation
+    from lamplighter.learning.ablation import carry_out
     from lamplighter.learning.learn import learn as carry_out_study
     from lamplighter.report.ablation_page import ablation_page
     from lamplighter.report.ablation_text import SHOWN
     from lamplighter.report.page.files import write_page
 
     require_alone_or_led("ll.ablation", "start the script without mpirun")
-    read = load_ablation(*_file_and_folder(file, output))
-    for point in read.points:
-        if not isinstance(point.asked, TrainFile):
-            _ready(point.asked, trust)
-        elif point.asked.start is not None:
-            require_usable([chosen_of(point.asked.start.model, point.asked)], trust)
+    read = _ready_ablation(file, output, trust)
 
     def keep(made: AblationResult) -> None:
+        made.folder.mkdir(parents=True, exist_ok=True)
         SHOWN.write_tables(made, made.folder / "ablation.csv")
         write_page(ablation_page(made), made.folder / "ablation.html")
 
@@ -143,6 +139,20 @@ def ablation(
         keep,
     )
     return Answer(made, SHOWN)
+
+
+@in_words_of_python
+def ready_ablation(
+    file: Mapping[str, Any] | StrPath, output: StrPath | None = None, *, trust: bool = False
+) -> Answer[AblationResult]:
+    """Check data, trainer, labeller and starts of all points; nothing is started. What there is of them is shown.
+
+    Arguments and errors as `ablation`.
+    """
+    from lamplighter.learning.ablation import ablation_so_far as so_far
+    from lamplighter.report.ablation_text import SHOWN
+
+    return Answer(so_far(_ready_ablation(file, output, trust)), SHOWN)
 
 
 @in_words_of_python
@@ -228,6 +238,24 @@ def _tools(study: Study, progress: bool) -> Tools:
     )
 
 
+def _ready_ablation(file: Mapping[str, Any] | StrPath, output: StrPath | None, trust: bool) -> Ablation:
+    from lamplighter.learning.ablation import load_ablation
+    from lamplighter.learning.ready import require_trainable
+
+    read = load_ablation(*_file_and_folder(file, output))
+    for point in read.points:
+        try:
+            if not isinstance(point.asked, TrainFile):
+                _ready(point.asked, trust)
+                continue
+            if point.asked.start is not None:
+                require_usable([chosen_of(point.asked.start.model, point.asked)], trust)
+            require_trainable(point.asked)
+        except LamplighterError as problem:
+            raise type(problem)(f"{point.name}: {problem}") from None
+    return read
+
+
 def _ready(study: Study, trust: bool) -> None:
     """Refuse what is missing, before anything costs time."""
     from lamplighter.learning.ready import require_ready
@@ -243,6 +271,8 @@ def _compilation(study: Study) -> Any:
     def compiled(models: Sequence[Path], training: Path, output: Path) -> None:
         python = study.train_file.python or Path(sys.executable)
         words = ["compile", *map(str, models), "-o", str(output), "--training", str(training), "--trust"]
+        if (head := study.head_of(models[0])) is not None:
+            words += ["--head", head]
         done = subprocess.run(
             [str(python), "-c", "from lamplighter.cli import main; main()", *words],
             env=launcher.without_launcher(),

@@ -31,7 +31,8 @@ LONGEST_NAME = 200
 """Of a run, in bytes: file systems take 255, and files are named after the run."""
 
 _MARKS = ("base", "axes")
-_LABEL = re.compile(r"\w[\w.+-]*|[+-][\w.+-]*\w[\w.+-]*")
+LABEL = re.compile(r"\w[\w.+-]*|[+-][\w.+-]*\w[\w.+-]*")
+"""What may be in the name of a run folder."""
 
 
 class AxisSection(ConfigSection):
@@ -58,7 +59,7 @@ class AxisSection(ConfigSection):
                 )
             given["values"] = dict(zip(labels, values, strict=True))
         elif isinstance(values, dict):
-            wrong = [str(label) for label in values if not _LABEL.fullmatch(str(label))]
+            wrong = [str(label) for label in values if not LABEL.fullmatch(str(label))]
             if wrong:
                 raise ValueError(
                     f"{wrong[0]!r} cannot be in the name of a run folder: labels have letters, digits and _ . + - alone"

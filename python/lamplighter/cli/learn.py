@@ -42,7 +42,10 @@ def learn(
     from lamplighter.api.answer import in_words_of_commands
 
     if learning.means_ablation(study):
-        if dry_run or status:
+        if dry_run:
+            answered = in_words_of_commands(learning.ready_ablation)(study, output, trust=trust)
+            show_answer(answered, figure, csv, as_json)
+        elif status:
             show_answer(in_words_of_commands(learning.ablation_so_far)(study, output), figure, csv, as_json)
         else:
             compared = in_words_of_commands(learning.ablation)(study, output, trust=trust)

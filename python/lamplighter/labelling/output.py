@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def written(
             good.append(_with_labels(atoms, found, method, given.electrons[number], prefix))
     made = _labelling(places, given, method, rests_on, known)
     for path, frames in ((places.output, good), (places.failed, bad)):
-        _replace(path, frames)
+        replace_frames(path, frames)
     record = {
         "lamplighter": lamplighter.__version__,
         "frames": str(given.path),
@@ -188,14 +188,18 @@ def _text_of_info(text: str) -> str:
     return " ".join(told.replace('"', "'").replace("\\", "/").split())
 
 
-def _replace(path: Path, frames: list[Atoms]) -> None:
-    """Write a file in one piece, or remove it where there is nothing to write."""
+def replace_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write a file of frames (extended XYZ) in one piece, or remove it where there is nothing to write.
+
+    Raises:
+        LamplighterError: it cannot be written.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         if not frames:
             path.unlink(missing_ok=True)
             return
-        write_frames(partial, frames, format="extxyz", parallel=False)
+        write_frames(partial, list(frames), format="extxyz", parallel=False)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)

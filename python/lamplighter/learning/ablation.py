@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +24,12 @@ from lamplighter.config.loading import read_mapping
 from lamplighter.config.potential import absolute
 from lamplighter.config.problems import section_of
 from lamplighter.errors import ConfigError, Interrupted, LamplighterError, RunFolderBusy
+from lamplighter.json_text import plain
 from lamplighter.learning.learn import learning_so_far
 from lamplighter.learning.learning import Learning
 from lamplighter.learning.study import Study, study_of
 from lamplighter.training.member import Member, member_of_record
-from lamplighter.training.train import MODELS, Training
+from lamplighter.training.train import MODELS, Training, wanted_of
 from lamplighter.training.train_file import TrainFile, load_train_file
 
 LEVEL = 0.05
@@ -98,8 +100,8 @@ class Difference:
         quantity: Of `QUANTITIES`.
         best, other: Names of points: the one with the least mean, and another.
         ratio: Of the other's mean over the best's.
-        p: Of Welch's t-test over models, after Holm's correction for all others of that set and quantity; nan: one of
-            both has a single model.
+        p: Of Welch's t-test over models, after Holm's correction for all pairs of that set and quantity; nan: one of
+            both has a single model, or neither has any spread.
     """
 
     set: str
@@ -230,8 +232,7 @@ def _carried_out(
 ) -> PointResult:
     if isinstance(point.asked, Study):
         found = learn(point.asked)
-        members = [member_of_record(each.with_suffix(".json")) for each in found.models]
-        return PointResult(point.name, point.labels, found.folder, members, found)
+        return PointResult(point.name, point.labels, found.folder, _members_of(found), found)
     made = train(point.asked)
     return PointResult(point.name, point.labels, made.folder, made.members)
 
@@ -255,12 +256,29 @@ def ablation_so_far(ablation: Ablation) -> AblationResult:
 def _done(point: Point, folder: Path) -> PointResult | None:
     if isinstance(point.asked, Study):
         learning = learning_so_far(point.asked)
-        members = [member_of_record(each.with_suffix(".json")) for each in learning.models]
-        return PointResult(point.name, point.labels, folder, members, learning) if learning.ended else None
-    records = sorted((folder / MODELS).glob("*.json"))
-    if len(records) < len(point.asked.seeds):
-        return None
-    return PointResult(point.name, point.labels, folder, [member_of_record(each) for each in records])
+        return (
+            PointResult(point.name, point.labels, folder, _members_of(learning), learning) if learning.ended else None
+        )
+    found = [_as_asked(point.asked, folder, seed) for seed in point.asked.seeds]
+    members = [each for each in found if each is not None]
+    return PointResult(point.name, point.labels, folder, members) if len(members) == len(found) else None
+
+
+def _as_asked(given: TrainFile, folder: Path, seed: int) -> Member | None:
+    """The model of a seed that is done as it is asked for now; None: there is none."""
+    for record in sorted((folder / MODELS).glob(f"*_{seed}.json")):
+        member = member_of_record(record)
+        if member.record["asked"] == plain(wanted_of(given, seed)):
+            return member
+    return None
+
+
+def _members_of(learning: Learning) -> list[Member]:
+    """Models of the last generation that were trained; none where it is the start model."""
+    if not learning.generations:
+        return []
+    records = sorted(learning.generations[-1].folder.glob(f"training/**/{MODELS}/*.json"))
+    return [member_of_record(each) for each in records]
 
 
 def _base(section: AxesSection, base: Path, source: str) -> tuple[Mapping[str, Any], Path]:
@@ -280,14 +298,22 @@ def _asked(content: dict[str, Any], base: Path, folder: Path, source: str) -> Tr
 
 
 def _beside_the_best(name: str, quantity: str, given: Mapping[str, Sequence[float]]) -> list[Difference]:
+    """All pairs are corrected for, as which one is best was not known before."""
     best = min(given, key=lambda each: float(np.mean(given[each])))
-    others = [each for each in given if each != best]
-    raw = [_welch(given[best], given[each]) for each in others]
-    corrected = holm(raw)
+    pairs = list(itertools.combinations(given, 2))
+    corrected = dict(zip(pairs, holm([_welch(given[one], given[other]) for one, other in pairs]), strict=True))
     least = float(np.mean(given[best]))
     return [
-        Difference(name, quantity, best, other, float(np.mean(given[other])) / least if least else math.nan, p)
-        for other, p in zip(others, corrected, strict=True)
+        Difference(
+            name,
+            quantity,
+            best,
+            other,
+            float(np.mean(given[other])) / least if least else math.nan,
+            corrected.get((best, other), corrected.get((other, best), math.nan)),
+        )
+        for other in given
+        if other != best
     ]
 
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms
-from ase.io import write as write_frames
 
 from lamplighter.campaign.state import RunState
 from lamplighter.config.stages import Minimise, steps_of
+from lamplighter.driver.stage_steps import steps_of_stages
+from lamplighter.errors import LamplighterError
+from lamplighter.labelling.output import replace_frames
 from lamplighter.learning.candidates import Candidate, candidates
-from lamplighter.learning.generation import Generation, read_record, unwritable, write_record
+from lamplighter.learning.generation import Generation, read_record, write_record
 from lamplighter.learning.generations import added_before
 from lamplighter.learning.judgement import Judged, judged, outcome_of
 from lamplighter.learning.labels import PREFIX, keys_of_data, write_as_data
@@ -36,20 +37,29 @@ from lamplighter.structures.labelled_frames import read_frames, read_labelled
 
 
 def chosen_frames(
-    study: Study, generation: Generation, states: Sequence[RunState], above: float | None
-) -> tuple[list[RunOutcome], list[str]]:
-    """Write the frames that are to be labelled, unless it is done; how the runs ended, and what is to be known."""
+    study: Study, generation: Generation, states: Sequence[RunState], left_out: Sequence[str], above: float | None
+) -> None:
+    """Write the frames that are to be labelled, with how the runs ended and what is to be known.
+
+    Args:
+        study: The study.
+        generation: Whose runs they are.
+        states: Runs that came to their end.
+        left_out: A line for each of the others.
+        above: The threshold; None: there is none.
+    """
     outcomes: list[RunOutcome] = []
-    notes: list[str] = []
-    if generation.selection.is_file():
-        record = read_record(generation.selection)
-        return [outcome_of_record(each) for each in record["runs"]], list(record["notes"])
+    notes: list[str] = list(left_out)
     chosen: list[Chosen] = []
     pool: list[Chosen] = []
     for place, state in enumerate(states):
         run, guard = Run(state.run.folder), state.run.run_file.guard
         random = np.random.default_rng([generation.number, place])
-        frames = list(candidates(run, guard, study.given.selection.measure))
+        try:
+            frames = list(candidates(run, guard, study.given.selection.measure))
+        except LamplighterError as problem:  # it broke before its first frame, or has nothing to be held against
+            frames = []
+            notes.append(f"{run.name}: no frame can be selected: {problem}")
         known = [each.uncertainty for each in frames if math.isfinite(each.uncertainty)]
         outcome, said = outcome_of(run, max(known, default=float("nan")))
         outcomes.append(outcome)
@@ -59,7 +69,9 @@ def chosen_frames(
             notes.append(f"{run.name} has no frame that could be selected")
         chosen += found
         if study.given.exploration.starts.go_on and frames:
-            write_whole_frames(generation.last_of(state.run.point["start"]), [frames[-1].atoms])
+            last = generation.last_of(state.run.point["start"])
+            last.parent.mkdir(exist_ok=True)
+            replace_frames(last, [frames[-1].atoms])
         shares = study.given.evaluation.along * (place + 1) // len(states)
         shares -= study.given.evaluation.along * place // len(states)
         free = [each for each in frames if not_among(each, chosen)]
@@ -67,7 +79,7 @@ def chosen_frames(
             pool.append(along_runs(free[int(index)]))
     earlier = [atoms for file in added_before(study, generation) for atoms in read_frames(file)[0]]
     kept, said = distinct(chosen, earlier, study.given.selection.distinct.metal)
-    write_whole_frames(generation.chosen, [each.as_atoms() for each in [*kept, *pool]])
+    replace_frames(generation.chosen, [each.as_atoms() for each in [*kept, *pool]])
     notes += said
     write_record(
         generation.selection,
@@ -85,10 +97,16 @@ def chosen_frames(
                 }
                 for e in [*kept, *pool]
             ],
+            "planned": len(states) + len(left_out),
             "notes": notes,
         },
     )
-    return outcomes, notes
+
+
+def chosen_before(generation: Generation) -> tuple[list[RunOutcome], int, list[str]]:
+    """How the runs ended from which frames were chosen, how many were planned, and what is to be known."""
+    record = read_record(generation.selection)
+    return [outcome_of_record(each) for each in record["runs"]], int(record["planned"]), list(record["notes"])
 
 
 def _of_run(
@@ -97,14 +115,11 @@ def _of_run(
     """The frames of a run that are selected."""
     every = study.given.selection.every
     if every is not None:
-        run_file = state.run.run_file
-        lengths = [
-            0 if isinstance(stage, Minimise) else steps_of(stage.length, stage.timestep or run_file.timestep)
-            for stage in run_file.stages
-        ]
-        last = run_file.stages[-1]
+        stages = state.run.run_file.stages
+        last = stages[-1]
         assert not isinstance(last, Minimise)
-        return at_interval(frames, sum(lengths[:-1]), steps_of(every, last.timestep or run_file.timestep))
+        assert last.timestep is not None
+        return at_interval(frames, steps_of_stages(stages)[-1].begin, steps_of(every, last.timestep))
     if above is not None:
         found = first_uncertain(frames, above)
         return [] if found is None else [found]
@@ -128,17 +143,3 @@ def held_against_labels(
         write_as_data(path, frames, labels, keys)
         found[name] = judged(models, frames, labels, tools.predict)
     return found
-
-
-def write_whole_frames(path: Path, frames: Sequence[Atoms]) -> None:
-    """Write frames in one piece, or remove the file where there are none."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(exist_ok=True)
-        if not frames:
-            path.unlink(missing_ok=True)
-            return
-        write_frames(partial, frames, format="extxyz")
-        partial.replace(path)
-    except OSError as problem:
-        raise unwritable(path, problem) from problem

@@ -12,7 +12,7 @@ from lamplighter import exit_status
 from lamplighter.campaign.campaign_file import Campaign, load_campaign
 from lamplighter.campaign.checks import require_possible
 from lamplighter.campaign.local import carry_out, plan_of
-from lamplighter.campaign.state import COMPLETED, FAILED, STOPPED, RunState, states_of
+from lamplighter.campaign.state import COMPLETED, FAILED, STALE, STOPPED, RunState, states_of
 from lamplighter.errors import Interrupted, LamplighterError
 from lamplighter.learning.generation import Generation, unwritable
 from lamplighter.learning.starts import LARGEST_SEED, starts_of
@@ -75,6 +75,11 @@ def ended_runs(campaign: Campaign, at_once: int | None, say: Callable[[str], Non
         if carry_out(campaign, plan, say) == exit_status.LATER:
             raise Interrupted(f"the runs in {campaign.folder} were ended: the same command goes on", exit_status.LATER)
         states = states_of(campaign)
+    if stale := [f"{each.run.name} ({each.words})" for each in states if each.state == STALE]:
+        raise LamplighterError(
+            f"runs in {campaign.folder} were begun with something else: {'; '.join(stale)}: put it back, or remove "
+            "their folders, and they are done anew"
+        )
     ended = [each for each in states if _is_of_use(each)]
     if not ended:
         causes = "\n".join(f"  {each.run.name}: {each.state} {each.words}".rstrip() for each in states)

@@ -10,6 +10,9 @@ from lamplighter.learning.learning import GenerationResult, result_of_record
 from lamplighter.learning.study import Study
 from lamplighter.training.train_file import KindSection, StartSection, TrainFile
 
+EXPLORED = "explored"
+"""The kind of the frames that generations have added."""
+
 
 def generation_of(study: Study, number: int) -> Generation:
     """A generation by its number, from 0."""
@@ -21,7 +24,7 @@ def done_before(generation: Generation) -> GenerationResult | None:
     if not generation.judgement.is_file():
         return None
     try:
-        return result_of_record(read_record(generation.judgement))
+        return result_of_record(read_record(generation.judgement), generation.folder)
     except (KeyError, TypeError) as problem:
         raise LamplighterError(
             f"{generation.judgement} is damaged ({problem}): remove it, and it is made anew"
@@ -42,9 +45,8 @@ def start_model(study: Study) -> Path:
 def train_files_of(study: Study, generation: Generation) -> list[TrainFile]:
     """What is trained: one file for all models, or one each where each goes on with its own."""
     kinds = dict(study.train_file.data.train)
-    weight = study.given.selection.weight
-    for path in added_before(study, generation):
-        kinds[path.parent.name] = KindSection(files=[path], weight=weight)
+    if added := added_before(study, generation):
+        kinds[EXPLORED] = KindSection(files=added, weight=study.given.selection.weight)
     data = study.train_file.data.model_copy(update={"train": kinds})
     given = study.train_file.model_copy(update={"data": data, "output": generation.training})
     if study.given.begin == "new" or generation.number == 0:
@@ -55,7 +57,7 @@ def train_files_of(study: Study, generation: Generation) -> list[TrainFile]:
         given.model_copy(
             update={
                 "seeds": [seed],
-                "start": StartSection(model=model),
+                "start": StartSection(model=model, replay=None if given.start is None else given.start.replay),
                 "output": generation.training / f"seed_{seed}",
             }
         )

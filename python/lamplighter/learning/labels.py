@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,20 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write as write_frames
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from lamplighter.cluster.wall_time import seconds_of
 from lamplighter.errors import LamplighterError
+from lamplighter.json_text import plain
 from lamplighter.labelling.electrons import OfSilentFrames
 from lamplighter.labelling.label import Wishes, label_file
 from lamplighter.labelling.labelling import Labelling
 from lamplighter.labelling.method import Method
 from lamplighter.labelling.named_methods import named_method
-from lamplighter.learning.generation import unwritable
+from lamplighter.labelling.output import replace_frames
+from lamplighter.learning.generation import read_record, unwritable, write_record
 from lamplighter.learning.study import Study
+from lamplighter.observables.predictions import fingerprint
 from lamplighter.structures.labelled_frames import LabelKeys, read_labelled
 from lamplighter.structures.labels import Labels
 from lamplighter.training.training_data import TrainingFrame, read_training_data
@@ -66,45 +70,64 @@ def labelled(study: Study, frames: Path, output: Path, progress: bool) -> Labell
         section.workers,
         section.threads,
         None if section.timeout is None else seconds_of(section.timeout, "labeller.timeout"),
+        retry=True,  # what failed may have been mended
         progress=progress,
     )
     made = label_file(frames, method_of(study), wishes)
     if not made.n_labelled:
         raise LamplighterError(
             f"labeller {section.method}: none of the {len(made.frames)} frames of {frames} could be labelled; the "
-            f"first: {made.failures[0].why}"
+            f"first: {made.failures[0].why} (mend it, and give the same command again)"
         )
     return made
 
 
-def require_same_labels(study: Study, folder: Path, progress: bool) -> None:
+def require_same_labels(study: Study, folder: Path, progress: bool) -> list[str]:
     """Refuse a labeller that does not say of training frames what their labels say: of the smallest of each kind.
 
     Args:
         study: The study.
-        folder: Of files that are left.
+        folder: Of files that are left: a folder for each method and set of frames that was asked for.
         progress: Show the progress on a terminal.
+
+    Returns:
+        A line for each frame that it cannot label.
 
     Raises:
         LamplighterError: it says something else; energies or forces are named.
     """
     if not study.given.labeller.same_as_data:
-        return
+        return []
     smallest = _smallest(study)
-    file = folder / "of_the_data.xyz"
+    asked = {"frames": fingerprint([each.atoms for each in smallest]), "method": rests_on(study)}
+    own = folder / hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+    done = own / "same.json"
+    if done.is_file():
+        return list(read_record(done)["notes"])
+    file = own / "frames.xyz"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            write_frames(file, [each.atoms for each in smallest], format="extxyz")
+        own.mkdir(parents=True, exist_ok=True)
+        replace_frames(file, [each.atoms for each in smallest])
     except OSError as problem:
-        raise unwritable(file, problem) from problem
-    made = labelled(study, file, folder / "of_the_data_labelled.xyz", progress)
-    failed = {each.frame for each in made.failures}
-    found = iter(read_labelled(folder / "of_the_data_labelled.xyz", f"{PREFIX}energy").labels)
-    for number, frame in enumerate(smallest):
-        if number in failed:
-            continue
-        _require_same(frame, next(found), study.given.labeller.method)
+        raise unwritable(own, problem) from problem
+    made = labelled(study, file, own / "labelled.xyz", progress)
+    failed = {each.frame: each.why for each in made.failures}
+    found = read_labelled(own / "labelled.xyz", f"{PREFIX}energy").labels
+    good = [each for number, each in enumerate(smallest) if number not in failed]
+    for frame, labels in zip(good, found, strict=True):
+        _require_same(frame, labels, study.given.labeller.method)
+    notes = [
+        f"the labeller was not held against {smallest[number].kind}: it fails for its smallest frame: {why}"
+        for number, why in failed.items()
+    ]
+    write_record(done, {**asked, "notes": notes})
+    return notes
+
+
+def rests_on(study: Study) -> dict[str, Any]:
+    """What labels rest on, but for the versions of packages."""
+    known: dict[str, Any] = plain(method_of(study).provenance())
+    return {name: value for name, value in known.items() if name != "versions"}
 
 
 def _require_same(frame: TrainingFrame, found: Labels, method: str) -> None:
@@ -127,10 +150,15 @@ def _smallest(study: Study) -> list[TrainingFrame]:
 
 
 def keys_of_data(study: Study) -> LabelKeys:
-    """What the labels of the training data are called."""
+    """What the labels of the training data are called: those of a file with stresses, if there is one.
+
+    Files of isolated atoms may say nothing of forces.
+    """
     names = study.train_file.data.labels
-    first = next(file for kind in study.train_file.data.train.values() for file in kind.files)
-    return read_labelled(first, names.energy, names.forces, names.stress).keys
+    files = [file for kind in study.train_file.data.train.values() for file in kind.files]
+    found = [read_labelled(file, names.energy, names.forces, names.stress) for file in files]
+    several = [each for each in found if any(len(atoms) > 1 for atoms in each.frames)] or found
+    return max((each.keys for each in several), key=lambda keys: keys.stress is not None)
 
 
 def write_as_data(path: Path, frames: Sequence[Atoms], labels: Sequence[Labels], keys: LabelKeys) -> None:
@@ -145,13 +173,7 @@ def write_as_data(path: Path, frames: Sequence[Atoms], labels: Sequence[Labels],
     Raises:
         LamplighterError: it cannot be written.
     """
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        made = [_with_labels(*pair, keys) for pair in zip(frames, labels, strict=True)]
-        write_frames(partial, made, format="extxyz")
-        partial.replace(path)
-    except OSError as problem:
-        raise unwritable(path, problem) from problem
+    replace_frames(path, [_with_labels(*pair, keys) for pair in zip(frames, labels, strict=True)])
 
 
 def _with_labels(frame: Atoms, labels: Labels, keys: LabelKeys) -> Atoms:

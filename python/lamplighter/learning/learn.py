@@ -12,20 +12,21 @@ from lamplighter.campaign.campaign_file import load_campaign
 from lamplighter.campaign.state import states_of
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.errors import RunFolderBusy
-from lamplighter.learning.chosen import chosen_frames, held_against_labels
+from lamplighter.json_text import plain
+from lamplighter.learning.chosen import chosen_before, chosen_frames, held_against_labels
 from lamplighter.learning.exploration import explored
 from lamplighter.learning.generation import Generation, flat, unwritable, write_record
 from lamplighter.learning.generations import added_before, done_before, generation_of, start_model, train_files_of
-from lamplighter.learning.judgement import Judged, errors_of_sets
-from lamplighter.learning.labels import labelled, require_same_labels
-from lamplighter.learning.learning import GenerationResult, Learning
+from lamplighter.learning.judgement import Judged, MeanErrors, errors_of_sets, judged
+from lamplighter.learning.labels import labelled, require_same_labels, rests_on
+from lamplighter.learning.learning import GenerationResult, Learning, record_of
 from lamplighter.learning.quality import quality_of
 from lamplighter.learning.selection import ALONG
 from lamplighter.learning.study import Study
 from lamplighter.learning.tools import Tools
 from lamplighter.learning.uncertainty import compiled_with_training_set, threshold_of
 from lamplighter.model_files.trust import sha256
-from lamplighter.structures.labelled_frames import read_frames
+from lamplighter.structures.labelled_frames import read_frames, read_labelled
 from lamplighter.training.member import Member
 
 
@@ -39,7 +40,8 @@ def learn(study: Study, tools: Tools) -> Learning:
     """
     results: list[GenerationResult] = []
     with _alone(study.folder):
-        require_same_labels(study, study.folder / "labeller", tools.progress)
+        for note in require_same_labels(study, study.folder / "labeller", tools.progress):
+            tools.say(note)
         for number in range(study.given.stop.generations):
             generation = generation_of(study, number)
             _begin(study, generation)
@@ -96,9 +98,11 @@ def progress_of(study: Study, generation: Generation) -> str:
 def enough(study: Study, results: Sequence[GenerationResult]) -> str:
     """Which rule the last of some generations meets; empty: none."""
     stop, result = study.given.stop, results[-1]
-    share = result.uncertain / len(result.runs) if result.runs else 1.0
+    share = 1.0 - result.certain / result.planned if result.planned else 1.0
     if stop.uncertain_share is not None and result.explored and share <= stop.uncertain_share:
-        return f"{result.uncertain} of {len(result.runs)} runs of generation {result.number} have an uncertain frame"
+        return (
+            f"{result.certain} of {result.planned} runs of generation {result.number} hold without an uncertain frame"
+        )
     along = result.errors.get(ALONG)
     if stop.forces is not None and along is not None and along.forces.mean <= stop.forces.metal:
         return (
@@ -117,7 +121,10 @@ def enough(study: Study, results: Sequence[GenerationResult]) -> str:
 
 
 def _begin(study: Study, generation: Generation) -> None:
-    """What the result of a generation rests on: no times, numbers of processes, or rules to stop by."""
+    """What the result of a generation rests on: no times, numbers of processes, or rules to stop by.
+
+    Paths below the study file's folder are noted relative to it, so that both may be moved together.
+    """
     given = study.given.model_dump(
         mode="json",
         exclude={
@@ -128,37 +135,39 @@ def _begin(study: Study, generation: Generation) -> None:
             "labeller": {"workers", "threads", "timeout"},
         },
     )
-    train_file = study.train_file.model_dump(mode="json", exclude={"output", "threads", "python"})
-    files = [file for kind in study.train_file.data.train.values() for file in kind.files]
-    files += study.train_file.data.validation if isinstance(study.train_file.data.validation, list) else []
-    files += [*study.train_file.data.test.values(), *study.recipes.values(), *study.files.values()]
-    files += [*study.quality_runs, *(each for each in study.quality_references if each.is_file())]
-    for before in added_before(study, generation):
-        files.append(before)
-    starts = {"recipes": study.recipes, "files": study.files, "packings": study.given.exploration.starts.packings}
+    data = study.train_file.data
+    start = study.train_file.start
+    files = [file for kind in data.train.values() for file in kind.files]
+    files += data.validation if isinstance(data.validation, list) else []
+    files += [] if start is None else [start.model, *([start.replay] if start.replay else [])]
+    files += [*data.test.values(), *study.files_that_are_named, *added_before(study, generation)]
+    starts = study.given.exploration.starts.model_dump(mode="json", exclude={"recipes", "files"})
     wanted: dict[str, Any] = {
         **given,
-        "training": train_file,
-        "exploration": {**given["exploration"], "run": study.run, "starts": starts},
+        "training": study.train_file.model_dump(mode="json", exclude={"output", "threads", "python"}),
+        "exploration": {
+            **given["exploration"],
+            "run": study.run,
+            "starts": {**starts, "recipes": study.recipes, "files": study.files},
+        },
+        "labeller": {**given["labeller"], "rests_on": rests_on(study)},
         "sha256": {str(file): sha256(file) for file in files},
     }
-    generation.begin({key: str(value) if isinstance(value, Path) else value for key, value in flat(wanted).items()})
+    generation.begin({study.portable(key): study.portable(value) for key, value in flat(plain(wanted)).items()})
 
 
 def _explored_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
     members, frames = _trained(study, generation, tools)
     models = [each.model for each in members] or [start_model(study)]
     above = threshold_of(study, generation, models, tools)
-    tools.say(f"{generation.name}: runs")
-    before = generation_of(study, generation.number - 1) if generation.number else None
-    exploring = (
-        [compiled_with_training_set(study, generation, models, tools)]
-        if study.given.selection.by == "extrapolation"
-        else models
-    )
-    states, left_out = explored(study, generation, before, exploring, above, tools.say)
-    outcomes, notes = chosen_frames(study, generation, states, above)
-    notes = left_out + notes
+    if not generation.selection.is_file():
+        tools.say(f"{generation.name}: runs")
+        before = generation_of(study, generation.number - 1) if generation.number else None
+        by_one = study.given.selection.by == "extrapolation"
+        exploring = [compiled_with_training_set(study, generation, models, tools)] if by_one else models
+        states, left_out = explored(study, generation, before, exploring, above, tools.say)
+        chosen_frames(study, generation, states, left_out, above)
+    outcomes, planned, notes = chosen_before(generation)
     found: dict[str, Judged] = {}
     added = 0
     if generation.chosen.is_file():
@@ -168,10 +177,11 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
         tools.say(f"{generation.name}: errors")
         found = held_against_labels(study, generation, models, tools)
         added = found["selected"].errors.frames if "selected" in found else 0
-    errors = errors_of_sets(members) | {name: each.errors for name, each in found.items()}
+    sets = errors_of_sets(members) if members else errors_of_start(study, models, tools)
+    errors = sets | {name: each.errors for name, each in found.items()}
     quality, said = quality_of(study, generation, models, tools.quality, tools.say)
     notes += said
-    best = found.get(ALONG) or found.get("selected")
+    along = found.get(ALONG) if len(models) > 1 else None
     result = GenerationResult(
         generation.number,
         generation.folder,
@@ -182,15 +192,15 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
         study.given.selection.measure,
         above,
         outcomes,
-        0 if above is None else sum(each.largest_uncertainty > above for each in outcomes),
+        planned,
         added,
-        float("nan") if best is None or len(models) == 1 else best.calibration,
-        float("nan") if best is None or len(models) == 1 else best.correlation,
+        float("nan") if along is None else along.calibration,
+        float("nan") if along is None else along.correlation,
         quality,
         sum(each.wall_s for each in members),
         notes,
     )
-    write_record(generation.judgement, result)
+    write_record(generation.judgement, record_of(result))
     return result
 
 
@@ -204,7 +214,7 @@ def _last_generation(study: Study, generation: Generation, tools: Tools) -> Gene
     result = GenerationResult(
         generation.number, generation.folder, models, frames, errors, False, quality=quality, wall_s=wall, notes=notes
     )
-    write_record(generation.judgement, result)
+    write_record(generation.judgement, record_of(result))
     return result
 
 
@@ -218,6 +228,16 @@ def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[M
     kinds = files[0].data.train
     frames = {kind: sum(_several_atoms(file) for file in section.files) for kind, section in kinds.items()}
     return members, frames
+
+
+def errors_of_start(study: Study, models: Sequence[Path], tools: Tools) -> dict[str, MeanErrors]:
+    """Of a start model that was not trained here, over the test sets."""
+    names = study.train_file.data.labels
+    found = {}
+    for name, file in study.train_file.data.test.items():
+        given = read_labelled(file, names.energy, names.forces, names.stress)
+        found[name] = judged(models, given.frames, given.labels, tools.predict).errors
+    return found
 
 
 def _several_atoms(file: Path) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from lamplighter.campaign.campaign_file import LABEL
 from lamplighter.config.quantity import Duration, Force, Length, Quantity
 from lamplighter.config.section import ConfigSection
 from lamplighter.guard_criteria import VARIANCE_OF_ACTIVE_LEARNING
@@ -84,6 +85,10 @@ class StartsSection(ConfigSection):
     def _one_kind(self) -> StartsSection:
         if bool(self.recipes) == bool(self.files):
             raise _problem("needs either `recipes` (of lamplighter build) or `files` (structures)")
+        for name in (*self.recipes, *self.files):
+            if not LABEL.fullmatch(name):
+                raise _problem(f"{name!r} cannot be in the name of a run folder: name them yourself, with letters, "
+                               "digits and _ . + - alone, as in {a: …, b: …}")  # fmt: skip
         if self.files and self.packings != 1:
             raise _problem("is of recipes: a file is one start", "packings")
         return self

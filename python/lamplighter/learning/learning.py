@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from lamplighter.json_text import plain
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,16 @@ class GenerationResult:
         number: From 0.
         folder: Of it.
         models: Files; the first drives.
-        frames: That its models were trained on, of several atoms, by kind.
+        frames: Of several atoms, by kind, that its models were trained on and validated with.
         errors: By set, over validation and test frames (`validation`, names of test sets), and over frames of its own
             runs: `selected` and `along`.
         explored: Whether it explored; False: it was trained on what the last one found, and that is all.
         measure: What frames were selected by: `variance` (eV²/Å²) or `extrapolation` (γ); empty: neither.
         above: Its threshold; None: there is none.
         runs: Its runs that came to an end.
-        uncertain: How many of them have a frame above the threshold.
+        planned: How many runs there should be.
         added: Frames that were labelled for training.
-        calibration: Squared errors of forces over variances, of frames along the runs (of selected ones where there
-            are none); nan: not known.
+        calibration: Squared errors of forces over variances, of frames along the runs; nan: not known.
         correlation: Spearman's, of the same atoms.
         quality: Q; None: not asked for.
         wall_s: Of its trainings.
@@ -118,7 +119,7 @@ class GenerationResult:
     measure: str = ""
     above: float | None = None
     runs: list[RunOutcome] = field(default_factory=list)
-    uncertain: int = 0
+    planned: int = 0
     added: int = 0
     calibration: float = float("nan")
     correlation: float = float("nan")
@@ -130,6 +131,20 @@ class GenerationResult:
     def failed_runs(self) -> int:
         """Runs in which something broke."""
         return sum(each.failed for each in self.runs)
+
+    @property
+    def uncertain(self) -> int:
+        """Runs with a frame above the threshold."""
+        return 0 if self.above is None else sum(each.largest_uncertainty > self.above for each in self.runs)
+
+    @property
+    def certain(self) -> int:
+        """Runs in which nothing broke, and all frames are known to be at or below the threshold."""
+        return (
+            0
+            if self.above is None
+            else sum(not each.failed and each.largest_uncertainty <= self.above for each in self.runs)
+        )
 
 
 @dataclass(frozen=True)
@@ -156,11 +171,19 @@ class Learning:
         return self.generations[-1].models if self.generations else []
 
 
-def result_of_record(record: Mapping[str, Any]) -> GenerationResult:
-    """A generation from its record; what is null there is nan."""
+def record_of(result: GenerationResult) -> dict[str, Any]:
+    """What is kept of a generation: its folder may be moved with all that is in it."""
+    models = [each.relative_to(result.folder) if each.is_relative_to(result.folder) else each for each in result.models]
+    record: dict[str, Any] = plain(replace(result, models=models))
+    del record["folder"]
+    return record
+
+
+def result_of_record(record: Mapping[str, Any], folder: Path) -> GenerationResult:
+    """A generation from its record, and the folder that it lies in; what is null there is nan."""
     values = dict(record)
-    values["folder"] = Path(values["folder"])
-    values["models"] = [Path(each) for each in values["models"]]
+    values["folder"] = folder
+    values["models"] = [folder / each for each in values["models"]]
     values["errors"] = {name: _errors_of_record(each) for name, each in values["errors"].items()}
     values["runs"] = [outcome_of_record(each) for each in values["runs"]]
     if values.get("quality") is not None:

@@ -10,7 +10,26 @@ from lamplighter.learning.study import Study
 from lamplighter.structures.start import read_start_structure
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.train import TRAINERS
-from lamplighter.training.training_data import read_training_data
+from lamplighter.training.train_file import TrainFile
+from lamplighter.training.training_data import TrainingData, read_training_data
+
+
+def require_trainable(given: TrainFile) -> TrainingData:
+    """Refuse a training of which data or trainer cannot be used.
+
+    Returns:
+        The data.
+
+    Raises:
+        LamplighterError: what is missing or wrong is named.
+        EnvironmentProblem: the trainer's package is not there.
+    """
+    data = read_training_data(given.data)
+    for seed in given.seeds:
+        data.of_member(seed, given.subset)
+    trainer = TRAINERS[given.trainer]
+    trainer.require_settings(given.settings, PackagePython(trainer, given.python, given.threads).known)
+    return data
 
 
 def require_ready(study: Study, trust: bool) -> None:
@@ -24,13 +43,8 @@ def require_ready(study: Study, trust: bool) -> None:
         LamplighterError: what is missing or wrong is named.
         EnvironmentProblem: the trainer's or the labeller's package is not there.
     """
-    data = read_training_data(study.train_file.data)
-    for seed in study.seeds:
-        data.of_member(seed, study.train_file.subset)
+    data = require_trainable(study.train_file)
     keys_of_data(study)
-    trainer = TRAINERS[study.train_file.trainer]
-    python = PackagePython(trainer, study.train_file.python, study.train_file.threads)
-    trainer.require_settings(study.train_file.settings, python.known)
     method_of(study).require_possible(trust)
     known = {symbol for frames in data.kinds.values() for each in frames for symbol in each.atoms.symbols}
     for name, recipe in study.recipes.items():

@@ -9,6 +9,7 @@ from typing import Any
 from lamplighter.building.build import build
 from lamplighter.building.folder import MOLECULES, ORIGIN, STRUCTURE
 from lamplighter.learning.generation import Generation
+from lamplighter.learning.generations import generation_of
 from lamplighter.learning.study import Study
 
 LARGEST_SEED = 99_999_999
@@ -37,21 +38,27 @@ def starts_of(
     packings = study.given.exploration.starts.packings
     found: dict[str, dict[str, Any]] = {}
     # runs that go on have one packing, that of the first generation
-    number = 0 if study.given.exploration.starts.go_on else generation.number
+    goes_on = study.given.exploration.starts.go_on
+    packed = generation_of(study, 0) if goes_on else generation
     for name, recipe in study.recipes.items():
         for k in range(1, packings + 1):
-            place = generation.starts / f"{name}_{k}"
+            place = packed.starts / f"{name}_{k}"
             if not (place / ORIGIN).is_file():  # the file that is written last
                 if place.exists():
                     shutil.rmtree(place)
                 say(f"packs {place.name}")
-                build(recipe, place, seed=_seed(number, k, packings))
+                build(recipe, place, seed=_seed(packed.number, k, packings))
             found[place.name] = {"file": str(place / STRUCTURE), "molecules": str(place / MOLECULES)}
     found |= {name: {"file": str(path)} for name, path in study.files.items()}
-    if before is None or not study.given.exploration.starts.go_on:
+    if before is None or not goes_on:
         return found
-    last = {name: before.last_of(name) for name in found}
-    return {name: each | ({"file": str(last[name])} if last[name].is_file() else {}) for name, each in found.items()}
+    for name in found:
+        last = before.last_of(name)
+        if last.is_file():
+            found[name]["file"] = str(last)
+        else:
+            say(f"{name}: its last run left no frame to go on from, and it begins from its start again")
+    return found
 
 
 def _seed(number: int, k: int, packings: int) -> int:

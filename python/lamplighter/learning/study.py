@@ -12,9 +12,12 @@ import yaml
 from lamplighter.config.loading import parse_run_file, read_mapping
 from lamplighter.config.potential import absolute
 from lamplighter.config.problems import section_of
+from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, steps_of
+from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.errors import ConfigError
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.guard_criteria import PRESETS
 from lamplighter.learning.learn_file import COMMITTEE_EVERY, MEASURES, CalibratedSection, LearnFile
 from lamplighter.run_folder.folder import run_file_text
@@ -22,6 +25,9 @@ from lamplighter.training.train_file import TrainFile
 
 _OWN_KEYS = {"structure": "exploration.starts", "seed": "itself (each run has its own)"}
 """Keys of the run file that the study file says in other words."""
+
+_NAMES_OF_ITS_OWN = ("explored", "selected", "along")
+"""Kinds and sets of frames that a study brings itself."""
 
 _WHO = ("models", "calculator", "members", "lammps", "classical")
 """Keys of `potential` that say who evaluates."""
@@ -51,6 +57,24 @@ class Study:
         for path in (*self.recipes.values(), *self.files.values()):
             if not path.is_file():
                 raise ConfigError(f"{source}: exploration.starts: {path} does not exist")
+
+    def portable(self, value: Any) -> Any:
+        """A path below the study file's folder relative to it; anything else as it is."""
+        base = f"{self._base}/"
+        return value.removeprefix(base) if isinstance(value, str) else value
+
+    @property
+    def files_that_are_named(self) -> list[Path]:
+        """Recipes, structures, and files of run files and of what Q compares with."""
+        bonds = self._resolved_run([self.folder / "model.lamp"], None).bonds.file
+        references = [each for each in self.quality_references if each.is_file()]
+        return [
+            *self.recipes.values(),
+            *self.files.values(),
+            *self.quality_runs,
+            *references,
+            *([bonds] if bonds else []),
+        ]
 
     def beside(self, path: Path) -> Path:
         """A path of the study file as an absolute one."""
@@ -102,9 +126,18 @@ class Study:
         content = copy.deepcopy(dict(run))
         potential = content.setdefault("potential", {})
         potential["models"] = [str(each) for each in models]
+        if self.train_file.trainer == "deepmd":
+            potential["kind"] = "deepmd"  # which its files do not say
+        if models[0].suffix != COMPILED and (head := self.head_of(models[0])) is not None:
+            potential["head"] = head
         if self.train_file.python is not None and "python" not in potential:
             potential["python"] = str(self.train_file.python)
         return content
+
+    def head_of(self, model: Path) -> str | None:
+        """The head of a model that has several: beside replayed frames, MACE calls the other one so."""
+        start = self.train_file.start
+        return "Default" if start is not None and start.replay is not None and model != start.model else None
 
     def quality_run(self, number: int, model: Path) -> dict[str, Any]:
         """What is in a run file of `evaluation.quality` with a model; the guard is `stability` where it has none.
@@ -158,6 +191,15 @@ class Study:
             if key in self.run:
                 raise ConfigError(f"{where}.{key}: is said by {said}: leave it out")
         _require_no_models(self.run, where)
+        data = self.train_file.data
+        for kind, name in (*(("train", each) for each in data.train), *(("test", each) for each in data.test)):
+            if name in _NAMES_OF_ITS_OWN:
+                raise ConfigError(f"{source}: training.data.{kind}.{name}: is a name that the study needs itself")
+        if self.given.selection.by == "extrapolation" and self.given.first == "start":
+            raise ConfigError(
+                f"{source}: selection.by: extrapolation: what the start model was trained on is not known: train the "
+                "first generation, or select at random or at an interval"
+            )
         for measure in MEASURES:
             if measure in self.run.get("guard", {}):
                 raise ConfigError(f"{where}.guard.{measure}: is said by selection.above: leave it out")
@@ -180,14 +222,8 @@ class Study:
             if isinstance(stage, Minimise):
                 continue
             steps = steps_of(run.output.trajectory, stage.timestep or run.timestep)
-            every = self.given.selection.every
-            if every is not None and stage is run.stages[-1]:
-                wanted = steps_of(every, stage.timestep or run.timestep)
-                if wanted % steps or wanted == 0:
-                    raise ConfigError(
-                        f"{source}: selection.every: frames are wanted every {wanted} steps, and written every {steps} "
-                        "(output.trajectory): make it a multiple"
-                    )
+            if steps < 1:
+                raise ConfigError(f"{where}.output.trajectory: {run.output.trajectory} is less than a step")
             evaluated = run.committee if self.given.selection.by == "variance" else run.extrapolation
             if self.given.selection.measure and evaluated is not None and steps % evaluated.every:
                 key = "committee" if self.given.selection.by == "variance" else "extrapolation"
@@ -196,6 +232,32 @@ class Study:
                     f"evaluated every {evaluated.every} ({key}): make output.trajectory a multiple of it, so that it "
                     "is known of each frame"
                 )
+        if self.given.selection.every is not None:
+            _require_frames_at_the_interval(run, self.given.selection.every, source)
+
+
+def _require_frames_at_the_interval(run: RunFile, every: Quantity, source: str) -> None:
+    """Frames at an interval from the first step of the last stage to its last, of a resolved run file."""
+    last = run.stages[-1]
+    if isinstance(last, Minimise) or last.timestep is None:
+        raise ConfigError(f"{source}: selection.every: is of the last stage, which is no dynamics: end with nvt or npt")
+    assert run.output.trajectory is not None
+    place, steps = steps_of_stages(run.stages)[-1], steps_of(run.output.trajectory, last.timestep)
+    wanted, length = steps_of(every, last.timestep), steps_of(last.length, last.timestep)
+    for number, what in (
+        (wanted, f"frames are wanted every {wanted} steps"),
+        (place.begin, f"the last stage begins at step {place.begin}"),
+    ):
+        if number % steps:
+            raise ConfigError(
+                f"{source}: selection.every: {what}, and frames are written every {steps} (output.trajectory): make it "
+                "a multiple"
+            )
+    if wanted < 1 or length % wanted:
+        raise ConfigError(
+            f"{source}: selection.every: the last stage has {length} steps, which is no multiple of {wanted}: its last "
+            "frame would be missed"
+        )
 
 
 def _require_no_models(run: Mapping[str, Any], where: str) -> None:
@@ -259,8 +321,11 @@ def _train_file(given: LearnFile, base: Path, source: str) -> TrainFile:
             raise ConfigError(
                 f"{source}: first: start: it is one model, and training.seeds has {len(train_file.seeds)}: give one"
             )
-    if given.begin == "previous" and train_file.trainer == "gap":
-        raise ConfigError(f"{source}: begin: previous: gap goes on with no model: leave it out")
+    if given.begin == "previous" and train_file.start is None:
+        try:
+            section_of(TrainFile, {**content, "start": "a.model"}, where)
+        except ConfigError as problem:
+            raise ConfigError(f"{source}: begin: previous goes on with models: {problem}") from None
     return train_file
 
 

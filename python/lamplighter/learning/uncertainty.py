@@ -9,14 +9,15 @@ from pathlib import Path
 from ase import Atoms
 
 from lamplighter.errors import LamplighterError
-from lamplighter.learning.chosen import write_whole_frames
+from lamplighter.labelling.output import replace_frames
 from lamplighter.learning.generation import Generation, read_record, write_record
 from lamplighter.learning.generations import train_files_of
 from lamplighter.learning.judgement import judged
 from lamplighter.learning.learn_file import MEASURES, CalibratedSection
 from lamplighter.learning.study import Study
 from lamplighter.learning.tools import Tools
-from lamplighter.structures.labelled_frames import read_frames, read_labelled
+from lamplighter.structures.labelled_frames import read_labelled
+from lamplighter.training.training_data import read_training_data
 
 
 def threshold_of(study: Study, generation: Generation, models: Sequence[Path], tools: Tools) -> float | None:
@@ -60,14 +61,11 @@ def threshold_of(study: Study, generation: Generation, models: Sequence[Path], t
 
 
 def compiled_with_training_set(study: Study, generation: Generation, models: Sequence[Path], tools: Tools) -> Path:
-    """One file of all models, which knows the frames that they were trained on."""
+    """One file of all models, which knows the frames that the first was trained on."""
     if not generation.compiled.is_file():
         tools.say(f"{generation.name}: compiles")
-        kinds = train_files_of(study, generation)[0].data.train
-        frames = [atoms for kind in kinds.values() for file in kind.files for atoms in read_frames(file)[0]]
-        several = [atoms for atoms in frames if len(atoms) > 1 or atoms.pbc.any()]
-        write_whole_frames(
-            generation.training_set, [Atoms(a.numbers, a.positions, cell=a.cell, pbc=a.pbc) for a in several]
-        )
+        given = train_files_of(study, generation)[0]
+        seen = read_training_data(given.data).of_member(study.seeds[0], given.subset).train
+        replace_frames(generation.training_set, [each.atoms for each in seen])
         tools.compiled(models, generation.training_set, generation.compiled)
     return generation.compiled

@@ -63,7 +63,11 @@ def _in_words(found: list[Difference]) -> str:
     said = [f"the least error has {found[0].best}"]
     said += [f"larger beyond the spread over models: {', '.join(worse)}"] if worse else []
     said += [f"not told apart from it: {', '.join(alike)}"] if alike else []
-    said += [f"one model alone, of which nothing can be said: {', '.join(unknown)}"] if unknown else []
+    said += (
+        [f"of which nothing can be said, as one of both has one model or no spread: {', '.join(unknown)}"]
+        if unknown
+        else []
+    )
     return "; ".join(said)
 
 
@@ -128,7 +132,7 @@ def _map(result: AblationResult, quantity: str) -> Figure:
     values = np.array(
         [[float(np.mean(v)) if (v := each.values(name, quantity)) else np.nan for name in result.sets]
          for each in result.points]
-    ).reshape(len(names), -1)  # fmt: skip
+    ).reshape(len(names), len(result.sets))  # fmt: skip
     figure, (axes,) = new_figure()
     if values.size:
         axes.imshow(values / np.nanmin(values, axis=0, keepdims=True), cmap="Blues", vmin=1.0, aspect="auto")

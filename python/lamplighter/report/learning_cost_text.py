@@ -12,15 +12,14 @@ if TYPE_CHECKING:
 
 def format_cost(cost: Cost) -> str:
     """A line each part of a generation, and the sum over those that are left."""
-    left = cost.generations - cost.done
     epochs = f"{cost.epochs} epochs at most" if cost.epochs else "in one step"
     lines = [
         f"each of at most {cost.generations} generations ({cost.done} done):",
         f"  trains {_n(cost.models, 'model')}, {epochs} each, on {cost.frames} frames and what was added",
         f"  runs from {_n(cost.runs, 'start')}, {cost.steps} steps each at most",
         f"  labels {_n(cost.labels, 'frame')} at most",
-        f"left, at most: {cost.models * (left + 1)} trainings (the last on all that was found), "
-        f"{left * cost.runs * cost.steps} steps, {left * cost.labels} labels",
+        f"left, at most: {_n(cost.models * cost.trainings, 'training')}, {cost.left * cost.runs * cost.steps} steps, "
+        f"{_n(cost.left * cost.labels, 'label')}",
     ]
     if cost.training_s is not None:
         lines.append(f"the trainings of the last generation took {cost.training_s / 60.0:.1f} min")

@@ -56,7 +56,14 @@ def _summary(result: Learning) -> Content:
 
 def _generation(each: GenerationResult) -> Content:
     kinds = [(name, str(number)) for name, number in each.frames.items()]
-    blocks: list[Block] = [Table(f"data_{each.number}", "What its models were trained on.", ("kind", "frames"), kinds)]
+    blocks: list[Block] = [
+        Table(
+            f"data_{each.number}",
+            "Frames of several atoms that its models were trained on and validated with.",
+            ("kind", "frames"),
+            kinds,
+        )
+    ]
     if not each.explored:
         said = ["It is trained on all that was found, and explored nothing.", *each.notes]
         return Content(blocks=[*blocks, *_quality(each.quality), Notes(said)])

@@ -73,7 +73,7 @@ def error_rows(generations: Sequence[GenerationResult]) -> tuple[tuple[str, ...]
 
 
 def _row(each: GenerationResult) -> tuple[str, ...]:
-    along = each.errors.get("along") or each.errors.get("selected")
+    along = each.errors.get("along")
     return (
         str(each.number),
         str(sum(each.frames.values())),

@@ -103,7 +103,7 @@ def train(
     if given.start is not None:
         _require_fitting(given.start.model, {each: asked.data.elements for each, asked in assignments.items()})
     models = given.output / MODELS
-    wanted = {seed: _wanted(given, seed) for seed in given.seeds}
+    wanted = {seed: wanted_of(given, seed) for seed in given.seeds}
     with _alone(given.output):
         done: dict[int, Member] = {}
         for seed, asked in assignments.items():
@@ -167,7 +167,7 @@ def _name(output: Path, seed: int) -> str:
     return own if own in done or len(done) != 1 else done[0]
 
 
-def _wanted(given: TrainFile, seed: int) -> dict[str, Any]:
+def wanted_of(given: TrainFile, seed: int) -> dict[str, Any]:
     """What a member rests on. Test sets, threads and the place of the Python are no part of it."""
     content = given.model_dump(mode="json", exclude={"seeds", "output", "threads", "python"})
     del content["data"]["test"]
