@@ -13,9 +13,11 @@ import yaml
 from tests.exporting.plain_lammps import plain_lammps
 
 import lamplighter
+from lamplighter.analysis.centres_of_mass import change_of_cell
 from lamplighter.errors import ConfigError, RunFolderError
 from lamplighter.exporting.export import export
 from lamplighter.observables.density import density_of_run
+from lamplighter.observables.diffusivity import frames_of_stage
 from lamplighter.run_folder.run import Run
 
 NPT = {"type": "npt", "name": "density", "length": "100 steps", "temperature": "80 K", "pressure": "500 bar"}
@@ -52,6 +54,19 @@ def test_atoms_keep_their_places_in_the_cell(write_run_file: WriteRunFile) -> No
     centre = last.positions.mean(axis=0)
     moved = first.positions.mean(axis=0) + scale * (last.positions - centre)
     np.testing.assert_allclose(first.positions, moved, atol=1e-3)
+
+
+def test_displacements_begin_with_the_cell_of_the_stage(write_run_file: WriteRunFile) -> None:
+    """The frame of its first step is that of the stage before, with another cell; without a new cell it counts."""
+    output = {"thermo": "10 steps", "trajectory": "10 steps"}
+    plain = {key: value for key, value in NVT.items() if key != "mean_volume_of"}
+    for nvt, first in ((NVT, 10), (plain, 0)):
+        run = Run(lamplighter.run(write_run_file([NPT, nvt], output=output), progress=False).folder)
+        frames = list(frames_of_stage(run, run.trajectory, "transport"))
+        assert len(frames) == 7 - first // 10
+        assert max(change_of_cell(frames[0], each) for each in frames) < 1e-6
+        assert round((frames[-1].time_ps or 0.0) / (frames[0].time_ps or 1e9), 3) == (6.0 if first else 0.0)
+        shutil.rmtree(run.folder)
 
 
 def interrupted(folder: Path, name: str, restart: str) -> Path:

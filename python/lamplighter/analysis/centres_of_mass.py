@@ -24,6 +24,11 @@ SPACING_TOLERANCE = 1e-3
 _FEWEST_FRAMES = 256
 
 
+def change_of_cell(one: Frame, other: Frame) -> float:
+    """Largest difference of two cells, over the largest number of the first one."""
+    return float(np.abs(other.cell - one.cell).max()) / max(float(np.abs(one.cell).max()), 1e-30)
+
+
 @dataclass(frozen=True)
 class CentresOfMass:
     """Centres of mass of n molecules at T equally spaced times.
@@ -174,8 +179,7 @@ class _Frames:
             raise TrajectoryError(
                 f"frame {frame.index} has positions that are not finite: `lamplighter check` says what failed first"
             )
-        scale = max(float(np.abs(self._first.cell).max()), 1e-30)
-        change = float(np.abs(frame.cell - self._first.cell).max()) / scale
+        change = change_of_cell(self._first, frame)
         if change > CELL_TOLERANCE:
             raise TrajectoryError(
                 f"the cell changes (by {100.0 * change:.3g} % up to frame {frame.index}): displacements are analysed "

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamplighter.analysis.bonding import BondRule
-from lamplighter.analysis.centres_of_mass import CentresOfMass, read_centres
+from lamplighter.analysis.centres_of_mass import CELL_TOLERANCE, CentresOfMass, change_of_cell, read_centres
 from lamplighter.analysis.diffusivity import (
     BlockPlan,
     Diffusivity,
@@ -164,6 +164,9 @@ class DiffusivityOfRuns:
 def frames_of_stage(run: Run, trajectory: RunTrajectory | RunCentres, stage: str | None) -> Iterator[Frame]:
     """The frames of one stage of a run, times counted from its beginning.
 
+    The frame of its first step was written by the stage before, whose cell may be another (`mean_volume_of`); then it
+    is left out.
+
     Args:
         run: The run.
         trajectory: Its trajectory, or its centres of mass.
@@ -174,11 +177,23 @@ def frames_of_stage(run: Run, trajectory: RunTrajectory | RunCentres, stage: str
     """
     begin, end = run.stages.interval_ps(_chosen(run, stage))
     tolerance = 1e-6 * max(end, 1.0)
+    first: Frame | None = None
     for frame in trajectory:
         if frame.time_ps is None:
             raise RunFolderError(f"{trajectory.path}: the time of step {frame.step} is not known")
-        if begin - tolerance <= frame.time_ps <= end + tolerance:
-            yield replace(frame, time_ps=frame.time_ps - begin)
+        if not begin - tolerance <= frame.time_ps <= end + tolerance:
+            continue
+        placed = replace(frame, time_ps=frame.time_ps - begin)
+        if first is None and abs(placed.time_ps or 0.0) <= tolerance:
+            first = placed
+            continue
+        if first is not None:
+            if change_of_cell(first, frame) <= CELL_TOLERANCE:
+                yield first
+            first = None
+        yield placed
+    if first is not None:
+        yield first
 
 
 def temperature_of_stage(run: Run, record: StageStatus, production: Production) -> float | None:
