@@ -34,3 +34,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def flat(content: Any, place: str = "") -> dict[str, Any]:
+    """Values by the path of their keys: `training.settings.lr`."""
+    if isinstance(content, dict) and content:
+        return {
+            name: value
+            for key, each in content.items()
+            for name, value in flat(each, f"{place}.{key}" if place else str(key)).items()
+        }
+    return {place: content}

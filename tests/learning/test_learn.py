@@ -16,6 +16,7 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
+from tests.tiny_mace import TINY
 
 import lamplighter as ll
 from lamplighter.errors import LamplighterError
@@ -24,18 +25,6 @@ from lamplighter.structures.labelled_frames import read_labelled
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
-TINY = {
-    "num_interactions": 1,
-    "hidden_irreps": "4x0e",
-    "max_ell": 1,
-    "correlation": 1,
-    "r_max": 3.0,
-    "num_radial_basis": 4,
-    "radial_MLP": "[8]",
-    "batch_size": 4,
-    "default_dtype": "float32",
-    "lr": 0.01,
-}
 
 
 @pytest.fixture

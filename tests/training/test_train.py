@@ -16,6 +16,7 @@ from typing import Any
 import ase.io
 import pytest
 import yaml
+from tests.tiny_mace import TINY
 
 import lamplighter as ll
 from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError, ModelError, RunFolderBusy
@@ -30,19 +31,6 @@ from lamplighter.training.training_data import MemberData
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 PROGRAM = Path(sys.prefix) / "bin" / "lamplighter"
-TINY = {
-    "num_interactions": 1,
-    "hidden_irreps": "4x0e",
-    "max_ell": 1,
-    "correlation": 1,
-    "r_max": 3.0,
-    "num_radial_basis": 4,
-    "radial_MLP": "[8]",
-    "batch_size": 4,
-    "default_dtype": "float32",
-    "lr": 0.01,
-}
-
 KNOWN = {"hidden_irreps": "hidden_irreps", "seed": "seed", "lr": "lr", "swa": "swa", "stage_two": "swa"}
 
 

@@ -122,17 +122,6 @@ class Generation:
             )
 
 
-def flat(content: Any, place: str = "") -> dict[str, Any]:
-    """Values by the path of their keys: `training.settings.lr`."""
-    if isinstance(content, dict) and content:
-        return {
-            name: value
-            for key, each in content.items()
-            for name, value in flat(each, f"{place}.{key}" if place else str(key)).items()
-        }
-    return {place: content}
-
-
 def write_record(path: Path, content: Any) -> None:
     """Write JSON in one piece, and its folder.
 

@@ -12,10 +12,10 @@ from lamplighter.campaign.campaign_file import load_campaign
 from lamplighter.campaign.state import states_of
 from lamplighter.driver.run_lock import RunLock
 from lamplighter.errors import RunFolderBusy
-from lamplighter.json_text import plain
+from lamplighter.json_text import flat, plain
 from lamplighter.learning.chosen import chosen_before, chosen_frames, held_against_labels
 from lamplighter.learning.exploration import explored
-from lamplighter.learning.generation import Generation, flat, unwritable, write_record
+from lamplighter.learning.generation import Generation, unwritable, write_record
 from lamplighter.learning.generations import added_before, done_before, generation_of, start_model, train_files_of
 from lamplighter.learning.judgement import Judged, MeanErrors, errors_of_sets, judged
 from lamplighter.learning.labels import labelled, require_same_labels, rests_on

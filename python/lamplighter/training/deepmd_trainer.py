@@ -25,9 +25,9 @@ from lamplighter.training.trainer import (
     Assignment,
     Check,
     CurvePoint,
+    ValidatedEachEpoch,
     best_of,
     check,
-    epochs_without_a_better_one,
     require_known,
 )
 from lamplighter.training.training_data import TrainingFrame
@@ -57,7 +57,7 @@ _ATOMS_OF_A_BATCH = 32
 """At least, which is DeePMD-kit's `auto`."""
 
 
-class DeepmdTrainer:
+class DeepmdTrainer(ValidatedEachEpoch):
     """DeePMD-kit."""
 
     name = "deepmd"
@@ -144,16 +144,6 @@ class DeepmdTrainer:
                 epoch, row["rmse_trn"], row["rmse_f_val"], 1e3 * row["rmse_e_val"], row["rmse_f_val"]
             )
         return [points[epoch] for epoch in sorted(points)]
-
-    def epochs(self, folder: Path) -> int:
-        """As `Trainer.epochs`."""
-        curve = self.curve(folder)
-        return curve[-1].epoch + 1 if curve else 0
-
-    def is_enough(self, asked: Assignment) -> bool:
-        """As `Trainer.is_enough`."""
-        waited = epochs_without_a_better_one(self.curve(asked.folder))
-        return asked.early_stop is not None and waited >= asked.early_stop
 
     def begins_as_its_start(self, asked: Assignment) -> bool:
         """As `Trainer.begins_as_its_start`: it goes on with none."""

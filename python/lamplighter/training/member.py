@@ -16,6 +16,7 @@ import numpy as np
 from ase.io import write as write_frames
 
 from lamplighter.errors import LamplighterError
+from lamplighter.json_text import flat
 from lamplighter.model_files.describe import describe
 from lamplighter.model_files.gap_file import companions
 from lamplighter.model_files.trust import sha256
@@ -132,7 +133,7 @@ def require_same_asked(place: Path, begun: Mapping[str, Any], wanted: Mapping[st
     Raises:
         LamplighterError: each thing that differs is named.
     """
-    was, now = _flat(dict(begun)), _flat(json.loads(json.dumps(wanted)))
+    was, now = flat(dict(begun)), flat(json.loads(json.dumps(wanted)))
     changed = [
         f"{key}: was {was.get(key, 'not given')}, is {now.get(key, 'not given')}"
         for key in dict.fromkeys([*was, *now])
@@ -409,16 +410,6 @@ def _with_labels(frame: TrainingFrame) -> Any:
         atoms.info["REF_stress"] = frame.labels.stress
     atoms.arrays["REF_forces"] = frame.labels.forces
     return atoms
-
-
-def _flat(content: Any, place: str = "") -> dict[str, Any]:
-    if isinstance(content, dict) and content:
-        return {
-            name: value
-            for key, each in content.items()
-            for name, value in _flat(each, f"{place}.{key}" if place else str(key)).items()
-        }
-    return {place: content}
 
 
 def _seconds(folder: Path) -> float:

@@ -27,10 +27,10 @@ from lamplighter.training.trainer import (
     Assignment,
     Check,
     CurvePoint,
+    ValidatedEachEpoch,
     best_of,
     check,
     check_lone_atoms,
-    epochs_without_a_better_one,
     require_known,
     require_one_weight,
 )
@@ -61,7 +61,7 @@ _BEGUN, _WENT_ON = "begun", "went_on"
 _LOSS_OF_VALIDATION = "val0_epoch/weighted_sum"
 
 
-class NequipTrainer:
+class NequipTrainer(ValidatedEachEpoch):
     """NequIP, or Allegro, which shares its programs.
 
     Args:
@@ -127,16 +127,6 @@ class NequipTrainer:
                 first = min(found, default=math.inf)
                 points = {epoch: each for epoch, each in points.items() if epoch < first} | found
         return [points[epoch] for epoch in sorted(points)]
-
-    def epochs(self, folder: Path) -> int:
-        """As `Trainer.epochs`: each is validated."""
-        curve = self.curve(folder)
-        return curve[-1].epoch + 1 if curve else 0
-
-    def is_enough(self, asked: Assignment) -> bool:
-        """As `Trainer.is_enough`."""
-        waited = epochs_without_a_better_one(self.curve(asked.folder))
-        return asked.early_stop is not None and waited >= asked.early_stop
 
     def begins_as_its_start(self, asked: Assignment) -> bool:
         """As `Trainer.begins_as_its_start`."""

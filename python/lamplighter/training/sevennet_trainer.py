@@ -32,9 +32,9 @@ from lamplighter.training.trainer import (
     Assignment,
     Check,
     CurvePoint,
+    ValidatedEachEpoch,
     check,
     check_lone_atoms,
-    epochs_without_a_better_one,
     require_known,
 )
 from lamplighter.training.training_data import TrainingFrame
@@ -82,7 +82,7 @@ _FOUND = "found.json"
 _FITTED = "fitted to the training frames"
 
 
-class SevenNetTrainer:
+class SevenNetTrainer(ValidatedEachEpoch):
     """SevenNet."""
 
     name = "sevennet"
@@ -149,16 +149,6 @@ class SevenNetTrainer:
             first = min(found, default=math.inf)
             points = {epoch: each for epoch, each in points.items() if epoch < first} | found
         return [points[epoch] for epoch in sorted(points)]
-
-    def epochs(self, folder: Path) -> int:
-        """As `Trainer.epochs`: each is validated."""
-        curve = self.curve(folder)
-        return curve[-1].epoch + 1 if curve else 0
-
-    def is_enough(self, asked: Assignment) -> bool:
-        """As `Trainer.is_enough`."""
-        waited = epochs_without_a_better_one(self.curve(asked.folder))
-        return asked.early_stop is not None and waited >= asked.early_stop
 
     def begins_as_its_start(self, asked: Assignment) -> bool:
         """As `Trainer.begins_as_its_start`."""

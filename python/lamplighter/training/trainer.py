@@ -235,3 +235,21 @@ def require_known(settings: Iterable[str], known: Iterable[str], said_by: Mappin
             close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.5)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ConfigError(f"{place}.{key}: the package has no such setting{hint}; it has {len(names)}")
+
+
+class ValidatedEachEpoch:
+    """What trainers share whose programs validate after each epoch: how far they are is in their curve."""
+
+    def curve(self, folder: Path) -> list[CurvePoint]:
+        """As `Trainer.curve`."""
+        raise NotImplementedError
+
+    def epochs(self, folder: Path) -> int:
+        """As `Trainer.epochs`."""
+        curve = self.curve(folder)
+        return curve[-1].epoch + 1 if curve else 0
+
+    def is_enough(self, asked: Assignment) -> bool:
+        """As `Trainer.is_enough`."""
+        waited = epochs_without_a_better_one(self.curve(asked.folder))
+        return asked.early_stop is not None and waited >= asked.early_stop
