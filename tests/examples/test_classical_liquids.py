@@ -12,6 +12,8 @@ import lamplighter
 from lamplighter.building.recipe import parse_recipe
 from lamplighter.campaign.campaign_file import CampaignSection
 from lamplighter.config.problems import section_of
+from lamplighter.learning.ablation import load_ablation
+from lamplighter.learning.study import Study
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ELECTROLYTE, REFERENCE = EXAMPLES / "electrolyte", EXAMPLES / "opls_reference"
@@ -57,3 +59,18 @@ def test_a_campaign_of_the_reference_has_five_packings_for_each_temperature(name
         assert len({each["packing"] for each in points if each["temperature"] == temperature}) == 5
     page = (REFERENCE / "README.md").read_text(encoding="utf-8")
     assert f"lamplighter campaign run {name}.yaml" in page
+
+
+def test_the_teachers_students_are_asked_for_what_there_is() -> None:
+    """Three loops, each with Q of three models by two runs; data and packings are made by its page's commands."""
+    found = load_ablation(EXAMPLES / "teacher_student" / "sets.yaml")
+    assert [each.name for each in found.points] == ["liquid", "scans", "full"]
+    for point in found.points:
+        study = point.asked
+        assert isinstance(study, Study)
+        assert [path.name for path in study.quality_runs] == ["npt.yaml", "nvt.yaml"]
+        assert study.quality_references == [REFERENCE / "500K.json"]
+        assert set(study.train_file.data.test) == {"liquid", "scans", "molecules"}
+    asked = (EXAMPLES / "teacher_student" / "make_data.py").read_text(encoding="utf-8")
+    assert 'CUTOFF = "9 A"' in asked, "the teacher's cutoff is the reference's"
+    assert content(REFERENCE / "density.yaml")["base"]["potential"]["cutoff"] == "9 A"
