@@ -106,7 +106,7 @@ def test_a_run_for_which_the_job_had_no_time_left_waits_for_the_next_job(
 @pytest.mark.mpi
 @pytest.mark.skipif(len(available_cores()) < 2, reason="two ranks need two cores")
 def test_runs_of_several_ranks_end_in_good_order_and_go_on(folder: Path) -> None:  # noqa: F811
-    path = write(folder, "1500 steps", runs=TWO, ranks=2)
+    path = write(folder, "5000 steps", runs=TWO, ranks=2)
     tables = [folder / "liquid" / name / "thermo.csv" for name in ("90K_seed1", "95K_seed1")]
     first = subprocess.Popen(command(path, "run", "--at-once", "1"), stdout=subprocess.PIPE, text=True)
     wait_for(lambda: len(rows(tables[0])) > 25)
@@ -119,5 +119,5 @@ def test_runs_of_several_ranks_end_in_good_order_and_go_on(folder: Path) -> None
     assert "SIGTERM ended the run at step" in log
     assert carry_out(path, "--at-once", "1").returncode == 0
     for table in tables:
-        assert rows(table) == list(range(0, 1501, 10))
+        assert rows(table) == list(range(0, 5001, 10))
         assert json.loads(table.with_name("provenance.json").read_text())["ranks"] == 2

@@ -25,7 +25,7 @@ from conftest import as_if_trained, build_mace
 from lamplighter import plugin
 from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_file
-from lamplighter.potentials import native
+from lamplighter.potentials import compiled_cache, native
 from lamplighter.potentials.native import (
     NativeMace,
     NotCovered,
@@ -454,6 +454,7 @@ def test_a_compiled_form_that_is_not_its_model_is_never_run(
 ) -> None:  # type: ignore[no-untyped-def]
     """As if the engine had a fault: `auto` takes mace-torch and says so, `native` refuses."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiled_cache, "cache_folders", lambda kind: [])  # the user's may hold it from another test
     monkeypatch.setattr(native, "FORCE_TOLERANCE", 0.0)
     atoms, coeff = structures.liquid(), f"{small_model} {' '.join(ELEMENTS)}"
     lammps_instance.command(f"log {tmp_path / 'log.lammps'}")

@@ -1,4 +1,4 @@
-"""Let models learn: train, explore, label where they are ignorant, and train again.
+"""Let models learn: train, explore, label what they do not know, train again.
 
 The study file names training data and trainer, a run file to explore with, and who labels. Each generation trains a
 committee, runs it from several starts, labels the frame of each run that its models disagree about, and adds these to
