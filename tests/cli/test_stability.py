@@ -57,6 +57,7 @@ def test_a_recorded_event_counts_and_disagreement_of_models_does_not(lamplighter
         ("ERROR: Lost atoms: original 160 current 159", ["5", "lost", "LAMMPS"]),
         ("ERROR: Non-numeric pressure - simulation unstable", ["5", "finite", "LAMMPS"]),
         ("LAMMPS: Atoms 4 and 9 overlap at step 9: they are close\nLast input line: run", ["5", "overlap", "LAMMPS"]),
+        ("two atoms are 0.09581 Å apart, less than 0.1 Å: check the structure", ["5", "overlap", "LAMMPS"]),
         ("No space left on device", ["≥", "5", "–", "guard"]),
     ],
 )

@@ -22,7 +22,7 @@ PROTOCOL = Limits(**PRESETS["stability"])
 
 _LAMMPS_BROKE = (  # messages of LAMMPS for a system that has exploded
     (re.compile(r"Lost atoms|Out of range atoms", re.I), "lost"),
-    (re.compile(r"Atoms \d+ and \d+ overlap", re.I), "overlap"),
+    (re.compile(r"Atoms \d+ and \d+ overlap|two atoms are [\d.e+-]+ (?:Å|Angstrom) apart", re.I), "overlap"),
     (re.compile(r"Non-numeric|not finite|no finite number|\bnan\b", re.I), "finite"),
 )
 
