@@ -271,7 +271,7 @@ def _compilation(study: Study) -> Any:
     def compiled(models: Sequence[Path], training: Path, output: Path) -> None:
         python = study.train_file.python or Path(sys.executable)
         words = ["compile", *map(str, models), "-o", str(output), "--training", str(training), "--trust"]
-        if (head := study.head_of(models[0])) is not None:
+        if (head := study.train_file.potential_of(models[0]).get("head")) is not None:
             words += ["--head", head]
         done = subprocess.run(
             [str(python), "-c", "from lamplighter.cli import main; main()", *words],

@@ -78,12 +78,7 @@ def trained(given: TrainFile, progress: bool) -> Training:
 
 def chosen_of(file: Path, given: TrainFile) -> Chosen:
     """A model of a training, to be evaluated where it was trained."""
-    settings: dict[str, Any] = {} if given.python is None else {"python": given.python}
-    if given.trainer == "deepmd":
-        settings["kind"] = "deepmd"  # which its files do not say
-    if given.start is not None and given.start.replay is not None and file != given.start.model:
-        settings["head"] = "Default"  # MACE's name of the head that is not of the replayed frames
-    return Chosen(file.stem, "", potential_of_file(file, settings))
+    return Chosen(file.stem, "", potential_of_file(file, given.potential_of(file)))
 
 
 def evaluation_of(given: TrainFile) -> Evaluate:

@@ -107,13 +107,12 @@ def campaign_of(
 ) -> Campaign:
     """The runs of a generation; starts that are not packed yet are packed. Arguments and errors as `explored`."""
     starts = starts_of(study, generation, before, say)
-    seeds = {name: _seed_of_run(generation.number, k, len(starts)) for k, name in enumerate(starts)}
-    values = {name: {"structure": structure, "seed": seeds[name]} for name, structure in starts.items()}
+    seeds = [_seed_of_run(generation.number, k, len(starts)) for k in range(len(starts))]
     content: dict[str, Any] = {
         "base": {"structure": next(iter(starts.values())), **study.run_with(models, above)},
         "axes": {
-            "start": {"key": "structure", "values": {name: each["structure"] for name, each in values.items()}},
-            "seed": {"key": "seed", "values": {f"seed{each['seed']}": each["seed"] for each in values.values()}},
+            "start": {"key": "structure", "values": starts},
+            "seed": {"key": "seed", "values": {f"seed{each}": each for each in seeds}},
         },
         "zip": [["start", "seed"]],
         "ranks": study.given.exploration.ranks,

@@ -23,7 +23,7 @@ from lamplighter.observables.lifetime import lifetime_of_run
 from lamplighter.observables.model_errors import error_table
 from lamplighter.run_folder.run import Run
 from lamplighter.structures.labels import Labels
-from lamplighter.training.member import Member
+from lamplighter.training.member import Member, SetErrors
 
 Predict = Callable[[Path, Sequence[Atoms]], list[Labels]]
 """What a model file says of frames."""
@@ -68,32 +68,34 @@ def judged(models: Sequence[Path], frames: Sequence[Atoms], labels: Sequence[Lab
     drawn = resampling(len(reference), resamples=1)  # the spread over models is the error bar here
     said = [label_arrays(predict(model, frames)) for model in models]
     tables = [error_table(each, reference, numbers, drawn) for each in said]
-    stresses = [each.stress.rmse.value for each in tables if each.stress is not None]
-    errors = MeanErrors(
-        len(frames),
-        over_models([each.energy.rmse.value for each in tables]),
-        over_models([each.forces.rmse.value for each in tables]),
-        [over_models([each.components[name].rmse.value for each in tables]) for name in ("Fx", "Fy", "Fz")],
-        over_models(stresses) if stresses else None,
-    )
-    return Judged(errors, squared_errors(said[0], reference), force_variances(said))
+    sets = [
+        SetErrors(
+            len(frames),
+            each.energy.rmse.value,
+            each.forces.rmse.value,
+            None if each.stress is None else each.stress.rmse.value,
+            [each.components[name].rmse.value for name in ("Fx", "Fy", "Fz")],
+        )
+        for each in tables
+    ]
+    return Judged(_means(sets), squared_errors(said[0], reference), force_variances(said))
 
 
 def errors_of_sets(members: Sequence[Member]) -> dict[str, MeanErrors]:
     """Means over the models of a training, by set."""
     names = dict.fromkeys(name for each in members for name in each.errors)
-    found = {}
-    for name in names:
-        sets = [each.errors[name] for each in members if name in each.errors]
-        stresses = [each.stress for each in sets if each.stress is not None]
-        found[name] = MeanErrors(
-            sets[0].frames,
-            over_models([each.energy for each in sets]),
-            over_models([each.forces for each in sets]),
-            [over_models(list(each)) for each in zip(*(each.components for each in sets), strict=True)],
-            over_models(stresses) if stresses else None,
-        )
-    return found
+    return {name: _means([each.errors[name] for each in members if name in each.errors]) for name in names}
+
+
+def _means(sets: Sequence[SetErrors]) -> MeanErrors:
+    stresses = [each.stress for each in sets if each.stress is not None]
+    return MeanErrors(
+        sets[0].frames,
+        over_models([each.energy for each in sets]),
+        over_models([each.forces for each in sets]),
+        [over_models(list(each)) for each in zip(*(each.components for each in sets), strict=True)],
+        over_models(stresses) if stresses else None,
+    )
 
 
 def outcome_of(run: Run, largest_uncertainty: float) -> tuple[RunOutcome, list[str]]:

@@ -126,18 +126,13 @@ class Study:
         content = copy.deepcopy(dict(run))
         potential = content.setdefault("potential", {})
         potential["models"] = [str(each) for each in models]
-        if self.train_file.trainer == "deepmd":
-            potential["kind"] = "deepmd"  # which its files do not say
-        if models[0].suffix != COMPILED and (head := self.head_of(models[0])) is not None:
-            potential["head"] = head
-        if self.train_file.python is not None and "python" not in potential:
-            potential["python"] = str(self.train_file.python)
+        own = self.train_file.potential_of(models[0])
+        if models[0].suffix == COMPILED:
+            own.pop("head", None)  # it has one alone
+        if "python" in own:
+            own["python"] = str(potential.get("python", own["python"]))
+        potential |= own
         return content
-
-    def head_of(self, model: Path) -> str | None:
-        """The head of a model that has several: beside replayed frames, MACE calls the other one so."""
-        start = self.train_file.start
-        return "Default" if start is not None and start.replay is not None and model != start.model else None
 
     def quality_run(self, number: int, model: Path) -> dict[str, Any]:
         """What is in a run file of `evaluation.quality` with a model; the guard is `stability` where it has none.

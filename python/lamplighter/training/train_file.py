@@ -178,6 +178,15 @@ class TrainFile(ConfigSection):
             raise ValueError(f"no frame is left to validate with: {SHARES}")
         return self
 
+    def potential_of(self, model: Path) -> dict[str, Any]:
+        """Keys of `potential` of a run file, beside the model, with which a model of this training is evaluated."""
+        found: dict[str, Any] = {} if self.python is None else {"python": self.python}
+        if self.trainer == "deepmd":
+            found["kind"] = "deepmd"  # which its files do not say
+        if self.start is not None and self.start.replay is not None and model != self.start.model:
+            found["head"] = "Default"  # MACE's name of the head that is not of the replayed frames
+        return found
+
     def resolved(self, base: Path, default_output: str) -> TrainFile:
         """The same with absolute paths. Links of `python` stay: that of an environment leads out of it."""
 
