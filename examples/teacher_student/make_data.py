@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import ase.io
+import numpy as np
 from ase import Atoms
 
 import lamplighter as ll
@@ -22,6 +23,7 @@ FRAMES_OF_A_RUN = 6
 SCANNED_OF_A_RUN = 1
 DENSITIES = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.1, 1.2]  # g/cm³; above them the box is narrower than twice the cutoff
 CUTOFF = "9 A"
+LARGEST_FORCE = 20.0  # eV/Å: two molecules of a dense frame that run into each other would outweigh all others
 
 
 def frames_of(campaign: Path, packings: tuple[str, ...]) -> list[Atoms]:
@@ -53,7 +55,11 @@ def main() -> None:
             options = {"molecules": str(molecules.resolve()), "cutoff": CUTOFF}
             made = ll.label(bare, "opls-aa", f"{kind}{ending}.xyz", options=options, prefix="REF_")
             bare.unlink()
-            print(f"{kind}{ending}.xyz: {made.n_labelled} frames, {len(made.failures)} failed")
+            labelled = ase.io.read(f"{kind}{ending}.xyz", ":")
+            kept = [each for each in labelled if np.linalg.norm(each.arrays["REF_forces"], axis=1).max() < LARGEST_FORCE]
+            ase.io.write(f"{kind}{ending}.xyz", kept)
+            left_out = len(labelled) - len(kept)
+            print(f"{kind}{ending}.xyz: {made.n_labelled} frames, {len(made.failures)} failed, {left_out} left out")
 
 
 if __name__ == "__main__":

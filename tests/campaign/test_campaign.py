@@ -88,6 +88,11 @@ def test_axes_are_crossed_zipped_excluded_and_listed(folder: Path) -> None:
         ({"axes": {"a": {"key": "structure.replicate", "values": [[2, 2, 2]]}}}, "structure is 'argon.xyz'"),
         ({"axes": {"seed": [1, 1]}}, "1 is the name of two values"),
         ({"axes": {"seed": {"keys": ["seed"], "values": []}}}, "axes.seed.values"),
+        (
+            {"axes": {"seed": {"values": {"a": 1}}}},
+            "axes.seed: has no key, so that each of its values must",
+        ),
+        ({"axes": {"a": {"values": {"b": {"output.folder": "x"}}}}}, "axes.a: output.folder is no axis"),
         ({"axis": {}}, "axis: unknown key (did you mean 'axes'?)"),
         ({"exclude": [{"sead": 1}]}, "there is no axis 'sead' (did you mean 'seed'?)"),
         ({"exclude": [{"seed": 7}]}, "axis seed has no value '7'; it has 1, 2"),
@@ -133,6 +138,22 @@ def test_names_come_from_the_last_word_of_a_key_and_values_may_be_named_as_they_
     }
     path = write(folder, axes=axes, exclude=[{"potential": "lj.v2", "velocities.seed": 2}])
     assert names(path) == ["seed1_lj.v2"]
+
+
+def test_an_axis_without_a_key_sets_the_keys_that_each_value_names(folder: Path) -> None:
+    values = {
+        "cold": {"seed": 3, "stages.*.temperature": "80 K"},
+        "hot": {"stages.*.temperature": "95 K", "velocities": "100 K"},
+    }
+    campaign = load_campaign(write(folder, axes={"state": {"values": values}}))
+    cold, hot = campaign.runs
+    assert (cold.name, cold.run_file.seed, cold.run_file.stages[0].temperature.start) == (
+        "cold",
+        3,
+        Quantity(80.0, "K"),
+    )
+    assert hot.run_file.velocities.temperature == Quantity(100.0, "K")
+    assert campaign.axes_of("temperature") == {"state"}
 
 
 def test_a_path_that_is_none_is_refused() -> None:

@@ -11,9 +11,11 @@ import pytest
 from scipy.stats import ttest_ind
 
 from lamplighter.errors import ConfigError, LamplighterError
-from lamplighter.learning.ablation import AblationResult, PointResult, carry_out, holm, load_ablation
+from lamplighter.learning.ablation import AblationResult, PointResult, carry_out, load_ablation
+from lamplighter.learning.learning import GenerationQuality, GenerationResult, Learning, MeanErrors, OverModels
+from lamplighter.learning.significance import holm
 from lamplighter.report.ablation_page import ablation_page
-from lamplighter.report.ablation_text import difference_lines, format_ablation
+from lamplighter.report.ablation_text import SHOWN, difference_lines, format_ablation
 from lamplighter.training.member import Member, SetErrors
 from lamplighter.training.train import Training
 from lamplighter.training.train_file import TrainFile
@@ -84,6 +86,36 @@ def test_what_differs_beyond_the_spread_over_models_is_told_from_what_does_not()
     page = ablation_page(made)
     assert "larger beyond the spread over models: c" in page
     assert page.count("<svg") == 2
+
+
+def test_liquids_of_studies_are_held_against_that_of_the_reference() -> None:
+    truth, right, wrong = [0.875, 0.872, 0.870, 0.876], [0.872, 0.876, 0.874], [0.95, 0.953, 0.949]
+    motion = [0.6, 0.65, 0.62, 0.58]  # Å²/ps
+
+    def liquid(name: str, densities: list[float], diffusivities: list[float]) -> PointResult:
+        quality = GenerationQuality(2.5, 0.1, 1.0, 0.8, 0.7, True, densities, diffusivities, truth, motion, 3)
+        along = MeanErrors(8, OverModels(1.0, 0.1), OverModels(0.05, 0.001), [], None)
+        generation = GenerationResult(0, Path("0"), [], {}, {"along": along}, True, quality=quality)
+        return PointResult(name, {"data": name}, Path(name), [], Learning(Path(name), [generation]))
+
+    made = result(liquid("good", right, [0.60, 0.6, 0.63]), liquid("dense", wrong, [0.3]), liquid("gas", [], []))
+    good, dense = made.from_reference("density")
+    p = ttest_ind(wrong, truth, equal_var=False).pvalue
+    assert (dense.is_seen, dense.p, good.is_seen) == (True, pytest.approx(2.0 * p), False)
+    assert dense.difference == pytest.approx(np.mean(wrong) - np.mean(truth))
+    errors = [np.std(each, ddof=1) / np.sqrt(len(each)) for each in (wrong, truth)]
+    assert dense.standard_error == pytest.approx(np.hypot(*errors))
+    assert isnan(made.from_reference("diffusivity")[1].p)
+    said = format_ablation(made)
+    assert "density: differs from the reference beyond both spreads: dense by +0.0774" in said
+    assert "diffusivity: not told apart from it: good (-0.3 ± 1.8 ×10⁻⁶ cm²/s)" in said
+    assert "nothing can be said, as there is a single number: dense (-31.3" in said
+    assert "0 of 3" in said
+    assert "differs from the reference beyond both spreads: dense" in ablation_page(made)
+    rows = SHOWN.tables["liquids"](made).rows
+    assert [row[0] for row in rows] == ["good", "dense", "gas"]
+    assert rows[2][5:9] == [None] * 4
+    assert "The models' liquids" not in format_ablation(result(point("a", 0.1)))
 
 
 def test_a_point_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:

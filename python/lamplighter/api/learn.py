@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from lamplighter.learning.ablation import Ablation, AblationResult
-    from lamplighter.learning.cost import Cost
+    from lamplighter.learning.cost import AblationCost, Cost
     from lamplighter.learning.learn_file import QualitySection
     from lamplighter.learning.learning import Learning
     from lamplighter.learning.study import Study
@@ -142,17 +142,17 @@ def ablation(
 
 
 @in_words_of_python
-def ready_ablation(
+def cost_of_ablation(
     file: Mapping[str, Any] | StrPath, output: StrPath | None = None, *, trust: bool = False
-) -> Answer[AblationResult]:
-    """Check data, trainer, labeller and starts of all points; nothing is started. What there is of them is shown.
+) -> Answer[AblationCost]:
+    """What an ablation will still cost: trainings, steps and labels of each point. Nothing is started.
 
-    Arguments and errors as `ablation`.
+    Data, trainer, labeller and starts of all points are checked. Arguments and errors as `ablation`.
     """
-    from lamplighter.learning.ablation import ablation_so_far as so_far
-    from lamplighter.report.ablation_text import SHOWN
+    from lamplighter.learning.cost import cost_of_ablation as counted
+    from lamplighter.report.learning_cost_text import SHOWN_OF_ABLATION
 
-    return Answer(so_far(_ready_ablation(file, output, trust)), SHOWN)
+    return Answer(counted(_ready_ablation(file, output, trust)), SHOWN_OF_ABLATION)
 
 
 @in_words_of_python

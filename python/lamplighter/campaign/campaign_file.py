@@ -36,9 +36,9 @@ LABEL = re.compile(r"\w[\w.+-]*|[+-][\w.+-]*\w[\w.+-]*")
 
 
 class AxisSection(ConfigSection):
-    """One axis: the keys of the run file that it sets, and its values by their labels."""
+    """One axis: the keys that it sets, and its values by their labels; without keys each value is a mapping of them."""
 
-    keys: list[str] = Field(min_length=1)
+    keys: list[str] = Field(default_factory=list)
     values: dict[str, Any] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -66,6 +66,27 @@ class AxisSection(ConfigSection):
                 )
             given["values"] = {str(label): value for label, value in values.items()}
         return given
+
+    @model_validator(mode="after")
+    def _values_with_keys(self) -> AxisSection:
+        if not self.keys:
+            for label, value in self.values.items():
+                if not isinstance(value, dict) or not value:
+                    raise ValueError(
+                        f"has no key, so that each of its values must be a mapping of keys to values, as in {label}: "
+                        f"{{stages.npt.pressure: 1 atm}}"
+                    )
+        return self
+
+    def settings(self, label: str) -> dict[str, Any]:
+        """What a value sets, by dotted keys."""
+        value = self.values[label]
+        return dict.fromkeys(self.keys, value) if self.keys else value
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """Dotted keys that any of its values sets."""
+        return tuple(dict.fromkeys(key for label in self.values for key in self.settings(label)))
 
 
 class AxesSection(ConfigSection):
@@ -230,7 +251,7 @@ def load_campaign(path: Path) -> Campaign:
         raise ConfigError(f"campaign file {path}: two runs have the name {', '.join(twice)}: each needs one of its own")
     if not runs:
         raise ConfigError(f"campaign file {path}: exclude: nothing is left of the axes; take a point out of it")
-    keys = {name: tuple(axis.keys) for name, axis in section.axes.items()}
+    keys = {name: axis.all_keys for name, axis in section.axes.items()}
     zipped = tuple(tuple(group) for group in section.zip)
     return Campaign(path, folder, tuple(runs), keys, zipped, tuple(section.repeats), section.ranks)
 
@@ -280,7 +301,7 @@ def require_known_axes(section: AxesSection, source: str) -> None:
     if twice := sorted({name for name in zipped if zipped.count(name) > 1}):
         raise ConfigError(f"{source}: zip: axis {twice[0]} is named twice; write all that go together once")
     for name, axis in axes.items():
-        if "output.folder" in axis.keys:
+        if "output.folder" in axis.all_keys:
             raise ConfigError(f"{source}: axes.{name}: output.folder is no axis: each run has a folder by its name")
     for part, each in [("exclude", e) for e in section.exclude] + [("runs", e) for e in section.runs]:
         for name, label in each.items():
@@ -341,9 +362,9 @@ def content_at(
     """
     content = copy.deepcopy(dict(content_of_base))
     for axis, label in point.items():
-        for key in section.axes[axis].keys:
+        for key, value in section.axes[axis].settings(label).items():
             try:
-                set_key(content, key, copy.deepcopy(section.axes[axis].values[label]))
+                set_key(content, key, copy.deepcopy(value))
             except ConfigError as problem:
                 raise ConfigError(f"{source}: axes.{axis}: {problem}") from None
     return content

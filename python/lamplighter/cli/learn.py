@@ -43,8 +43,8 @@ def learn(
 
     if learning.means_ablation(study):
         if dry_run:
-            answered = in_words_of_commands(learning.ready_ablation)(study, output, trust=trust)
-            show_answer(answered, figure, csv, as_json)
+            counted = in_words_of_commands(learning.cost_of_ablation)(study, output, trust=trust)
+            show_answer(counted, figure, csv, as_json)
         elif status:
             show_answer(in_words_of_commands(learning.ablation_so_far)(study, output), figure, csv, as_json)
         else:

@@ -47,6 +47,9 @@ def _describe_one(error: ErrorDetails) -> str:
         return f"{path}: must be {context['expected']}, got {given!r}"
     if kind in {"quantity", "ramp", "unknown_key", "run_file"}:
         return f"{path}: {context['problem']}" if path else str(context["problem"])
+    if kind == "value_error":  # a section's own check, in its own words
+        said = str(context["error"]) if isinstance(given, dict) else f"{context['error']}, got {given!r}"
+        return f"{path}: {said}" if path else said
     message = error["msg"][0].lower() + error["msg"][1:]
     return f"{path}: {message}, got {given!r}"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import ttest_ind
 
 from lamplighter.campaign.campaign_file import (
     LONGEST_NAME,
@@ -27,13 +26,12 @@ from lamplighter.errors import ConfigError, Interrupted, LamplighterError, RunFo
 from lamplighter.json_text import plain
 from lamplighter.learning.learn import learning_so_far
 from lamplighter.learning.learning import Learning
+from lamplighter.learning.liquids import FromReference, Liquid, from_reference, liquids_of
+from lamplighter.learning.significance import LEVEL, holm, welch
 from lamplighter.learning.study import Study, study_of
 from lamplighter.training.member import Member, member_of_record
 from lamplighter.training.train import MODELS, Training, wanted_of
 from lamplighter.training.train_file import TrainFile, load_train_file
-
-LEVEL = 0.05
-"""Of the tests that say whether two points differ."""
 
 QUANTITIES = ("energy", "forces", "stress")
 
@@ -141,6 +139,15 @@ class AblationResult:
     def sets(self) -> list[str]:
         """Names of all sets."""
         return list(dict.fromkeys(name for each in self.points for one in each.members for name in one.errors))
+
+    @property
+    def liquids(self) -> list[Liquid]:
+        """Of each point that was asked for Q."""
+        return liquids_of({each.name: each.learning for each in self.points if each.learning is not None})
+
+    def from_reference(self, quantity: str) -> list[FromReference]:
+        """The `density` or `diffusivity` of each point's models beside that of the reference."""
+        return from_reference(self.liquids, quantity)
 
     def differences(self, quantity: str) -> list[Difference]:
         """Each point beside the best one, set by set."""
@@ -259,12 +266,12 @@ def _done(point: Point, folder: Path) -> PointResult | None:
         return (
             PointResult(point.name, point.labels, folder, _members_of(learning), learning) if learning.ended else None
         )
-    found = [_as_asked(point.asked, folder, seed) for seed in point.asked.seeds]
+    found = [as_asked(point.asked, folder, seed) for seed in point.asked.seeds]
     members = [each for each in found if each is not None]
     return PointResult(point.name, point.labels, folder, members) if len(members) == len(found) else None
 
 
-def _as_asked(given: TrainFile, folder: Path, seed: int) -> Member | None:
+def as_asked(given: TrainFile, folder: Path, seed: int) -> Member | None:
     """The model of a seed that is done as it is asked for now; None: there is none."""
     for record in sorted((folder / MODELS).glob(f"*_{seed}.json")):
         member = member_of_record(record)
@@ -301,7 +308,7 @@ def _beside_the_best(name: str, quantity: str, given: Mapping[str, Sequence[floa
     """All pairs are corrected for, as which one is best was not known before."""
     best = min(given, key=lambda each: float(np.mean(given[each])))
     pairs = list(itertools.combinations(given, 2))
-    corrected = dict(zip(pairs, holm([_welch(given[one], given[other]) for one, other in pairs]), strict=True))
+    corrected = dict(zip(pairs, holm([welch(given[one], given[other]) for one, other in pairs]), strict=True))
     least = float(np.mean(given[best]))
     return [
         Difference(
@@ -315,19 +322,3 @@ def _beside_the_best(name: str, quantity: str, given: Mapping[str, Sequence[floa
         for other in given
         if other != best
     ]
-
-
-def _welch(one: Sequence[float], other: Sequence[float]) -> float:
-    if min(len(one), len(other)) < 2:
-        return math.nan
-    return float(ttest_ind(one, other, equal_var=False).pvalue)
-
-
-def holm(given: Sequence[float]) -> list[float]:
-    """Holm's correction of several p-values (S. Holm, Scand. J. Statist. 6, 65 (1979)); nan stays nan."""
-    known = sorted((p, place) for place, p in enumerate(given) if not math.isnan(p))
-    made, largest = [math.nan] * len(given), 0.0
-    for rank, (p, place) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p))
-        made[place] = largest
-    return made

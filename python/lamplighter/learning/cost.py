@@ -1,4 +1,4 @@
-"""What a study will cost, counted before it is begun: epochs, steps of dynamics, labels."""
+"""What a study, or an ablation, will cost, counted before it is begun: epochs, steps of dynamics, labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from lamplighter.config.loading import parse_run_file
 from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.driver.stage_steps import steps_of_stages
+from lamplighter.learning.ablation import Ablation, as_asked
 from lamplighter.learning.learn import learning_so_far
 from lamplighter.learning.starts import names_of_starts
 from lamplighter.learning.study import Study
-from lamplighter.training.training_data import read_training_data
+from lamplighter.training.training_data import TrainingData, read_training_data
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Cost:
         frames: For training in the first generation, of several atoms, before each model's share is drawn.
         runs: In each generation.
         steps: Of dynamics of each run at most.
+        quality_steps: Of dynamics of all runs for Q of a generation, at most.
         labels: In each generation at most.
         done: Generations that are done already.
         left: Generations that may follow.
@@ -38,6 +40,7 @@ class Cost:
     frames: int
     runs: int
     steps: int
+    quality_steps: int
     labels: int
     done: int
     left: int
@@ -45,11 +48,66 @@ class Cost:
     training_s: float | None = None
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def steps_left(self) -> int:
+        """Of dynamics, at most; Q is asked of the last models, too, which explore nothing."""
+        generations = 0 if self.trainings == 0 else self.left + 1
+        return self.left * self.runs * self.steps + generations * self.quality_steps
+
+
+@dataclass(frozen=True)
+class PointCost:
+    """What a point of an ablation will still cost, at most.
+
+    Attributes:
+        name: Of it.
+        trainings: Of single models.
+        epochs: Of each at most; 0: it is fitted in one step.
+        frames: For training, of several atoms, before each model's share is drawn and any is added.
+        steps: Of dynamics.
+        labels: Frames.
+    """
+
+    name: str
+    trainings: int
+    epochs: int
+    frames: int
+    steps: int = 0
+    labels: int = 0
+
+
+@dataclass(frozen=True)
+class AblationCost:
+    """What an ablation will still cost, at most: `points`, in its order; those that are done cost nothing."""
+
+    points: list[PointCost]
+    notes: list[str] = field(default_factory=list)
+
+
+def cost_of_ablation(ablation: Ablation) -> AblationCost:
+    """Count what is left of an ablation."""
+    points, notes = [], []
+    for point in ablation.points:
+        if isinstance(point.asked, Study):
+            cost = cost_of(point.asked)
+            trainings, labels = cost.models * cost.trainings, cost.left * cost.labels
+            points.append(PointCost(point.name, trainings, cost.epochs, cost.frames, cost.steps_left, labels))
+            notes += cost.notes
+            continue
+        data = read_training_data(point.asked.data)
+        left = [seed for seed in point.asked.seeds if as_asked(point.asked, ablation.folder / point.name, seed) is None]
+        points.append(PointCost(point.name, len(left), point.asked.length or 0, _several_atoms(data)))
+        notes += data.notes
+    return AblationCost(points, list(dict.fromkeys(notes)))
+
+
+def _several_atoms(data: TrainingData) -> int:
+    return sum(not each.is_lone_atom for kind in data.kinds.values() for each in kind)
+
 
 def cost_of(study: Study) -> Cost:
     """Count what a study will cost."""
     data = read_training_data(study.train_file.data)
-    frames = sum(not each.is_lone_atom for kind in data.kinds.values() for each in kind)
     runs = len(names_of_starts(study))
     content = study.run_with([study.folder / "model.lamp"], None)
     run = parse_run_file(content | {"structure": "start.xyz"}, study.source).resolved(study.folder, "run")
@@ -66,9 +124,10 @@ def cost_of(study: Study) -> Cost:
         study.given.stop.generations,
         len(study.seeds),
         study.train_file.length or 0,
-        frames,
+        _several_atoms(data),
         runs,
         places[-1].end,
+        len(study.seeds) * sum(_steps(study, number) for number in range(len(study.quality_runs))),
         runs * of_a_run + study.given.evaluation.along,
         len(done),
         left,
@@ -76,3 +135,9 @@ def cost_of(study: Study) -> Cost:
         done[-1].wall_s if done else None,
         list(data.notes),
     )
+
+
+def _steps(study: Study, number: int) -> int:
+    """Of a run for Q."""
+    content = study.quality_run(number, study.folder / "model.lamp")
+    return steps_of_stages(parse_run_file(content, study.source).resolved(study.folder, "run").stages)[-1].end

@@ -74,6 +74,8 @@ class GenerationQuality:
         lower_bound: With longer runs Q may be larger.
         densities: Mean of each model whose run reached the horizon, g/cm³.
         diffusivities: Of all molecules, likewise, Å²/ps.
+        reference_densities, reference_diffusivities: Of each run of the reference; a single one where it was given so.
+        models: How many there are.
     """
 
     value: float
@@ -84,6 +86,9 @@ class GenerationQuality:
     lower_bound: bool
     densities: list[float]
     diffusivities: list[float]
+    reference_densities: list[float] = field(default_factory=list)
+    reference_diffusivities: list[float] = field(default_factory=list)
+    models: int = 0
 
 
 @dataclass(frozen=True)

@@ -64,5 +64,8 @@ def quality_of(
         found.quality.lower_bound,
         densities,
         diffusivities,
+        found.reference_densities,
+        found.reference_diffusivities,
+        len(models),
     )
     return made, [*notes, *found.notes]

@@ -81,14 +81,25 @@ class MemberRun:
 
 @dataclass(frozen=True)
 class QualityOfRuns:
-    """Q with all that it was made from; `reference_diffusivity` in Å²/ps."""
+    """Q with all that it was made from.
+
+    Attributes:
+        reference_densities: Mean of each run of the reference, g/cm³; one number where it was given as one.
+        reference_diffusivities: Of all molecules, likewise, Å²/ps; empty: there is no reference for it.
+    """
 
     quality: Quality
     members: list[MemberRun]
     noise: float
-    reference_diffusivity: float | None
+    reference_densities: list[float]
+    reference_diffusivities: list[float]
     horizon_ps: float
     notes: list[str]
+
+    @property
+    def reference_diffusivity(self) -> float | None:
+        """Mean over the runs of the reference, Å²/ps; None: there is none."""
+        return float(np.mean(self.reference_diffusivities)) if self.reference_diffusivities else None
 
 
 def quality_of_runs(
@@ -127,7 +138,7 @@ def quality_of_runs(
     }
     moving = {folder: each.mixture.einstein.value for folder, each in motions.items()}
     still = [run.folder for run in others if ensembles[run.folder] == "nvt"]
-    reference_d: float | None
+    reference_d: list[float]
     if isinstance(stored.diffusivity, StoredDiffusivity):
         if still:
             raise LamplighterError(
@@ -136,12 +147,11 @@ def quality_of_runs(
         _same_molecules(stored.diffusivity, motions)
         for folder, motion in motions.items():
             _note_temperature(folder, motion.temperature, stored.diffusivity, notes)
-        reference_d = stored.diffusivity.value
+        reference_d = stored.diffusivity.values
+    elif stored.diffusivity is not None:
+        reference_d = [stored.diffusivity]
     else:
-        reference_d = stored.diffusivity
-    if reference_d is None and still:
-        found = [_diffusivity(given[folder], options).mixture.einstein.value for folder in still]
-        reference_d = float(np.mean(found))
+        reference_d = [_diffusivity(given[folder], options).mixture.einstein.value for folder in still]
 
     members = [
         MemberRun(
@@ -158,10 +168,18 @@ def quality_of_runs(
         [NptRun(m.lifetime.time_ps, m.lifetime.failed, m.divergence) for m in members if m.ensemble == "npt"],
         [NvtRun(m.lifetime.time_ps, m.lifetime.failed, m.diffusivity) for m in members if m.ensemble == "nvt"],
         noise,
-        reference_d,
+        float(np.mean(reference_d)) if reference_d else None,
         options.horizon_ps,
     )
-    return QualityOfRuns(made, members, noise, reference_d, options.horizon_ps, notes)
+    return QualityOfRuns(
+        made, members, noise, _reference_means(stored.density, reference), reference_d, options.horizon_ps, notes
+    )
+
+
+def _reference_means(stored: tuple[float, float] | StoredDistribution | None, runs: list[RunDensity]) -> list[float]:
+    if isinstance(stored, StoredDistribution):
+        return stored.means
+    return [each.mean.value for each in runs] if stored is None else [stored[0]]
 
 
 def ensemble_of(run: Run) -> str:

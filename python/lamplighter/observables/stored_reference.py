@@ -42,6 +42,12 @@ class StoredDistribution:
         """Of a bin, g/cm³."""
         return float(self.edges[1] - self.edges[0])
 
+    @property
+    def means(self) -> list[float]:
+        """Of each run, from its bins, g/cm³."""
+        middles = 0.5 * (self.edges[1:] + self.edges[:-1])
+        return [float(np.average(middles, weights=each)) for each in self.counts]
+
 
 @dataclass(frozen=True)
 class StoredDiffusivity:
@@ -50,14 +56,19 @@ class StoredDiffusivity:
     Attributes:
         path: The file.
         molecules: As `TrajectoryDiffusivity.system`.
-        value: Of all molecules, mean over the runs, Å²/ps.
+        values: Of all molecules, for each run, Å²/ps.
         temperature: Mean over the runs that say theirs, K; None: none does.
     """
 
     path: Path
     molecules: str
-    value: float
+    values: list[float]
     temperature: float | None
+
+    @property
+    def value(self) -> float:
+        """Mean over the runs, Å²/ps."""
+        return float(np.mean(self.values))
 
 
 def read_stored_reference(path: Path) -> tuple[StoredDistribution | None, StoredDiffusivity | None]:
@@ -122,9 +133,9 @@ def _distribution(answer: dict[str, Any], path: Path) -> StoredDistribution:
 def _diffusivity(answer: dict[str, Any], path: Path) -> StoredDiffusivity:
     trajectories = answer["trajectories"]
     mixtures = [trajectory["species"][-1] for trajectory in trajectories]
-    value = float(np.mean([each["D_1e-6_cm2_s"] for each in mixtures]))
-    if not value > 0.0:
-        raise ValueError(f"D is {value:g}")
+    values = [float(each["D_1e-6_cm2_s"]) / TO_1E6_CM2_S for each in mixtures]
+    if not np.mean(values) > 0.0:
+        raise ValueError(f"D is {np.mean(values) * TO_1E6_CM2_S:g}")
     species = ", ".join(f"{each['n_molecules']} {each['name']}" for each in trajectories[0]["species"])
     said = [each["temperature_K"] for each in trajectories if each.get("temperature_K") is not None]
-    return StoredDiffusivity(path, species, value / TO_1E6_CM2_S, float(np.mean(said)) if said else None)
+    return StoredDiffusivity(path, species, values, float(np.mean(said)) if said else None)

@@ -27,7 +27,18 @@ def ablation_page(result: AblationResult) -> str:
                 Notes(ablation_text.difference_lines(result, quantity)),
             ]
             cards.append((f"Errors of {quantity}", Content(blocks=blocks)))
+        if result.liquids:
+            cards.append(("The models' liquids", _liquids(result)))
         return page_of_cards(f"{result.folder.name}: ablation", "Lamplighter learn", cards)
+
+
+def _liquids(result: AblationResult) -> Content:
+    head, body = ablation_text.liquid_rows(result.liquids)
+    caption = (
+        "Means over the models that reached the horizon ± their standard deviation; of the reference over its runs. "
+        "Errors of forces are those along the models' own runs."
+    )
+    return Content(blocks=[Table("liquids", caption, head, body), Notes(ablation_text.liquid_lines(result))])
 
 
 def _compared(result: AblationResult) -> Content:

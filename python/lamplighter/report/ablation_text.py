@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from lamplighter.observables.diffusivity import TO_1E6_CM2_S
 from lamplighter.report import table_text
 from lamplighter.report.drawing import new_figure
+from lamplighter.report.learning_text import q_in_words
 from lamplighter.report.shown import Shown
 from lamplighter.report.table_text import Table
 
 if TYPE_CHECKING:
     from lamplighter.learning.ablation import AblationResult, Difference
+    from lamplighter.learning.liquids import FromReference, Liquid
 
+LIQUID_UNITS = {"density": "g/cm³", "diffusivity": "10⁻⁶ cm²/s"}
 UNITS = {"energy": "meV/atom", "forces": "eV/Å", "stress": "meV/Å³"}
 _DIGITS = {"energy": 2, "forces": 4, "stress": 2}
 _HEADER = ("point", "set", "models", "energy_rmse_meV_atom", "energy_spread", "forces_rmse_eV_A", "forces_spread",
            "stress_rmse_meV_A3", "stress_spread")  # fmt: skip
+_LIQUIDS_HEADER = ("point", "models", "stable", "quality", "quality_error", "density_g_cm3", "density_spread",
+                   "density_from_reference", "density_p_holm", "diffusivity_1e-6_cm2_s", "diffusivity_spread",
+                   "diffusivity_from_reference", "diffusivity_p_holm", "forces_along_eV_A")  # fmt: skip
 _DIFFERENCES_HEADER = ("set", "quantity", "best", "other", "ratio", "p_holm", "seen")
 
 
@@ -31,6 +39,10 @@ def format_ablation(result: AblationResult) -> str:
         lines += [f"RMSE of {quantity}, {UNITS[quantity]}: mean over models ± their standard deviation", ""]
         lines += [*table_text.rows(head, body, right=True), ""]
     lines += difference_lines(result, "forces")
+    if liquids := result.liquids:
+        head, body = liquid_rows(liquids)
+        lines += ["", "The models' liquids", "", *table_text.rows(head, body, right=True), ""]
+        lines += liquid_lines(result)
     if result.missing:
         lines.append(f"not done yet: {', '.join(result.missing)}")
     lines += [f"failed: {name}: {why.partition(chr(10))[0]}" for name, why in result.failed.items()]
@@ -54,6 +66,57 @@ def difference_lines(result: AblationResult, quantity: str) -> list[str]:
         if found:
             lines.append(f"{name}: {_in_words(found)}")
     return lines
+
+
+def liquid_rows(liquids: Sequence[Liquid]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A row each point, and one for the reference."""
+    rows: list[tuple[str, ...]] = [
+        (
+            each.point,
+            f"{len(each.quality.densities)} of {each.quality.models}",
+            q_in_words(each.quality),
+            _several(each.quality.densities, "density"),
+            _several(each.quality.diffusivities, "diffusivity"),
+            "–" if each.along is None else _value([each.along.forces.mean], "forces"),
+        )
+        for each in liquids
+    ]
+    known = liquids[0].quality
+    densities, motions = known.reference_densities, known.reference_diffusivities
+    rows.append(("reference", "", "", _several(densities, "density"), _several(motions, "diffusivity"), ""))
+    units = [f"{name}, {unit}" for name, unit in LIQUID_UNITS.items()]
+    return ("point", "stable", "Q", *units, "forces along, eV/Å"), rows
+
+
+def liquid_lines(result: AblationResult) -> list[str]:
+    """A sentence for each quantity: which points differ from the reference."""
+    lines = []
+    for quantity in LIQUID_UNITS:
+        found = result.from_reference(quantity)
+        seen = [f"{each.point} by {_difference(each)} (p {each.p:.2g})" for each in found if each.is_seen]
+        alike = [f"{each.point} ({_difference(each)})" for each in found if not each.is_seen and not math.isnan(each.p)]
+        unknown = [f"{each.point} ({_difference(each)})" for each in found if math.isnan(each.p)]
+        said = [f"differs from the reference beyond both spreads: {', '.join(seen)}"] if seen else []
+        said += [f"not told apart from it: {', '.join(alike)}"] if alike else []
+        said += [f"of which nothing can be said, as there is a single number: {', '.join(unknown)}"] if unknown else []
+        if said:
+            lines.append(f"{quantity}: {'; '.join(said)}")
+    return lines
+
+
+def _difference(each: FromReference) -> str:
+    factor, digits = (TO_1E6_CM2_S, 1) if each.quantity == "diffusivity" else (1.0, 4)
+    error = "" if math.isnan(each.standard_error) else f" ± {factor * each.standard_error:.{digits}f}"
+    unit = LIQUID_UNITS[each.quantity]
+    return f"{factor * each.difference:+.{digits}f}{error} {'×' if unit.startswith('10') else ''}{unit}"
+
+
+def _several(values: Sequence[float], quantity: str) -> str:
+    factor, digits = (TO_1E6_CM2_S, 1) if quantity == "diffusivity" else (1.0, 4)
+    if not values:
+        return "–"
+    spread = f" ± {factor * np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{factor * np.mean(values):.{digits}f}{spread}"
 
 
 def _in_words(found: list[Difference]) -> str:
@@ -89,6 +152,7 @@ def ablation_as_json(result: AblationResult) -> Any:
         "missing": result.missing,
         "failed": result.failed,
         "differences": differences,
+        "liquids": [each for name in LIQUID_UNITS for each in result.from_reference(name)],
         "notes": result.notes,
     }
 
@@ -105,6 +169,25 @@ def errors_table(result: AblationResult) -> Table:
                 row.append(float(np.std(values, ddof=1)) if len(values) > 1 else None)
             rows.append(row)
     return Table(_HEADER, rows)
+
+
+def liquids_table(result: AblationResult) -> Table:
+    """A row each point that was asked for Q."""
+    beside = {(each.point, each.quantity): each for name in LIQUID_UNITS for each in result.from_reference(name)}
+    rows = []
+    for each in result.liquids:
+        known = each.quality
+        row: list[object] = [each.point, known.models, len(known.densities), known.value, known.standard_error]
+        for quantity, values, factor in (
+            ("density", known.densities, 1.0),
+            ("diffusivity", known.diffusivities, TO_1E6_CM2_S),
+        ):
+            found = beside.get((each.point, quantity))
+            row.append(factor * float(np.mean(values)) if values else None)
+            row.append(factor * float(np.std(values, ddof=1)) if len(values) > 1 else None)
+            row += [None, None] if found is None else [factor * found.difference, found.p]
+        rows.append([*row, None if each.along is None else each.along.forces.mean])
+    return Table(_LIQUIDS_HEADER, rows)
 
 
 def differences_table(result: AblationResult) -> Table:
@@ -154,6 +237,6 @@ SHOWN = Shown(
     format_ablation,
     ablation_as_json,
     figures={"forces": forces_figure, "energy": energy_figure},
-    tables={"errors": errors_table, "differences": differences_table},
+    tables={"errors": errors_table, "differences": differences_table, "liquids": liquids_table},
 )
 """How `learn` shows what came of an ablation."""

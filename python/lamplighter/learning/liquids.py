@@ -1,0 +1,93 @@
+"""The liquids of an ablation's models beside those of the reference: what errors over frames do not say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamplighter.learning.learning import GenerationQuality, Learning, MeanErrors
+from lamplighter.learning.significance import LEVEL, holm, welch
+
+QUANTITIES = ("density", "diffusivity")
+
+
+@dataclass(frozen=True)
+class Liquid:
+    """What the liquid of a point's models is like: of a study the last generation of which that was asked.
+
+    Attributes:
+        point: Name of it.
+        quality: Q, and a density and a diffusivity of each model that reached the horizon.
+        along: Errors along the runs that explored; None: not asked for.
+    """
+
+    point: str
+    quality: GenerationQuality
+    along: MeanErrors | None
+
+
+@dataclass(frozen=True)
+class FromReference:
+    """A quantity of a point's models beside that of the reference.
+
+    Attributes:
+        point: Name of it.
+        quantity: Of `QUANTITIES`: g/cm³, or Å²/ps.
+        values: Of each model that reached the horizon.
+        reference: Of each run of the reference.
+        p: Of Welch's t-test between both, after Holm's correction for all points; nan: one of both is a single number.
+    """
+
+    point: str
+    quantity: str
+    values: list[float]
+    reference: list[float]
+    p: float
+
+    @property
+    def difference(self) -> float:
+        """Of the means."""
+        return float(np.mean(self.values) - np.mean(self.reference))
+
+    @property
+    def standard_error(self) -> float:
+        """Of the difference, from the spread over models and over runs of the reference; nan: one of both has none."""
+        return math.hypot(_standard_error(self.values), _standard_error(self.reference))
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the difference is beyond both spreads."""
+        return self.p < LEVEL
+
+
+def liquids_of(studies: Mapping[str, Learning]) -> list[Liquid]:
+    """Of each study that was asked for Q, by the names of their points."""
+    found = []
+    for name, study in studies.items():
+        asked = [each for each in study.generations if each.quality is not None]
+        if asked and asked[-1].quality is not None:
+            along = [each.errors["along"] for each in asked if "along" in each.errors]
+            found.append(Liquid(name, asked[-1].quality, along[-1] if along else None))
+    return found
+
+
+def from_reference(liquids: Sequence[Liquid], quantity: str) -> list[FromReference]:
+    """Each point whose models have the quantity, beside the reference."""
+    of_models = {"density": "densities", "diffusivity": "diffusivities"}[quantity]
+    known = [
+        (each.point, getattr(each.quality, of_models), getattr(each.quality, f"reference_{of_models}"))
+        for each in liquids
+    ]
+    known = [(point, values, reference) for point, values, reference in known if values and reference]
+    corrected = holm([welch(values, reference) for _, values, reference in known])
+    return [
+        FromReference(point, quantity, values, reference, p)
+        for (point, values, reference), p in zip(known, corrected, strict=True)
+    ]
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
