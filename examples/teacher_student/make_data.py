@@ -56,7 +56,7 @@ def main() -> None:
             made = ll.label(bare, "opls-aa", f"{kind}{ending}.xyz", options=options, prefix="REF_")
             bare.unlink()
             labelled = ase.io.read(f"{kind}{ending}.xyz", ":")
-            kept = [each for each in labelled if np.linalg.norm(each.arrays["REF_forces"], axis=1).max() < LARGEST_FORCE]
+            kept = [each for each in labelled if np.abs(each.arrays["REF_forces"]).max() < LARGEST_FORCE]
             ase.io.write(f"{kind}{ending}.xyz", kept)
             left_out = len(labelled) - len(kept)
             print(f"{kind}{ending}.xyz: {made.n_labelled} frames, {len(made.failures)} failed, {left_out} left out")

@@ -81,8 +81,8 @@ def test_elements_without_a_training_frame_are_named(tmp_path: Path) -> None:
 
 def test_elements_of_test_frames_are_those_of_each_member(tmp_path: Path) -> None:
     """One frame of methane among many of water is not in each member's share."""
-    files = {"water": labelled("H2O", 9), "methane": labelled("CH4", 1), "test": labelled("CH4", 1)}
-    data = data_of(tmp_path, files, validation=0.1)
+    both = [*labelled("H2O", 9), *labelled("CH4", 1)]
+    data = data_of(tmp_path, {"all": both, "validation": labelled("H2O", 2), "test": labelled("CH4", 1)})
     assert data.of_member(1, 1.0).elements == ["H", "C", "O"]
     with pytest.raises(LamplighterError, match=r"seed 1: C: no training frame of this member .* test.test do"):
         data.of_member(1, 0.2)
@@ -136,3 +136,18 @@ def test_labels_of_two_methods_are_said_and_those_of_one_are_not(tmp_path: Path)
     alone = {"water": [*lone_atoms("H", "O"), *labelled("H2O", 6, shift=-40.0)]}
     (note,) = data_of(tmp_path, alone, validation=0.2).notes
     assert "bound by 41.9" in note
+
+
+def test_a_frame_that_outweighs_all_others_is_named(tmp_path: Path) -> None:
+    frames = labelled("H2O", 20)
+    assert data_of(tmp_path, {"water": frames}, validation=0.2).notes == []
+    frames[7].arrays["REF_forces"][1, 2] = -25.0
+    (note,) = data_of(tmp_path, {"water": frames}, validation=0.2).notes
+    others = sum(float((each.arrays["REF_forces"] ** 2).sum()) for each in frames) - 25.0**2
+    assert f"frame 7 of water.xyz (from 0) holds {100 * 625 / (others + 625):.0f} % of the squared forces" in note
+    assert "the largest component is 25 eV/Å" in note
+
+
+def test_of_a_kind_of_a_few_frames_each_member_sees_one(tmp_path: Path) -> None:
+    data = data_of(tmp_path, {"water": labelled("H2O", 20), "methane": labelled("CH4", 1)}, validation=0.1)
+    assert all("C" in data.of_member(seed, 0.3).elements for seed in range(5))

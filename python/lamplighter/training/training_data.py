@@ -21,6 +21,13 @@ SAME_LONE_ATOM = 1e-3
 LARGEST_SHIFT = 1.0
 """eV/atom that files may differ by beyond what elements explain: packing and bonds are tenths of it, methods tens."""
 
+LARGEST_PART = 0.25
+"""Of the squared forces of all training frames that one may hold before it is named: a loss of squares sees little
+else."""
+
+FEW_FRAMES = 20
+"""Among so few, one with a large part is nothing remarkable."""
+
 _FIXED_SPLIT = 0  # seed of a validation set that all members share
 
 
@@ -199,6 +206,7 @@ def read_training_data(data: DataSection) -> TrainingData:
     _require_one_name(keys)
     _require_one_energy({file: by_file[file] for kind in data.train.values() for file in kind.files})
     notes += shifts_between_files(by_file)
+    notes += frames_that_outweigh({file: by_file[file] for kind in data.train.values() for file in kind.files})
     share = data.validation if isinstance(data.validation, float) else 0.0
     shares = {name: each.share for name, each in data.train.items()}
     return TrainingData(kinds, shares, validation, share, keys, notes, test_elements)
@@ -246,6 +254,29 @@ def shifts_between_files(by_file: dict[Path, list[TrainingFrame]]) -> list[str]:
     return notes
 
 
+def frames_that_outweigh(by_file: dict[Path, list[TrainingFrame]]) -> list[str]:
+    """What is said of frames that hold a large part of the squared forces of all of them.
+
+    Such are frames in which atoms ran into each other: a model that is trained on them learns little else.
+    """
+    squares = [
+        (float(np.sum(each.labels.forces**2)), float(np.abs(each.labels.forces).max()), file, place)
+        for file, frames in by_file.items()
+        for place, each in enumerate(frames)
+        if not each.is_lone_atom
+    ]
+    if len(squares) < FEW_FRAMES:
+        return []
+    total = sum(square for square, *_ in squares)
+    return [
+        f"frame {place} of {file.name} (from 0) holds {100.0 * square / total:.0f} % of the squared forces of all "
+        f"training frames, the largest component is {largest:.4g} eV/Å: leave it out, unless that is what is to be "
+        "learnt"
+        for square, largest, file, place in squares
+        if square > LARGEST_PART * total
+    ]
+
+
 def _in_words_of_train_files(said: str) -> str:
     """Options of other commands are keys here: `--energy KEY` is `data.labels.energy: KEY`."""
     return re.sub(r"--(energy|forces|stress)\b( KEY)?", r"data.labels.\1", said)
@@ -254,8 +285,9 @@ def _in_words_of_train_files(said: str) -> str:
 def _divided(
     frames: Sequence[TrainingFrame], share: float, random: np.random.Generator
 ) -> tuple[list[TrainingFrame], list[TrainingFrame]]:
+    """A share of the frames, and the others; of a few frames that have a share at all, at least one."""
     order = random.permutation(len(frames))
-    cut = round(share * len(frames))
+    cut = max(round(share * len(frames)), 1 if share > 0.0 and frames else 0)
     return [frames[i] for i in order[:cut]], [frames[i] for i in order[cut:]]
 
 
