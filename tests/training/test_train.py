@@ -126,8 +126,17 @@ def test_a_gap_is_fitted_with_its_seed_and_weights(train_file: Path) -> None:
     pairs = "distance_Nb order=2 cutoff=3.0 n_sparse=5 covariance_type=ard_se delta=1.0 theta_uniform=0.7"
     pairs += " sparse_method=uniform compact_clusters=T add_species=T"
     settings = {"gap": f"{{{pairs}}}", "default_sigma": "{0.002 0.1 0.05 0}", "sparse_jitter": 1e-8}
-    file = changed(train_file, "fitted", trainer="gap", length=None, settings=settings)
-    (member,) = ll.train(file, progress=False).members
+    two = {"seeds": [7, 8], "at_once": 2}
+    file = changed(train_file, "fitted", trainer="gap", length=None, settings=settings, **two)
+    in_the_way = train_file.parent / "fitted" / "member_8" / "notes.txt"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("mine")
+    with pytest.raises(LamplighterError, match=r"member_8 holds files, and no asked.json"):
+        ll.train(file, progress=False)
+    in_the_way.unlink()
+    member, other = ll.train(file, progress=False).members
+    assert (member.seed, other.seed) == (7, 8)
+    assert member.errors["held_out"] != other.errors["held_out"]
     assert member.curve == []
     assert set(member.errors) == {"validation", "held_out"}
     assert {each.what: each.found for each in member.checks} | {"energies read": "12", "seed": "7"} == {
@@ -136,7 +145,7 @@ def test_a_gap_is_fitted_with_its_seed_and_weights(train_file: Path) -> None:
     log = (train_file.parent / "fitted" / "member_7" / "training.log").read_text()
     # a weight of 2 is an expected error smaller by √2
     assert "clusters:0.00141421:0.0707107:0.0353553:0" in log
-    assert len(list(member.model.parent.glob("*.sparseX.*"))) == 6
+    assert len(list(member.model.parent.glob("fitted_7.xml.sparseX.*"))) == 6
 
 
 def asked_of_mace(folder: Path, **more: Any) -> Assignment:

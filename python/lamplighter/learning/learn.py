@@ -28,6 +28,7 @@ from lamplighter.learning.uncertainty import compiled_with_training_set, thresho
 from lamplighter.model_files.trust import sha256
 from lamplighter.structures.labelled_frames import read_frames, read_labelled
 from lamplighter.training.member import Member
+from lamplighter.training.train_file import NO_PART_OF_IT
 
 
 def learn(study: Study, tools: Tools) -> Learning:
@@ -144,7 +145,7 @@ def _begin(study: Study, generation: Generation) -> None:
     starts = study.given.exploration.starts.model_dump(mode="json", exclude={"recipes", "files"})
     wanted: dict[str, Any] = {
         **given,
-        "training": study.train_file.model_dump(mode="json", exclude={"output", "threads", "python"}),
+        "training": study.train_file.model_dump(mode="json", exclude=set(NO_PART_OF_IT)),
         "exploration": {
             **given["exploration"],
             "run": study.run,

@@ -188,6 +188,41 @@ def _sums(sets: Mapping[str, Path]) -> dict[str, str]:
     return {name: sha256(file) for name, file in sets.items()}
 
 
+def run_programs(
+    trainer: Trainer,
+    python: PackagePython,
+    asked: Assignment,
+    wanted: Mapping[str, Any],
+    shown: Callable[[CurvePoint], None] = lambda point: None,
+    go_on: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the programs of a training, or go on where they were broken off; nothing where they have ended well.
+
+    Args:
+        trainer, python, asked, wanted, shown: As of `fit`.
+        go_on: Called now and then; what it raises ends the program, which another call goes on with.
+
+    Raises:
+        LamplighterError: the folder was begun with something else or cannot be written, or a program failed.
+    """
+    require_same(asked.folder, wanted)
+    _begin(trainer, asked, wanted)
+    before = _seconds(asked.folder)
+    begun = time.monotonic()
+    try:
+        if not (asked.folder / TRAINED).is_file():
+            _carry_out(trainer, python, asked, shown, go_on)
+            (asked.folder / TRAINED).touch()
+    except OSError as problem:
+        raise LamplighterError(
+            f"{asked.folder} cannot be written ({problem.strerror or problem}): make room, and train again, which goes "
+            "on"
+        ) from problem
+    finally:
+        with contextlib.suppress(OSError):  # a disk that is full is said by what comes first
+            _keep_seconds(asked.folder, before + time.monotonic() - begun)
+
+
 def fit(
     trainer: Trainer,
     python: PackagePython,
@@ -213,22 +248,7 @@ def fit(
     Raises:
         LamplighterError: the program failed, or something that was asked for is not so (each is named).
     """
-    require_same(asked.folder, wanted)
-    _begin(trainer, asked, wanted)
-    before = _seconds(asked.folder)
-    begun = time.monotonic()
-    try:
-        if not (asked.folder / TRAINED).is_file():
-            _carry_out(trainer, python, asked, shown)
-            (asked.folder / TRAINED).touch()
-    except OSError as problem:
-        raise LamplighterError(
-            f"{asked.folder} cannot be written ({problem.strerror or problem}): make room, and train again, which goes "
-            "on"
-        ) from problem
-    finally:
-        with contextlib.suppress(OSError):  # a disk that is full is said by what comes first
-            _keep_seconds(asked.folder, before + time.monotonic() - begun)
+    run_programs(trainer, python, asked, wanted, shown)
     log = (asked.folder / LOG).read_text(encoding="utf-8", errors="replace")
     file = trainer.model(asked)
     if not file.is_file():
@@ -291,11 +311,18 @@ def _begin(trainer: Trainer, asked: Assignment, wanted: Mapping[str, Any]) -> No
         ) from problem
 
 
-def _carry_out(trainer: Trainer, python: PackagePython, asked: Assignment, shown: Callable[[CurvePoint], None]) -> None:
+def _carry_out(
+    trainer: Trainer,
+    python: PackagePython,
+    asked: Assignment,
+    shown: Callable[[CurvePoint], None],
+    go_on: Callable[[], None],
+) -> None:
     """Run the trainer's programs, until they have ended or `early_stop` wants no further epoch."""
     last: list[CurvePoint] = []
 
     def look() -> bool:
+        go_on()
         curve = trainer.curve(asked.folder)
         if curve and curve[-1:] != last:
             last[:] = curve[-1:]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +28,12 @@ from lamplighter.training.member import (
     name_begun,
     require_same,
     require_same_asked,
+    run_programs,
     with_sets,
 )
 from lamplighter.training.nequip_trainer import NequipTrainer
 from lamplighter.training.sevennet_trainer import SevenNetTrainer
-from lamplighter.training.train_file import TrainFile
+from lamplighter.training.train_file import NO_PART_OF_IT, TrainFile
 from lamplighter.training.trainer import Assignment, CurvePoint, Trainer
 from lamplighter.training.training_data import (
     TrainingData,
@@ -115,25 +119,56 @@ def train(
         if len(done) < len(assignments):
             python = PackagePython(trainer, given.python, given.threads)
             trainer.require_settings(given.settings, python.known)
-            for seed, asked in assignments.items():
-                if seed in done:
-                    continue
-                with rewritten(shown) as line:
-                    line(f"seed {seed}: {trainer.name} starts")
-                    done[seed] = fit(
-                        trainer,
-                        python,
-                        asked,
-                        wanted[seed],
-                        models,
-                        given.data.test,
-                        evaluate,
-                        lambda point, seed=seed, line=line: line(_progress(point, seed, given.length or 0)),  # type: ignore[misc]
-                    )
-                after_each(_training(given, trainer, done, notes))
+            left = {seed: asked for seed, asked in assignments.items() if seed not in done}
+            with rewritten(shown) as line:
+
+                def report(seed: int, point: CurvePoint) -> None:
+                    line(_progress(point, seed, given.length or 0))
+
+                for seed in _programs_done(trainer, python, left, wanted, given.at_once, report):
+                    line(f"seed {seed}: {trainer.name}")
+                    sets = given.data.test
+                    show = partial(report, seed)
+                    done[seed] = fit(trainer, python, left[seed], wanted[seed], models, sets, evaluate, show)
+                    after_each(_training(given, trainer, done, notes))
     made = _training(given, trainer, done, notes)
     after_each(made)
     return made
+
+
+def _programs_done(
+    trainer: Trainer,
+    python: PackagePython,
+    left: dict[int, Assignment],
+    wanted: dict[int, dict[str, Any]],
+    at_once: int,
+    report: Callable[[int, CurvePoint], None],
+) -> Iterator[int]:
+    """Seeds whose programs have ended, as they end; with one at a time it is `fit` that runs them.
+
+    What ends one of several, or the whole, ends the programs of all others; another call goes on with them.
+    """
+    if at_once == 1 or len(left) < 2:
+        yield from left
+        return
+    over = threading.Event()
+
+    def go_on() -> None:
+        if over.is_set():
+            raise LamplighterError("another member failed, or the training was ended")
+
+    def run(seed: int) -> int:
+        go_on()
+        run_programs(trainer, python, left[seed], wanted[seed], partial(report, seed), go_on)
+        return seed
+
+    with ThreadPoolExecutor(at_once) as pool:
+        waited_for = [pool.submit(run, seed) for seed in left]
+        try:
+            for each in as_completed(waited_for):
+                yield each.result()
+        finally:
+            over.set()
 
 
 def _training(given: TrainFile, trainer: Trainer, done: dict[int, Member], notes: list[str]) -> Training:
@@ -168,8 +203,8 @@ def _name(output: Path, seed: int) -> str:
 
 
 def wanted_of(given: TrainFile, seed: int) -> dict[str, Any]:
-    """What a member rests on. Test sets, threads and the place of the Python are no part of it."""
-    content = given.model_dump(mode="json", exclude={"seeds", "output", "threads", "python"})
+    """What a member rests on. Test sets are no part of it, either."""
+    content = given.model_dump(mode="json", exclude={"seeds", *NO_PART_OF_IT})
     del content["data"]["test"]
     files = [file for kind in given.data.train.values() for file in kind.files]
     files += given.data.validation if isinstance(given.data.validation, list) else []

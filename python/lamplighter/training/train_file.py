@@ -114,6 +114,10 @@ class StartSection(ConfigSection):
         return {"model": given} if isinstance(given, str) else given
 
 
+NO_PART_OF_IT = frozenset({"output", "threads", "at_once", "python"})
+"""Keys that a model does not rest on: they may change while it is trained."""
+
+
 class TrainFile(ConfigSection):
     """A train file.
 
@@ -128,6 +132,7 @@ class TrainFile(ConfigSection):
         early_stop: Epochs without a better validation loss after which a member is done; None: never.
         device: As the package calls it.
         threads: Of the program.
+        at_once: How many members are trained at a time.
         python: Of the environment that has the package; None: this one.
         output: The folder; None: the file's name without `.yaml`.
     """
@@ -142,6 +147,7 @@ class TrainFile(ConfigSection):
     early_stop: int | None = Field(default=None, gt=0)
     device: str = "cpu"
     threads: int = Field(default=1, gt=0)
+    at_once: int = Field(default=1, gt=0)
     python: Path | None = None
     output: Path | None = None
 
