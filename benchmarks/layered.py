@@ -5,9 +5,11 @@ that the model was made for, unless --dtype says otherwise for a framework whose
 against ASE are of processor time, which another program on the machine changes less than the clock, and of the clock
 beside it.
 
-Two ranks are compared with one on the clock, since ranks that wait use their processors, too. Two processors of a
-machine may share what one core has: two programs that have nothing to do with each other, each of one rank, take their
-turns at once, too. What both make then in a second, over what one makes by itself, is what two ranks could reach.
+Two ranks are compared with one on the clock, since ranks that wait use their processors, too: with the domains that
+LAMMPS cuts, and with those of `domains: {balance: shift, every: 100 steps}`, which have as many atoms each. Two
+processors of a machine may share what one core has: two programs that have nothing to do with each other, each of one
+rank, take their turns at once, too. What both make then in a second, over what one makes by itself, is what two ranks
+could reach.
 
 Example:  .venv-frameworks/bin/python benchmarks/layered.py --backend nequip --sizes 160 640
 """
@@ -36,8 +38,9 @@ from lamplighter.potentials.native import NativeMace, compile_files
 
 KINDS = ("nequip", "sevennet")
 CLOCKS = {"cpu_s": "processor time", "wall_s": "clock"}
-#: Programs that take turns; `both` are `one` and `other` at once.
-ALONE, OTHER, TWO, FRAMEWORK, BOTH = "one", "other", "two", "ase", "both"
+PARTS = (ASE_PART, RANKS_PART) = ("ase", "ranks")
+#: Programs that take turns; `both` are `one` and `other` at once, `even` are two ranks with as many atoms each.
+ALONE, OTHER, TWO, EVEN, FRAMEWORK, BOTH = "one", "other", "two", "even", "ase", "both"
 
 Turns = dict[str, dict[str, list[float]]]
 
@@ -45,7 +48,10 @@ Turns = dict[str, dict[str, list[float]]]
 def take_turns(
     tasks: dict[str, tuple[Side, Task]], steps: dict[str, int], folder: Path, given: argparse.Namespace
 ) -> tuple[Turns, float]:
-    """ms/step of every turn by program and clock, and the largest difference of a force from ASE's (eV/Å)."""
+    """ms/step of every turn by program and clock, and the largest difference of a force from ASE's (eV/Å).
+
+    Without ASE the difference is that from one rank.
+    """
     with contextlib.ExitStack() as stack:
         started = {
             name: stack.enter_context(SideProcess(side, task, folder / name, given.timeout))
@@ -55,7 +61,9 @@ def take_turns(
             process.wait_until_ready()
         for process in started.values():
             process.take_turn(given.warmup)
-        at_once = {name: [name] for name in (FRAMEWORK, ALONE, TWO)} | {BOTH: [ALONE, OTHER]}
+        at_once = {name: [name] for name in started if name != OTHER}
+        if OTHER in started:
+            at_once[BOTH] = [ALONE, OTHER]
         found: Turns = {name: {clock: [] for clock in CLOCKS} for name in at_once}
         for repeat in range(given.repeats):
             for name in list(at_once) if repeat % 2 == 0 else list(at_once)[::-1]:
@@ -67,8 +75,8 @@ def take_turns(
                     spent = sum(answer[clock] for answer in answers) / len(answers)
                     found[name][clock].append(1e3 * spent / steps[name])
         forces = {name: np.load(process.folder / "forces.npy") for name, process in started.items()}
-    difference = max(float(np.abs(forces[name] - forces[FRAMEWORK]).max()) for name in (ALONE, TWO))
-    return found, difference
+    right = forces.get(FRAMEWORK, forces[ALONE])
+    return found, max(float(np.abs(each - right).max()) for each in forces.values())
 
 
 def ratios(first: list[float], second: list[float], times: float = 1.0) -> dict[str, float]:
@@ -87,15 +95,16 @@ def measure(given: argparse.Namespace, model: Path, scratch: Path) -> list[dict[
         structure.mkdir()
         liquid.write(liquid.build(size), structure)
         native = Task(structure, given.backend, compiled, given.dtype, "cpu")
-        tasks = {
-            FRAMEWORK: (Side(ASE, 1, 1), Task(structure, given.backend, model, given.dtype, "cpu")),
-            ALONE: (Side(LAMPLIGHTER, 1, 1), native),
-            OTHER: (Side(LAMPLIGHTER, 1, 1), native),
-            TWO: (Side(LAMPLIGHTER, 2, 1), native),
-        }
+        tasks = {ALONE: (Side(LAMPLIGHTER, 1, 1), native)}
+        if ASE_PART in given.parts:
+            tasks[FRAMEWORK] = (Side(ASE, 1, 1), Task(structure, given.backend, model, given.dtype, "cpu"))
+        if RANKS_PART in given.parts:
+            tasks[OTHER] = tasks[ALONE]
+            tasks[TWO] = (Side(LAMPLIGHTER, 2, 1), native)
+            tasks[EVEN] = (Side(LAMPLIGHTER, 2, 1, even=True), native)
         fewer = max(1, size // 160)
-        most = max(10, 10 * given.steps // fewer)
-        steps = {FRAMEWORK: max(1, given.steps // fewer), ALONE: most, TWO: most, BOTH: most}
+        steps = dict.fromkeys((ALONE, TWO, EVEN, BOTH), max(10, 10 * given.steps // fewer))
+        steps[FRAMEWORK] = max(1, given.steps // fewer)
         found, difference = take_turns(tasks, steps, scratch / f"sides-{size}", given)
         rows.append(row_of(size, found, difference))
         print(rows[-1], file=sys.stderr, flush=True)
@@ -104,27 +113,36 @@ def measure(given: argparse.Namespace, model: Path, scratch: Path) -> list[dict[
 
 def row_of(size: int, found: Turns, difference: float) -> dict[str, Any]:
     """What the turns of a size say."""
-    row: dict[str, Any] = {"atoms": size, "force_difference": difference}
-    for clock in CLOCKS:
-        row[clock] = {
-            "ase_ms": Spread.of(found[FRAMEWORK][clock]).median,
-            "native_ms": Spread.of(found[ALONE][clock]).median,
-            "ase_over_native": ratios(found[FRAMEWORK][clock], found[ALONE][clock]),
+    row: dict[str, Any] = {"atoms": size}
+    if FRAMEWORK in found:
+        row["force_difference"] = difference
+        for clock in CLOCKS:
+            row[clock] = {
+                "ase_ms": Spread.of(found[FRAMEWORK][clock]).median,
+                "native_ms": Spread.of(found[ALONE][clock]).median,
+                "ase_over_native": ratios(found[FRAMEWORK][clock], found[ALONE][clock]),
+            }
+    if TWO in found:
+        alone, two, even, both = (found[name]["wall_s"] for name in (ALONE, TWO, EVEN, BOTH))
+        row["ranks"] = {
+            "one_ms": Spread.of(alone).median,
+            "two_ms": Spread.of(two).median,
+            "even_ms": Spread.of(even).median,
+            "both_ms": Spread.of(both).median,
+            "one_over_two": ratios(alone, two),
+            "one_over_even": ratios(alone, even),
+            "ceiling": ratios(alone, both, 2.0),
         }
-    alone, two, both = (found[name]["wall_s"] for name in (ALONE, TWO, BOTH))
-    row["ranks"] = {
-        "one_ms": Spread.of(alone).median,
-        "two_ms": Spread.of(two).median,
-        "both_ms": Spread.of(both).median,
-        "one_over_two": ratios(alone, two),
-        "ceiling": ratios(alone, both, 2.0),
-        "of_ceiling": ratios(both, two, 0.5),
-    }
     return row
 
 
 def _text(ratio: dict[str, float], digits: int) -> str:
     return f"{ratio['median']:.{digits}f} ({ratio['low']:.{digits}f} to {ratio['high']:.{digits}f})"
+
+
+def rows_with(part: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of the sizes of which a part was measured."""
+    return [row for row in found["rows"] if part in row]
 
 
 def report(found: dict[str, Any]) -> str:
@@ -139,7 +157,7 @@ def report(found: dict[str, Any]) -> str:
         "| atoms | time | ASE, ms/step | native, ms/step | ASE / native | max \\|ΔF\\|, eV/Å |",
         "|---|---|---|---|---|---|",
     ]
-    for row in found["rows"]:
+    for row in rows_with("wall_s", found):
         for clock, words in CLOCKS.items():
             one = row[clock]
             lines.append(
@@ -148,27 +166,30 @@ def report(found: dict[str, Any]) -> str:
             )
     lines += [
         "",
-        "Two ranks on the clock, beside two programs of one rank that run at once: as many times as fast as one rank "
-        "they could be on these processors.",
+        "Two ranks on the clock, with LAMMPS' domains and with even ones (`domains: {balance: shift, every: 100 "
+        "steps}`), beside two programs of one rank that run at once: as many times as fast as one rank they could be "
+        "on these processors.",
         "",
-        "| atoms | one rank, ms/step | two ranks | of two programs at once, each | one / two | could be | of that |",
-        "|---|---|---|---|---|---|---|",
+        "| atoms | one rank, ms/step | two ranks | even | two programs, each | one / two | one / even | could be |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for row in found["rows"]:
+    for row in rows_with("ranks", found):
         ranks = row["ranks"]
-        lines.append(
-            f"| {row['atoms']} | {ranks['one_ms']:.2f} | {ranks['two_ms']:.2f} | {ranks['both_ms']:.2f} | "
-            f"{_text(ranks['one_over_two'], 2)} | {_text(ranks['ceiling'], 2)} | {_text(ranks['of_ceiling'], 2)} |"
-        )
+        times = " | ".join(f"{ranks[name]:.2f}" for name in ("one_ms", "two_ms", "even_ms", "both_ms"))
+        ratio = " | ".join(_text(ranks[name], 2) for name in ("one_over_two", "one_over_even", "ceiling"))
+        lines.append(f"| {row['atoms']} | {times} | {ratio} |")
     return "\n".join([*lines, ""])
 
 
-def kept_rows(found: dict[str, Any], given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Of sizes that were measured before, of the same model on the same machine: a quiet slot may be short."""
+def with_kept(rows: list[dict[str, Any]], found: dict[str, Any], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows with what was measured before, of the same model on the same machine: a quiet slot may be short."""
     path = given.out / f"layered_{given.backend}.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     same = all(before.get(key) == found[key] for key in ("model", "dtype", "machine", "versions", "repeats"))
-    return [row for row in before.get("rows", []) if same and "ranks" in row and row["atoms"] not in given.sizes]
+    by_size = {row["atoms"]: row for row in before.get("rows", []) if same}
+    for row in rows:
+        by_size[row["atoms"]] = by_size.get(row["atoms"], {}) | row
+    return [by_size[size] for size in sorted(by_size)]
 
 
 def main() -> None:
@@ -176,6 +197,7 @@ def main() -> None:
     parser.add_argument("--backend", choices=KINDS, default="nequip")
     parser.add_argument("--model", type=Path, help="instead of the framework's first one of throughput.py")
     parser.add_argument("--dtype", choices=("auto", "float32", "float64"), default="auto")
+    parser.add_argument("--parts", choices=PARTS, nargs="+", default=PARTS, help="measure these, keep the other's rows")
     parser.add_argument("--sizes", type=positive, nargs="+", default=[160, 640])
     parser.add_argument("--steps", type=positive, default=16, help="of ASE in a turn, for 160 atoms")
     parser.add_argument("--repeats", type=positive, default=3)
@@ -197,7 +219,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory(prefix="layered-") as scratch:
         rows = measure(given, model, Path(scratch))
-    found["rows"] = sorted(kept_rows(found, given) + rows, key=lambda row: row["atoms"])
+    found["rows"] = with_kept(rows, found, given)
     results.leave(found, report(found), given.out, f"layered_{given.backend}")
 
 

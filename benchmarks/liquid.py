@@ -17,6 +17,8 @@ MODEL = EXAMPLE / "models" / "ec_emc_0.model"
 TIMESTEP_FS = 0.5
 TEMPERATURE = 500.0  # K, of the first velocities
 SKIN = 2.0  # Å, the default of run files
+#: What `domains: {balance: shift, every: 100 steps}` of a run file becomes.
+EVEN_DOMAINS = "fix domains all balance 100 1.0 shift xyz 20 1.02"
 
 
 def copies(size: int, atoms_of_frame: int) -> tuple[int, int, int]:
@@ -77,10 +79,12 @@ def lammps_commands(
     device: str = "cpu",
     engine: str = "auto",
     pair: Sequence[str] = (),
+    even: bool = False,
 ) -> list[str]:
     """The LAMMPS script of a run at constant energy, up to its first forces; `symbols` as `elements` gives them.
 
-    `pair`: lines of another pair style, in place of `pair_style lamplighter` with `model`.
+    `pair`: lines of another pair style, in place of `pair_style lamplighter` with `model`. `even`: the planes between
+    ranks are shifted until all have as many atoms.
     """
     pair = pair or [
         f"pair_style lamplighter dtype {dtype} device {device} engine {engine}",
@@ -98,6 +102,7 @@ def lammps_commands(
         *pair,
         f"timestep {TIMESTEP_FS / 1000}",
         "fix integrate all nve",
+        *([EVEN_DOMAINS] if even else []),
         "run 0 post no",
     ]
 

@@ -37,7 +37,7 @@ def main() -> None:
     evaluates = not backend.own_style  # else LAMMPS' own pair style does
     plugins = {other_plugins.DEEPMD} & {given.backend}
     with Session(env, ["-log", "none", "-screen", "none"], with_models=evaluates, plugins=plugins) as session:
-        for line in liquid.lammps_commands(given.structure, symbols, pair=pair):
+        for line in liquid.lammps_commands(given.structure, symbols, pair=pair, even=given.even):
             session.command(line)
         forces = np.array(session.lammps.gather_atoms("f", 1, 3)).reshape(-1, 3)
         energy = float(session.lammps.get_thermo("pe"))

@@ -48,6 +48,7 @@ class Side:
         threads: Threads of the model on each rank.
         simd: Instruction set of the native engine; empty: the best.
         profile: Execution profile of Symmetrix-XL.
+        even: The planes between ranks are shifted until all have as many atoms.
     """
 
     program: str
@@ -55,6 +56,7 @@ class Side:
     threads: int
     simd: str = ""
     profile: str = ""
+    even: bool = False
 
     @property
     def cores(self) -> int:
@@ -104,6 +106,8 @@ class SideProcess:
             words += ["--engine", "bridge"]
         if side.profile:
             words += ["--engine", side.profile]
+        if side.even:
+            words += ["--even"]
         if side.program == LMP:
             words += ["--ranks", side.ranks]
         elif side.ranks > 1:

@@ -35,6 +35,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--engine", default="auto", help="of pair_style lamplighter")
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--even", action="store_true", help="shift the planes between ranks: as many atoms for each")
     parser.add_argument("--driver", type=int, required=True, help="process to outlive under no circumstances")
     return parser.parse_args()
 
