@@ -39,6 +39,12 @@ template <class T> struct Member : PreparedLayered<T> {
   std::vector<Kept<T>> kept;    // [layer]
 };
 
+/* A force on atom i, which its neighbour j has in return; r goes from i to j. */
+struct PairForce {
+  int i, j;
+  double r[3], f[3];
+};
+
 template <class T> class Evaluator : public NativeEvaluator {
  public:
   Evaluator(const Kernels<T> &, const char *simd, PreparedLayers<T>);
@@ -58,12 +64,15 @@ template <class T> class Evaluator : public NativeEvaluator {
   double cutoff_;
   RadialGrid grid_;
   double table_error_;
-  bool rough_;       // it is above the tolerance
-  int nfeatures_;    // scalars after all layers
-  std::vector<double> repulsion_;
-  std::vector<int> numbers_;
+  bool rough_;                                  // it is above the tolerance
+  int nfeatures_;                               // scalars after all layers
+  std::vector<ScreenedRepulsion> repulsion_;    // [species of atom][of neighbour]; empty: none
   std::vector<Member<T>> members_;
   Neighbourhoods<T> near_;
+
+  // of the atoms at hand, for all members: energies of the repulsion and its forces
+  double repelled_[ATOMS_AT_ONCE];
+  std::vector<PairForce> repelling_;
 
   // of the atoms and the member at hand, a row for every atom of the block
   Array<T> sums_, mixed_gradient_, output_, output_gradient_;
@@ -92,7 +101,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   void forward(Member<T> &, int t, const AtomBlock &, double *energies, double *features);
   void backward(Member<T> &, int t, const AtomBlock &, Results &);
   void return_through(Member<T> &, int t, const AtomBlock &, Results &);
-  double repel(const AtomBlock &, int a, Results &);
+  void repel(const AtomBlock &);
   // the last layer goes forward and back for one block at a time and keeps only that
   T *mixed(Member<T> &member, int t, const AtomBlock &block, int a) const
   {
@@ -106,11 +115,15 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLay
     simd_(simd), kernels_(kernels), convolution_(convolution_kernels<T>(simd)),
     family_(model.family), l_max_(model.l_max), nlayers_((int) model.members[0].layers.size()),
     nspecies_(model.nspecies), cutoff_(model.cutoff), grid_(model.grid),
-    table_error_(model.table_error), rough_(model.rough), repulsion_(model.repulsion),
-    numbers_(model.numbers), near_(kernels, model.cutoff, model.l_max, model.grid.nodes,
-                                   model.species_of_type, model.cutoffs)
+    table_error_(model.table_error), rough_(model.rough),
+    near_(kernels, model.cutoff, model.l_max, model.grid.nodes, model.species_of_type,
+          model.cutoffs)
 {
   for (PreparedLayered<T> &member : model.members) members_.emplace_back(std::move(member));
+  for (int k = 0; k < nspecies_ * nspecies_ && !model.repulsion.empty(); k++)
+    repulsion_.emplace_back(model.numbers[k / nspecies_], model.numbers[k % nspecies_],
+                            model.repulsion[0], model.cutoffs.empty() ? cutoff_ : model.cutoffs[k],
+                            model.repulsion[1]);
   sums_step_ = mixed_step_ = output_step_ = 0;
   nfeatures_ = 0;
   for (const auto &layer : members_[0].layers) {
@@ -467,24 +480,27 @@ void Evaluator<T>::return_through(Member<T> &member, int t, const AtomBlock &blo
   backward(member, t, block, results);
 }
 
-/* The repulsion of nuclei that atom a of the block has a half of, eV. */
+/* The repulsion of nuclei that the block's atoms have their halves of. */
 
-template <class T> double Evaluator<T>::repel(const AtomBlock &block, int a, Results &results)
+template <class T> void Evaluator<T>::repel(const AtomBlock &block)
 {
-  const AtomEdges<T> &near = near_.of(a);
-  const Edges<T> &edges = near.edges;
-  double energy = 0.0;
-  for (int e = 0; e < edges.count; e++) {
-    const double s = near.stretch.empty() ? 1.0 : near.stretch[e];
-    const double d[3] = {edges.dx[e] / s, edges.dy[e] / s, edges.dz[e] / s};
-    const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-    const Jet pair = screened_repulsion(r, numbers_[block.species[a]], numbers_[near.species[e]],
-                                        repulsion_[0], cutoff_ / s, repulsion_[1]);
-    energy += pair.v;
-    const double along = pair.d / r, f[3] = {along * d[0], along * d[1], along * d[2]};
-    add_pair_force((size_t) block.i[a], (size_t) near.neighbour[e], d, f, results);
+  repelling_.clear();
+  for (int a = 0; a < block.count; a++) {
+    const AtomEdges<T> &near = near_.of(a);
+    const Edges<T> &edges = near.edges;
+    const ScreenedRepulsion *with = &repulsion_[(size_t) block.species[a] * nspecies_];
+    repelled_[a] = 0.0;
+    for (int e = 0; e < edges.count; e++) {
+      const double s = near.stretch.empty() ? 1.0 : near.stretch[e];
+      const double x = edges.dx[e] / s, y = edges.dy[e] / s, z = edges.dz[e] / s;
+      const double r = std::sqrt(x * x + y * y + z * z);
+      double slope;
+      repelled_[a] += with[near.species[e]].energy(r, slope);
+      slope /= r;
+      repelling_.push_back(
+          {block.i[a], near.neighbour[e], {x, y, z}, {slope * x, slope * y, slope * z}});
+    }
   }
-  return energy;
 }
 
 /* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
@@ -501,16 +517,19 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
     for (int begin = 0; begin < atoms.nlist; begin += ATOMS_AT_ONCE) {
       const AtomBlock block = near_.take_block(atoms, begin, t == 0);
       describe_edges(members_[first].layers[t], t, atoms, block);
+      if (last && !repulsion_.empty()) repel(block);
       for (int k = 0; k < nmembers; k++) {
         Member<T> &member = members_[first + k];
         double energies[ATOMS_AT_ONCE] = {};
         forward(member, t, block, energies, results[k].features);
         if (!last) continue;
         for (int a = 0; a < block.count; a++) {
-          if (!repulsion_.empty()) energies[a] += repel(block, a, results[k]);
+          if (!repulsion_.empty()) energies[a] += repelled_[a];
           results[k].energy += energies[a];
           if (results[k].eatoms) results[k].eatoms[block.i[a]] += energies[a];
         }
+        for (const PairForce &pair : repelling_)
+          add_pair_force((size_t) pair.i, (size_t) pair.j, pair.r, pair.f, results[k]);
         backward(member, t, block, results[k]);
       }
     }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from e3nn import nn, o3
 from layered_reference import LayeredReference
 
@@ -180,6 +181,36 @@ def test_members_of_one_architecture_are_evaluated_together(tmp_path: Path) -> N
     for pair in ([repelled, single[0]], [single[0], repelled]):
         with pytest.raises(DifferentArchitectures, match=r"model 2 of 2 differs from the first in 'repulsion'"):
             together(pair)
+
+
+def test_nuclei_repel_each_other_by_the_formula_of_zbl(tmp_path: Path) -> None:
+    """In every member, also at distances that no chemistry has, and with cutoffs of pairs."""
+
+    def energy(r: float, zi: int, zj: int, cutoff: float) -> float:
+        x, scaled = r / cutoff, r * (zi**0.23 + zj**0.23) / 0.46850
+        weights, exponents = (0.02817, 0.28022, 0.50986, 0.18175), (0.20162, 0.40290, 0.94229, 3.19980)
+        screening = sum(a * np.exp(-b * scaled) for a, b in zip(weights, exponents, strict=True))
+        return 7.2 * zi * zj / r * screening * (1.0 - 28.0 * x**6 + 48.0 * x**7 - 21.0 * x**8)
+
+    single = [network(**ARCHITECTURES["cutoffs of pairs"], seed=seed) for seed in (1, 2)]
+    repelled = [each | {"repulsion": np.array([7.2, 6.0])} for each in single]
+    bare = NativeMace(written(tmp_path / "bare.lamp", together(single)))
+    whole = NativeMace(written(tmp_path / "whole.lamp", together(repelled)))
+    cutoffs = single[0]["basis.cutoffs"].reshape(3, 3)
+    order = {1: 0, 6: 1, 8: 2}
+    for r in (0.13, 0.35, 0.9, 1.5, 2.7):
+        pair = Atoms("HO", [[0.0, 0.0, 0.0], [0.0, 0.0, r]])
+        expected = [0.0, 0.0, 0.0]  # at r - h, r, r + h
+        h = 1e-4 * r
+        for zi, zj in ((1, 8), (8, 1)):
+            cutoff = cutoffs[order[zi], order[zj]]
+            for k in range(3):
+                expected[k] += energy(r + (k - 1) * h, zi, zj, cutoff) if r + h < cutoff else 0.0
+        for without, with_it in zip(bare.evaluate_members(pair), whole.evaluate_members(pair), strict=True):
+            scale = max(1.0, expected[1])
+            assert with_it.energy - without.energy == pytest.approx(expected[1], abs=1e-8 * scale)
+            force = (with_it.forces - without.forces)[1, 2]
+            assert force == pytest.approx((expected[0] - expected[2]) / (2.0 * h), abs=1e-6 * scale / r)
 
 
 def test_all_instruction_sets_agree(tmp_path: Path) -> None:
