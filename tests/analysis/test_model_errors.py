@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -55,6 +56,18 @@ def test_components_and_elements_share_out_the_squares() -> None:
     assert every**2 == pytest.approx(total / 99, rel=1e-12)
     along = model_errors.force_rmse_of_frames(predicted, reference)
     assert along[1] == pytest.approx(np.sqrt(np.mean((predicted.forces[3:8] - reference.forces[3:8]) ** 2)), rel=1e-12)
+
+
+def test_the_scale_of_forces_is_the_slope_of_a_line_through_the_origin() -> None:
+    rng = np.random.default_rng(2)
+    reference, other = label_arrays(some_labels(rng)), label_arrays(some_labels(rng))
+    right = reference.forces
+    apart = other.forces - right * np.sum(other.forces * right) / np.sum(right**2)  # errors that tell of no softening
+    soft = dataclasses.replace(reference, forces=0.8 * right + apart)
+    assert model_errors.force_scale(soft, reference) == pytest.approx(0.8, rel=1e-12)
+    slope = np.linalg.lstsq(right.reshape(-1, 1), other.forces.ravel(), rcond=None)[0][0]
+    assert model_errors.force_scale(other, reference) == pytest.approx(slope, rel=1e-12)
+    assert math.isnan(model_errors.force_scale(soft, dataclasses.replace(reference, forces=0.0 * right)))
 
 
 def test_stress_counts_the_six_components_alpha_le_beta() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from math import isnan, nan
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,22 @@ def test_of_one_model_nothing_is_said() -> None:
     assert isnan(found.p)
     assert not found.is_seen
     assert "nothing can be said, as one of both has one model or no spread: b" in difference_lines(made, "forces")[0]
+
+
+def test_what_is_to_be_known_of_points_is_said_with_their_names() -> None:
+    study = point("c", 0.1, 0.2)
+    generation = GenerationResult(0, Path("c"), [], {}, {}, True, notes=["a_seed1: left out"])
+    learning = Learning(Path("c"), [generation], notes=["frames are few"])
+    shifted = dataclasses.replace(point("d", 0.1, 0.2), training_notes=["two files differ by a shift"])
+    made = result(point("a", 0.1), point("b", 0.3), dataclasses.replace(study, learning=learning), shifted)
+    assert made.notes == [
+        "a, b: it has one model, so that nothing is known of the spread over models",
+        "c: frames are few",
+        "c: generation 0: a_seed1: left out",
+        "d: two files differ by a shift",
+    ]
+    assert "Note: c: generation 0: a_seed1: left out" in format_ablation(made)
+    assert "c: generation 0: a_seed1: left out" in ablation_page(made)
 
 
 def test_holm_is_that_of_the_book() -> None:

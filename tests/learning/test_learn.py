@@ -16,11 +16,14 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
+from dscribe.descriptors import SOAP
+from quippy.potential import Potential
 from tests.tiny_mace import TINY
 
 import lamplighter as ll
 from lamplighter.errors import LamplighterError
 from lamplighter.json_text import json_text, plain
+from lamplighter.learning import environments, softening
 from lamplighter.structures.labelled_frames import read_labelled
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -126,6 +129,7 @@ def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_wha
         assert known[each["step"]] == pytest.approx(each["uncertainty"])
         assert each["uncertainty"] > result.above or known[each["step"]] == max(known.values())
     threshold = json.loads((first / "threshold.json").read_text())
+    assert result.force_scales["along"].spread > 0.0
     assert result.above == pytest.approx(400.0 / threshold["squared_error_over_variance"])
     assert {each.name for each in folder.iterdir()} >= {"learning.png", "learning_errors.csv", "learning_runs.csv"}
     with pytest.raises(LamplighterError, match=r"selection\.above\.error: was 20 eV/A, is None"):
@@ -133,8 +137,10 @@ def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_wha
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(600)
-def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(study: Path) -> None:
+@pytest.mark.timeout(900)
+def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ll.learn(changed(study, **fitted_in_one_step(study)), progress=False)
     assert [each.explored for each in first.generations] == [True, False]
     more = ll.learn(changed(study, stop=2), progress=False)
@@ -144,9 +150,73 @@ def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(study: Pa
     added = [each.added for each in more.generations[:2]]  # a start that was drawn before is not taken again
     assert more.generations[2].frames == {"clusters": 12, "explored": sum(added)}
     assert more.generations[0].above is None
-    page = (study.parent / "study" / "learning.html").read_text()
+    folder = study.parent / "study"
+    page = (folder / "learning.html").read_text()
     assert page.count('figure class="viewer"') == sum(added)
-    assert len(list((study.parent / "study").glob("generation_*/report.html"))) == 2
+    assert len(list(folder.glob("generation_*/report.html"))) == 2
+    assert all(f"{symbol}: environments in the plane" in page for symbol in "HCO")
+    assert "there is one model a generation: errors and force scales have no spread over models" in more.notes
+
+    begun = more.generations[0]
+    require_environments(folder, begun)
+    require_force_scales(begun)
+    for each in begun.bonds:  # all frames of clusters that are vibrated for 20 fs from relaxed ones
+        assert abs(each.mean - each.reference_mean) < 0.1
+    assert {each.name for each in begun.bonds} >= {"C4–H1", "C3–O1"}
+
+    # what was found is not found again; what is lacking is said, and added later; another reference asks bonds alone
+    other = changed(study, evaluation={"along": 2, "bonds": "held_out.xyz"})
+    (folder / "generation_0" / "environments.json").unlink()
+    (folder / "first_training_set.npz").unlink()
+    for module, name in ((environments, "check_frames"), (softening, "label_arrays")):
+        monkeypatch.setattr(module, name, lambda *given: pytest.fail("it is done again"))
+    monkeypatch.setitem(sys.modules, "dscribe.descriptors", None)
+    without, later = ll.learn(other, progress=False), more.generations[1]
+    assert not without.generations[0].environments
+    assert json_text(without.generations[1].environments) == json_text(later.environments)
+    assert sum("pip install 'lamplighter[analysis]'" in note for note in without.notes) == 1
+    assert "bond lengths are held against held_out.xyz" in without.notes
+    one, before = without.generations[0].bonds[0], begun.bonds[0]
+    assert (one.name, one.mean) == (before.name, before.mean)
+    assert one.reference_mean != before.reference_mean
+    monkeypatch.undo()
+    assert json_text(ll.learn(other, progress=False).generations[0].environments) == json_text(begun.environments)
+
+
+def require_environments(folder: Path, result: Any) -> None:
+    """Flagged shares by descriptors of dscribe and singular values of numpy, against what the study says."""
+    training = [atoms for atoms in ase.io.read(folder / "first_training_set.xyz", ":") if len(atoms) > 1]
+    frames = {"selected": ase.io.read(result.folder / "added.xyz", ":"),
+              "along": ase.io.read(result.folder / "along.xyz", ":")}  # fmt: skip
+    soap = SOAP(species=["H", "C", "O"], r_cut=5.0, n_max=8, l_max=6, sigma=0.375, periodic=False)
+    assert len(training) == 9  # a quarter of twelve validates
+    for symbol in "HCO":
+        known, *others = (
+            np.concatenate([soap.create(a, centers=np.flatnonzero(a.symbols == symbol)) for a in some])
+            for some in (training, *frames.values())
+        )
+        middle = known.mean(axis=0)
+        _, _, axes = np.linalg.svd(known - middle, full_matrices=False)
+
+        def residuals(x: np.ndarray, middle: np.ndarray = middle, axes: np.ndarray = axes[:5]) -> np.ndarray:
+            return (((x - middle) - (x - middle) @ axes.T @ axes) ** 2).sum(axis=1)
+
+        limit = residuals(known).mean() + 2.0 * residuals(known).std()
+        for name, x in zip(frames, others, strict=True):
+            (found,) = [e for e in result.environments if (e.set, e.element) == (name, symbol)]
+            assert (found.atoms, found.flagged) == (len(x), pytest.approx((residuals(x) > limit).mean()))
+            assert (found.mean, found.threshold) == pytest.approx((residuals(x).mean(), limit), rel=1e-5)
+
+
+def require_force_scales(result: Any) -> None:
+    """The slope by least squares of what QUIP itself says of the frames along the runs."""
+    given = read_labelled(result.folder / "along.xyz")
+    potential = Potential(param_filename=str(result.models[0]))
+    said = np.concatenate([potential.get_forces(atoms) for atoms in given.frames]).reshape(-1, 1)
+    right = np.concatenate([each.forces for each in given.labels]).reshape(-1, 1)
+    assert set(result.force_scales) == {"held_out", "selected", "along"}
+    slope = np.linalg.lstsq(right, said, rcond=None)[0].item()
+    assert result.force_scales["along"].mean == pytest.approx(slope, rel=1e-4)
 
 
 def test_a_labeller_that_says_something_else_than_the_data_is_refused(study: Path) -> None:

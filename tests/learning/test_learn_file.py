@@ -106,6 +106,7 @@ def test_paths_of_a_run_file_elsewhere_are_its_own(folder: Path) -> None:
         ("selection", {"by": "interval"}, "selection.every: is of `by: interval`, and needed there"),
         ("selection", {"every": "50 ps"}, "selection.every: is of `by: interval`"),
         ("begin", "old", "begin"),
+        ("evaluation.bonds", "long.xyz", "evaluation.bonds: .*long.xyz does not exist"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_key(path: str, value: Any, said: str) -> None:

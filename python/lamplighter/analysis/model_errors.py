@@ -9,7 +9,14 @@ and the six components α ≤ β for stresses:
 
     RMSE_σ = sqrt( 1/(6N) Σ_n Σ_{α≤β} (σ_ref − σ_pred)² )
 
-Source: Wong, Yang, arXiv:2603.10159 (RMSE of energies, components of forces, stresses).
+The scale of forces is the slope of predicted against reference components through the origin:
+
+    s = Σ F_pred F_ref / Σ F_ref²
+
+Below 1 forces are too small on the whole: the potential is too soft.
+
+Sources: Wong, Yang, arXiv:2603.10159 (RMSE of energies, components of forces, stresses); B. Deng et al., npj Comput.
+Mater. 2025, doi:10.1038/s41524-024-01500-6 (systematic softening: the slope of predicted against reference forces).
 """
 
 from __future__ import annotations
@@ -188,6 +195,12 @@ def force_errors(
     frame = np.repeat(reference.frame[which], len(columns))
     given, right = (each.forces[which][:, columns].ravel() for each in (predicted, reference))
     return errors(given, right, frame, resampled, "eV/Å")
+
+
+def force_scale(predicted: LabelArrays, reference: LabelArrays) -> float:
+    """Slope of predicted against reference force components through the origin; nan where all of these are 0."""
+    size = float(np.sum(reference.forces**2))
+    return float(np.sum(predicted.forces * reference.forces)) / size if size > 0.0 else float("nan")
 
 
 def stress_errors(predicted: LabelArrays, reference: LabelArrays, resampled: Resampling) -> Errors | None:

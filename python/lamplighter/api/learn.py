@@ -57,8 +57,9 @@ def learn(
         progress: Say on standard error what is done.
 
     Returns:
-        `generations`, each with its `models`, `errors`, `runs`, `uncertain`, `added`; `models`, those of the last one;
-        `ended`, why it was enough; a figure `learning`.
+        `generations`, each with its `models`, `errors`, `force_scales`, `environments`, `bonds`, `runs`, `uncertain`,
+        `added`; `models`, those of the last one; `ended`, why it was enough; `notes`; figures `learning`, `energy`,
+        `components`, `stress`, `scale`, `environments` and `bonds`.
 
     Raises:
         LamplighterError: the study or what it names is no good, a part failed, or it has changed since a generation was

@@ -75,6 +75,7 @@ class PointResult:
         folder: Of it.
         members: Its models; of a study those of the last generation.
         learning: What came of a study; None: it is one training.
+        training_notes: What its training says of data and models; nothing where it was not looked into now.
     """
 
     name: str
@@ -82,6 +83,17 @@ class PointResult:
     folder: Path
     members: list[Member]
     learning: Learning | None = None
+    training_notes: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of it."""
+        alone = "it has one model, so that nothing is known of the spread over models"
+        found = [*([alone] if len(self.members) == 1 else []), *self.training_notes]
+        if self.learning is not None:
+            found += self.learning.notes
+            found += [f"generation {each.number}: {note}" for each in self.learning.generations for note in each.notes]
+        return found
 
     def values(self, name: str, quantity: str) -> list[float]:
         """The RMSE of each model over a set: energy in meV/atom, forces in eV/Å, stress in meV/Å³."""
@@ -125,7 +137,6 @@ class AblationResult:
         points: Those that are done.
         missing: Names of those that were not come to yet.
         failed: Why the others could not be carried out, by their names.
-        notes: What is to be known.
     """
 
     folder: Path
@@ -133,7 +144,15 @@ class AblationResult:
     points: list[PointResult]
     missing: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of each point: of studies what they say, and which points have a single model."""
+        said: dict[str, list[str]] = {}
+        for each in self.points:
+            for note in each.notes:
+                said.setdefault(note, []).append(each.name)
+        return [f"{', '.join(names)}: {note}" for note, names in said.items()]
 
     @property
     def sets(self) -> list[str]:
@@ -241,7 +260,7 @@ def _carried_out(
         found = learn(point.asked)
         return PointResult(point.name, point.labels, found.folder, _members_of(found), found)
     made = train(point.asked)
-    return PointResult(point.name, point.labels, made.folder, made.members)
+    return PointResult(point.name, point.labels, made.folder, made.members, training_notes=made.notes)
 
 
 def _first_line(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,21 @@ class Generation:
         """What was measured of it; it is there when the generation is done."""
         return self.folder / "generation.json"
 
+    @property
+    def force_scales(self) -> Path:
+        """The scale of the forces of its models over each set."""
+        return self.folder / "force_scales.json"
+
+    @property
+    def environments(self) -> Path:
+        """Environments of its frames against the first training set; `.npz` beside it: samples for maps."""
+        return self.folder / "environments.json"
+
+    @property
+    def bonds(self) -> Path:
+        """Bond lengths along its runs."""
+        return self.folder / "bonds.json"
+
     def begin(self, wanted: Mapping[str, Any]) -> None:
         """Note what the generation rests on, or hold it against what is noted.
 
@@ -133,6 +148,27 @@ def write_record(path: Path, content: Any) -> None:
         write_whole(path, json.dumps(plain(content), indent=1) + "\n")
     except OSError as problem:
         raise unwritable(path, problem) from problem
+
+
+def kept_record(path: Path, rests_on: Any, make: Callable[[], Any]) -> Any:
+    """What a file holds, if it still rests on the same; else it is made, and kept.
+
+    Args:
+        path: JSON.
+        rests_on: All that it would change with.
+        make: Makes it.
+
+    Raises:
+        LamplighterError: the file cannot be read or written; and what `make` raises.
+    """
+    wanted = plain(rests_on)
+    if path.is_file():
+        record = read_record(path)
+        if record.get("rests_on") == wanted:
+            return record["found"]
+    found = plain(make())
+    write_record(path, {"rests_on": wanted, "found": found})
+    return found
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -32,6 +32,12 @@ from lamplighter.training.training_data import TrainingFrame, read_training_data
 PREFIX = "REF_"
 """Of the names of labels in files of labelled frames."""
 
+LABELLER = "labeller"
+"""The folder, in that of a study, of what the labeller says of the data."""
+
+SAME = "same.json"
+"""That it says the same, in a folder for each method and set of frames that was asked for."""
+
 SAME_ENERGY = 0.005
 """eV/atom that the labeller's energies may differ by from the data's: settings of one program, and not two methods."""
 
@@ -101,7 +107,7 @@ def require_same_labels(study: Study, folder: Path, progress: bool) -> list[str]
     smallest = _smallest(study)
     asked = {"frames": fingerprint([each.atoms for each in smallest]), "method": rests_on(study)}
     own = folder / hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
-    done = own / "same.json"
+    done = own / SAME
     if done.is_file():
         return list(read_record(done)["notes"])
     file = own / "frames.xyz"
@@ -122,6 +128,14 @@ def require_same_labels(study: Study, folder: Path, progress: bool) -> list[str]
     ]
     write_record(done, {**asked, "notes": notes})
     return notes
+
+
+def notes_of_labeller(study: Study) -> list[str]:
+    """What was found when the labeller was held against the data, as files have it; nothing where it was not yet."""
+    if not study.given.labeller.same_as_data:
+        return ["the labeller was not held against the data: labeller.same_as_data is false"]
+    done = sorted((study.folder / LABELLER).glob(f"*/{SAME}"))
+    return list(dict.fromkeys(note for each in done for note in read_record(each)["notes"]))
 
 
 def rests_on(study: Study) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from lamplighter.driver.run_lock import RunLock
 from lamplighter.errors import RunFolderBusy
 from lamplighter.json_text import flat, plain
 from lamplighter.learning.chosen import chosen_before, chosen_frames, held_against_labels
+from lamplighter.learning.examined import examined, examined_before, notes_of, sets_examined, sets_examined_before
 from lamplighter.learning.exploration import explored
 from lamplighter.learning.generation import Generation, unwritable, write_record
 from lamplighter.learning.generations import added_before, done_before, generation_of, start_model, train_files_of
 from lamplighter.learning.judgement import Judged, MeanErrors, errors_of_sets, judged
-from lamplighter.learning.labels import labelled, require_same_labels, rests_on
-from lamplighter.learning.learning import GenerationResult, Learning, record_of
+from lamplighter.learning.labels import LABELLER, labelled, require_same_labels, rests_on
+from lamplighter.learning.learning import ElementEnvironments, GenerationResult, Learning, record_of
 from lamplighter.learning.quality import quality_of
 from lamplighter.learning.selection import ALONG
 from lamplighter.learning.study import Study
@@ -40,27 +41,31 @@ def learn(study: Study, tools: Tools) -> Learning:
         Interrupted: a signal came; the same call goes on.
     """
     results: list[GenerationResult] = []
+    missing: list[str] = []
     with _alone(study.folder):
-        for note in require_same_labels(study, study.folder / "labeller", tools.progress):
+        for note in require_same_labels(study, study.folder / LABELLER, tools.progress):
             tools.say(note)
         for number in range(study.given.stop.generations):
             generation = generation_of(study, number)
             _begin(study, generation)
             result = done_before(generation)
+            done_now = result is None or not result.explored
             if result is None or not result.explored:
                 result = _explored_generation(study, generation, tools)
-            results.append(result)
+            results.append(examined(study, generation, result, tools, missing))
             ended = enough(study, results)
-            made = Learning(study.folder, list(results), ended)
-            tools.after_each(made)
+            if done_now or ended:
+                made = _made(study, results, ended, sets_examined(study, missing), missing)
+                tools.after_each(made)
             if ended:
                 return made
         last = generation_of(study, study.given.stop.generations)
         _begin(study, last)
         result = done_before(last)
-        results.append(_last_generation(study, last, tools) if result is None else result)
+        result = _last_generation(study, last, tools) if result is None else result
+        results.append(examined(study, last, result, tools, missing))
         ended = f"{study.given.stop.generations} generations are done; {last.name} is trained on all that was found"
-        made = Learning(study.folder, results, ended)
+        made = _made(study, results, ended, sets_examined(study, missing), missing)
         tools.after_each(made)
         return made
 
@@ -69,15 +74,27 @@ def learning_so_far(study: Study) -> Learning:
     """What there is of a study; nothing is started."""
     results = []
     for number in range(study.given.stop.generations + 1):
-        result = done_before(generation_of(study, number))
+        generation = generation_of(study, number)
+        result = done_before(generation)
         if result is None:
             break
-        results.append(result)
+        results.append(examined_before(generation, result))
     under_way = progress_of(study, generation_of(study, len(results)))
     n = study.given.stop.generations
     ended = next((said for k in range(min(n, len(results))) if (said := enough(study, results[: k + 1]))), "")
     ended = ended or (f"{n} generations are done" if len(results) > n else "")
-    return Learning(study.folder, results, ended, "" if ended else under_way)
+    sets = sets_examined_before(study)
+    return Learning(study.folder, results, ended, "" if ended else under_way, sets, notes_of(study, results))
+
+
+def _made(
+    study: Study,
+    results: Sequence[GenerationResult],
+    ended: str,
+    sets: list[ElementEnvironments],
+    missing: Sequence[str],
+) -> Learning:
+    return Learning(study.folder, list(results), ended, environments=sets, notes=notes_of(study, results, missing))
 
 
 def progress_of(study: Study, generation: Generation) -> str:
@@ -132,6 +149,7 @@ def _begin(study: Study, generation: Generation) -> None:
             "training": True,
             "stop": True,
             "output": True,
+            "evaluation": {"bonds"},
             "exploration": {"run", "at_once", "starts"},
             "labeller": {"workers", "threads", "timeout"},
         },
@@ -158,7 +176,7 @@ def _begin(study: Study, generation: Generation) -> None:
 
 
 def _explored_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
-    members, frames = _trained(study, generation, tools)
+    members, frames, said_of_data = _trained(study, generation, tools)
     models = [each.model for each in members] or [start_model(study)]
     above = threshold_of(study, generation, models, tools)
     if not generation.selection.is_file():
@@ -169,6 +187,7 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
         states, left_out = explored(study, generation, before, exploring, above, tools.say)
         chosen_frames(study, generation, states, left_out, above)
     outcomes, planned, notes = chosen_before(generation)
+    notes = [*said_of_data, *notes]
     found: dict[str, Judged] = {}
     added = 0
     if generation.chosen.is_file():
@@ -207,28 +226,40 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
 
 def _last_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
     """Models of all that was found; they explore nothing."""
-    members, frames = _trained(study, generation, tools)
+    members, frames, said_of_data = _trained(study, generation, tools)
     wall = sum(each.wall_s for each in members)
     models = [each.model for each in members]
     quality, notes = quality_of(study, generation, models, tools.quality, tools.say)
     errors = errors_of_sets(members)
     result = GenerationResult(
-        generation.number, generation.folder, models, frames, errors, False, quality=quality, wall_s=wall, notes=notes
+        generation.number,
+        generation.folder,
+        models,
+        frames,
+        errors,
+        False,
+        quality=quality,
+        wall_s=wall,
+        notes=[*said_of_data, *notes],
     )
     write_record(generation.judgement, record_of(result))
     return result
 
 
-def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[Member], dict[str, int]]:
-    """The models of a generation, and how many frames they were trained on by kind; of the start model, none."""
+def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[Member], dict[str, int], list[str]]:
+    """The models of a generation, how many frames they were trained on by kind, and what their training says.
+
+    Of the start model there is none of it.
+    """
     if study.given.first == "start" and generation.number == 0:
-        return [], {}
+        return [], {}, []
     files = train_files_of(study, generation)
     tools.say(f"{generation.name}: trains {len(study.seeds)} model{'' if len(study.seeds) == 1 else 's'}")
-    members = [member for each in files for member in tools.train(each).members]
+    made = [tools.train(each) for each in files]
+    members = [member for each in made for member in each.members]
     kinds = files[0].data.train
     frames = {kind: sum(_several_atoms(file) for file in section.files) for kind, section in kinds.items()}
-    return members, frames
+    return members, frames, list(dict.fromkeys(note for each in made for note in each.notes))
 
 
 def errors_of_start(study: Study, models: Sequence[Path], tools: Tools) -> dict[str, MeanErrors]:

@@ -207,10 +207,13 @@ class EvaluationSection(ConfigSection):
     Attributes:
         along: Frames drawn at random from its runs and labelled: errors along the models' own trajectories.
         quality: Runs of each model, and what they are compared with; None: there are none.
+        bonds: What bond lengths along the runs are held against: a run folder, or structures of the reference under
+            the same conditions; None: the labelled frames of the train file.
     """
 
     along: int = Field(default=0, ge=0)
     quality: QualitySection | None = None
+    bonds: Path | None = None
 
 
 class LearnFile(ConfigSection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -92,6 +93,67 @@ class GenerationQuality:
 
 
 @dataclass(frozen=True)
+class ElementEnvironments:
+    """Environments of the atoms of one element in a set of frames, held against the first training set.
+
+    Attributes:
+        set: `first training set` (that itself), the name of a test set, `selected` or `along`.
+        element: Symbol.
+        atoms: How many.
+        mean, largest: Of the Q-residual of `analysis.extrapolation`.
+        threshold: Beyond which an environment is flagged.
+        flagged: Share of the atoms, between 0 and 1.
+        flagged_training: Of the atoms of the first training set.
+    """
+
+    set: str
+    element: str
+    atoms: int
+    mean: float
+    largest: float
+    threshold: float
+    flagged: float
+    flagged_training: float
+
+
+@dataclass(frozen=True)
+class BondLength:
+    """One kind of bond along the runs of a generation, and in the reference.
+
+    Attributes:
+        name: As `analysis.bond_statistics` has it: C4–H1.
+        lengths: How many.
+        mean, error: Å, with its standard error.
+        spread: Standard deviation over bonds and frames, Å.
+        reference_mean, reference_error, reference_spread: The same of the reference; nan: it has no such bond.
+    """
+
+    name: str
+    lengths: int
+    mean: float
+    error: float
+    spread: float
+    reference_mean: float
+    reference_error: float
+    reference_spread: float
+
+    @property
+    def shift(self) -> float:
+        """Mean minus that of the reference, Å: positive where bonds are too long."""
+        return self.mean - self.reference_mean
+
+    @property
+    def shift_error(self) -> float:
+        """Its standard error, Å; both errors are taken to be independent."""
+        return math.hypot(self.error, self.reference_error)
+
+    @property
+    def spread_ratio(self) -> float:
+        """Spread over that of the reference: above 1 where bonds are too soft, or hotter."""
+        return self.spread / self.reference_spread if self.reference_spread > 0.0 else math.nan
+
+
+@dataclass(frozen=True)
 class GenerationResult:
     """What was measured of a generation.
 
@@ -113,6 +175,9 @@ class GenerationResult:
         quality: Q; None: not asked for.
         wall_s: Of its trainings.
         notes: What is to be known.
+        force_scales: By set: slope of predicted against labelled forces through the origin; below 1: too soft.
+        environments: Of its frames, by set and element, against the first training set.
+        bonds: Along the last stage of its runs, of which the first model drove each.
     """
 
     number: int
@@ -131,6 +196,9 @@ class GenerationResult:
     quality: GenerationQuality | None = None
     wall_s: float = 0.0
     notes: list[str] = field(default_factory=list)
+    force_scales: dict[str, OverModels] = field(default_factory=dict)
+    environments: list[ElementEnvironments] = field(default_factory=list)
+    bonds: list[BondLength] = field(default_factory=list)
 
     @property
     def failed_runs(self) -> int:
@@ -161,13 +229,15 @@ class Learning:
         generations: In order.
         ended: Why it is enough; empty: it goes on.
         under_way: How far the generation is that is not done; empty: none has begun.
-        notes: What is to be known.
+        environments: Of the first training set itself and of the test sets, against the first training set.
+        notes: What is to be known of all generations; each has notes of its own.
     """
 
     folder: Path
     generations: list[GenerationResult]
     ended: str = ""
     under_way: str = ""
+    environments: list[ElementEnvironments] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -176,12 +246,15 @@ class Learning:
         return self.generations[-1].models if self.generations else []
 
 
+_IN_OTHER_FILES = ("folder", "force_scales", "environments", "bonds")
+"""What the record of a generation leaves out: `examined` keeps it beside that record."""
+
+
 def record_of(result: GenerationResult) -> dict[str, Any]:
     """What is kept of a generation: its folder may be moved with all that is in it."""
     models = [each.relative_to(result.folder) if each.is_relative_to(result.folder) else each for each in result.models]
     record: dict[str, Any] = plain(replace(result, models=models))
-    del record["folder"]
-    return record
+    return {name: value for name, value in record.items() if name not in _IN_OTHER_FILES}
 
 
 def result_of_record(record: Mapping[str, Any], folder: Path) -> GenerationResult:
@@ -199,12 +272,25 @@ def result_of_record(record: Mapping[str, Any], folder: Path) -> GenerationResul
 
 
 def _errors_of_record(record: Mapping[str, Any]) -> MeanErrors:
-    def over(given: Mapping[str, Any]) -> OverModels:
-        return OverModels(**_numbers(given))
-
+    over = over_models_of_record
     stress = None if record["stress"] is None else over(record["stress"])
     components = [over(each) for each in record["components"]]
     return MeanErrors(record["frames"], over(record["energy"]), over(record["forces"]), components, stress)
+
+
+def over_models_of_record(record: Mapping[str, Any]) -> OverModels:
+    """A number of each model, from its record."""
+    return OverModels(**_numbers(record))
+
+
+def environments_of_record(record: Mapping[str, Any]) -> ElementEnvironments:
+    """Environments of an element, from their record."""
+    return ElementEnvironments(**_numbers(record))
+
+
+def bond_of_record(record: Mapping[str, Any]) -> BondLength:
+    """A kind of bond, from its record."""
+    return BondLength(**_numbers(record))
 
 
 def outcome_of_record(record: Mapping[str, Any]) -> RunOutcome:

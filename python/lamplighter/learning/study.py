@@ -51,6 +51,9 @@ class Study:
         self.run, self._run_base = _run(given, base, source)
         self._require_run()
         self._require_quality_runs()
+        bonds = given.evaluation.bonds
+        if bonds is not None and not self.beside(bonds).exists():
+            raise ConfigError(f"{source}: evaluation.bonds: {self.beside(bonds)} does not exist")
         starts = given.exploration.starts
         self.recipes = {name: absolute(path, base) for name, path in starts.recipes.items()}
         self.files = {name: absolute(path, base) for name, path in starts.files.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +14,9 @@ from lamplighter.analysis.bonding import BondRule
 from lamplighter.analysis.survival import kaplan_meier
 from lamplighter.errors import LamplighterError
 from lamplighter.observables.diffusivity import TO_1E6_CM2_S
-from lamplighter.report import learning_text
+from lamplighter.report import learning_bonds_text, learning_environments_text, learning_errors_text, learning_text
 from lamplighter.report.drawing import PALETTE, new_figure, own_settings
-from lamplighter.report.page.content import Block, Content, Facts, Missing, Notes, Picture, Table, View
+from lamplighter.report.page.content import Block, Content, Facts, Missing, Notes, Picture, Table, Text, View
 from lamplighter.report.page.html import page_of_cards
 from lamplighter.report.page.structure_view import ShownFrame, structure_view
 from lamplighter.structures.frame import Frame
@@ -23,6 +25,9 @@ from lamplighter.structures.labelled_frames import read_frames
 
 if TYPE_CHECKING:
     from lamplighter.learning.learning import GenerationQuality, GenerationResult, Learning
+
+SAMPLES = "environments.npz"
+"""What `learning.environments` keeps for maps, in the folder of a study and of each generation."""
 
 MOST_VIEWS = 4
 """Selected frames of a generation that are shown: each is as large as a figure."""
@@ -33,14 +38,14 @@ _MEASURES = {"variance": "largest σ² / eV²/Å²", "extrapolation": "largest �
 def learning_page(result: Learning) -> str:
     """The page as HTML: it is one file that fetches nothing."""
     with own_settings():
-        cards = [("How it stands", _summary(result))]
-        cards += [(f"Generation {each.number}", _generation(each)) for each in reversed(result.generations)]
+        cards = [("How it stands", _summary(result)), *_errors(result), *_environments(result), *_softening(result)]
+        of_all = _samples(result.folder)
+        cards += [(f"Generation {each.number}", _generation(each, of_all)) for each in reversed(result.generations)]
         return page_of_cards(f"{result.folder.name}: active learning", "Lamplighter learn", cards)
 
 
 def _summary(result: Learning) -> Content:
     head, body = learning_text.generation_rows(result)
-    sets_head, sets = learning_text.error_rows(result.generations)
     facts = [
         ("rule", result.ended or "none is met yet"),
         ("models", ", ".join(str(each) for each in result.models) or "none yet"),
@@ -48,13 +53,91 @@ def _summary(result: Learning) -> Content:
     blocks: list[Block] = [
         Facts(facts),
         Table("generations", "Each generation; forces along its runs are of frames drawn at random.", head, body),
-        Picture("learning", "RMSE of forces over each set.", learning_text.learning_figure(result)),
-        Table("errors", "Means over the models ± their standard deviation.", sets_head, sets),
+        Picture("learning", "RMSE of forces over each set.", learning_errors_text.forces_figure(result)),
     ]
     return Content(blocks=[*blocks, *([Notes(result.notes)] if result.notes else [])])
 
 
-def _generation(each: GenerationResult) -> Content:
+def _errors(result: Learning) -> list[tuple[str, Content]]:
+    head, rows = learning_errors_text.error_rows(result.generations)
+    if not rows:
+        return []
+    blocks: list[Block] = [
+        Table("errors", f"{learning_errors_text.CAPTION}.", head, rows),
+        Picture("energy", "RMSE of energies over each set.", learning_errors_text.energy_figure(result)),
+        Picture("components", "RMSE of each component of the forces.", learning_errors_text.components_figure(result)),
+    ]
+    if any(found.stress is not None for each in result.generations for found in each.errors.values()):
+        blocks.append(Picture("stress", "RMSE of stresses over each set.", learning_errors_text.stress_figure(result)))
+    return [("Errors", Content(blocks=blocks))]
+
+
+def _environments(result: Learning) -> list[tuple[str, Content]]:
+    head, rows = learning_environments_text.environment_rows(result)
+    if not rows:
+        return []
+    caption = "Flagged share of the frames of each generation; dotted: sets that are the same throughout."
+    blocks: list[Block] = [
+        Text(
+            "Q is how far the SOAP descriptor of an atom is from the plane of five principal components in which the "
+            "first training set varies, with one such plane for each element (Wong, Yang, arXiv:2603.10159, section "
+            "0.8). Maps of each generation are below."
+        ),
+        Table("environments", f"{learning_environments_text.CAPTION}.", head, rows),
+        Picture("environments", caption, learning_environments_text.flagged_figure(result)),
+    ]
+    return [("Environments beyond the first training set", Content(blocks=blocks))]
+
+
+def _softening(result: Learning) -> list[tuple[str, Content]]:
+    blocks: list[Block] = []
+    if any(each.force_scales for each in result.generations):
+        caption = (
+            "Slope of predicted against labelled force components through the origin, with the spread over models; "
+            "below the line forces are too small (Deng et al., npj Comput. Mater. 2025)."
+        )
+        blocks.append(Picture("scale", caption, learning_errors_text.scale_figure(result)))
+    head, rows = learning_bonds_text.bond_rows(result)
+    if rows:
+        caption = "How much longer bonds are along the runs than in the reference."
+        blocks += [
+            Table("bonds", f"{learning_bonds_text.CAPTION}.", head, rows),
+            Picture("bonds", caption, learning_bonds_text.bonds_figure(result)),
+        ]
+    return [("Softening", Content(blocks=blocks))] if blocks else []
+
+
+def _samples(folder: Path) -> dict[str, np.ndarray]:
+    """What a study or a generation keeps for maps; nothing where that is not there, or damaged."""
+    path = folder / SAMPLES
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
+
+
+def _maps(each: GenerationResult, of_all: dict[str, np.ndarray]) -> list[Block]:
+    samples = {**of_all, **(_samples(each.folder) if each.environments else {})}
+    training = next((key.partition("/")[0] for key in of_all), "")
+    blocks: list[Block] = []
+    for symbol in dict.fromkeys(found.element for found in each.environments):
+        blocks += [
+            Picture(
+                f"map_{each.number}_{symbol}",
+                f"{symbol}: environments in the plane of the first training set's first two components.",
+                learning_environments_text.map_figure(symbol, training, samples),
+            ),
+            Picture(
+                f"q_{each.number}_{symbol}",
+                f"{symbol}: share of environments beyond each Q; dotted: the threshold.",
+                learning_environments_text.distribution_figure(symbol, training, samples),
+            ),
+        ]
+    return blocks
+
+
+def _generation(each: GenerationResult, of_all: dict[str, np.ndarray]) -> Content:
     kinds = [(name, str(number)) for name, number in each.frames.items()]
     blocks: list[Block] = [
         Table(
@@ -84,6 +167,7 @@ def _generation(each: GenerationResult) -> Content:
     if known:
         figure = _survival([run.time_ps for run in known], [run.failed for run in known])
         blocks.append(Picture(f"survival_{each.number}", "Kaplan-Meier: runs in which nothing has failed yet.", figure))
+    blocks += _maps(each, of_all)
     blocks += _views(each)
     blocks += _quality(each.quality)
     return Content(blocks=[*blocks, *([Notes(each.notes)] if each.notes else [])])
