@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 6
+#define LAMPLIGHTER_BRIDGE_VERSION 7
 #define LAMPLIGHTER_USE_BRIDGE 2
 
 /* What a model is given at each step. */
@@ -28,8 +28,9 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
-  const char *head;  /* of a model with several; "" for its own choice */
-  int32_t committee; /* 0: only the first model is evaluated */
+  const char *head;         /* of a model with several; "" for its own choice */
+  const char *training_set; /* file of its statistics; "": extrapolations are not asked for */
+  int32_t committee;        /* 0: only the first model is evaluated */
   int32_t nmodels;
   const char *const *models;
   int32_t wanted; /* which of them is to be opened */
@@ -88,8 +89,10 @@ typedef struct {
   double *vatom;   /* [nx][6] out: added, when peratom */
 
   int64_t atom_capacity;
-  double *eatoms; /* [nlocal] out: energy of each local atom */
-  double energy;  /* out: their sum */
+  double *eatoms;        /* [nlocal] out: energy of each local atom */
+  double energy;         /* out: their sum */
+  double *extrapolation; /* [nlocal] out: how far each atom is from the training set; null: not
+                            wanted */
 } lamplighter_step;
 
 typedef struct {

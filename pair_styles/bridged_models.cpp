@@ -50,6 +50,7 @@ class Request {
     request_.device = requested.device.c_str();
     request_.kind = requested.kind.c_str();
     request_.head = requested.head.c_str();
+    request_.training_set = wanted == 0 ? requested.training_set.c_str() : "";
     request_.committee = requested.committee;
     request_.nmodels = (int) files_.size();
     request_.models = files_.data();
@@ -169,7 +170,8 @@ void BridgedModels::see_new_lists()
 }
 
 void BridgedModels::evaluate(int k, const NeighList &list, const PresentAtoms &present,
-                             const std::vector<int> &owner, lamplighter::Results &results)
+                             const std::vector<int> &owner, lamplighter::Results &results,
+                             double *extrapolation)
 {
   Model &evaluated = open_[k];
   const lamplighter_model &model = evaluated.model;
@@ -212,6 +214,7 @@ void BridgedModels::evaluate(int k, const NeighList &list, const PresentAtoms &p
   if (model.takes == LAMPLIGHTER_SYSTEM) describe_system(step);
   step.atom_capacity = (int64_t) eatoms_.size();
   step.eatoms = eatoms_.data();
+  step.extrapolation = extrapolation;
 
   const lamplighter_bridge &bridge = registered_bridge();
   if (!bridge.compute) end_for_want_of_a_process();

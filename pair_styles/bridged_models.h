@@ -16,6 +16,7 @@ namespace LAMMPS_NS {
 /* What pair_style and pair_coeff say of the models. */
 struct RequestedModels {
   std::string dtype, device, kind, engine, head;
+  std::string training_set;    // file of the first model's statistics, or nothing
   std::vector<std::string> files, elements_of_types;
   bool committee;
 };
@@ -47,9 +48,10 @@ class BridgedModels : protected Pointers {
   void see_new_lists();
   /* Atoms have moved. */
   void see_new_positions() { pairs_within_ = -1.0; }
-  /* Adds what model k says of the present atoms. */
+  /* Adds what model k says of the present atoms; `extrapolation` of the local atoms, set, is of a
+     model that was opened with its training set. */
   void evaluate(int k, const class NeighList &, const PresentAtoms &, const std::vector<int> &owner,
-                lamplighter::Results &);
+                lamplighter::Results &, double *extrapolation = nullptr);
   double memory() const;    // bytes
 
  private:

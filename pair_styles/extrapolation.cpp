@@ -2,6 +2,7 @@
 
 #include "extrapolation.h"
 
+#include "file_name.h"
 #include "fix_lamplighter_carry.h"
 
 #include "atom.h"
@@ -38,7 +39,14 @@ int Extrapolation::take_keyword(int narg, char **arg, int iarg)
   every_ = utils::inumeric(FLERR, arg[iarg + 2], false, lmp);
   if (every_ < 1)
     error->all(FLERR, "{}: 'extrapolation every N' needs N >= 1 steps, got {}", style_, every_);
-  return 3;
+  if (iarg + 3 >= narg || strcmp(arg[iarg + 3], "from") != 0) return 3;
+  if (iarg + 4 >= narg)
+    error->all(FLERR,
+               "{}: 'extrapolation every N from FILE' lacks its file, which 'lamplighter compile "
+               "MODEL --training TRAIN.xyz -o FILE.training' makes",
+               style_);
+  training_set_ = lamplighter::file_named_by(arg[iarg + 4]);
+  return 5;
 }
 
 void Extrapolation::forget()
@@ -62,19 +70,22 @@ bool Extrapolation::is_due() const
   return wanted() && (update->ntimestep % every_ == 0 || update->setupflag || found_.step < 0.0);
 }
 
-double *Extrapolation::room_for_features(const lamplighter::OwnUncertainty &uncertainty)
+double *Extrapolation::room(size_t width)
 {
-  const size_t size = uncertainty.features() * std::max(atom->nlocal, 1);
-  if (features_.size() < size) features_.resize(size);
-  return features_.data();
+  const size_t size = width * std::max(atom->nlocal, 1);
+  if (room_.size() < size) room_.resize(size);
+  return room_.data();
 }
 
-void Extrapolation::find(lamplighter::OwnUncertainty &uncertainty, int nlist, const int *list)
+void Extrapolation::find(lamplighter::OwnUncertainty *uncertainty, int nlist, const int *list)
 {
   const int ntypes = atom->ntypes;
   double *values = carry_->values;
   std::fill(values, values + atom->nlocal, 0.0);
-  uncertainty.evaluate(nlist, list, atom->type, features_.data(), values);
+  if (uncertainty)
+    uncertainty->evaluate(nlist, list, atom->type, room_.data(), values);
+  else
+    for (int k = 0; k < nlist; k++) values[list[k]] = room_[list[k]];
 
   // the largest of all and of each type
   std::vector<double> largest(ntypes + 1, 0.0), all_largest(ntypes + 1, 0.0);

@@ -19,20 +19,25 @@ class Extrapolation : protected Pointers {
                 const std::string &style);    // name of the pair style, for messages
   ~Extrapolation();
 
-  /* Takes arg[iarg], if it is `extrapolation every N`; returns the words taken, or 0. */
+  /* Takes arg[iarg], if it is `extrapolation every N [from FILE]`; returns the words taken, or 0.
+   */
   int take_keyword(int narg, char **arg, int iarg);
   bool wanted() const { return every_ > 0; }
+  /* The file that says what the training set was like; empty: that of the model. */
+  const std::string &training_set() const { return training_set_; }
   /* What was found so far is of other models. */
   void forget();
   /* In init_style: the fix that keeps the atoms' values between evaluations. */
   void carry_values();
 
-  /* Whether the features of the first model are needed in this step. */
+  /* Whether it is to be evaluated in this step. */
   bool is_due() const;
-  /* Where they go: [nlocal][features]. */
-  double *room_for_features(const lamplighter::OwnUncertainty &);
-  /* Evaluates the atoms `list` by them; others have 0 and count for nothing. Collective. */
-  void find(lamplighter::OwnUncertainty &, int nlist, const int *list);
+  /* Where numbers of the local atoms go, `width` of each: features of the native engine, or what
+     the bridge has found. */
+  double *room(size_t width);
+  /* Evaluates the atoms `list` by these features, or takes what was found for them where there is
+     no evaluator; others have 0 and count for nothing. Collective. */
+  void find(lamplighter::OwnUncertainty *, int nlist, const int *list);
 
   /* For `compute pair`: largest, mean, step of the evaluation, largest of each atom type. */
   const std::vector<double> &numbers() const { return numbers_; }
@@ -40,12 +45,12 @@ class Extrapolation : protected Pointers {
   double *of_atoms();    // null: never evaluated
 
  private:
-  std::string style_;
+  std::string style_, training_set_;
   int every_;
   struct {
     double every, largest, step;
   } found_;
-  std::vector<double> features_, numbers_;
+  std::vector<double> room_, numbers_;
   class FixLamplighterCarry *carry_;
   std::string carry_id_;
 };

@@ -84,8 +84,8 @@ void PairLamplighter::close_models()
   native_.reset();
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H] [extrapolation every N]
-   [keywords of a committee] */
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H]
+   [extrapolation every N [from FILE]] [keywords of a committee] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
@@ -138,6 +138,7 @@ void PairLamplighter::settings(int narg, char **arg)
   }
   committee_->check_keywords();
   requested_.committee = committee_->wanted();
+  requested_.training_set = extrapolation_->training_set();
   // named again, a pair style is the same object: its models were opened for other words
   close_models();
   if (allocated)
@@ -259,7 +260,8 @@ void PairLamplighter::open_native(const std::string &file)
 {
   std::string problem;
   try {
-    native_ = lamplighter::open_model(file, requested_.elements_of_types, requested_.dtype);
+    native_ = lamplighter::open_model(file, requested_.elements_of_types, requested_.dtype,
+                                      requested_.training_set);
     cutoff_ = native_->cutoff();
   } catch (const std::exception &caught) {
     problem = caught.what();
@@ -289,20 +291,17 @@ void PairLamplighter::require_training_set()
 {
   if (!extrapolation_->wanted()) return;
   const std::string &model = requested_.files[0];
-  const char *remedy = "compile the model with its training set, 'lamplighter compile MODEL "
-                       "--training TRAIN.xyz -o MODEL.lamp', and name that file in pair_coeff";
-  if (!native_)
-    error->all(FLERR,
-               "pair_style lamplighter: 'extrapolation' is evaluated by the native engine, and {} "
-               "is evaluated through the bridge: {}",
-               model, remedy);
-  if (!native_->uncertainty_problem.empty())
+  if (native_ && !native_->uncertainty_problem.empty())
     error->all(FLERR, "pair_style lamplighter: {}", native_->uncertainty_problem);
-  if (!native_->uncertainty)
-    error->all(FLERR,
-               "pair_style lamplighter: 'extrapolation' needs to know the training set, and {} "
-               "says nothing of its own: {}",
-               model, remedy);
+  if (native_ ? !native_->uncertainty : requested_.training_set.empty())
+    error->all(
+        FLERR,
+        "pair_style lamplighter: 'extrapolation' needs to know the training set, and {} "
+        "says nothing of its own: compile it with its training set, 'lamplighter compile "
+        "MODEL --training TRAIN.xyz -o MODEL.lamp', and name that file in pair_coeff; or, of "
+        "a model that the native engine does not cover, make a file of statistics, '-o "
+        "MODEL.training', and say 'extrapolation every N from MODEL.training'",
+        model);
   if (committee_->in_use() && committee_->driver() != 0)
     error->all(
         FLERR,
@@ -485,17 +484,20 @@ void PairLamplighter::compute(int eflag, int vflag)
   const bool direct = energy_scale_ == 1.0 && !all && !trial && force->pair == this;
   auto results = make_results(all ? models_open() : 1, direct);
   const bool uncertain = !trial && extrapolation_->is_due();
-  if (uncertain) results[0].features = extrapolation_->room_for_features(*native_->uncertainty);
+  lamplighter::OwnUncertainty *const own = native_ ? native_->uncertainty.get() : nullptr;
+  double *const room = uncertain ? extrapolation_->room(own ? own->features() : 1) : nullptr;
+  if (own) results[0].features = room;
   std::string overlap;
   bridged_.see_new_positions();
   if (native_)
     overlap = evaluate_native(results, first);
   else
     for (size_t k = 0; k < results.size(); k++)
-      bridged_.evaluate(first + (int) k, *list, present_, owner_, results[k]);
+      bridged_.evaluate(first + (int) k, *list, present_, owner_, results[k],
+                        k == 0 ? room : nullptr);
   const auto name = [&](int k) { return name_of(first + k); };
   if (!may_be_added(answers_of(results, first), name, overlap)) return;
-  if (uncertain) extrapolation_->find(*native_->uncertainty, count_listed(), listed());
+  if (uncertain) extrapolation_->find(own, count_listed(), listed());
 
   if (!all) {
     add_results(results[0], energy_scale_, !direct);

@@ -89,7 +89,7 @@ int lamplighter_mace_open(const char *path, int32_t nelements, const char *const
 {
   return guarded(message, size, [&] {
     std::vector<std::string> symbols(elements, elements + nelements);
-    auto opened = open_model(path, symbols, dtype, intervals);
+    auto opened = open_model(path, symbols, dtype, "", intervals);
     *cutoff = opened->cutoff();
     *evaluator = opened.release();
   });

@@ -592,6 +592,7 @@ std::unique_ptr<NativeEvaluator> open_as(const std::string &path,
 }    // namespace
 
 std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const TensorFile &file,
+                                                           const TensorFile &training_set,
                                                            const std::vector<std::string> &elements,
                                                            const std::string &dtype, int intervals)
 {
@@ -600,7 +601,7 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const TensorFile &fil
   auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
       ? open_as<float>(file.path(), members, elements, intervals)
       : open_as<double>(file.path(), members, elements, intervals);
-  opened->know_training_set(file, {readout_input(first, (size_t) opened->features())},
-                            first.numbers, elements);
+  opened->know_training_set(file, training_set, {readout_input(first, (size_t) opened->features())},
+                            elements);
   return opened;
 }

@@ -12,7 +12,7 @@ class TensorFile;
 
 /* A model that is a sequence of interactions with gates (layered_parameters.h), or several of one
    architecture: as open_model. */
-std::unique_ptr<NativeEvaluator> open_layered(const TensorFile &,
+std::unique_ptr<NativeEvaluator> open_layered(const TensorFile &, const TensorFile &training_set,
                                               const std::vector<std::string> &elements,
                                               const std::string &dtype, int intervals);
 

@@ -1070,6 +1070,7 @@ std::unique_ptr<NativeEvaluator> open_as(const std::string &path, const std::vec
 }    // namespace
 
 std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const TensorFile &file,
+                                                        const TensorFile &training_set,
                                                         const std::vector<std::string> &elements,
                                                         const std::string &dtype, int intervals)
 {
@@ -1078,6 +1079,6 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const TensorFile &file,
   auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
       ? open_as<float>(file.path(), members, elements, intervals)
       : open_as<double>(file.path(), members, elements, intervals);
-  opened->know_training_set(file, readout_inputs(first), first.numbers, elements);
+  opened->know_training_set(file, training_set, readout_inputs(first), elements);
   return opened;
 }

@@ -11,7 +11,7 @@ namespace lamplighter {
 class TensorFile;
 
 /* A MACE model, or several of one architecture: as open_model. */
-std::unique_ptr<NativeEvaluator> open_mace(const TensorFile &,
+std::unique_ptr<NativeEvaluator> open_mace(const TensorFile &, const TensorFile &training_set,
                                            const std::vector<std::string> &elements,
                                            const std::string &dtype, int intervals);
 

@@ -2,17 +2,35 @@
 
 #include "native_evaluator.h"
 
+#include "tensor_file.h"
+
 #include <stdexcept>
 #include <utility>
 
 using namespace lamplighter;
 
-void NativeEvaluator::know_training_set(const TensorFile &file, std::vector<ReadoutInput> inputs,
-                                        const std::vector<int> &numbers,
+namespace {
+
+/* Which model file the first model of a file was. */
+std::string first_hash(const TensorFile &file)
+{
+  const std::string hashes = file.text("sha256");
+  return hashes.substr(0, hashes.find(' '));
+}
+
+}    // namespace
+
+void NativeEvaluator::know_training_set(const TensorFile &model, const TensorFile &training_set,
+                                        std::vector<ReadoutInput> inputs,
                                         const std::vector<std::string> &elements)
 {
   try {
-    uncertainty = read_own_uncertainty(file, std::move(inputs), (size_t) features(), numbers,
+    if (&model != &training_set && first_hash(model) != first_hash(training_set))
+      throw std::runtime_error(training_set.path() +
+                               " says what another model was trained on, and "
+                               "not " +
+                               model.path());
+    uncertainty = read_own_uncertainty(training_set, std::move(inputs), (size_t) features(),
                                        elements);
   } catch (const std::runtime_error &problem) {
     uncertainty_problem = problem.what();

@@ -65,9 +65,11 @@ class NativeEvaluator {
      of no use, which is no fault of the model: then `uncertainty_problem` names it. */
   std::unique_ptr<OwnUncertainty> uncertainty;
   std::string uncertainty_problem;
-  /* Sets both. `inputs` of the last layers of the first model; others as read_own_uncertainty. */
-  void know_training_set(const TensorFile &, std::vector<ReadoutInput> inputs,
-                         const std::vector<int> &numbers, const std::vector<std::string> &elements);
+  /* Sets both. `inputs` of the last layers of the first model of the file `model`, which may be
+     the file with the statistics itself; others as read_own_uncertainty. */
+  void know_training_set(const TensorFile &model, const TensorFile &training_set,
+                         std::vector<ReadoutInput> inputs,
+                         const std::vector<std::string> &elements);
 };
 
 }    // namespace lamplighter

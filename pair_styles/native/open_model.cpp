@@ -11,9 +11,13 @@ using namespace lamplighter;
 
 std::unique_ptr<NativeEvaluator> lamplighter::open_model(const std::string &path,
                                                          const std::vector<std::string> &elements,
-                                                         const std::string &dtype, int intervals)
+                                                         const std::string &dtype,
+                                                         const std::string &training_set,
+                                                         int intervals)
 {
   const TensorFile file(path);
-  if (file.text("format") == LAYERED_FORMAT) return open_layered(file, elements, dtype, intervals);
-  return open_mace(file, elements, dtype, intervals);
+  const bool layered = file.text("format") == LAYERED_FORMAT;
+  const auto open = layered ? open_layered : open_mace;
+  if (training_set.empty()) return open(file, file, elements, dtype, intervals);
+  return open(file, TensorFile(training_set), elements, dtype, intervals);
 }

@@ -31,7 +31,7 @@ size_t width_of(const ReadoutInput &input)
 
 std::unique_ptr<OwnUncertainty> lamplighter::read_own_uncertainty(
     const TensorFile &file, std::vector<ReadoutInput> inputs, size_t features,
-    const std::vector<int> &numbers, const std::vector<std::string> &elements)
+    const std::vector<std::string> &elements)
 {
   const std::string section = "extrapolation.";
   if (!file.has(section + "version") && !file.has(section + "matrix")) return nullptr;
@@ -55,12 +55,13 @@ std::unique_ptr<OwnUncertainty> lamplighter::read_own_uncertainty(
   read->prepare(inputs, matrix);
 
   // what only Python reads is held to be whole, too
+  const std::vector<int64_t> numbers = file.integers("atomic_numbers", {-1});
   const auto nspecies = (int64_t) numbers.size();
   file.doubles(section + "explained", {axes});
   const std::vector<double> thresholds = file.doubles(section + "thresholds", {nspecies, 5});
   const std::vector<int64_t> atoms = file.integers(section + "atoms", {nspecies});
   for (size_t s = 0; s < numbers.size(); s++) {
-    const std::string symbol = element_symbol(numbers[s]);
+    const std::string symbol = element_symbol((int) numbers[s]);
     file.doubles(section + "points." + symbol, {-1, 2});
     if (!(thresholds[5 * s + 4] > 0.0) || atoms[s] < 1)
       throw std::runtime_error("Model file " + file.path() + ": its training statistics hold no " +
@@ -68,6 +69,9 @@ std::unique_ptr<OwnUncertainty> lamplighter::read_own_uncertainty(
   }
   for (const std::string &symbol : elements) {
     const auto found = std::find(numbers.begin(), numbers.end(), atomic_number(symbol));
+    if (found == numbers.end())
+      throw std::runtime_error(file.path() + ": its training statistics hold no " + symbol +
+                               REMEDY);
     read->largest_of_type_.push_back(thresholds[5 * (size_t) (found - numbers.begin()) + 4]);
   }
   return read;

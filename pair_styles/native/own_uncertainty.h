@@ -47,7 +47,7 @@ class OwnUncertainty {
  private:
   friend std::unique_ptr<OwnUncertainty> read_own_uncertainty(
       const TensorFile &, std::vector<ReadoutInput>, size_t features,
-      const std::vector<int> &numbers, const std::vector<std::string> &elements);
+      const std::vector<std::string> &elements);
 
   /* Numbers of f that stand side by side, and the layers behind which they are activations; none:
      they are scalars. */
@@ -73,13 +73,11 @@ class OwnUncertainty {
   void take_inputs(const double *const *features, int count);
 };
 
-/* What a model file says of the training set of its first model; null: nothing. `features`: numbers
-   of an atom in Results::features; `numbers`: atomic numbers in the order of the file;
-   `elements[k]`: symbol of type k + 1, all of which the model knows. Throws std::runtime_error
-   where the section is of another version, or does not fit the model. */
+/* What a file says of the training set of a model; null: nothing. `features`: numbers of an atom in
+   Results::features; `elements[k]`: symbol of type k + 1. Throws std::runtime_error where the
+   section is of another version, lacks an element, or does not fit the model. */
 std::unique_ptr<OwnUncertainty> read_own_uncertainty(const TensorFile &, std::vector<ReadoutInput>,
                                                      size_t features,
-                                                     const std::vector<int> &numbers,
                                                      const std::vector<std::string> &elements);
 
 }    // namespace lamplighter

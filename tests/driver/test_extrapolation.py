@@ -17,7 +17,7 @@ from tests.conftest import PROGRAMS, Run
 import lamplighter
 from lamplighter import script_of
 from lamplighter.config.loading import parse_run_file
-from lamplighter.driver.training_statistics import learn_training_set
+from lamplighter.driver.training_statistics import learn_training_set, require_training_set
 from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.potentials.native import compile_files
 from lamplighter.report.page.section import ReportedRun, Wishes
@@ -93,6 +93,28 @@ def test_the_guard_ends_a_run_that_leaves_the_training_set_on_any_ranks(
         assert 0.0 < float(row["extrapolation_mean"]) < min(of_elements)
 
 
+def test_a_committee_on_the_bridge_has_table_and_guard(learnt: Path, tmp_path: Path) -> None:
+    """By what a compiled model says of the training set of the first."""
+    models = [str(EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2)]
+    potential = {"models": models, "engine": "bridge", "dtype": "float64", "training_set": str(learnt)}
+    content = run_file(learnt, potential=potential, committee=1, guard={"extrapolation": 1e-3})
+    folder = lamplighter.run(content, progress=False, output=tmp_path / "run").folder
+    known, start = require_training_set(learnt), read(content["structure"])
+    inputs = next(known.descriptor().chunks(start))[1]
+    values = np.empty(len(start))
+    for symbol, measure in known.elements.items():
+        here = np.array(start.symbols) == symbol
+        values[here] = np.sqrt(measure.residuals(inputs[here])[0] / known.largest[symbol])
+    row = rows_of(folder)[0]
+    found = [float(row["extrapolation_max"]), float(row["extrapolation_mean"]), float(row["extrapolation_max_H"])]
+    of_hydrogen = values[np.array(start.symbols) == "H"].max()
+    np.testing.assert_allclose(found, [values.max(), values.mean(), of_hydrogen], rtol=1e-6)
+    (event,) = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert event["value"] == pytest.approx(values.max(), rel=1e-6)
+    provenance = json.loads((folder / "provenance.json").read_text())["models"]
+    assert [Path(each["path"]).name for each in provenance] == ["ec_emc_0.model", "ec_emc_1.model", "learnt.lamp"]
+
+
 @pytest.fixture(scope="module")
 def whole(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that its guard lets go on to the end."""
@@ -146,7 +168,11 @@ def test_the_guard_alone_asks_for_values_at_its_checks(learnt: Path) -> None:
         ({"extrapolation": {"every": 0}}, r"extrapolation\.every"),
         ({"extrapolation": {"steps": 5}}, r"extrapolation\.steps.*unknown key"),
         ({"potential": {"models": "m.model"}, "extrapolation": 5}, r"extrapolation.*lamplighter compile .*--training"),
-        ({"potential": {"models": "m.model"}, "guard": {"extrapolation": 2}}, r"guard\.extrapolation.*--training"),
+        ({"potential": {"models": "m.model"}, "guard": {"extrapolation": 2}}, r"guard\.extrapolation.*training_set"),
+        (
+            {"potential": {"lammps": "pair_style zero 5.0\npair_coeff * *", "training_set": "m.training"}},
+            r"potential\.training_set: is of `potential.models`",
+        ),
         ({"potential": {"lammps": "pair_style zero 5.0\npair_coeff * *"}, "extrapolation": 5}, "--training"),
         ({"committee": {"drive": 2}, "extrapolation": 5}, r"committee\.drive. names another one"),
     ],
@@ -159,3 +185,9 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], message: str) -> Non
 def test_a_model_that_knows_nothing_of_its_training_set_is_refused_before_the_run(plain: Path, tmp_path: Path) -> None:
     with pytest.raises(LamplighterError, match=r"plain\.lamp knows nothing of its training set: .*--training"):
         lamplighter.run(run_file(plain, guard={"extrapolation": 2.0}), progress=False, output=tmp_path / "run")
+
+
+def test_statistics_of_another_model_are_refused_before_the_run(learnt: Path, tmp_path: Path) -> None:
+    potential = {"models": str(EXAMPLE / "models" / "ec_emc_1.model"), "training_set": str(learnt)}
+    with pytest.raises(LamplighterError, match=r"ec_emc_0.model was trained on, whose hash is not that of .*ec_emc_1"):
+        lamplighter.run(run_file(learnt, potential=potential, extrapolation=5), progress=False, output=tmp_path / "run")

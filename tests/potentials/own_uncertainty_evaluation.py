@@ -1,6 +1,7 @@
 """How uncertain `pair_style lamplighter` says a model is of the atoms of a slab, alone or under mpirun.
 
-`own_uncertainty_evaluation.py FOLDER MODEL WORDS`, WORDS of the pair style; makes FOLDER/found.npz.
+`own_uncertainty_evaluation.py FOLDER MODEL WORDS [still]`, WORDS of the pair style; makes FOLDER/found.npz. With
+`still` the atoms stay where they are.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ found = {
     "values": np.array(lmp.gather("f_u", 1, 1)),
 }
 # the values stay with their atoms when these move to other ranks, until the next evaluation
-lmp.commands_string(
-    "neighbor 0.5 bin\nneigh_modify every 1 delay 0 check yes\nvelocity all create 3000 7 loop all\nfix m all nve\n"
-    "timestep 0.001\nrun 30 post no"
-)
-found["later"] = np.array(lmp.gather("f_u", 1, 1))
-lmp.commands_string("run 1 post no")  # fix pair takes values at steps, not before the first
-found["moved"] = np.array(lmp.gather("f_u", 1, 1))
+if "still" not in sys.argv:
+    lmp.commands_string(
+        "neighbor 0.5 bin\nneigh_modify every 1 delay 0 check yes\nvelocity all create 3000 7 loop all\nfix m all nve\n"
+        "timestep 0.001\nrun 30 post no"
+    )
+    found["later"] = np.array(lmp.gather("f_u", 1, 1))
+    lmp.commands_string("run 1 post no")  # fix pair takes values at steps, not before the first
+    found["moved"] = np.array(lmp.gather("f_u", 1, 1))
 if MPI.COMM_WORLD.rank == 0:
     np.savez(folder / "found.npz", **found)  # type: ignore[arg-type]

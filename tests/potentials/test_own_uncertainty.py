@@ -18,7 +18,8 @@ from tests.conftest import PROGRAMS, run_program
 
 import structures
 from conftest import as_if_trained, build_mace
-from lamplighter.driver.training_statistics import learn_training_set, require_training_set
+from lamplighter.driver.training_statistics import learn_beside, learn_training_set, require_training_set
+from lamplighter.errors import LamplighterError, ModelError
 from lamplighter.potentials.mace_compile import to_bytes
 from lamplighter.potentials.native import compile_files
 from lamplighter.potentials.readout_inputs import ReadoutInputs
@@ -59,6 +60,15 @@ def layers(tmp_path_factory: pytest.TempPathFactory, learnt: Path, clusters: lis
     return path
 
 
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory, trained_model: Path, learnt: Path, clusters: list[Atoms]) -> Path:
+    """What the model of `learnt` makes of the same clusters as mace-torch evaluates it, beside a copy of the model."""
+    folder = tmp_path_factory.mktemp("beside")
+    (folder / trained_model.name).symlink_to(trained_model)
+    learn_beside(trained_model, folder / "own.training", learnt.with_name("train.xyz"), clusters)
+    return folder / "own.training"
+
+
 def expected(model: Path) -> np.ndarray:
     """The square root of U over the largest of the element in the training set, by Python."""
     known, atoms = require_training_set(model), structures.slab()
@@ -91,13 +101,85 @@ def test_values_are_those_of_the_definition(
     assert np.abs(found["moved"] / wanted - 1.0).max() > 0.05  # a run begins with an evaluation
 
 
+@pytest.mark.mpi
+def test_values_on_the_bridge_are_those_of_the_native_engine(beside: Path, learnt: Path, tmp_path: Path) -> None:
+    """Two ranks, of which one has few atoms, and a committee whose first model is meant."""
+    models = " ".join(str(structures.EXAMPLE / "models" / f"ec_emc_{k}.model") for k in range(2))
+    words = f"engine bridge committee every 1000 drive mean extrapolation every 1000 from {beside}"
+    command = [sys.executable, PROGRAM, tmp_path, models, words, "still"]
+    done = run_program([PROGRAMS / "mpirun", "-n", "2", *command], cwd=tmp_path, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, wanted = np.load(tmp_path / "found.npz"), expected(learnt)
+    np.testing.assert_allclose(found["values"], wanted, rtol=1e-7)
+    np.testing.assert_allclose(found["numbers"][14:17], [wanted.max(), wanted.mean(), 0.0], rtol=1e-7)
+
+
+def test_statistics_hold_for_whoever_evaluates_the_model(  # type: ignore[no-untyped-def]
+    lammps_instance, beside: Path, learnt: Path, trained_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = expected(learnt)
+    for words, file, device, tolerance in [
+        ("engine native dtype float64", beside, "", 1e-7),
+        ("engine bridge dtype float64", learnt, "", 1e-7),
+        ("engine bridge dtype float64", beside, "model", 1e-7),  # pairs are found where the model runs
+        ("engine bridge dtype float32", beside, "", 1e-3),
+    ]:
+        monkeypatch.setenv("LAMPLIGHTER_PAIRS", device)
+        style = f"lamplighter {words} extrapolation every 1 from {file}"
+        load(lammps_instance, structures.slab(), style, f"{trained_model} {COEFF}")
+        lammps_instance.commands_string("fix u all pair 1 lamplighter extrapolation 0\nrun 0 post no")
+        np.testing.assert_allclose(np.array(lammps_instance.gather("f_u", 1, 1)), wanted, rtol=tolerance)
+
+
+def test_statistics_of_another_model_are_refused(  # type: ignore[no-untyped-def]
+    lammps_instance, beside: Path, learnt: Path, trained_model: Path, tmp_path: Path
+) -> None:
+    lone, other = structures.lone_atom(), trained_model.with_name("ec_emc_1.model")
+    gap = structures.EXAMPLE / "frameworks" / "models" / "gap" / "gap_0.xml"
+    cut = tmp_path / "cut.training"
+    cut.write_bytes(beside.read_bytes()[:-9])
+    for words, model, message in [
+        (f"engine bridge extrapolation every 1 from {beside}", other, r"ec_emc_0.model was trained on, whose hash is"),
+        (f"engine native extrapolation every 1 from {beside}", other, r"says what another model was trained on"),
+        (f"engine bridge extrapolation every 1 from {beside}", gap, r"of kind gap does not give what its last layers"),
+        (f"engine bridge extrapolation every 1 from {cut}", trained_model, r"cut.training is not .* or it is damaged"),
+        (f"engine native extrapolation every 1 from {cut}", trained_model, r"cut.training: is damaged or truncated"),
+        (f"engine bridge head Default extrapolation every 1 from {beside}", trained_model, r"and the head Default is"),
+        ("engine bridge extrapolation every 1 from", trained_model, r"lacks its file"),
+        ("engine bridge extrapolation every 1", trained_model, r"says nothing of its own: .*every N from MODEL"),
+    ]:
+        with pytest.raises(Exception, match=message):
+            load(lammps_instance, lone, f"lamplighter {words}", f"{model} {COEFF}")
+    # a file of three elements, and an atom of a fourth
+    with pytest.raises(Exception, match="does not know N"):
+        load(lammps_instance, lone, f"lamplighter engine bridge extrapolation every 1 from {beside}",
+             f"{trained_model} H C N")  # fmt: skip
+
+
+def test_frames_are_held_against_a_model_beside_its_statistics(beside: Path, learnt: Path, tmp_path: Path) -> None:
+    of_model, of_native = require_training_set(beside), require_training_set(learnt)
+    atoms = structures.liquid()
+    described = of_model.descriptor(), of_native.descriptor()
+    (u, _), (wanted, _) = (
+        known.elements["H"].residuals(next(each.chunks(atoms))[1])
+        for known, each in zip((of_model, of_native), described, strict=True)
+    )
+    np.testing.assert_allclose(u, wanted, rtol=1e-7)
+    alone = tmp_path / beside.name
+    alone.write_bytes(beside.read_bytes())
+    with pytest.raises(LamplighterError, match=r"needs the model that it is about, ec_emc_0.model, in the same folder"):
+        require_training_set(alone).descriptor()
+    (tmp_path / "ec_emc_0.model").symlink_to(structures.EXAMPLE / "models" / "ec_emc_1.model")
+    with pytest.raises(ModelError, match="whose hash is not that of"):
+        require_training_set(alone).descriptor()
+
+
 def test_only_a_model_that_knows_its_training_set_is_asked(  # type: ignore[no-untyped-def]
-    lammps_instance, plain: Path, two_models: Path, trained_model: Path
+    lammps_instance, plain: Path, two_models: Path
 ) -> None:
     lone = structures.lone_atom()
     for words, model, message in [
         ("extrapolation every 1", plain, r"plain.lamp says nothing of its own: .*--training"),
-        ("engine bridge extrapolation every 1", trained_model, r"through the bridge: .*--training"),
         ("extrapolation every 0", plain, r"needs N >= 1 steps, got 0"),
         ("extrapolation 5", plain, r"expected 'extrapolation every N'"),
         ("committee every 5 drive 2 extrapolation every 5", two_models, r"with 'drive 2' another one moves"),

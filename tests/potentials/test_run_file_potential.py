@@ -126,6 +126,7 @@ CASES: dict[str, Case] = {
     ),
     "models": Case({"models": ["lj.calculator.yaml", "lj.calculator.yaml"]}, lambda _: LennardJones()),
     "head": Case({"models": MODEL, "head": "pbe"}, lambda model: by_mace(model, head="pbe")),
+    "training_set": Case({"models": MODEL, "training_set": "none.training"}, refused="none.training does not exist"),
     "dtype": Case({**FUNCTION, "dtype": "float32"}, refused="leave out dtype float32"),
     "calculator": Case(FUNCTION, lambda _: LennardJones(**FUNCTION["options"])),
     "options": Case({**FUNCTION, "options": {"sigma": 2.0}}, lambda _: LennardJones(sigma=2.0)),

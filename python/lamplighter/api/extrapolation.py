@@ -11,7 +11,7 @@ from lamplighter.api.ranks import on_first_rank
 from lamplighter.api.runs import One, named
 from lamplighter.api.trajectory_source import Time, open_source
 from lamplighter.errors import LamplighterError
-from lamplighter.file_suffixes import COMPILED
+from lamplighter.file_suffixes import COMPILED, TRAINING_SET
 from lamplighter.run_folder.run import Run
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _fit(given: StrPath | Answer[Extrapolation] | Extrapolation) -> Extrapolatio
     if isinstance(found, Extrapolation):
         return found
     path = file_of(found, "fitted")
-    if path.suffix == COMPILED and path.is_file():
+    if path.suffix in (COMPILED, TRAINING_SET) and path.is_file():
         from lamplighter.driver.training_statistics import require_training_set
 
         return require_training_set(path)

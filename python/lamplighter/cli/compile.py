@@ -4,17 +4,23 @@ A file is written only if energies and forces of clusters agree with the framewo
 numbers only, no code, no pickle, for the native engine; plain `lmp` without Python reads them, too. Allegro becomes
 machine code for this kind of processor, made by torch (about a minute), and so does NequIP where the output ends in
 .nequip.pt2. Use the file as any model: `pair_coeff * * MODEL.lamp H C O`, or in a run file.
+
+With `--training TRAIN.xyz -o FILE.training` a model stays as it is, and what it makes of its training set is written
+beside it, for a model that the native engine does not cover.
 """
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lamplighter.errors import LamplighterError
+
+if TYPE_CHECKING:
+    from lamplighter.observables.extrapolation import Extrapolation
 
 
 def compile(  # noqa: A001 (the name of the command)
@@ -30,7 +36,8 @@ def compile(  # noqa: A001 (the name of the command)
         typer.Option(
             "-o",
             "--output",
-            help="Write this file; the default lies beside the model and ends in .lamp, or .nequip.pt2 for Allegro.",
+            help="Write this file; the default lies beside the model and ends in .lamp, or .nequip.pt2 for Allegro. "
+            "With `--training` it may end in .training.",
         ),
     ] = None,
     elements: Annotated[
@@ -44,19 +51,24 @@ def compile(  # noqa: A001 (the name of the command)
         Path | None,
         typer.Option(
             help="Learn this file of structures, which the model was trained on, so that the compiled model knows "
-            "where it is ignorant: `lamplighter extrapolation check MODEL.lamp RUN`.",
+            "where it is ignorant: `lamplighter extrapolation check MODEL.lamp RUN`. With `-o FILE.training`, learn it "
+            "by the model as its framework evaluates it.",
             metavar="FILE",
         ),
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
 ) -> None:
+    from lamplighter.file_suffixes import TRAINING_SET
     from lamplighter.model_files import recognition
 
-    if recognition.is_nequip(models[0]) and _as_machine_code(models[0], output):
+    if output is not None and output.name.endswith(TRAINING_SET):
+        _learn_beside(models, output, elements, head, training, trust)
+    elif recognition.is_nequip(models[0]) and _as_machine_code(models[0], output):
         if training is not None:
             raise LamplighterError(
                 f"--training is for .lamp files, and {models[0]} becomes machine code, which knows nothing of its "
-                "training set"
+                f"training set: use the model itself, and write what it makes of its training set beside it, `-o "
+                f"{models[0].name.partition('.')[0]}{TRAINING_SET}`"
             )
         _compile_nequip(models, output, elements, head, trust)
     else:
@@ -152,17 +164,50 @@ def _compile_native(
                 learnt = learn_training_set(made, training, frames)
             made.replace(target)
     except NotCovered as problem:
+        beside = "; what it makes of its training set is written beside it with `-o FILE.training`"
         raise LamplighterError(
             f"the native engine does not cover {problem}; run this model with `engine bridge`"
+            f"{'' if training is None else beside}"
         ) from None
     except OSError as problem:
         raise LamplighterError(f"{target} cannot be written ({problem.strerror})") from problem
     for model, agreement in zip(models, agreements, strict=True):
         print(f"{model}: {agreement}")
     if learnt is not None:
-        from lamplighter.report.extrapolation_text import format_fit
-
-        if dropped:
-            learnt.notes.append(f"{training}: {dropped}")
-        print(format_fit(learnt))
+        _say_learnt(learnt, training, dropped)
     _say_written(target)
+
+
+def _learn_beside(
+    models: list[Path], output: Path, elements: str | None, head: str | None, training: Path | None, trust: bool
+) -> None:
+    from lamplighter.driver.training_statistics import learn_beside
+    from lamplighter.file_suffixes import TRAINING_SET
+    from lamplighter.structures.labelled_frames import read_frames
+
+    if training is None:
+        raise LamplighterError(
+            f"{output} is to hold what a model makes of its training set: name that, --training FILE"
+        )
+    if len(models) > 1:
+        raise LamplighterError(
+            f"{output} is about one model, the one that moves the atoms, and {len(models)} are given"
+        )
+    target = _target(output, output, TRAINING_SET)
+    frames, dropped = read_frames(training)
+    _require_trusted(models, trust)
+    symbols = elements.replace(",", " ").split() if elements else None
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        made = Path(folder) / target.name
+        learnt = learn_beside(models[0], made, training, frames, symbols, head)
+        made.replace(target)
+    _say_learnt(learnt, training, dropped)
+    _say_written(target)
+
+
+def _say_learnt(learnt: Extrapolation, training: Path | None, dropped: str) -> None:
+    from lamplighter.report.extrapolation_text import format_fit
+
+    if dropped:
+        learnt.notes.append(f"{training}: {dropped}")
+    print(format_fit(learnt))

@@ -26,6 +26,7 @@ class PotentialSection(ConfigSection):
     kind: str = "auto"
     models: list[Path] = Field(default_factory=list)
     head: str | None = None
+    training_set: Path | None = None
     calculator: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     dtype: Literal["auto", "float64", "float32"] = "auto"
@@ -143,6 +144,8 @@ class PotentialSection(ConfigSection):
             raise _problem("is of `potential.models` that the bridge or the native engine evaluates", "head")
         if self.head is not None and not re.fullmatch(r"[^\s\"'#$&]+", self.head):
             raise _problem(f"must be one word, got {self.head!r}", "head")
+        if self.training_set is not None and (self.evaluated_by != "lamplighter" or not self.models):
+            raise _problem("is of `potential.models` that the bridge or the native engine evaluates", "training_set")
         for key in ("dispersion", "zbl"):
             if self.classical and getattr(self, key) is not None:
                 raise _problem("is added to `models` or `members`; `classical` has its own dispersion", key)
@@ -193,6 +196,7 @@ class PotentialSection(ConfigSection):
                 "members": [with_absolute_files(member, base) for member in self.members],
                 "lammps": with_absolute_files(self.lammps, base),
                 "molecules": None if self.molecules is None else absolute(self.molecules, base),
+                "training_set": None if self.training_set is None else absolute(self.training_set, base),
             }
         )
 
@@ -203,10 +207,13 @@ class PotentialSection(ConfigSection):
 
     @property
     def files(self) -> list[Path]:
-        """Model files, the list of molecules, and the files that the members of a resolved run file name."""
+        """Model files, statistics of their training set, the list of molecules, and what members of a resolved run
+        file name.
+        """
         words = [Path(word) for member in self.members for line in member for word in line.split()]
         named = dict.fromkeys(word for word in words if word.is_absolute() and word.is_file())
-        return [*self.model_files, *([] if self.molecules is None else [self.molecules]), *named]
+        beside = [file for file in (self.training_set, self.molecules) if file is not None]
+        return [*self.model_files, *beside, *named]
 
 
 def interpreter(python: Path | None, base: Path) -> Path | None:

@@ -232,10 +232,12 @@ class RunFile(ConfigSection, metaclass=_SaysWhatIsWrong):
         if self.extrapolation is not None:
             keys.insert(0, "extrapolation")
         models = self.potential.models
-        if keys and (len(models) != 1 or models[0].suffix != COMPILED or self.potential.kind == "deepmd"):
+        alone = len(models) == 1 and models[0].suffix == COMPILED and self.potential.kind != "deepmd"
+        if keys and not alone and self.potential.training_set is None:
             raise _problem("needs a model that knows its training set: `lamplighter compile MODEL --training "
-                           "TRAIN.xyz -o MODEL.lamp`, and name that file alone in `potential.models`",
-                           keys[0])  # fmt: skip
+                           "TRAIN.xyz -o MODEL.lamp`, and name that file alone in `potential.models`; or, of a model "
+                           "that the native engine does not cover, `-o MODEL.training`, and name that file in "
+                           "`potential.training_set`", keys[0])  # fmt: skip
         if keys and self.committee is not None and isinstance(self.committee.drive, int) and self.committee.drive > 1:
             raise _problem("is of the first model of a file, and `committee.drive` names another one: compile the "
                            "file with that model first", keys[0])  # fmt: skip

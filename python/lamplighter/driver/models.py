@@ -8,7 +8,7 @@ from lamplighter.config.potential import PotentialSection
 from lamplighter.driver.pair_evaluation import Evaluation, Request
 from lamplighter.driver.pair_style import PairStyle
 from lamplighter.driver.torch_need import needs_torch
-from lamplighter.driver.training_statistics import require_training_set
+from lamplighter.driver.training_statistics import require_usable
 from lamplighter.errors import ConfigError
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.named_calculator import NamedCalculator
@@ -41,7 +41,7 @@ def evaluation(request: Request) -> Evaluation:
 
     Raises:
         ModelError: statistics of a training set that are damaged.
-        LamplighterError: there are none, and the model's own uncertainty is wanted.
+        LamplighterError: the model's own uncertainty is wanted, and there are none, or those of another model.
     """
     potential, elements = request.potential, request.elements
     files = " ".join(file_word(Path(model)) for model in potential.models or [request.calculator])
@@ -49,8 +49,10 @@ def evaluation(request: Request) -> Evaluation:
     if potential.head is not None:
         words += f" head {potential.head}"
     if request.extrapolation:
-        require_training_set(Path(potential.models[0]))
+        require_usable(Path(potential.models[0]), potential.training_set, potential.head)
         words += f" extrapolation every {request.extrapolation}"
+        if potential.training_set is not None:
+            words += f" from {file_word(potential.training_set)}"
     style = PairStyle(STYLE, f"{words} {request.committee}".rstrip(), (("* *", f"{files} {' '.join(elements)}"),))
     return Evaluation(
         style, bridge=True, torch_first=needs_torch(potential, elements, committee=bool(request.committee))

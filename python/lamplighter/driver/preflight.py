@@ -64,6 +64,11 @@ def require_files(potential: PotentialSection) -> None:
         ModelError: one of them does not exist, or was left by training; the message names the file to use.
     """
     for_own_lammps = potential.evaluated_by == "own lammps"
+    if potential.training_set is not None and not potential.training_set.is_file():
+        raise ModelError(
+            f"potential.training_set: {potential.training_set} does not exist: `lamplighter compile MODEL --training "
+            "TRAIN.xyz -o FILE.training` makes it"
+        )
     for index, model in enumerate(potential.models):
         if not (model.is_file() or (model.is_dir() and for_own_lammps)):
             training_files.refuse(model)  # a folder that something can be made of

@@ -20,7 +20,7 @@ from lamplighter.config.run_file import RunFile
 from lamplighter.driver import classical, other_python
 from lamplighter.driver.environment import Environment, import_mpi
 from lamplighter.driver.pair_setup import PairSetup
-from lamplighter.file_suffixes import COMPILED
+from lamplighter.file_suffixes import COMPILED, TRAINING_SET
 from lamplighter.model_files.calculator_file import is_calculator_file
 from lamplighter.model_files.deepmd_graph import read_graph
 from lamplighter.model_files.gap_file import companions, is_gap
@@ -125,6 +125,8 @@ def _who_else(path: Path, setup: PairSetup) -> str:
         return "quippy"
     if is_calculator_file(path):
         return "the calculator that it names"
+    if path.suffix == TRAINING_SET:
+        return "numbers of its training set, beside a model"
     return "the package of its kind" if setup.evaluated_by == "lamplighter" else "LAMMPS"
 
 

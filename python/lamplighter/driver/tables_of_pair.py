@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from lamplighter.config.run_file import RunFile
@@ -13,6 +12,7 @@ from lamplighter.driver.pair_setup import PairSetup
 from lamplighter.driver.script_block import Block
 from lamplighter.driver.stage_blocks import place_lines
 from lamplighter.driver.stage_steps import Restart
+from lamplighter.file_suffixes import COMPILED
 from lamplighter.run_folder.names import COMMITTEE, EXTRAPOLATION
 from lamplighter.run_folder.stages import StageSteps
 from lamplighter.run_folder.thermo_table import COMMITTEE_COLUMNS, EXTRAPOLATION_COLUMNS
@@ -85,7 +85,8 @@ def _tables(run: RunFile, elements: Sequence[str]) -> list[_Table]:
     if run.extrapolation is not None:
         columns = ",".join([EXTRAPOLATION_COLUMNS, *(f"extrapolation_max_{name}" for name in names)])
         if run.committee is not None:  # the energy of each model comes between
-            first += count_members(Path(run.potential.models[0]))
+            models = run.potential.models
+            first += len(models) if len(models) > 1 or models[0].suffix != COMPILED else count_members(models[0])
         count = _OF_EXTRAPOLATION + len(elements)
         found.append(_Table("extrapolation", EXTRAPOLATION, columns, run.extrapolation.every, first, count))
     return found

@@ -1,12 +1,12 @@
-"""What a compiled model knows of its training set: learnt by its own features, stored in its file, read from there."""
+"""What a model knows of its training set: learnt by its own features, stored in its file or beside it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -23,6 +23,15 @@ FEWEST_ATOMS = 10
 
 MOST_POINTS = 500
 """Of each element, that are kept for the map."""
+
+
+class _Describer(Protocol):
+    """What describes atoms by the inputs of a model's last layers."""
+
+    elements: list[str]
+    n_features: int
+
+    def describe(self, atoms: Atoms, /) -> np.ndarray: ...
 
 
 def require_learnable(training: Path, frames: Sequence[Atoms], elements: Sequence[str]) -> list[Atoms]:
@@ -74,7 +83,65 @@ def learn_training_set(compiled: Path, training: Path, frames: Sequence[Atoms], 
     from lamplighter.potentials.mace_compile import to_bytes
     from lamplighter.potentials.readout_inputs import ReadoutInputs
 
-    inputs = ReadoutInputs(compiled)
+    arrays, label = _learnt(ReadoutInputs(compiled), training, frames, seed)
+    with safetensors.safe_open(str(compiled), "np") as file:
+        labels = {key: value for key, value in (file.metadata() or {}).items() if key != "crc32"}  # made anew
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    labels[training_section.LABEL] = label
+    compiled.write_bytes(to_bytes(stored | arrays, labels))
+    learnt = stored_training_set(compiled)
+    assert learnt is not None
+    return learnt
+
+
+def learn_beside(
+    model: Path,
+    output: Path,
+    training: Path,
+    frames: Sequence[Atoms],
+    elements: Sequence[str] | None = None,
+    head: str | None = None,
+    seed: int = 1,
+) -> Extrapolation:
+    """Learn a training set by a model as its framework evaluates it, and store it in a file of its own.
+
+    Args:
+        model: A model file of a framework, whatever the native engine covers.
+        output: The `.training` file to write.
+        training, frames, seed: As `learn_training_set`.
+        elements: Symbols to keep; None: all that the model knows.
+        head: Head of a model with several; None: the model's own choice.
+
+    Raises:
+        TrajectoryError: as `learn_training_set`.
+        ModelError: the model cannot be opened, or does not give what its last layers see.
+    """
+    from ase.data import atomic_numbers
+
+    from lamplighter.potentials.bridged_inputs import BridgedInputs
+    from lamplighter.potentials.mace_compile import to_bytes
+
+    inputs = BridgedInputs(model, elements, head)
+    arrays, label = _learnt(inputs, training, frames, seed)
+    labels = {
+        "format": training_section.FORMAT,
+        "elements": " ".join(inputs.elements),
+        "models": model.name,
+        "sha256": sha256(model),
+        "head": head or "",
+        training_section.LABEL: label,
+    }
+    numbers = np.array([atomic_numbers[symbol] for symbol in inputs.elements])
+    output.write_bytes(to_bytes(arrays | {"atomic_numbers": numbers}, labels))
+    learnt = stored_training_set(output)
+    assert learnt is not None
+    return learnt
+
+
+def _learnt(
+    inputs: _Describer, training: Path, frames: Sequence[Atoms], seed: int
+) -> tuple[dict[str, np.ndarray], str]:
+    """The arrays of the section under their names in a file, and its label."""
     used = require_learnable(training, frames, inputs.elements)
     moments = Moments(inputs.n_features)
     for place, atoms in enumerate(frames):
@@ -119,25 +186,21 @@ def learn_training_set(compiled: Path, training: Path, frames: Sequence[Atoms], 
         "seed": seed,
         "left_out": len(frames) - len(used),
     }
-    with safetensors.safe_open(str(compiled), "np") as file:
-        labels = {key: value for key, value in (file.metadata() or {}).items() if key != "crc32"}  # made anew
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-    labels[training_section.LABEL] = json.dumps(source)
-    compiled.write_bytes(to_bytes(stored | training_section.named(arrays), labels))
-    learnt = stored_training_set(compiled)
-    assert learnt is not None
-    return learnt
+    return training_section.named(arrays), json.dumps(source)
 
 
 def stored_training_set(compiled: Path) -> Extrapolation | None:
-    """What a compiled model knows of its training set; None: nothing.
+    """What a compiled model, or a file beside a model, knows of its training set; None: nothing.
 
     Raises:
         ModelError: the file cannot be read, or its training statistics are damaged or of another version.
     """
     from lamplighter.potentials.mace_compile import read_metadata
 
-    models = read_metadata(compiled).get("models", compiled.name)
+    beside = training_section.read_labels(compiled)
+    is_beside = beside.get("format") == training_section.FORMAT
+    labels = beside if is_beside else read_metadata(compiled)
+    models = labels.get("models", compiled.name)
     found = training_section.read_section(compiled)
     if found is None:
         return None
@@ -162,7 +225,7 @@ def stored_training_set(compiled: Path) -> Extrapolation | None:
         {symbol: arrays[f"points.{symbol}"] for symbol in elements},
         source,
         [f"{left_out} frames of one atom were left out"] if left_out else [],
-        partial(_open, compiled),
+        partial(_open_model, compiled, labels, tuple(elements)) if is_beside else partial(_open, compiled),
         {symbol: row[-1] for symbol, row in zip(elements, numbers, strict=True)},
     )
 
@@ -171,14 +234,41 @@ def require_training_set(compiled: Path) -> Extrapolation:
     """The same; raises LamplighterError, with what to do, where there is nothing."""
     found = stored_training_set(compiled)
     if found is None:
-        raise LamplighterError(
-            f"{compiled} knows nothing of its training set: make it again with `lamplighter compile MODEL --training "
-            "TRAIN.xyz`"
-        )
+        raise training_section.no_statistics(compiled)
     return found
+
+
+def require_usable(model: Path, statistics: Path | None, head: str | None) -> None:
+    """Refuse a run whose model's own uncertainty cannot be had, as far as files say it.
+
+    Args:
+        model: The first model of the run.
+        statistics: The file beside it that the run names; None: the model is to know its training set itself.
+        head: Head that the run asks for.
+
+    Raises:
+        LamplighterError: there are no statistics, or they are damaged, or of another model or head.
+    """
+    require_training_set(model if statistics is None else statistics)
+    if statistics is not None:
+        training_section.require_of_model(statistics, model, head)
 
 
 def _open(compiled: Path) -> Any:
     from lamplighter.potentials.readout_inputs import ReadoutInputs
 
     return ReadoutInputs(compiled)
+
+
+def _open_model(statistics: Path, labels: Mapping[str, str], elements: Sequence[str]) -> Any:
+    """The model that statistics are about, which is to lie beside them."""
+    from lamplighter.potentials.bridged_inputs import BridgedInputs
+
+    model = statistics.parent / labels.get("models", "")
+    if not model.is_file():
+        raise LamplighterError(
+            f"{statistics} needs the model that it is about, {model.name}, in the same folder, and it is not there"
+        )
+    head = labels.get("head") or None
+    training_section.require_of_model(statistics, model, head)
+    return BridgedInputs(model, elements, head)

@@ -116,7 +116,8 @@ def as_in_the_run(run: RunFile, structure: StartStructure, made: Path, ranks: in
     """As the run has it, with its models beside it."""
     checked = preflight.checked(run.potential, ranks, evaluates=False)
     setup = pair_setup_of(run, checked, structure)
-    lines, models = _with_copies(setup.lines, made, [*run.potential.models])
+    beside = [] if run.potential.training_set is None else [run.potential.training_set]
+    lines, models = _with_copies(setup.lines, made, [*run.potential.models, *beside])
     if setup.calculator is not None:
         (made / CALCULATOR).write_text(setup.calculator, encoding="utf-8")
     return WrittenPotential(

@@ -54,8 +54,8 @@ def code_in(path: Path) -> str:
 
 
 def holds_numbers_alone(path: Path) -> bool:
-    """A compiled model or a GAP: there is nothing in it that could be run."""
-    return path.suffix == file_suffixes.COMPILED or gap_file.is_gap(path)
+    """A compiled model, statistics of a training set or a GAP: there is nothing in it that could be run."""
+    return path.suffix in (file_suffixes.COMPILED, file_suffixes.TRAINING_SET) or gap_file.is_gap(path)
 
 
 def names_not_permitted(path: Path) -> str:

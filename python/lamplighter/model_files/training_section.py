@@ -1,8 +1,12 @@
-"""The section of a compiled model (`.lamp`) that says what its training set was like, in the model's own terms.
+"""What a model's training set was like, in the model's own terms: a section of a compiled model, or a file of its own.
 
-It stands beside the model's arrays, so that readers that do not know it pass over it: arrays whose names begin with
-`extrapolation.`, and one label, `extrapolation`, which holds JSON. s elements, d inputs of the last linear layers,
-m ≤ d axes. Of a file of several models it is about the first, which moves the atoms.
+In a compiled model (`.lamp`) it stands beside the model's arrays, so that readers that do not know it pass over it:
+arrays whose names begin with `extrapolation.`, and one label, `extrapolation`, which holds JSON. s elements, d inputs
+of the last linear layers, m ≤ d axes. Of a file of several models it is about the first, which moves the atoms.
+
+A file of its own (`.training`) is for a model that its framework evaluates: the same arrays and label, `atomic_numbers`
+(int64, [s]), and the labels `elements`, `models` (name of the model file), `sha256` (of that file) and `head` (what was
+asked for, or nothing).
 
     extrapolation.version     [1]     int64: 1
     extrapolation.matrix      [m, d]  A: the measure is ‖A f‖²
@@ -22,14 +26,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lamplighter.errors import ModelError
+from lamplighter.errors import LamplighterError, ModelError
+from lamplighter.file_suffixes import COMPILED
+from lamplighter.model_files.trust import sha256
 
 LABEL = "extrapolation"
 VERSION = 1
+FORMAT = "lamplighter-training-set"
+"""Of a file of its own."""
 
 _PREFIX = LABEL + "."
 _SHAPES = {"matrix": "md", "explained": "m", "thresholds": "s5", "atoms": "s"}
-_REMEDY = "make it again with `lamplighter compile MODEL --training TRAIN.xyz`"
+REMEDY = "make it again with `lamplighter compile MODEL --training TRAIN.xyz`"
 
 
 def named(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -45,16 +53,13 @@ def read_section(path: Path) -> tuple[str, dict[str, np.ndarray], list[str]] | N
     """
     import safetensors
 
-    try:
-        with safetensors.safe_open(str(path), "np") as file:
-            labels = file.metadata() or {}
-            arrays = {
-                name.removeprefix(_PREFIX): file.get_tensor(name)
-                for name in file.keys()  # noqa: SIM118 (it is no dict)
-                if name.startswith(_PREFIX)
-            }
-    except (OSError, safetensors.SafetensorError) as problem:
-        raise ModelError(f"{path} is not a compiled model, or it is damaged ({problem})") from problem
+    labels = read_labels(path)
+    with safetensors.safe_open(str(path), "np") as file:
+        arrays = {
+            name.removeprefix(_PREFIX): file.get_tensor(name)
+            for name in file.keys()  # noqa: SIM118 (it is no dict)
+            if name.startswith(_PREFIX)
+        }
     if LABEL not in labels and not arrays:
         return None
     elements = labels.get("elements", "").split()
@@ -62,14 +67,67 @@ def read_section(path: Path) -> tuple[str, dict[str, np.ndarray], list[str]] | N
     return labels[LABEL], arrays, elements
 
 
+def read_labels(path: Path) -> dict[str, str]:
+    """Labels of a file that may hold the section.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    import safetensors
+
+    try:
+        with safetensors.safe_open(str(path), "np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, safetensors.SafetensorError) as problem:
+        raise ModelError(f"{path} is not a compiled model, or it is damaged ({problem})") from problem
+
+
+def require_of_model(path: Path, model: Path, head: str | None) -> None:
+    """Refuse statistics of another model, or of another of its heads.
+
+    Args:
+        path: A file that may hold the section.
+        model: The model file, compiled or not.
+        head: Head that is asked for; None: the model's own choice.
+
+    Raises:
+        ModelError: naming both.
+    """
+    labels = read_labels(path)
+    digest = read_labels(model).get("sha256", "") if model.suffix == COMPILED else sha256(model)
+    if labels.get("sha256", "").split()[:1] != digest.split()[:1]:
+        raise ModelError(
+            f"{path} says what {labels.get('models', '').split(' ')[0] or 'another model'} was trained on, whose hash "
+            f"is not that of {model}: `lamplighter compile {model.name} --training TRAIN.xyz -o {path.name}`"
+        )
+    # a compiled model's label names the head that was meant, a file of its own what was asked for
+    known = labels.get("head", "")
+    if known != (head or "") and (head or labels.get("format") == FORMAT) and model.suffix != COMPILED:
+        raise ModelError(
+            f"{path} is about {_named(known)} of {model}, and {_named(head or '')} is asked for: "
+            f"`lamplighter compile {model.name} --training TRAIN.xyz{f' --head {head}' if head else ''} -o {path.name}`"
+        )
+
+
+def _named(head: str) -> str:
+    return f"the head {head}" if head else "the head that the model chooses"
+
+
+def no_statistics(path: Path) -> LamplighterError:
+    """The error of a file that knows no training set."""
+    return LamplighterError(
+        f"{path} knows nothing of its training set: make it again with `lamplighter compile MODEL --training TRAIN.xyz`"
+    )
+
+
 def _check(path: Path, labels: Mapping[str, str], arrays: Mapping[str, np.ndarray], elements: Sequence[str]) -> None:
     whose = f"the training statistics of {path}"
     version = arrays.get("version", np.zeros(0)).tolist()
     if version != [VERSION]:
-        raise ModelError(f"{whose} are of version {version}, and this Lamplighter reads [{VERSION}]: {_REMEDY}")
+        raise ModelError(f"{whose} are of version {version}, and this Lamplighter reads [{VERSION}]: {REMEDY}")
     missing = sorted({*_SHAPES, *(f"points.{symbol}" for symbol in elements)} - set(arrays))
     if missing or LABEL not in labels:
-        raise ModelError(f"{whose} lack {', '.join(missing) or 'their label'}: {_REMEDY}")
+        raise ModelError(f"{whose} lack {', '.join(missing) or 'their label'}: {REMEDY}")
     sizes = {"s": len(elements), "5": 5}
     for name, array in arrays.items():
         letters = _SHAPES.get(name, "n2" if name.startswith("points.") else "1")
@@ -81,5 +139,5 @@ def _check(path: Path, labels: Mapping[str, str], arrays: Mapping[str, np.ndarra
         if not fits or not np.isfinite(array).all():
             raise ModelError(
                 f"{whose}: {name!r} has the shape {list(array.shape)}, which does not fit {len(elements)} elements and "
-                f"the other arrays, or holds what is no finite number: {_REMEDY}"
+                f"the other arrays, or holds what is no finite number: {REMEDY}"
             )

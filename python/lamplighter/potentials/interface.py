@@ -68,6 +68,8 @@ class PairData:
         energy: eV, written by the model: the sum of `eatoms`.
         pair_forces: (npairs, 3) float64 eV/Å, force on i from the pair; the opposite acts on j.
         topology: Counts neighbour-list rebuilds: elements and ghosts are unchanged while it is.
+        inputs_wanted: Whether `readout_inputs` are.
+        readout_inputs: (nlocal, `PairPotential.n_inputs`), written by the model where they are wanted.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class PairData:
         pair_forces: torch.Tensor,
         exchange: Exchange,
         topology: int = 0,
+        inputs_wanted: bool = False,
     ) -> None:
         self.nlocal = nlocal
         self.ntotal = ntotal
@@ -97,6 +100,8 @@ class PairData:
         self.pair_forces = pair_forces
         self.exchange = exchange
         self.topology = topology
+        self.inputs_wanted = inputs_wanted
+        self.readout_inputs: torch.Tensor | None = None
 
     def update_pair_forces(self, forces: Any) -> None:
         """Take the force on i of every pair, (npairs, 3) eV/Å, array or tensor."""
@@ -126,6 +131,11 @@ class Potential(ABC):
     runs_on_gpu: ClassVar[bool] = True
     #: Why a model runs on one rank only, with the remedy; empty where it runs on any number.
     one_rank_because: str = ""
+    #: How many inputs the last linear layers have of an atom (docs/theory/own_uncertainty.md), which `compute` of a
+    #: `PairPotential` writes where they are wanted; 0: they cannot be had.
+    n_inputs: int = 0
+    #: Whether it runs in the precision that it was made in, and in no other.
+    fixed_precision: ClassVar[bool] = False
 
     #: Cutoff radius, Å.
     cutoff: float

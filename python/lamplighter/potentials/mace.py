@@ -22,7 +22,9 @@ from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
 from lamplighter.potentials.mace_conditions import has_conditions, put_inside
+from lamplighter.potentials.mace_readouts import last_layers
 from lamplighter.potentials.requirements import chosen_head, require_elements
+from lamplighter.potentials.watched_inputs import WatchedInputs
 
 mace_package.load()
 with mace_package.quiet():
@@ -51,6 +53,8 @@ class Mace(PairPotential):
             parameter.requires_grad_(False)
         network = network.to(device="cpu", dtype=torch.float64).eval()
         self._network = _reordered(network).to(device=device, dtype=dtype)
+        self._inputs = WatchedInputs(last_layers(self._network.model, int(self._network.head)))
+        self.n_inputs = self._inputs.width
         self.cutoff = float(network.r_max)
         self.elements = [chemical_symbols[int(z)] for z in network.atomic_numbers]
         # MACE's vectors go from the sender to the receiver, its ML-IAP object's the other way round: its harmonics do
@@ -103,7 +107,7 @@ class Mace(PairPotential):
             "natoms": (data.nlocal, data.ntotal - data.nlocal),
         }
         # exchanges inside the backward pass call MPI: keep it in this thread on GPUs too
-        with torch.autograd.set_multithreading_enabled(False):
+        with torch.autograd.set_multithreading_enabled(False), self._inputs.watched(data):
             _, node_energy, pair_forces = self._network(batch)
         energies = node_energy[: data.nlocal].detach().to(data.eatoms.dtype)
         data.eatoms.copy_(energies)

@@ -28,6 +28,7 @@ from lamplighter.potentials.nequip_network import (
     require_precision,
 )
 from lamplighter.potentials.requirements import require_elements
+from lamplighter.potentials.watched_inputs import LastLayer, WatchedInputs
 
 
 class NequIP(PairPotential):
@@ -38,6 +39,7 @@ class NequIP(PairPotential):
     """
 
     kind: ClassVar[str] = "nequip"
+    fixed_precision: ClassVar[bool] = True
 
     def __init__(self, network: Any, device: torch.device) -> None:
         metadata = network.metadata
@@ -47,6 +49,8 @@ class NequIP(PairPotential):
         self.cutoff = float(metadata["r_max"])
         self._cutoffs = cutoffs_of(metadata, len(self.elements), device)
         self._network = energies_only(network, exchange=True).to(device)
+        self._inputs = WatchedInputs(_last_layers(self._network))
+        self.n_inputs = self._inputs.width
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -75,6 +79,36 @@ class NequIP(PairPotential):
             "lmp_mliap_data": data,
             "num_local_ghost_atoms": torch.tensor([data.nlocal, data.ntotal - data.nlocal], device=self.device),
         }
-        with precision():
+        with precision(), self._inputs.watched(data, edges.receivers):
             energies = self._network(given)["atomic_energy"].view(-1)[: data.nlocal]
             write_result(data, edges, energies)
+
+
+def _last_layers(network: Any) -> list[LastLayer]:
+    """That of NequIP sees atoms; that of Allegro pairs, whose energies are added up and scaled.
+
+    Before a readout without activations the energy is linear in what it is given, however many matrices follow.
+    """
+    named = {name.rpartition(".")[2]: module for name, module in network.named_modules()}
+    readout = named.get("per_atom_energy_readout", named.get("edge_readout"))
+    mlp = getattr(readout, "mlp_module", None)
+    if mlp is None or not hasattr(mlp, "is_nonlinear"):
+        return []
+    first = mlp if not mlp.is_nonlinear else list(mlp.mlp)[-1]
+    width = int(mlp.dims[-2 if mlp.is_nonlinear else 0])
+    if "per_atom_energy_readout" in named:
+        return [LastLayer(first, width, _itself)]
+    norm = getattr(named.get("edge_eng_sum"), "norm_module", None)
+    if norm is None:
+        return []
+    return [LastLayer(first, width, _itself, lambda sums, types: _divided(norm, sums, types))]
+
+
+def _itself(given: torch.Tensor) -> torch.Tensor:
+    return given
+
+
+def _divided(norm: Any, sums: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+    """Sums over pairs as Allegro weighs them, where the number of neighbours is each type's own."""
+    factors = norm.norm_const.to(sums)
+    return sums * (factors if len(factors) == 1 else factors[types])

@@ -23,6 +23,7 @@ from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.edges import edges_within, fetch_ghosts, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.requirements import chosen_of_several, require_elements, require_head
+from lamplighter.potentials.watched_inputs import LastLayer, WatchedInputs
 
 _DTYPES = {"auto": torch.float32, "float32": torch.float32, "float64": torch.float64}
 _PAIRS = "_lamplighter_pairs"
@@ -42,6 +43,8 @@ class SevenNet(PairPotential):
         self.cutoff = cutoff
         self.elements = [chemical_symbols[z] for z in sorted(network.type_map)]
         self._network = _for_several_ranks(network, dtype).to(device=device, dtype=dtype).eval()
+        self._inputs = WatchedInputs(_last_layers(self._network))
+        self.n_inputs = self._inputs.width
         self._count = torch.zeros((), dtype=torch.int64, device=device)
 
     @classmethod
@@ -68,7 +71,8 @@ class SevenNet(PairPotential):
             "num_atoms": self._count.fill_(data.nlocal),
             _PAIRS: data,
         }
-        energies = self._network(given)["atomic_energy"].view(-1)
+        with self._inputs.watched(data):
+            energies = self._network(given)["atomic_energy"].view(-1)
         write_result(data, edges, energies)
 
 
@@ -151,6 +155,19 @@ def alone(network: Any, dtype: torch.dtype) -> Any:
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     return network.to(dtype=dtype).eval()
+
+
+def _last_layers(network: Any) -> list[LastLayer]:
+    """Two linear maps, which are one of the node features; or the last of a perceptron."""
+    parts = dict(network.named_children())
+    if "readout_FCN" in parts:
+        *_, last = parts["readout_FCN"].fcn.children()
+        return [LastLayer(last, int(last.h_in), lambda given: given)]
+    if "reduce_input_to_hidden" not in parts:
+        return []
+    first = parts["reduce_input_to_hidden"]
+    width = int(first._irreps_in_wo_modal.dim)
+    return [LastLayer(first, width, lambda data: data["x"][:, :width])]
 
 
 class _WithGhosts(torch.nn.Module):

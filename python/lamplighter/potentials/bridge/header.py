@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-VERSION = 6
+VERSION = 7
 USE_BRIDGE = 2
 LIST, PAIRS, SYSTEM = 0, 1, 2
 
@@ -19,6 +19,7 @@ class Request(Structure):
         ("device", c_char_p),
         ("kind", c_char_p),
         ("head", c_char_p),
+        ("training_set", c_char_p),
         ("committee", c_int32),
         ("nmodels", c_int32),
         ("models", POINTER(c_char_p)),
@@ -65,6 +66,7 @@ class Step(Structure):
         ("atom_capacity", c_int64),
         ("eatoms", c_void_p),
         ("energy", c_double),
+        ("extrapolation", c_void_p),
     ]
 
 

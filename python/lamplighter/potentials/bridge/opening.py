@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from lamplighter.potentials.bridge.pair_step import PairSteps
 from lamplighter.potentials.bridge.positions_step import ClusterSteps, SystemSteps
 from lamplighter.potentials.bridge.requests import elements_of, files_of, require_elements, require_one_kind
 from lamplighter.potentials.interface import ClusterPotential, LoadOptions, PairPotential, Potential, SystemPotential
+from lamplighter.potentials.own_uncertainty import OwnUncertainty
 
 
 class Steps(Protocol):
@@ -71,7 +73,11 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
         )
     precision.note(path, str(potential.dtype).removeprefix("torch."))
     model.cutoff = potential.cutoff
-    return OpenModel(_steps_of(potential, request, elements, model, library), request.nranks)
+    own = None
+    if request.training_set:
+        statistics = Path(os.fsdecode(request.training_set))
+        own = OwnUncertainty(statistics, path, potential.n_inputs, potential.kind, elements, options.head)
+    return OpenModel(_steps_of(potential, request, elements, model, library, own), request.nranks)
 
 
 def _device(potential_class: type[Potential], requested: str, local_rank: int) -> torch.device:
@@ -83,7 +89,12 @@ def _device(potential_class: type[Potential], requested: str, local_rank: int) -
 
 
 def _steps_of(
-    potential: Potential, request: Request, elements: tuple[str, ...], model: Model, library: ctypes.CDLL
+    potential: Potential,
+    request: Request,
+    elements: tuple[str, ...],
+    model: Model,
+    library: ctypes.CDLL,
+    own: OwnUncertainty | None,
 ) -> Steps:
     """What carries out the steps of a model; and what LAMMPS is to hand over."""
     numbers = np.array([atomic_numbers[symbol] for symbol in elements])
@@ -97,4 +108,4 @@ def _steps_of(
     assert isinstance(potential, PairPotential)
     host_pairs = potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model"
     model.takes = c_interface.PAIRS if host_pairs else c_interface.LIST
-    return PairSteps(potential, elements, library, request.pair, request.nranks, host_pairs)
+    return PairSteps(potential, elements, library, request.pair, request.nranks, host_pairs, own)

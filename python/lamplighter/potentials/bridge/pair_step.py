@@ -13,6 +13,7 @@ from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Record
 from lamplighter.potentials.bridge.header import Step
 from lamplighter.potentials.bridge.overlap import OVERLAP, overlap
 from lamplighter.potentials.interface import Exchange, PairData, PairPotential
+from lamplighter.potentials.own_uncertainty import OwnUncertainty
 
 
 class PairSteps:
@@ -25,6 +26,7 @@ class PairSteps:
         pair: Address of the pair style, for exchanges.
         nranks: Number of ranks.
         host_pairs: Pairs within the cutoff come from LAMMPS; else they are found where the model runs.
+        own: How uncertain the model is of atoms; None: it is not asked.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class PairSteps:
         pair: int,
         nranks: int,
         host_pairs: bool,
+        own: OwnUncertainty | None = None,
     ) -> None:
         self._potential = potential
         self._library = library
         self._pair = pair
         self._nranks = nranks
         self._host_pairs = host_pairs
+        self._own = own
         self._element_of_type = torch.tensor([potential.element_index(symbol) for symbol in elements])
         self._schedule = _exchange_schedule(potential, elements[0])
         self._topology = 0
@@ -83,9 +87,11 @@ class PairSteps:
                 pair_forces=self._fij(step.fij, step.npairs, step.pair_capacity),
                 exchange=exchange,
                 topology=self._topology,
+                inputs_wanted=bool(step.extrapolation),
             )
             self._potential.compute(data)
             step.energy = data.energy
+            self._hand_over_extrapolation(step, data)
         else:
             self._evaluate_on_device(step, exchange)
 
@@ -118,8 +124,10 @@ class PairSteps:
             pair_forces=torch.zeros(len(near), 3, dtype=torch.float64, device=device),
             exchange=exchange,
             topology=self._topology,
+            inputs_wanted=bool(step.extrapolation),
         )
         potential.compute(data)
+        self._hand_over_extrapolation(step, data)
 
         # a folded ghost's force is its atom's; on several ranks LAMMPS sends it home (newton on)
         receiver = j if self._nranks == 1 else j_x
@@ -140,6 +148,13 @@ class PairSteps:
                 vatom.index_add_(0, i, 0.5 * pair_virial)
                 vatom.index_add_(0, receiver, 0.5 * pair_virial)
                 ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(vatom.to("cpu"))
+
+    def _hand_over_extrapolation(self, step: Step, data: PairData) -> None:
+        if self._own is None or data.readout_inputs is None:
+            return
+        types = ArrayView(np.int32)(step.type, step.nlocal, step.nlocal)
+        found = self._own.of(data.readout_inputs, types)
+        ArrayView(np.float64)(step.extrapolation, step.nlocal, step.nlocal).copy_(found)
 
 
 def _exchange_schedule(potential: PairPotential, symbol: str) -> list[ExchangeCall]:
