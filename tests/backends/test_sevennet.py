@@ -10,6 +10,7 @@ import pytest
 import torch
 from small_models import build_sevennet, forces_of, require, sevennet_calculator, sevennet_checkpoint
 
+from lamplighter import pretrained_weights
 from lamplighter.conformance import structures
 from lamplighter.conformance.checks import evaluated
 from lamplighter.errors import ModelError
@@ -24,6 +25,14 @@ ELEMENTS = ("H", "C", "O")
 @pytest.fixture(autouse=True)
 def _sevennet() -> None:
     require("sevenn")
+
+
+@pytest.mark.parametrize("name", ["7net-0", "SevenNet-0_22May2024", "7net-l3i5", "7net-mf-0"])
+def test_weights_by_name_are_those_of_sevennet(name: str) -> None:
+    """In its own words; those that it would download are not asked for."""
+    from sevenn.util import pretrained_name_to_path
+
+    assert pretrained_weights.weights(Path(name)) == Path(pretrained_name_to_path(name)).resolve()
 
 
 def test_the_pretrained_checkpoint_is_read_without_running_code() -> None:

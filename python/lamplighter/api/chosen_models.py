@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lamplighter import pretrained_weights
 from lamplighter.api.files import StrPath, file_of, wrong
 from lamplighter.errors import LamplighterError
 
@@ -255,7 +256,7 @@ def _files(text: str) -> tuple[str, list[Path]]:
     committee, pattern = "", text
     if "=" in text and not Path(text).exists():
         committee, _, pattern = text.partition("=")
-    path = Path(pattern)
+    path = pretrained_weights.file_of(Path(pattern))
     return committee, [path] if path.is_file() else _matching(path)
 
 

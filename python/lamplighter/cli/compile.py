@@ -28,7 +28,7 @@ def compile(  # noqa: A001 (the name of the command)
         list[Path],
         typer.Argument(
             help="Models of MACE, NequIP or SevenNet, of which several of one architecture make a committee, or one "
-            "model of Allegro."
+            "model of Allegro; weights that come with SevenNet by their name, such as 7net-0."
         ),
     ],
     output: Annotated[
@@ -58,9 +58,13 @@ def compile(  # noqa: A001 (the name of the command)
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")] = False,
 ) -> None:
-    from lamplighter.file_suffixes import TRAINING_SET
+    from lamplighter import pretrained_weights
+    from lamplighter.file_suffixes import COMPILED, TRAINING_SET
     from lamplighter.model_files import recognition
 
+    if output is None and pretrained_weights.is_name(models[0]):
+        output = Path(f"{models[0]}{COMPILED}")  # here, and not in the package
+    models = [pretrained_weights.file_of(model) for model in models]
     if output is not None and output.name.endswith(TRAINING_SET):
         _learn_beside(models, output, elements, head, training, trust)
     elif recognition.is_nequip(models[0]) and _as_machine_code(models[0], output):

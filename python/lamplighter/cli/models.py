@@ -50,13 +50,14 @@ def _text(path: Path, found: Description) -> str:
 
 def _named(files: list[Path]) -> list[Path]:
     """Model files, and those that run files name."""
+    from lamplighter import pretrained_weights
     from lamplighter.config.loading import load_run_file
     from lamplighter.errors import LamplighterError
 
     found = []
     for path in files:
         if not _is_run_file(path):
-            found.append(path)
+            found.append(pretrained_weights.file_of(path))
             continue
         models = load_run_file(path).potential.models
         if not models:

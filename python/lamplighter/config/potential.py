@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from lamplighter import pretrained_weights
 from lamplighter.config.corrections import DispersionSection, ZblSection
 from lamplighter.config.member_lines import lines_of, parse_member, with_absolute_files
 from lamplighter.config.quantity import Length, Quantity
@@ -188,11 +189,17 @@ class PotentialSection(ConfigSection):
         return self._notes
 
     def resolved(self, base: Path) -> PotentialSection:
-        """A copy with absolute paths; relative ones are those of `base`, the folder of the run file."""
+        """A copy with absolute paths; relative ones are those of `base`, the folder of the run file.
+
+        Raises:
+            ModelError: a model is the name of weights that are not there.
+        """
+        python = interpreter(self.python, base)
+        named = [pretrained_weights.file_of(model, base, python) for model in self.models]
         return self.model_copy(
             update={
-                "models": [absolute(model, base) for model in self.models],
-                "python": interpreter(self.python, base),
+                "models": [absolute(model, base) for model in named],
+                "python": python,
                 "members": [with_absolute_files(member, base) for member in self.members],
                 "lammps": with_absolute_files(self.lammps, base),
                 "molecules": None if self.molecules is None else absolute(self.molecules, base),

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from lamplighter import pretrained_weights
 from lamplighter.errors import LamplighterError
 from lamplighter.labelling.calculators import CalculatorMethod, XtbMethod
 from lamplighter.labelling.method import Method
@@ -42,7 +43,7 @@ def named_method(name: str, options: Mapping[str, Any] | None = None, asked: str
         from lamplighter.labelling.potentials import of_classical
 
         return of_classical(name, options or {}, asked)
-    path = Path(name).expanduser()
+    path = pretrained_weights.file_of(Path(name).expanduser())
     if path.is_file():
         _without_options(name, options, asked)
         return _of_file(path, asked)

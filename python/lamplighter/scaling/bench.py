@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import lamplighter
+from lamplighter import pretrained_weights
 from lamplighter.analysis.step_cost import Network
 from lamplighter.config.loading import load_run_file
 from lamplighter.config.potential import PotentialSection
@@ -164,7 +165,8 @@ def _variants(run: RunFile, wishes: Wishes) -> list[Variant]:
     potentials: dict[str, PotentialSection] = {}
     if not wishes.models:
         potentials[_label(run.potential, wishes.run_file)] = run.potential
-    for path in wishes.models:
+    for given in wishes.models:
+        path = pretrained_weights.file_of(given)
         if path.suffix in (".yaml", ".yml") and not is_calculator_file(path):
             potentials[path.stem] = load_run_file(path).potential
             continue
@@ -174,7 +176,7 @@ def _variants(run: RunFile, wishes: Wishes) -> list[Variant]:
             section = PotentialSection(kind="deepmd", models=[path.resolve()])
         elif run.potential.evaluated_by != "lamplighter":
             section = PotentialSection(models=[path.resolve()])
-        potentials[path.stem] = section
+        potentials[given.stem] = section
     made = []
     for name, potential in potentials.items():
         if (wishes.dtypes or wishes.engines) and potential.evaluated_by != "lamplighter":

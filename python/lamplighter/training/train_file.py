@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lamplighter import pretrained_weights
 from lamplighter.config.loading import read_mapping
 from lamplighter.config.problems import section_of
 from lamplighter.config.section import ConfigSection
@@ -212,7 +213,7 @@ class TrainFile(ConfigSection):
         )
         start = self.start and self.start.model_copy(
             update={
-                "model": absolute(self.start.model),
+                "model": absolute(pretrained_weights.file_of(self.start.model, base, self.python)),
                 "replay": self.start.replay and absolute(self.start.replay),
             }
         )
