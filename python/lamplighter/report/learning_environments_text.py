@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from lamplighter.report.drawing import PALETTE, new_figure
 from lamplighter.report.learning_errors_text import finished
@@ -98,6 +99,9 @@ def distribution_figure(symbol: str, training: str, samples: Mapping[str, np.nda
         axes.step(np.sort(q), share, where="pre", color=colour, linewidth=1.0, label=name)
     axes.axvline(1.0, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)))
     axes.set(xlabel="Q / threshold", ylabel="share with a larger Q", xscale="log", yscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(fontsize="small", frameon=False, loc="lower left")
     return figure
 
