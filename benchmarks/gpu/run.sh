@@ -15,12 +15,14 @@ device=${DEVICE:-cuda}
 sizes=${SIZES:-640 4320 34560 138240 276480 552960 1000000}
 python=${PYTHON:-python3}
 if [ "$kit" != - ]; then
-  site=${SITE:-/tmp/lamplighter_site}
-  mkdir -p "$site"
-  "$python" -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site" "$kit"/part_*/*.whl || exit 1
-  export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}" PATH="$site/bin:$PATH"
+  # an environment of its own on top of the machine's packages: what the kit brings comes first, such as an older e3nn
+  site=${SITE:-/tmp/lamplighter_gpu}
+  "$python" -m venv --without-pip "$site" || exit 1
+  "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$(echo "$site"/lib/python3*/site-packages)/zz_machine.pth"
+  "$python" -m pip --python "$site/bin/python" install --quiet --no-index --no-deps --no-compile --ignore-installed "$kit"/part_*/*.whl || exit 1
+  python=$site/bin/python
 fi
-mpirun=$("$python" -c 'from lamplighter.launcher import mpirun; print(mpirun())' 2>/dev/null || command -v mpirun)
+mpirun=$("$python" -c 'from lamplighter.launcher import mpirun; print(mpirun())') || exit 1
 export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 began=$SECONDS
 : > "$out/summary.txt"
