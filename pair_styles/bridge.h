@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 7
+#define LAMPLIGHTER_BRIDGE_VERSION 8
 #define LAMPLIGHTER_USE_BRIDGE 2
 
 /* What a model is given at each step. */
@@ -28,6 +28,7 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
+  const char *engine;       /* "auto", "native", "torch-fast" or "bridge" */
   const char *head;         /* of a model with several; "" for its own choice */
   const char *training_set; /* file of its statistics; "": extrapolations are not asked for */
   int32_t committee;        /* 0: only the first model is evaluated */
@@ -100,7 +101,8 @@ typedef struct {
   int (*open)(const lamplighter_request *request, lamplighter_model *model);
   int (*compute)(int64_t handle, lamplighter_step *step);
   void (*close)(int64_t handle);
-  const char *(*message)(void); /* why the last call failed; valid until the next call */
+  const char *(*message)(void); /* why the last call failed, or what `open` has to say of the
+                                   model; valid until the next call */
   /* A model file as a compiled one for the native engine: writes its path (at most `size` bytes)
      and returns 0, or LAMPLIGHTER_USE_BRIDGE if this model or device is not for that engine. */
   int (*compile)(const lamplighter_request *request, char *path, int32_t size);

@@ -49,6 +49,7 @@ class Request {
     request_.dtype = requested.dtype.c_str();
     request_.device = requested.device.c_str();
     request_.kind = requested.kind.c_str();
+    request_.engine = requested.engine.c_str();
     request_.head = requested.head.c_str();
     request_.training_set = wanted == 0 ? requested.training_set.c_str() : "";
     request_.committee = requested.committee;
@@ -139,6 +140,8 @@ void BridgedModels::open(const RequestedModels &requested)
     const int failed = bridge.open(request, &opened.model);
     if (!failed) open_.push_back(opened);
     stop_all_if(lmp, failed ? bridge.message() : "");
+    const std::string said = bridge.message();
+    if (comm->me == 0 && !said.empty()) utils::logmesg(lmp, "pair lamplighter: {}\n", said);
   }
 }
 

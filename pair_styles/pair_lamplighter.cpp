@@ -126,8 +126,10 @@ void PairLamplighter::settings(int narg, char **arg)
                    value);
       requested_.device = value;
     } else if (key == "engine") {
-      if (value != "auto" && value != "native" && value != "bridge")
-        error->all(FLERR, "pair_style lamplighter: engine must be auto, native or bridge, got '{}'",
+      if (value != "auto" && value != "native" && value != "torch-fast" && value != "bridge")
+        error->all(FLERR,
+                   "pair_style lamplighter: engine must be auto, native, torch-fast or bridge, "
+                   "got '{}'",
                    value);
       requested_.engine = value;
     } else if (key == "head") {
@@ -221,19 +223,22 @@ std::string PairLamplighter::compiled_model()
   const std::string &head = requested_.head;
   const std::vector<std::string> &models = requested_.files;
   const bool compiled = ends_with(models[0], ".lamp");
+  if (engine == "torch-fast") return "";    // the process reads compiled models, too
   if (engine == "bridge") {
     if (compiled)
-      error->all(FLERR,
-                 "pair_style lamplighter: {} is a compiled model, which only the native engine "
-                 "evaluates: leave out 'engine bridge', or name the model that it was made from",
-                 models[0]);
+      error->all(
+          FLERR,
+          "pair_style lamplighter: {} is a compiled model, which only the native engine "
+          "evaluates, or torch-fast: leave out 'engine bridge', or name the model that it was made "
+          "from",
+          models[0]);
     return "";
   }
   const bool gpu = device.compare(0, 4, "cuda") == 0;
   if (gpu && (compiled || engine == "native"))
     error->all(FLERR,
                "pair_style lamplighter: the native engine runs on CPUs, and 'device {}' asks for a "
-               "GPU: use the model file itself with 'engine bridge'",
+               "GPU: use 'engine torch-fast', or the model file itself with 'engine bridge'",
                device);
   if (compiled) {
     if (!head.empty())

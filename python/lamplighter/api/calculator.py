@@ -15,6 +15,7 @@ from ase.data import atomic_numbers
 
 from lamplighter.api.potential_source import PotentialSource, Source, potential_of
 from lamplighter.config.committee import CommitteeSection
+from lamplighter.config.potential import Engine
 from lamplighter.driver.elsewhere import EvaluatorElsewhere
 from lamplighter.driver.evaluation import OpenEvaluator, open_evaluator
 from lamplighter.driver.frame_evaluator import Evaluated, FrameEvaluator
@@ -87,7 +88,7 @@ class Calculator(AseCalculator):
         device: str | None = None,
         kind: str | None = None,
         head: str | None = None,
-        engine: Literal["auto", "native", "bridge"] | None = None,
+        engine: Engine | None = None,
         drive: Literal["mean", "first"] | int | None = None,
         elements: Sequence[str] | None = None,
         threads: int | None = None,

@@ -47,9 +47,9 @@ Device = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="Evaluate the files of --model by this engine: auto, native or bridge; the default is auto.",
+        help="Evaluate --model by auto (the default), native, torch-fast or bridge.",
         metavar="ENGINE",
-        autocompletion=one_of("auto", "native", "bridge"),
+        autocompletion=one_of("auto", "native", "torch-fast", "bridge"),
     ),
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")]

@@ -18,6 +18,9 @@ from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 EvaluatedBy = Literal["lamplighter", "deepmd", "own lammps", "lammps", "classical"]
 
+Engine = Literal["auto", "native", "torch-fast", "bridge"]
+"""Who evaluates models of `pair_style lamplighter`."""
+
 _OF_CLASSICAL = ("charge_scale", "water", "cutoff", "tail_correction", "kspace_accuracy", "molecules")
 
 
@@ -32,7 +35,7 @@ class PotentialSection(ConfigSection):
     options: dict[str, Any] = Field(default_factory=dict)
     dtype: Literal["auto", "float64", "float32"] = "auto"
     device: str = "auto"
-    engine: Literal["auto", "native", "bridge"] = "auto"
+    engine: Engine = "auto"
     via: Literal["auto", "own"] = "auto"
     kokkos: Annotated[int, Field(ge=0)] | None = None
     python: Path | None = None
@@ -137,6 +140,8 @@ class PotentialSection(ConfigSection):
         if given and self.via == "own":
             raise _problem("is not of `via: own`: a pair style of LAMMPS evaluates the models as they were made "
                            "for it", given[0])  # fmt: skip
+        if self.engine == "torch-fast" and (self.kind not in ("auto", "mace") or not self.models):
+            raise _problem("torch-fast evaluates models of MACE, named in `models`", "engine")
         if self.via == "own" and not self.models:
             raise _problem("own is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
         if self.kokkos is not None and self.models and self.via != "own":

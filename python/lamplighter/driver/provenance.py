@@ -100,7 +100,7 @@ def with_loaders(content: dict[str, Any], run: RunFile, setup: PairSetup) -> Non
     loading = sys.modules.get("lamplighter.model_files.loading")
     for model in content["models"]:
         found = loading.loader_of(model["sha256"]) if loading is not None else None
-        model["loader"] = found or _who_else(Path(model["path"]), setup)
+        model["loader"] = found or _who_else(Path(model["path"]), run, setup)
         model["precision"] = _precision(Path(model["path"]), run, setup)
 
 
@@ -110,17 +110,15 @@ def _precision(path: Path, run: RunFile, setup: PairSetup) -> str | None:
         return read_graph(path, "potential.models").precision or None
     if not setup.bridge:
         return None
-    if path.suffix == COMPILED:
+    if path.suffix == COMPILED and run.potential.engine != "torch-fast":
         return precision.of_compiled(path, run.potential.dtype)
     return None if is_calculator_file(path) else precision.noted(path) or None
 
 
-_COMPILED = "native engine, from its compiled form"
-
-
-def _who_else(path: Path, setup: PairSetup) -> str:
+def _who_else(path: Path, run: RunFile, setup: PairSetup) -> str:
     if _is_compiled(path, setup):
-        return _COMPILED
+        engine = "engine torch-fast" if run.potential.engine == "torch-fast" else "native engine"
+        return f"{engine}, from its compiled form"
     if setup.bridge and (is_gap(path) or ".sparseX." in path.name):
         return "quippy"
     if is_calculator_file(path):

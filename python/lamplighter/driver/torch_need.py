@@ -27,6 +27,8 @@ def needs_torch(potential: PotentialSection, elements: Sequence[str], committee:
     models = potential.models if committee else potential.models[:1]
     if not models or potential.kind not in ("auto", *compiled_cache.FRAMEWORKS):
         return True
+    if potential.engine == "torch-fast":
+        return True
     if all(model.suffix == COMPILED for model in models):
         return False
     if potential.engine == "bridge" or any(os.environ.get(name) == value for name, value in _BY_THE_BRIDGE.items()):
@@ -50,6 +52,8 @@ def script_needs_torch(script: Path) -> bool:
         return True
     coefficients = [line for line in words if line[:1] == ["pair_coeff"]]
     styles = [line for line in words if line[:1] == ["pair_style"]]
+    if any("torch-fast" in line for line in styles):
+        return True
     if not any("lamplighter" in line or "lamplighter/committee" in line for line in styles):
         return any("$" in word for line in styles for word in line)
     named = [word for line in coefficients for word in line[1:]]

@@ -149,6 +149,7 @@ def _as_bytes(message: str) -> bytes:
 @c_interface.OPEN
 def _open(request: Any, model: Any) -> int:
     def action() -> None:
+        global _message
         from lamplighter.potentials.bridge.opening import open_model
 
         assert _library is not None
@@ -156,6 +157,7 @@ def _open(request: Any, model: Any) -> int:
         handle = next(_handles)
         _models[handle] = open_model(request.contents, model.contents, _library, _local_rank)
         model.contents.handle = handle
+        _message = ctypes.create_string_buffer(_as_bytes(_models[handle].summary))
 
     return _guarded(action, ends_all_ranks=False)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-VERSION = 7
+VERSION = 8
 USE_BRIDGE = 2
 LIST, PAIRS, SYSTEM = 0, 1, 2
 
@@ -18,6 +18,7 @@ class Request(Structure):
         ("dtype", c_char_p),
         ("device", c_char_p),
         ("kind", c_char_p),
+        ("engine", c_char_p),
         ("head", c_char_p),
         ("training_set", c_char_p),
         ("committee", c_int32),

@@ -33,10 +33,11 @@ class Steps(Protocol):
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A model of a pair style, and on how many ranks it runs."""
+    """A model of a pair style, on how many ranks it runs, and a line about it for LAMMPS' log, or nothing."""
 
     steps: Steps
     nranks: int
+    summary: str = ""
 
 
 def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank: int) -> OpenModel:
@@ -47,13 +48,11 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     """
     files, elements = files_of(request), elements_of(request)
     require_elements(elements)
-    for path in files:
-        require_model_file(path, request.kind.decode())
-
-    if request.committee and request.wanted == 0:
-        require_one_kind(files)
-    path, kind = files[request.wanted], request.kind.decode()
-    potential_class = registry.recognise(path) if kind == "auto" else registry.load_kind(kind)
+    path = files[request.wanted]
+    if request.engine.decode() == "torch-fast":
+        potential_class = _torch_fast(request)
+    else:
+        potential_class = _by_its_framework(request, files, path)
     if issubclass(potential_class, SystemPotential) and request.nranks > 1:
         raise ModelError(
             f"model file {path}: models of kind {potential_class.kind} are evaluated for all atoms at once, on one "
@@ -77,7 +76,34 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     if request.training_set:
         statistics = Path(os.fsdecode(request.training_set))
         own = OwnUncertainty(statistics, path, potential.n_inputs, potential.kind, elements, options.head)
-    return OpenModel(_steps_of(potential, request, elements, model, library, own), request.nranks)
+    steps = _steps_of(potential, request, elements, model, library, own)
+    return OpenModel(steps, request.nranks, getattr(potential, "summary", ""))
+
+
+def _by_its_framework(request: Request, files: list[Path], path: Path) -> type[Potential]:
+    kind = request.kind.decode()
+    for each in files:
+        require_model_file(each, kind)
+    if request.committee and request.wanted == 0:
+        require_one_kind(files)
+    return registry.recognise(path) if kind == "auto" else registry.load_kind(kind)
+
+
+def _torch_fast(request: Request) -> type[Potential]:
+    """The engine of that name, which reads compiled models, too, and refuses all but MACE."""
+    from lamplighter.potentials.torch_fast.potential import TorchFast
+
+    if request.kind.decode() not in ("auto", TorchFast.kind):
+        raise ModelError(
+            f"engine torch-fast evaluates MACE models, not kind {request.kind.decode()}: use engine auto, native or "
+            "bridge"
+        )
+    if request.training_set:
+        raise ModelError(
+            "engine torch-fast does not say how uncertain a model is: leave out `extrapolation`, or use engine native "
+            "or bridge"
+        )
+    return TorchFast
 
 
 def _device(potential_class: type[Potential], requested: str, local_rank: int) -> torch.device:
