@@ -175,6 +175,8 @@ def report(found: dict[str, Any]) -> str:
     ]
     for row in rows_with("ranks", found):
         ranks = row["ranks"]
+        if "even_ms" not in ranks:  # measured before there were even domains
+            continue
         times = " | ".join(f"{ranks[name]:.2f}" for name in ("one_ms", "two_ms", "even_ms", "both_ms"))
         ratio = " | ".join(_text(ranks[name], 2) for name in ("one_over_two", "one_over_even", "ceiling"))
         lines.append(f"| {row['atoms']} | {times} | {ratio} |")

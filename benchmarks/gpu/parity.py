@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -85,6 +86,7 @@ def main() -> int:
         states.append(state(session, atoms))
     if not env.is_first:
         return 0
+    shutil.rmtree(folder)
     found = [reference(atoms, model, each) for each in states]
     said = {
         "device": given.device,
@@ -97,7 +99,7 @@ def main() -> int:
         f"after_{STEPS}_steps": found[1],
     }
     print(json.dumps(said), flush=True)
-    return int(max(each["forces_eV_A"] for each in found) > LIMITS[given.dtype])
+    return int(not all(each["forces_eV_A"] <= LIMITS[given.dtype] for each in found))  # also where one is no number
 
 
 if __name__ == "__main__":

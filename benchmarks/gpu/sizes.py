@@ -3,7 +3,7 @@
     python benchmarks/gpu/sizes.py --device cuda --dtype float32 --out results
 
 Writes results/sizes_ENGINE_DTYPE.json after each size: ms a step, µs an atom and step, memory of the device, or why a
-size could not be run. What fails for a lack of memory ends the series.
+size could not be run, which ends the series: for a lack of memory, mostly.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ using namespace lamplighter;
 
 namespace {
 
-/* Which model file the first model of a file was. */
-std::string first_hash(const TensorFile &file)
+/* Which model file the first model of a file was, and which head of it is meant. */
+std::string identity(const TensorFile &file)
 {
   const std::string hashes = file.text("sha256");
-  return hashes.substr(0, hashes.find(' '));
+  return hashes.substr(0, hashes.find(' ')) + ' ' + file.text("head");
 }
 
 }    // namespace
@@ -25,10 +25,10 @@ void NativeEvaluator::know_training_set(const TensorFile &model, const TensorFil
                                         const std::vector<std::string> &elements)
 {
   try {
-    if (&model != &training_set && first_hash(model) != first_hash(training_set))
+    if (&model != &training_set && identity(model) != identity(training_set))
       throw std::runtime_error(training_set.path() +
-                               " says what another model was trained on, and "
-                               "not " +
+                               " says what another model, or another head of it, was "
+                               "trained on, and not " +
                                model.path());
     uncertainty = read_own_uncertainty(training_set, std::move(inputs), (size_t) features(),
                                        elements);

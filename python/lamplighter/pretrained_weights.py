@@ -53,8 +53,8 @@ def weights(name: Path, python: Path | None = None) -> Path:
     if not folders:
         raise ModelError(
             f"{name} names weights that come with SevenNet, and there is neither such a file nor the package sevenn: "
-            f"pip install 'lamplighter[{FRAMEWORKS['sevennet'].extra}]', or name its environment in the run file, "
-            "`potential: {python: ENV/bin/python}`"
+            f"pip install 'lamplighter[{FRAMEWORKS['sevennet'].extra}]', or name the Python of its environment, "
+            "`python: ENV/bin/python` (in a run file under `potential`)"
         )
     listed = ", ".join(there) or "none"
     if place is None:

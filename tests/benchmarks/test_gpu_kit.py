@@ -117,4 +117,5 @@ def test_parts_hold_everything_once_and_no_more_than_their_size() -> None:
 
 
 def test_names_are_read_from_what_pip_prints() -> None:
-    assert kit.names_in("# seen\nTyping_Extensions==4.1\ntorch==2.11.0+cu130\n\n") == {"typing-extensions", "torch"}
+    found = kit.present_in("# seen\nTyping_Extensions==4.1\ntorch==2.11.0+cu130\nnumpy\n\n")
+    assert found == {"typing-extensions": "4.1", "torch": "2.11.0+cu130", "numpy": ""}

@@ -91,6 +91,10 @@ def test_answers_in_files_stand_for_the_runs_that_they_are_about(lamplighter: La
         apart = [[each["divergence"] for each in made["members"][:3]] for made in (from_files, from_runs)]
         assert apart[0] == pytest.approx(apart[1], rel=1e-9)
         assert from_files["quality"]["value"] == pytest.approx(from_runs["quality"]["value"], rel=1e-9)
+    npt(tmp_path / "broken", 5, t_stab=2.0, cause="bond")  # no run reaches the horizon
+    code, out, err = lamplighter("quality", "broken", "--reference", "both.json", *OPTIONS, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["quality"]["value"] == pytest.approx(0.2)
     shown = lamplighter("report", "npt_0", "nvt_0", "--reference", "both.json", *OPTIONS, "--json")[1]
     assert next(each["value"] for each in json.loads(shown)["together"]["numbers"] if each["name"] == "Q") > 1.0
 

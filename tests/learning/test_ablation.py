@@ -94,9 +94,10 @@ def test_liquids_of_studies_are_held_against_that_of_the_reference() -> None:
     motion = [0.6, 0.65, 0.62, 0.58]  # Å²/ps
 
     def liquid(name: str, densities: list[float], diffusivities: list[float]) -> PointResult:
-        quality = GenerationQuality(2.5, 0.1, 1.0, 0.8, 0.7, True, densities, diffusivities, truth, motion, 3)
+        quality = GenerationQuality(2.5, 0.1, 1.0, 0.8, 0.7, True, densities, diffusivities, truth, motion)
         along = MeanErrors(8, OverModels(1.0, 0.1), OverModels(0.05, 0.001), [], None)
-        generation = GenerationResult(0, Path("0"), [], {}, {"along": along}, True, quality=quality)
+        models = [Path(f"{k}.model") for k in range(3)]
+        generation = GenerationResult(0, Path("0"), models, {}, {"along": along}, True, quality=quality)
         return PointResult(name, {"data": name}, Path(name), [], Learning(Path(name), [generation]))
 
     made = result(liquid("good", right, [0.60, 0.6, 0.63]), liquid("dense", wrong, [0.3]), liquid("gas", [], []))

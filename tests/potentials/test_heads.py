@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import yaml
 from ase import Atoms
+from ase.build import molecule
+from ase.io import write
 from lammps_evaluation import evaluate, load
 from tests.conftest import PROGRAMS, Run
 
 import structures
 from conftest import build_mace
+from lamplighter.driver.training_statistics import learn_beside
 from lamplighter.errors import ModelError
 from lamplighter.model_files.describe import describe
 from lamplighter.potentials.native import compile_files
@@ -181,3 +184,25 @@ def test_a_run_file_refuses_a_head_without_models() -> None:
     content = {"structure": "a.xyz", "potential": {"models": ["a.model"], "head": "two words"}, "stages": stages}
     with pytest.raises(ConfigError, match="one word"):
         parse_run_file(content)
+
+
+def test_statistics_of_another_head_are_refused(  # type: ignore[no-untyped-def]
+    lammps_instance, two_heads: Path, tmp_path: Path
+) -> None:
+    frames = [molecule("CH3OCH3") for _ in range(40)]
+    for seed, each in enumerate(frames):
+        each.rattle(0.1, seed=seed)
+    write(tmp_path / "train.xyz", frames, format="extxyz")
+    statistics, compiled = tmp_path / "pbe.training", tmp_path / "r2scan.lamp"
+    learn_beside(two_heads, statistics, tmp_path / "train.xyz", frames, head="pbe")
+    compile_files([two_heads], compiled, head="r2scan")
+    for words, model, said in (
+        ("engine bridge head r2scan", two_heads, "is about the head pbe of .*, and the head r2scan is meant"),
+        ("engine native head r2scan", two_heads, "or another head of it, was trained on"),
+        ("", compiled, "or another head of it, was trained on"),
+    ):
+        with pytest.raises(Exception, match=said):
+            load(lammps_instance, structures.liquid(), f"lamplighter {words} extrapolation every 1 from {statistics}",
+                 f"{model} {ELEMENTS}")  # fmt: skip
+    words = f"lamplighter engine bridge head pbe extrapolation every 1 from {statistics}"
+    load(lammps_instance, structures.liquid(), words, f"{two_heads} {ELEMENTS}")

@@ -12,6 +12,8 @@ import pytest
 import safetensors
 import torch
 from ase import Atoms
+from ase.build import molecule
+from ase.io import write
 from lammps_evaluation import load
 from test_layered import ARCHITECTURES, network, written
 from tests.conftest import PROGRAMS, run_program
@@ -140,20 +142,25 @@ def test_statistics_of_another_model_are_refused(  # type: ignore[no-untyped-def
     cut.write_bytes(beside.read_bytes()[:-9])
     for words, model, message in [
         (f"engine bridge extrapolation every 1 from {beside}", other, r"ec_emc_0.model was trained on, whose hash is"),
-        (f"engine native extrapolation every 1 from {beside}", other, r"says what another model was trained on"),
+        (f"engine native extrapolation every 1 from {beside}", other, r"says what another model, or another head"),
         (f"engine bridge extrapolation every 1 from {beside}", gap, r"of kind gap does not give what its last layers"),
         (f"engine bridge extrapolation every 1 from {cut}", trained_model, r"cut.training is not .* or it is damaged"),
         (f"engine native extrapolation every 1 from {cut}", trained_model, r"cut.training: is damaged or truncated"),
-        (f"engine bridge head Default extrapolation every 1 from {beside}", trained_model, r"and the head Default is"),
         ("engine bridge extrapolation every 1 from", trained_model, r"lacks its file"),
         ("engine bridge extrapolation every 1", trained_model, r"says nothing of its own: .*every N from MODEL"),
     ]:
         with pytest.raises(Exception, match=message):
             load(lammps_instance, lone, f"lamplighter {words}", f"{model} {COEFF}")
-    # a file of three elements, and an atom of a fourth
-    with pytest.raises(Exception, match="does not know N"):
-        load(lammps_instance, lone, f"lamplighter engine bridge extrapolation every 1 from {beside}",
-             f"{trained_model} H C N")  # fmt: skip
+    alkanes = [molecule("C2H6") for _ in range(60)]
+    for seed, each in enumerate(alkanes):
+        each.rattle(0.1, seed=seed)
+    write(tmp_path / "alkanes.xyz", alkanes, format="extxyz")
+    two = tmp_path / "two.training"
+    learn_beside(trained_model, two, tmp_path / "alkanes.xyz", alkanes, ["H", "C"])
+    for engine, said in (("bridge", "hold H C, and the run has O"), ("native", "O")):  # atoms of a third one
+        words = f"lamplighter engine {engine} extrapolation every 1 from {two}"
+        with pytest.raises(Exception, match=rf"two.training.*{said}"):
+            load(lammps_instance, structures.liquid(), words, f"{trained_model} {COEFF}")
 
 
 def test_frames_are_held_against_a_model_beside_its_statistics(beside: Path, learnt: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from lamplighter.model_files.description import Description
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.mace_trainer import MaceTrainer
 from lamplighter.training.member import SetErrors, _checks_of_curve, require_same
-from lamplighter.training.train import _alone, _require_fitting
+from lamplighter.training.train import _alone, _programs_done, _require_fitting
 from lamplighter.training.trainer import Assignment, CurvePoint
 from lamplighter.training.training_data import MemberData
 
@@ -236,6 +236,58 @@ def test_a_trainer_does_not_outlive_the_command(tmp_path: Path) -> None:
         time.sleep(0.02)
     os.kill(number, signal.SIGKILL)
     pytest.fail("the trainer went on")
+
+
+class OfScripts:
+    """A trainer whose program for each seed is a script; it needs no package."""
+
+    name = "scripts"
+    writes_at_its_end = True
+
+    def __init__(self, **scripts: str) -> None:
+        self.scripts = {int(seed.removeprefix("seed")): script for seed, script in scripts.items()}
+
+    def write(self, asked: Assignment) -> None:
+        pass
+
+    def commands(self, asked: Assignment) -> list[list[str]]:
+        return [["-c", self.scripts[asked.seed]]]
+
+    def curve(self, folder: Path) -> list[CurvePoint]:
+        return []
+
+    def is_enough(self, asked: Assignment) -> bool:
+        return False
+
+    def last_commands(self, asked: Assignment) -> list[list[str]]:
+        return []
+
+
+def trained_at_once(folder: Path, trainer: OfScripts) -> list[int]:
+    python = object.__new__(PackagePython)
+    python.python, python._threads = Path(sys.executable), 1
+    data = MemberData([], [], {}, ["H"])
+    left = {seed: Assignment(folder / str(seed), "m", data, seed, None, None, {}, 1, None, "cpu") for seed in (1, 2)}
+    return list(_programs_done(trainer, python, left, {1: {}, 2: {}}, 2, lambda seed, point: None))  # type: ignore[arg-type]
+
+
+def test_members_at_once_run_together(tmp_path: Path) -> None:
+    """Each program ends only once the other one has begun."""
+    meets = "import pathlib, time; open('begun', 'w'); other = pathlib.Path('..') / {other!r} / 'begun'\n"
+    meets += "for _ in range(2000):\n    if other.exists(): raise SystemExit\n    time.sleep(0.02)\n"
+    meets += "raise SystemExit('alone')"
+    trainer = OfScripts(seed1=meets.format(other="2"), seed2=meets.format(other="1"))
+    assert sorted(trained_at_once(tmp_path, trainer)) == [1, 2]
+
+
+def test_a_member_that_fails_ends_the_others_at_once(tmp_path: Path) -> None:
+    waits = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
+    fails = "import pathlib, time\nwhile not (pathlib.Path('..') / '2' / 'pid').exists(): time.sleep(0.02)\n1 / 0"
+    with pytest.raises(LamplighterError, match=r"(?s)failed with exit status 1.*ZeroDivisionError"):
+        trained_at_once(tmp_path, OfScripts(seed1=fails, seed2=waits))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "2" / "pid").read_text()), 0)
+    assert not (tmp_path / "2" / "trained").exists()  # another call goes on with it
 
 
 def test_several_ranks_that_nobody_leads_are_refused_before_anything_is_trained(

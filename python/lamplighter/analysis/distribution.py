@@ -90,7 +90,9 @@ def probabilities_of_counts(counts: Sequence[Floats], pseudo_count: float = PSEU
 
 
 def widened(edges: Floats, series: Sequence[Floats]) -> Floats:
-    """A grid of bins of one width, with as many more on either side as it takes to cover all series."""
+    """A grid of bins of one width, with as many more on either side as it takes to cover all series; none: as it is."""
+    if not series:
+        return edges
     width = float(edges[1] - edges[0])
     low = max(0, math.ceil((float(edges[0]) - min(float(x.min()) for x in series)) / width))
     high = max(0, math.floor((max(float(x.max()) for x in series) - float(edges[-1])) / width) + 1)

@@ -71,7 +71,7 @@ class AxisSection(ConfigSection):
     def _values_with_keys(self) -> AxisSection:
         if not self.keys:
             for label, value in self.values.items():
-                if not isinstance(value, dict) or not value:
+                if not isinstance(value, dict) or not value or not all(isinstance(key, str) for key in value):
                     raise ValueError(
                         f"has no key, so that each of its values must be a mapping of keys to values, as in {label}: "
                         f"{{stages.npt.pressure: 1 atm}}"
@@ -301,7 +301,7 @@ def require_known_axes(section: AxesSection, source: str) -> None:
     if twice := sorted({name for name in zipped if zipped.count(name) > 1}):
         raise ConfigError(f"{source}: zip: axis {twice[0]} is named twice; write all that go together once")
     for name, axis in axes.items():
-        if "output.folder" in axis.all_keys:
+        if {"output", "output.folder"} & set(axis.all_keys):
             raise ConfigError(f"{source}: axes.{name}: output.folder is no axis: each run has a folder by its name")
     for part, each in [("exclude", e) for e in section.exclude] + [("runs", e) for e in section.runs]:
         for name, label in each.items():

@@ -201,10 +201,13 @@ def _learn_beside(
     frames, dropped = read_frames(training)
     _require_trusted(models, trust)
     symbols = elements.replace(",", " ").split() if elements else None
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-        made = Path(folder) / target.name
-        learnt = learn_beside(models[0], made, training, frames, symbols, head)
-        made.replace(target)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            made = Path(folder) / target.name
+            learnt = learn_beside(models[0], made, training, frames, symbols, head)
+            made.replace(target)
+    except OSError as problem:
+        raise LamplighterError(f"{target} cannot be written ({problem.strerror})") from problem
     _say_learnt(learnt, training, dropped)
     _say_written(target)
 

@@ -128,7 +128,7 @@ def learn_beside(
         "elements": " ".join(inputs.elements),
         "models": model.name,
         "sha256": sha256(model),
-        "head": head or "",
+        "head": training_section.meant_head(model, head),
         training_section.LABEL: label,
     }
     numbers = np.array([atomic_numbers[symbol] for symbol in inputs.elements])

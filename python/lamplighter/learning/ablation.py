@@ -89,7 +89,8 @@ class PointResult:
     def notes(self) -> list[str]:
         """What is to be known of it."""
         alone = "it has one model, so that nothing is known of the spread over models"
-        found = [*([alone] if len(self.members) == 1 else []), *self.training_notes]
+        said_by_study = self.learning is not None
+        found = [*([alone] if len(self.members) == 1 and not said_by_study else []), *self.training_notes]
         if self.learning is not None:
             found += self.learning.notes
             found += [f"generation {each.number}: {note}" for each in self.learning.generations for note in each.notes]

@@ -30,7 +30,7 @@ class Cost:
         done: Generations that are done already.
         left: Generations that may follow.
         trainings: Of all models, that may follow; the last one is on all that was found.
-        training_s: Wall time of the trainings of the last one of them, s; None: none is done.
+        training_s: Wall time of the trainings of the last one of them, summed over its models, s; None: none is done.
         notes: What is to be known.
     """
 

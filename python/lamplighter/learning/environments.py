@@ -123,7 +123,7 @@ def _first_training_set(study: Study) -> Extrapolation:
         return path.name
 
     kept_record(path.with_suffix(".json"), _rests_on(study), made)
-    if not path.is_file():  # it was removed alone
+    if not path.is_file() or not (study.folder / FRAMES).is_file():  # one was removed alone
         made()
     return load_extrapolation(path)
 

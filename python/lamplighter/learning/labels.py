@@ -134,8 +134,8 @@ def notes_of_labeller(study: Study) -> list[str]:
     """What was found when the labeller was held against the data, as files have it; nothing where it was not yet."""
     if not study.given.labeller.same_as_data:
         return ["the labeller was not held against the data: labeller.same_as_data is false"]
-    done = sorted((study.folder / LABELLER).glob(f"*/{SAME}"))
-    return list(dict.fromkeys(note for each in done for note in read_record(each)["notes"]))
+    done = sorted((study.folder / LABELLER).glob(f"*/{SAME}"), key=lambda each: each.stat().st_mtime)
+    return list(read_record(done[-1])["notes"]) if done else []  # the others are those of former labellers
 
 
 def rests_on(study: Study) -> dict[str, Any]:

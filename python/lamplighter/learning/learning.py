@@ -76,7 +76,6 @@ class GenerationQuality:
         densities: Mean of each model whose run reached the horizon, g/cm³.
         diffusivities: Of all molecules, likewise, Å²/ps.
         reference_densities, reference_diffusivities: Of each run of the reference; a single one where it was given so.
-        models: How many there are.
     """
 
     value: float
@@ -89,7 +88,6 @@ class GenerationQuality:
     diffusivities: list[float]
     reference_densities: list[float] = field(default_factory=list)
     reference_diffusivities: list[float] = field(default_factory=list)
-    models: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ class GenerationResult:
         calibration: Squared errors of forces over variances, of frames along the runs; nan: not known.
         correlation: Spearman's, of the same atoms.
         quality: Q; None: not asked for.
-        wall_s: Of its trainings.
+        wall_s: Of its trainings, summed over its models.
         notes: What is to be known.
         force_scales: By set: slope of predicted against labelled forces through the origin; below 1: too soft.
         environments: Of its frames, by set and element, against the first training set.

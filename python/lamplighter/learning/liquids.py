@@ -21,11 +21,14 @@ class Liquid:
     Attributes:
         point: Name of it.
         quality: Q, and a density and a diffusivity of each model that reached the horizon.
-        along: Errors along the runs that explored; None: not asked for.
+        models: How many there are.
+        along: Errors of these very models along the runs that they explored with; None: they explored nothing, or this
+            was not asked for.
     """
 
     point: str
     quality: GenerationQuality
+    models: int
     along: MeanErrors | None
 
 
@@ -69,8 +72,8 @@ def liquids_of(studies: Mapping[str, Learning]) -> list[Liquid]:
     for name, study in studies.items():
         asked = [each for each in study.generations if each.quality is not None]
         if asked and asked[-1].quality is not None:
-            along = [each.errors["along"] for each in asked if "along" in each.errors]
-            found.append(Liquid(name, asked[-1].quality, along[-1] if along else None))
+            last = asked[-1]
+            found.append(Liquid(name, asked[-1].quality, len(last.models), last.errors.get("along")))
     return found
 
 

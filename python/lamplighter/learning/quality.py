@@ -66,6 +66,5 @@ def quality_of(
         diffusivities,
         found.reference_densities,
         found.reference_diffusivities,
-        len(models),
     )
     return made, [*notes, *found.notes]

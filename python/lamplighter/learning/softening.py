@@ -23,7 +23,7 @@ from lamplighter.learning.selection import ADD, ALONG
 from lamplighter.learning.study import Study
 from lamplighter.model_files.trust import sha256
 from lamplighter.observables.bond_lengths import KindOfBond, bonds_along_runs, bonds_of_frames
-from lamplighter.run_folder.names import TRAJECTORY
+from lamplighter.run_folder.names import STATUS, TRAJECTORY
 from lamplighter.run_folder.run import Run
 from lamplighter.structures.labelled_frames import read_frames, read_labelled
 from lamplighter.structures.labels import Labels
@@ -44,7 +44,7 @@ def force_scales(
     tests = study.train_file.data.test
     own = [generation.labelled] if generation.labelled.is_file() else []
     rests_on = {
-        "models": len(models),
+        "models": [sha256(each) for each in models],
         "sets": {str(study.portable(str(e))): sha256(e) for e in [*tests.values(), *own]},
     }
 
@@ -70,12 +70,12 @@ def bonds_of_generation(
     if not result.runs:
         return [], []
     reference = _reference(study)
-    rests_on = {"reference": reference, "runs": [each.name for each in result.runs]}
+    runs = [generation.folder / "exploration" / each.name for each in result.runs]
+    rests_on = {"reference": reference, "runs": {each.name: sha256(each / STATUS) for each in runs}}
 
     def made() -> dict[str, Any]:
         known = {each["name"]: KindOfBond(**each) for each in reference}
-        runs = [Run(generation.folder / "exploration" / each.name) for each in result.runs]
-        found, notes = bonds_along_runs(runs)
+        found, notes = bonds_along_runs([Run(each) for each in runs])
         return {"bonds": [_beside(each, known.get(each.name)) for each in found], "notes": notes}
 
     kept = kept_record(generation.bonds, rests_on, made)

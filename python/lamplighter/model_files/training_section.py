@@ -5,8 +5,8 @@ arrays whose names begin with `extrapolation.`, and one label, `extrapolation`, 
 of the last linear layers, m ≤ d axes. Of a file of several models it is about the first, which moves the atoms.
 
 A file of its own (`.training`) is for a model that its framework evaluates: the same arrays and label, `atomic_numbers`
-(int64, [s]), and the labels `elements`, `models` (name of the model file), `sha256` (of that file) and `head` (what was
-asked for, or nothing).
+(int64, [s]), and the labels `elements`, `models` (name of the model file), `sha256` (of that file) and `head` (as
+`meant_head`, which is what a compiled model's label says, too).
 
     extrapolation.version     [1]     int64: 1
     extrapolation.matrix      [m, d]  A: the measure is ‖A f‖²
@@ -28,6 +28,7 @@ import numpy as np
 
 from lamplighter.errors import LamplighterError, ModelError
 from lamplighter.file_suffixes import COMPILED
+from lamplighter.model_files.describe import describe
 from lamplighter.model_files.trust import sha256
 
 LABEL = "extrapolation"
@@ -100,17 +101,29 @@ def require_of_model(path: Path, model: Path, head: str | None) -> None:
             f"{path} says what {labels.get('models', '').split(' ')[0] or 'another model'} was trained on, whose hash "
             f"is not that of {model}: `lamplighter compile {model.name} --training TRAIN.xyz -o {path.name}`"
         )
-    # a compiled model's label names the head that was meant, a file of its own what was asked for
     known = labels.get("head", "")
-    if known != (head or "") and (head or labels.get("format") == FORMAT) and model.suffix != COMPILED:
+    meant = read_labels(model).get("head", "") if model.suffix == COMPILED else meant_head(model, head)
+    if known != meant:
         raise ModelError(
-            f"{path} is about {_named(known)} of {model}, and {_named(head or '')} is asked for: "
-            f"`lamplighter compile {model.name} --training TRAIN.xyz{f' --head {head}' if head else ''} -o {path.name}`"
+            f"{path} is about {_named(known)} of {model}, and {_named(meant)} is meant: "
+            f"`lamplighter compile {model.name} --training TRAIN.xyz{f' --head {meant}' if meant else ''} "
+            f"-o {path.name}`"
         )
 
 
+def meant_head(model: Path, asked: str | None) -> str:
+    """The head of a model file that is meant; nothing where it has no other.
+
+    Args:
+        model: A model file of a framework.
+        asked: Its name; None: the model's own choice.
+    """
+    known = describe(model)
+    return (asked or known.head or "") if len(known.heads) > 1 else ""
+
+
 def _named(head: str) -> str:
-    return f"the head {head}" if head else "the head that the model chooses"
+    return f"the head {head}" if head else "the only head"
 
 
 def no_statistics(path: Path) -> LamplighterError:

@@ -36,7 +36,7 @@ def _liquids(result: AblationResult) -> Content:
     head, body = ablation_text.liquid_rows(result.liquids)
     caption = (
         "Means over the models that reached the horizon ± their standard deviation; of the reference over its runs. "
-        "Errors of forces are those along the models' own runs."
+        "Errors of forces are those of the same models along the runs that they explored with."
     )
     return Content(blocks=[Table("liquids", caption, head, body), Notes(ablation_text.liquid_lines(result))])
 

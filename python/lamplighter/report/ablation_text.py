@@ -69,11 +69,11 @@ def difference_lines(result: AblationResult, quantity: str) -> list[str]:
 
 
 def liquid_rows(liquids: Sequence[Liquid]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """A row each point, and one for the reference."""
+    """A row each point, and one for each reference, which points may have of their own."""
     rows: list[tuple[str, ...]] = [
         (
             each.point,
-            f"{len(each.quality.densities)} of {each.quality.models}",
+            f"{len(each.quality.densities)} of {each.models}",
             q_in_words(each.quality),
             _several(each.quality.densities, "density"),
             _several(each.quality.diffusivities, "diffusivity"),
@@ -81,9 +81,16 @@ def liquid_rows(liquids: Sequence[Liquid]) -> tuple[tuple[str, ...], list[tuple[
         )
         for each in liquids
     ]
-    known = liquids[0].quality
-    densities, motions = known.reference_densities, known.reference_diffusivities
-    rows.append(("reference", "", "", _several(densities, "density"), _several(motions, "diffusivity"), ""))
+    references: dict[tuple[str, str], list[str]] = {}
+    for each in liquids:
+        said = (
+            _several(each.quality.reference_densities, "density"),
+            _several(each.quality.reference_diffusivities, "diffusivity"),
+        )
+        references.setdefault(said, []).append(each.point)
+    for (density, motion), points in references.items():
+        name = "reference" if len(references) == 1 else f"reference of {', '.join(points)}"
+        rows.append((name, "", "", density, motion, ""))
     units = [f"{name}, {unit}" for name, unit in LIQUID_UNITS.items()]
     return ("point", "stable", "Q", *units, "forces along, eV/Å"), rows
 
@@ -177,7 +184,7 @@ def liquids_table(result: AblationResult) -> Table:
     rows = []
     for each in result.liquids:
         known = each.quality
-        row: list[object] = [each.point, known.models, len(known.densities), known.value, known.standard_error]
+        row: list[object] = [each.point, each.models, len(known.densities), known.value, known.standard_error]
         for quantity, values, factor in (
             ("density", known.densities, 1.0),
             ("diffusivity", known.diffusivities, TO_1E6_CM2_S),

@@ -25,7 +25,7 @@ def format_cost(cost: Cost) -> str:
         f"{_n(cost.left * cost.labels, 'label')}",
     ]
     if cost.training_s is not None:
-        lines.append(f"the trainings of the last generation took {cost.training_s / 60.0:.1f} min")
+        lines.append(f"the trainings of the last generation took {cost.training_s / 60.0:.1f} min, one after the other")
     return "\n".join(lines + [f"Note: {note}" for note in cost.notes])
 
 

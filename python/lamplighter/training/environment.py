@@ -57,7 +57,13 @@ class PackagePython:
         self.known = self._asked(trainer)
         self.versions: dict[str, str] = self.known["versions"]
 
-    def run(self, words: Sequence[str], folder: Path, look: Callable[[], bool]) -> bool:
+    def run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        look: Callable[[], bool],
+        go_on: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Run a program of the environment in a folder; what it prints goes into the log there.
 
         Args:
@@ -65,6 +71,7 @@ class PackagePython:
             folder: Where it runs.
             look: Called now and then, and once at its end; true: it has done enough, and is ended. It is asked again
                 while the program stands still, so that what it was writing meanwhile counts.
+            go_on: Called four times a second; what it raises ends the program.
 
         Returns:
             Whether it was ended because it had done enough.
@@ -86,6 +93,7 @@ class PackagePython:
                 next_time = time.monotonic() + _ASK_EVERY_S
                 while process.poll() is None:
                     time.sleep(_LOOK_EVERY_S)
+                    go_on()
                     asked_at = time.monotonic()
                     if asked_at < next_time:
                         continue

@@ -322,7 +322,6 @@ def _carry_out(
     last: list[CurvePoint] = []
 
     def look() -> bool:
-        go_on()
         curve = trainer.curve(asked.folder)
         if curve and curve[-1:] != last:
             last[:] = curve[-1:]
@@ -331,11 +330,11 @@ def _carry_out(
 
     enough = trainer.is_enough(asked)  # this command was killed between the two programs
     for words in () if enough else trainer.commands(asked):
-        enough = python.run(words, asked.folder, look)
+        enough = python.run(words, asked.folder, look, go_on)
         if enough:
             break
     for words in trainer.last_commands(asked) if enough or not trainer.writes_at_its_end else ():
-        python.run(words, asked.folder, lambda: False)
+        python.run(words, asked.folder, lambda: False, go_on)
 
 
 def _checks_of_curve(

@@ -211,9 +211,10 @@ class TrainFile(ConfigSection):
                 "test": {name: absolute(file) for name, file in self.data.test.items()},
             }
         )
+        python = self.python and (base / self.python.expanduser()).absolute()
         start = self.start and self.start.model_copy(
             update={
-                "model": absolute(pretrained_weights.file_of(self.start.model, base, self.python)),
+                "model": absolute(pretrained_weights.file_of(self.start.model, base, python)),
                 "replay": self.start.replay and absolute(self.start.replay),
             }
         )
@@ -221,7 +222,7 @@ class TrainFile(ConfigSection):
             update={
                 "data": data,
                 "start": start,
-                "python": self.python and (base / self.python.expanduser()).absolute(),
+                "python": python,
                 "output": absolute(self.output or Path(default_output)),
             }
         )

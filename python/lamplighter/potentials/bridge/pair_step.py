@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS
+from lamplighter.errors import ModelError
 from lamplighter.potentials.bridge.array_view import ArrayView
 from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
@@ -150,8 +151,13 @@ class PairSteps:
                 ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(vatom.to("cpu"))
 
     def _hand_over_extrapolation(self, step: Step, data: PairData) -> None:
-        if self._own is None or data.readout_inputs is None:
+        if self._own is None or not step.extrapolation:
             return
+        if data.readout_inputs is None:
+            raise ModelError(
+                "the potential says that it gives what its last layers see (n_inputs), and left "
+                "PairData.readout_inputs as it was where data.inputs_wanted was true"
+            )
         types = ArrayView(np.int32)(step.type, step.nlocal, step.nlocal)
         found = self._own.of(data.readout_inputs, types)
         ArrayView(np.float64)(step.extrapolation, step.nlocal, step.nlocal).copy_(found)
