@@ -48,7 +48,7 @@ def format_quality(result: QualityOfRuns) -> str:
 
 def quality_as_json(result: QualityOfRuns) -> dict[str, object]:
     """What `--json` prints."""
-    return dict(plain(result))
+    return {**plain(result), "reference_diffusivity": result.reference_diffusivity}
 
 
 def _number(value: float | None) -> str:
