@@ -56,6 +56,7 @@ class Labelling:
         frames: One each frame of the input, in its order.
         failures: Those that failed.
         notes: What limits the labels.
+        was_complete: Whether an earlier call had made all of it, so that nothing was evaluated.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Labelling:
     frames: list[LabelledFrame]
     failures: list[Failed]
     notes: list[str] = field(default_factory=list)
+    was_complete: bool = False
 
     @property
     def n_labelled(self) -> int:

@@ -227,7 +227,7 @@ def done_before(places: Places, given: InputFrames, method: Method, rests_on: di
     found = read_labelled(places.output, f"{prefix}energy")
     known = {number: Known(labels, "", 0.0) for number, labels in enumerate(found.labels)}
     made = _labelling(places, given, method, rests_on, known)
-    made.notes.append(f"{places.output} was complete: nothing was evaluated")
+    made.was_complete = True
     return made
 
 

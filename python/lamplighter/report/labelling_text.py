@@ -29,7 +29,8 @@ def format_labelling(result: Labelling) -> str:
         if left > 0:
             lines.append(f"    and {left} more")
     lines.append(f"  {result.record}: method, versions, parameters")
-    return "\n".join(lines + [f"Note: {note}" for note in result.notes])
+    known = [f"{result.output} was complete: nothing was evaluated"] if result.was_complete else []
+    return "\n".join(lines + [f"Note: {note}" for note in (*result.notes, *known)])
 
 
 def _method(result: Labelling) -> str:
