@@ -109,7 +109,9 @@ def kill_after(checkpoint: Path, file: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("trainer", ["nequip", pytest.param("allegro", marks=pytest.mark.slow), "sevennet", "deepmd"])
+@pytest.mark.parametrize(
+    "trainer", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("nequip", "allegro")), "sevennet", "deepmd"]
+)
 def test_a_killed_training_goes_on_and_its_model_is_what_was_asked_for(folder: Path, trainer: str) -> None:
     small_models.require(MODULES[trainer])
     member_folder = folder / "small" / "member_7"
