@@ -316,7 +316,7 @@ def _carry_out(
     python: PackagePython,
     asked: Assignment,
     shown: Callable[[CurvePoint], None],
-    go_on: Callable[[], None],
+    go_on: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the trainer's programs, until they have ended or `early_stop` wants no further epoch."""
     last: list[CurvePoint] = []
