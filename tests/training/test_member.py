@@ -74,7 +74,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         def __init__(self, *given: Any) -> None:
             pass
 
-        def run(self, words: Sequence[str], folder: Path, look: Any) -> bool:
+        def run(self, words: Sequence[str], folder: Path, look: Any, go_on: Any = None) -> bool:
             name = json.loads((folder / "asked.json").read_text())["name"]
             (folder / f"{name}.model").write_bytes((EXAMPLE / "models" / "ec_emc_0.model").read_bytes())
             (folder / LOG).write_text("")
