@@ -93,6 +93,7 @@ def test_axes_are_crossed_zipped_excluded_and_listed(folder: Path) -> None:
             "axes.seed: has no key, so that each of its values must",
         ),
         ({"axes": {"a": {"values": {"b": {"output.folder": "x"}}}}}, "axes.a: output.folder is no axis"),
+        ({"axes": {"a": {"key": "output", "values": {"b": {"folder": "x"}}}}}, "axes.a: output.folder is no axis"),
         ({"axis": {}}, "axis: unknown key (did you mean 'axes'?)"),
         ({"exclude": [{"sead": 1}]}, "there is no axis 'sead' (did you mean 'seed'?)"),
         ({"exclude": [{"seed": 7}]}, "axis seed has no value '7'; it has 1, 2"),

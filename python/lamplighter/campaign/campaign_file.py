@@ -301,7 +301,7 @@ def require_known_axes(section: AxesSection, source: str) -> None:
     if twice := sorted({name for name in zipped if zipped.count(name) > 1}):
         raise ConfigError(f"{source}: zip: axis {twice[0]} is named twice; write all that go together once")
     for name, axis in axes.items():
-        if {"output", "output.folder"} & set(axis.all_keys):
+        if any(_sets_the_folder(axis.settings(label)) for label in axis.values):
             raise ConfigError(f"{source}: axes.{name}: output.folder is no axis: each run has a folder by its name")
     for part, each in [("exclude", e) for e in section.exclude] + [("runs", e) for e in section.runs]:
         for name, label in each.items():
@@ -312,6 +312,11 @@ def require_known_axes(section: AxesSection, source: str) -> None:
     for each in section.runs:
         if lacking := [name for name in axes if name not in each]:
             raise ConfigError(f"{source}: runs: {each} lacks the axis {', '.join(lacking)}")
+
+
+def _sets_the_folder(settings: Mapping[str, Any]) -> bool:
+    output = settings.get("output")
+    return "output.folder" in settings or (isinstance(output, dict) and "folder" in output)
 
 
 def points_of(section: AxesSection, source: str) -> Iterator[dict[str, str]]:

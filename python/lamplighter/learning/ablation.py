@@ -88,13 +88,13 @@ class PointResult:
     @property
     def notes(self) -> list[str]:
         """What is to be known of it."""
-        alone = "it has one model, so that nothing is known of the spread over models"
-        said_by_study = self.learning is not None
-        found = [*([alone] if len(self.members) == 1 and not said_by_study else []), *self.training_notes]
-        if self.learning is not None:
-            found += self.learning.notes
-            found += [f"generation {each.number}: {note}" for each in self.learning.generations for note in each.notes]
-        return found
+        if self.learning is None:
+            alone = "it has one model, so that nothing is known of the spread over models"
+            return [*([alone] if len(self.members) == 1 else []), *self.training_notes]
+        of_generations = [
+            f"generation {each.number}: {note}" for each in self.learning.generations for note in each.notes
+        ]
+        return [*self.learning.notes, *of_generations]
 
     def values(self, name: str, quantity: str) -> list[float]:
         """The RMSE of each model over a set: energy in meV/atom, forces in eV/Å, stress in meV/Å³."""
