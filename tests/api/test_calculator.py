@@ -248,6 +248,21 @@ def test_atoms_far_away_come_back_and_may_change_in_number(argon: ll.Calculator)
     assert trimer.get_potential_energy() == pytest.approx(energy, rel=1e-9)
 
 
+def test_atoms_that_are_cells_away_are_their_images_also_after_steps(argon: ll.Calculator) -> None:
+    """As in a trajectory that is not wrapped."""
+    crystal = ase.build.bulk("Ar", a=5.3, cubic=True) * (3, 2, 2)
+    crystal.rattle(0.1, seed=1)
+    away = crystal.copy()
+    away.positions += np.random.default_rng(2).integers(-3, 4, (len(away), 3)) @ away.cell.array
+    answers = []
+    for atoms in (crystal, away):
+        atoms.calc = argon
+        for seed in range(3):
+            answers.append(atoms.get_forces())
+            atoms.rattle(0.02, seed=seed)
+    np.testing.assert_allclose(answers[3:], answers[:3], rtol=0, atol=1e-10)
+
+
 def test_what_cannot_be_evaluated_is_said_and_the_next_frame_is(argon: ll.Calculator, committee: Path) -> None:
     with pytest.raises(ll.StructureError, match="no atoms"):
         argon.get_potential_energy(Atoms())

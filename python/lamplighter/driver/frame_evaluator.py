@@ -265,6 +265,14 @@ class FrameEvaluator:
             given.positions[0] - atoms.positions[0],
             np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]),
         )
+        self._note_images(positions, self._held.vectors)
+
+    def _note_images(self, positions: Floats, vectors: Floats) -> None:
+        """Tell LAMMPS by how many cells it has wrapped each atom; `create_atoms` forgets it."""
+        lmp = self._session.lammps
+        wrapped = np.array(lmp.gather_atoms("x", 1, 3)).reshape(-1, 3)
+        images = np.rint((positions - wrapped) @ np.linalg.inv(vectors)).astype(np.int32)
+        lmp.scatter_atoms("image", 0, 3, images.ctypes.data_as(ctypes.POINTER(ctypes.c_int)))
 
     def _move(self, held: _Held, atoms: Atoms) -> None:
         """Move the atoms where they are in LAMMPS, which may have wrapped them, and let it decide on its lists."""
