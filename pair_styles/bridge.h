@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAMPLIGHTER_BRIDGE_VERSION 8
+#define LAMPLIGHTER_BRIDGE_VERSION 9
 #define LAMPLIGHTER_USE_BRIDGE 2
 
 /* What a model is given at each step. */
@@ -39,6 +39,7 @@ typedef struct {
   const char *const *elements; /* one per LAMMPS type, type 1 first */
   int32_t rank;
   int32_t nranks;
+  int32_t tf32; /* 1: products in float32 may be rounded to TF32, which GPUs make faster */
 } lamplighter_request;
 
 /* What the opened model needs of LAMMPS. */

@@ -60,6 +60,7 @@ class Request {
     request_.elements = elements_.data();
     request_.rank = comm.me;
     request_.nranks = comm.nprocs;
+    request_.tf32 = requested.tf32;
   }
   Request(const Request &) = delete;
   Request &operator=(const Request &) = delete;

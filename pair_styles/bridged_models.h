@@ -19,6 +19,7 @@ struct RequestedModels {
   std::string training_set;    // file of the first model's statistics, or nothing
   std::vector<std::string> files, elements_of_types;
   bool committee;
+  bool tf32;    // float32 products on a GPU may be rounded to TF32
 };
 
 /* Models that the process which drives LAMMPS evaluates, through bridge.h. All functions are

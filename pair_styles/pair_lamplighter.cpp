@@ -84,12 +84,13 @@ void PairLamplighter::close_models()
   native_.reset();
 }
 
-/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H]
+/* pair_style lamplighter [dtype D] [device D] [kind K] [engine E] [head H] [tf32 yes|no]
    [extrapolation every N [from FILE]] [keywords of a committee] */
 
 void PairLamplighter::settings(int narg, char **arg)
 {
   requested_ = RequestedModels();
+  requested_.tf32 = false;
   requested_.dtype = requested_.device = requested_.kind = requested_.engine = "auto";
   committee_ = std::make_unique<Committee>(lmp, "pair_style lamplighter");
   extrapolation_ = std::make_unique<Extrapolation>(lmp, "pair_style lamplighter");
@@ -102,10 +103,11 @@ void PairLamplighter::settings(int narg, char **arg)
       continue;
     }
     const std::string key = arg[iarg];
-    if (key != "dtype" && key != "device" && key != "kind" && key != "engine" && key != "head")
+    if (key != "dtype" && key != "device" && key != "kind" && key != "engine" && key != "head" &&
+        key != "tf32")
       error->all(FLERR,
                  "Unknown keyword '{}' in pair_style lamplighter: expected dtype, device, kind, "
-                 "engine, head, extrapolation, {}",
+                 "engine, head, tf32, extrapolation, {}",
                  key, Committee::keywords());
     if (iarg + 1 >= narg)
       error->all(FLERR, "pair_style lamplighter: keyword '{}' lacks its value", key);
@@ -134,6 +136,8 @@ void PairLamplighter::settings(int narg, char **arg)
       requested_.engine = value;
     } else if (key == "head") {
       requested_.head = value;
+    } else if (key == "tf32") {
+      requested_.tf32 = utils::logical(FLERR, value, false, lmp) == 1;
     } else {
       requested_.kind = value;
     }
@@ -182,6 +186,11 @@ void PairLamplighter::coeff(int narg, char **arg)
 
   close_models();
   const std::string compiled = compiled_model();
+  if (!compiled.empty() && requested_.tf32)
+    error->all(FLERR,
+               "pair_style lamplighter: 'tf32 yes' is of models that a GPU evaluates, and the "
+               "native engine evaluates {} on the CPU: leave it out, or ask for 'device cuda'",
+               files[0]);
   if (!compiled.empty()) {
     open_native(compiled);
   } else {

@@ -25,7 +25,7 @@ import liquid
 
 from lamplighter.driver import environment
 from lamplighter.driver.session import Session
-from lamplighter.model_files import trust
+from lamplighter.model_files import mace_package, trust
 
 LIMITS = {"float64": 1e-8, "float32": 1e-3}  # eV/Å
 BAR = 1.602176634e6  # in eV/Å³
@@ -46,10 +46,12 @@ def state(session: Session, atoms: Atoms) -> dict[str, Any]:
 
 def reference(atoms: Atoms, model: Path, found: dict[str, Any]) -> dict[str, float]:
     """Differences from mace-torch in float64 on the CPU at the same positions; stress without the kinetic part."""
-    from mace.calculators import MACECalculator
-
+    mace_package.load()
     there = Atoms(atoms.numbers, found["positions"], cell=atoms.cell, pbc=True)
-    there.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+    with mace_package.quiet(), mace_package.as_mace_wants():
+        from mace.calculators import MACECalculator
+
+        there.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
     return {
         "forces_eV_A": float(np.abs(there.get_forces() - found["forces"]).max()),
         "energy_eV_atom": abs(there.get_potential_energy() - found["energy"]) / len(atoms),

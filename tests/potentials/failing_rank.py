@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import torch
 from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,6 +29,8 @@ def failing(self: Mace, data: object) -> None:
     if calls == 4 and MPI.COMM_WORLD.rank == last:
         if how == "exception":
             raise ArithmeticError("the model broke on this rank alone")
+        if how == "memory":
+            torch.empty(2**46, dtype=torch.float64)
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
     compute(self, data)  # type: ignore[arg-type]

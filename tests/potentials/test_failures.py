@@ -41,6 +41,18 @@ def test_an_exception_on_one_rank_ends_all_with_its_traceback(
 
 
 @pytest.mark.mpi
+def test_a_rank_without_memory_ends_all_and_says_what_to_do(mpirun: Run, python: Path, small_model: Path) -> None:
+    """A real allocation, which no machine can make."""
+    done = mpirun(2, [python, HERE / "failing_rank.py", small_model, "memory"], timeout=120)
+    assert done.returncode != 0
+    assert "reached the end" not in done.stdout
+    assert "[rank 1 of 2] Error: this machine has not enough memory for " in done.stderr
+    assert "take fewer atoms, or more machines with one rank on each; or `dtype: float32`" in done.stderr
+    assert "you tried to allocate 562949953421312 bytes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.mpi
 def test_numbers_of_one_rank_that_are_not_finite_end_all(mpirun: Run, python: Path, small_model: Path) -> None:
     done = mpirun(2, [python, HERE / "failing_rank.py", small_model, "nan"], timeout=120)
     assert done.returncode != 0

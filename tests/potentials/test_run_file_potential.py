@@ -133,6 +133,7 @@ CASES: dict[str, Case] = {
     "kind": Case({"models": MODEL, "kind": "gap"}, refused="of a GAP"),
     "device": Case({"models": MODEL, "device": "cuda:97"}, refused="cuda:97"),
     "engine": Case({"models": "lj.calculator.yaml", "engine": "native"}, refused="the native engine evaluates MACE"),
+    "tf32": Case({"models": "lj.calculator.yaml", "tf32": True}, refused="tf32 is of GPUs"),
     "via": Case({"models": "gap.xml", "via": "own"}, refused="potential.via own: "),
     "kokkos": Case({"lammps": LJ, "kokkos": 0}, refused="KOKKOS"),
     "python": Case({"lammps": LJ, "python": "bare/bin/python"}, refused="potential.python: "),

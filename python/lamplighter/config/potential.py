@@ -36,6 +36,7 @@ class PotentialSection(ConfigSection):
     dtype: Literal["auto", "float64", "float32"] = "auto"
     device: str = "auto"
     engine: Engine = "auto"
+    tf32: bool = False
     via: Literal["auto", "own"] = "auto"
     kokkos: Annotated[int, Field(ge=0)] | None = None
     python: Path | None = None
@@ -132,7 +133,7 @@ class PotentialSection(ConfigSection):
 
     @model_validator(mode="after")
     def _keys_fit_the_kind(self) -> PotentialSection:
-        of_bridge = {"dtype": "auto", "device": "auto", "engine": "auto"}
+        of_bridge = {"dtype": "auto", "device": "auto", "engine": "auto", "tf32": False}
         given = [key for key, default in of_bridge.items() if getattr(self, key) != default]
         if given and self.kind == "deepmd":
             raise _problem("is not of kind deepmd: DeePMD-kit's own pair style evaluates its models, in the "
@@ -140,6 +141,19 @@ class PotentialSection(ConfigSection):
         if given and self.via == "own":
             raise _problem("is not of `via: own`: a pair style of LAMMPS evaluates the models as they were made "
                            "for it", given[0])  # fmt: skip
+        if self.tf32 and self.evaluated_by != "lamplighter":
+            raise _problem("is of `models` that a GPU evaluates through the bridge or torch-fast", "tf32")
+        if self.tf32 and (self.device == "cpu" or self.dtype == "float64" or self.engine == "native"):
+            key = next(
+                key
+                for key, given in (("device", "cpu"), ("dtype", "float64"), ("engine", "native"))
+                if getattr(self, key) == given
+            )
+            raise _problem(
+                f"rounds products in float32 on a GPU, and `potential.{key}` is {getattr(self, key)}: leave out one of "
+                "the two",
+                "tf32",
+            )
         if self.engine == "torch-fast" and (self.kind not in ("auto", "mace") or not self.models):
             raise _problem("torch-fast evaluates models of MACE, named in `models`", "engine")
         if self.via == "own" and not self.models:
@@ -167,7 +181,7 @@ class PotentialSection(ConfigSection):
                 if getattr(self, key) != fields[key].default:
                     raise _problem("is of `potential.classical`, which is not given", key)
             return self
-        for key in ("kind", "dtype", "device", "engine", "kokkos", "strict", "head"):
+        for key in ("kind", "dtype", "device", "engine", "tf32", "kokkos", "strict", "head"):
             if getattr(self, key) != fields[key].default:
                 raise _problem("is of models; `classical` is evaluated by LAMMPS' own styles", key)
         return self

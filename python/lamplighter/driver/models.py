@@ -46,6 +46,8 @@ def evaluation(request: Request) -> Evaluation:
     potential, elements = request.potential, request.elements
     files = " ".join(file_word(Path(model)) for model in potential.models or [request.calculator])
     words = f"dtype {potential.dtype} device {potential.device} kind {potential.kind} engine {potential.engine}"
+    if potential.tf32:
+        words += " tf32 yes"
     if potential.head is not None:
         words += f" head {potential.head}"
     if request.extrapolation:

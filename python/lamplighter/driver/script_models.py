@@ -8,7 +8,7 @@ from lamplighter.config.potential import PotentialSection
 from lamplighter.driver import preflight
 from lamplighter.errors import ConfigError, EnvironmentProblem, ModelError
 
-_KEYS = ("kind", "dtype", "device", "engine")
+_KEYS = ("kind", "dtype", "device", "engine", "tf32")
 _DECIDES_LATER = {"include", "jump", "shell", "if", "python", "plugin", "clear", "label", "next"}
 
 

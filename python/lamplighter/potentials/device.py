@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,3 +54,40 @@ def resolve(requested: str, local_rank: int) -> torch.device:
             f"device {requested!r} was asked for, but torch sees {gpus} GPU(s), cuda:0 to cuda:{gpus - 1}"
         )
     return torch.device("cuda", index)
+
+
+def taken(requested: str, local_rank: int) -> torch.device:
+    """As `resolve`; torch takes it from now on where nobody names a device, so that no other GPU gets a context."""
+    import torch
+
+    device = resolve(requested, local_rank)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def identity(requested: str, local_rank: int) -> str:
+    """What tells the GPU of a rank from others of its node, which may name theirs by the same number; empty: none."""
+    import torch
+
+    try:
+        if is_cpu(requested, local_rank):
+            return ""
+        device = resolve(requested, local_rank)
+        return str(getattr(torch.cuda.get_device_properties(device), "uuid", device))
+    except (EnvironmentProblem, RuntimeError):
+        return ""  # whoever takes the device says what is wrong with it
+
+
+def sharing(identities: Sequence[str], local_rank: int) -> str:
+    """What is to be said of ranks of a node that have one GPU; empty: each has its own.
+
+    Args:
+        identities: `identity` of each rank of the node.
+        local_rank: Of this rank.
+    """
+    mine = identities[local_rank] if identities else ""
+    ranks = identities.count(mine) if mine else 1
+    if ranks == 1:
+        return ""
+    return f"{ranks} ranks share a GPU, which computes for one after the other: one rank for each GPU is faster"

@@ -3,7 +3,7 @@
 `attach(lmp)` registers three functions (open, compute, close) with the plugin. LAMMPS calls them from inside
 its own commands; no exception passes through C++: it is kept, LAMMPS gets a failure, and the caller fetches
 it with `pending_error()`. Where there are several ranks, a failure inside a step ends all of them at once
-(the others may be waiting in an exchange), with the traceback on stderr.
+(the others may be waiting in an exchange), with its message, or the traceback of a fault, on stderr.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamplighter import plugin
-from lamplighter.errors import ModelError, PluginError
+from lamplighter.errors import LamplighterError, ModelError, PluginError
 from lamplighter.frameworks import FRAMEWORKS
 from lamplighter.model_files.torch_file import require_model_file
 from lamplighter.potentials import compiled_cache, precision, registry
@@ -44,7 +44,7 @@ class Timing:
 
 
 _library: ctypes.CDLL | None = None
-_local_rank = 0
+_node: Any = None
 _before_torch: Callable[[], None] = lambda: None  # noqa: E731
 _models: dict[int, OpenModel] = {}
 _handles = itertools.count(1)
@@ -66,7 +66,7 @@ def attach(lmp: Any, comm: Any = None, before_torch: Callable[[], None] | None =
     Raises:
         PluginError: the plugin is not loaded and cannot be.
     """
-    global _library, _local_rank, _before_torch
+    global _library, _node, _before_torch
     path = plugin.load_plugin(lmp)
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
     for name in ("lamplighter_forward_exchange", "lamplighter_reverse_exchange"):
@@ -79,7 +79,12 @@ def attach(lmp: Any, comm: Any = None, before_torch: Callable[[], None] | None =
     _before_torch = before_torch or (lambda: None)
     from mpi4py import MPI
 
-    _local_rank = (comm or MPI.COMM_WORLD).Split_type(MPI.COMM_TYPE_SHARED).Get_rank()
+    _node = (comm or MPI.COMM_WORLD).Split_type(MPI.COMM_TYPE_SHARED)
+
+
+def _local_rank() -> int:
+    """This rank among those of its node."""
+    return 0 if _node is None else int(_node.Get_rank())
 
 
 def total_timing() -> Timing:
@@ -122,16 +127,24 @@ def pending_error() -> BaseException | None:
     return error
 
 
-def _guarded(action: Callable[[], None], *, ends_all_ranks: bool) -> int:
-    """Run a callback; keep what it raises. Returns 0, or 1 if it raised."""
+def _guarded(action: Callable[[], None], *, last_words_of: str = "") -> int:
+    """Run a callback; keep what it raises. Returns 0, or 1 if it raised.
+
+    Args:
+        action: The callback.
+        last_words_of: The rank, where all ranks end with what it raises; empty: they do not, and the caller tells it.
+    """
     global _error, _message
     try:
         action()
     except BaseException as error:
         _error = error
         _message = ctypes.create_string_buffer(_as_bytes(f"{type(error).__name__}: {error}"))
-        if ends_all_ranks:
-            traceback.print_exception(error, file=last_words())
+        if last_words_of:
+            if isinstance(error, LamplighterError):
+                print(f"[{last_words_of}] Error: {error}", file=last_words())
+            else:
+                traceback.print_exception(error, file=last_words())
             sys.stdout.flush()
             last_words().flush()
         return 1
@@ -154,12 +167,16 @@ def _open(request: Any, model: Any) -> int:
 
         assert _library is not None
         _before_torch()
+        device = request.contents.device.decode()
+        # collective, and so before anything that may fail on one rank
+        gpus = [] if _node is None else _node.allgather(devices.identity(device, _node.Get_rank()))
         handle = next(_handles)
-        _models[handle] = open_model(request.contents, model.contents, _library, _local_rank)
+        opened = _models[handle] = open_model(request.contents, model.contents, _library, _local_rank())
         model.contents.handle = handle
-        _message = ctypes.create_string_buffer(_as_bytes(_models[handle].summary))
+        shared = devices.sharing(gpus, _local_rank())
+        _message = ctypes.create_string_buffer(_as_bytes("; ".join(filter(None, (opened.summary, shared)))))
 
-    return _guarded(action, ends_all_ranks=False)
+    return _guarded(action)
 
 
 @c_interface.COMPUTE
@@ -168,11 +185,12 @@ def _compute(handle: int, step: Any) -> int:
 
     def action() -> None:
         began = time.perf_counter()
-        opened.steps.evaluate(step.contents)
+        opened.evaluate(step.contents)
         timing.seconds += time.perf_counter() - began
         timing.calls += 1
 
-    return _guarded(action, ends_all_ranks=opened.nranks > 1)
+    several = opened.nranks > 1
+    return _guarded(action, last_words_of=f"rank {opened.rank} of {opened.nranks}" if several else "")
 
 
 @c_interface.CLOSE
@@ -227,7 +245,7 @@ def _compile(request: Any, path: int, size: int) -> int:
             use_bridge = f"WARNING: {problem}"
         return None
 
-    failed = _guarded(action, ends_all_ranks=False)
+    failed = _guarded(action)
     if use_bridge:
         _message = ctypes.create_string_buffer(_as_bytes(use_bridge))
         return c_interface.USE_BRIDGE
@@ -251,8 +269,8 @@ def _reason_for_bridge(request: Request) -> str:
     native = compiled_cache.FRAMEWORKS
     if kind not in ("auto", *native):
         return f"the native engine evaluates {_and(native)} models, not kind {kind}"
-    if not devices.is_cpu(request.device.decode(), _local_rank):
-        device = devices.resolve(request.device.decode(), _local_rank)
+    if not devices.is_cpu(request.device.decode(), _local_rank()):
+        device = devices.resolve(request.device.decode(), _local_rank())
         return f"the native engine runs on CPUs, and the model's device is {device}"
     for variable, value in (("LAMPLIGHTER_PAIRS", "model"), ("LAMPLIGHTER_MACE", "plain")):
         if os.environ.get(variable) == value:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-VERSION = 8
+VERSION = 9
 USE_BRIDGE = 2
 LIST, PAIRS, SYSTEM = 0, 1, 2
 
@@ -29,6 +29,7 @@ class Request(Structure):
         ("elements", POINTER(c_char_p)),
         ("rank", c_int32),
         ("nranks", c_int32),
+        ("tf32", c_int32),
     ]
 
 

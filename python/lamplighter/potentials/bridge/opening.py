@@ -15,13 +15,14 @@ from ase.data import atomic_numbers
 from lamplighter.errors import ModelError
 from lamplighter.model_files.torch_file import require_model_file
 from lamplighter.potentials import device as devices
-from lamplighter.potentials import precision, registry
+from lamplighter.potentials import precision, registry, tf32
 from lamplighter.potentials.bridge import header as c_interface
 from lamplighter.potentials.bridge.header import Model, Request, Step
 from lamplighter.potentials.bridge.pair_step import PairSteps
 from lamplighter.potentials.bridge.positions_step import ClusterSteps, SystemSteps
 from lamplighter.potentials.bridge.requests import elements_of, files_of, require_elements, require_one_kind
 from lamplighter.potentials.interface import ClusterPotential, LoadOptions, PairPotential, Potential, SystemPotential
+from lamplighter.potentials.out_of_memory import is_out_of_memory, out_of_memory
 from lamplighter.potentials.own_uncertainty import OwnUncertainty
 
 
@@ -33,11 +34,38 @@ class Steps(Protocol):
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A model of a pair style, on how many ranks it runs, and a line about it for LAMMPS' log, or nothing."""
+    """A model of a pair style.
+
+    Attributes:
+        steps: Carries out its steps.
+        device, dtype: Where it runs, and in what.
+        rank, nranks: This rank, and how many there are.
+        tf32: Whether a GPU may round its products.
+        summary: A line about it for LAMMPS' log, or nothing.
+    """
 
     steps: Steps
+    device: torch.device
+    dtype: torch.dtype
+    rank: int
     nranks: int
+    tf32: bool
     summary: str = ""
+
+    def evaluate(self, step: Step) -> None:
+        """Evaluate a step. Collective.
+
+        Raises:
+            OutOfMemory: there is not enough of it; what to do.
+        """
+        tf32.put(self.tf32)
+        try:
+            self.steps.evaluate(step)
+        except Exception as problem:
+            if not is_out_of_memory(problem):
+                raise
+            pairs = max(int(step.npairs), int(step.nlist))
+            raise out_of_memory(problem, self.device, self.dtype, int(step.ntotal), pairs) from problem
 
 
 def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank: int) -> OpenModel:
@@ -46,13 +74,28 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     Raises:
         ModelError, EnvironmentProblem: it cannot be opened, or not on so many ranks.
     """
-    files, elements = files_of(request), elements_of(request)
-    require_elements(elements)
-    path = files[request.wanted]
+    device = torch.device("cpu")
+    try:
+        potential_class = _class_of(request)
+        device = _device(potential_class, request.device.decode(), local_rank)
+        return _open(potential_class, device, request, model, library)
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
+        raise out_of_memory(problem, device, None) from problem
+
+
+def _class_of(request: Request) -> type[Potential]:
+    require_elements(elements_of(request))
     if request.engine.decode() == "torch-fast":
-        potential_class = _torch_fast(request)
-    else:
-        potential_class = _by_its_framework(request, files, path)
+        return _torch_fast(request)
+    return _by_its_framework(request)
+
+
+def _open(
+    potential_class: type[Potential], device: torch.device, request: Request, model: Model, library: ctypes.CDLL
+) -> OpenModel:
+    elements, path = elements_of(request), files_of(request)[request.wanted]
     if issubclass(potential_class, SystemPotential) and request.nranks > 1:
         raise ModelError(
             f"model file {path}: models of kind {potential_class.kind} are evaluated for all atoms at once, on one "
@@ -61,7 +104,7 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     options = LoadOptions(
         elements=elements,
         dtype=request.dtype.decode(),
-        device=_device(potential_class, request.device.decode(), local_rank),
+        device=device,
         head=request.head.decode() or None,
     )
     potential = potential_class.load(path, options)
@@ -70,6 +113,11 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
             f"model file {path} runs on one rank, and there are {request.nranks}: {potential.one_rank_because}, or "
             "start without mpirun, or with mpirun -n 1"
         )
+    rounded = bool(request.tf32)
+    tf32.require_possible(rounded, device, potential.dtype)
+    tf32.put(rounded)
+    if device.type != "cpu" and potential.dtype == torch.float32 and not rounded:
+        tf32.require_exact_products(device)
     precision.note(path, str(potential.dtype).removeprefix("torch."))
     model.cutoff = potential.cutoff
     own = None
@@ -77,11 +125,13 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
         statistics = Path(os.fsdecode(request.training_set))
         own = OwnUncertainty(statistics, path, potential.n_inputs, potential.kind, elements, options.head)
     steps = _steps_of(potential, request, elements, model, library, own)
-    return OpenModel(steps, request.nranks, getattr(potential, "summary", ""))
+    summary = getattr(potential, "summary", "")
+    return OpenModel(steps, device, potential.dtype, request.rank, request.nranks, rounded, summary)
 
 
-def _by_its_framework(request: Request, files: list[Path], path: Path) -> type[Potential]:
-    kind = request.kind.decode()
+def _by_its_framework(request: Request) -> type[Potential]:
+    kind, files = request.kind.decode(), files_of(request)
+    path = files[request.wanted]
     for each in files:
         require_model_file(each, kind)
     if request.committee and request.wanted == 0:
@@ -108,7 +158,7 @@ def _torch_fast(request: Request) -> type[Potential]:
 
 def _device(potential_class: type[Potential], requested: str, local_rank: int) -> torch.device:
     if potential_class.runs_on_gpu:
-        return devices.resolve(requested, local_rank)
+        return devices.taken(requested, local_rank)
     if requested not in ("auto", "cpu"):
         raise ModelError(f"models of kind {potential_class.kind} run on CPUs: leave out device {requested}")
     return torch.device("cpu")
