@@ -4,14 +4,16 @@
 #   benchmarks/gpu/run.sh KIT RESULTS     on a machine without a network, from the parts of kit.sh
 #   benchmarks/gpu/run.sh - RESULTS       with what is installed
 #
-# DEVICE=cpu and SIZES="160 640" try it out where there is no GPU. A part that fails or takes too long is named in
-# RESULTS/summary.txt, and the next one begins.
+# Where there is no GPU: DEVICE=cpu SLOWER=4 SHAPE=small SIZES=160 ASE_SIZES=160 STEPS=2 PROFILE_SIZE=160
+# COMMITTEE_STEPS=20 tries it out; SLOWER multiplies what parts may take. A part that fails or takes too long is named
+# in RESULTS/summary.txt, and the next one begins.
 set -uo pipefail
 kit=${1:?the folder of the kit, or - for what is installed}
 out=$(mkdir -p "${2:?the folder of the results}" && cd "$2" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 device=${DEVICE:-cuda}
+slower=${SLOWER:-1} shape=${SHAPE:-medium}
 sizes=${SIZES:-640 4320 34560 138240 276480 552960 1000000}
 python=${PYTHON:-python3}
 if [ "$kit" != - ]; then
@@ -29,7 +31,7 @@ began=$SECONDS
 
 # part NAME SECONDS COMMAND…: its output in NAME.txt, its end in summary.txt
 part() {
-  local name=$1 limit=$2 status start=$SECONDS
+  local name=$1 limit=$(($2 * slower)) status start=$SECONDS
   shift 2
   timeout -k 10 "$limit" "$@" > "$out/$name.txt" 2>&1
   status=$?
@@ -45,13 +47,13 @@ part parity_torch_fast 45 "$python" "$here/parity.py" --device "$device" --engin
 part models 30 "$python" "$here/shapes.py" "$out/models"
 part parity_2_ranks 45 "$mpirun" -n 2 "$python" "$here/parity.py" --device "$device"
 for engine in torch-fast bridge; do
-  part "sizes_$engine" 65 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --engine "$engine" --each 40 \
-    --model "$out/models/medium.model" --out "$out"
+  part "sizes_$engine" 65 "$python" "$here/sizes.py" --device "$device" --sizes $sizes --engine "$engine" --each $((40 * slower)) \
+    --model "$out/models/$shape.model" --out "$out"
 done
 part ase 60 "$python" "$here/../throughput.py" --backends mace --device "$device" --dtype float32 --layouts 1x1 --bridge \
-  --sizes ${ASE_SIZES:-640 4320} --steps 20 --repeats 3 --model "$out/models/medium.model" --out "$out"
-part profile 30 "$python" "$here/../profile_step.py" --device "$device" --dtype float32 --size ${PROFILE_SIZE:-4320} \
-  --model "$out/models/medium.model"
+  --sizes ${ASE_SIZES:-640 4320} --steps ${STEPS:-20} --repeats 3 --model "$out/models/$shape.model" --out "$out"
+part profile 30 "$python" "$here/../profile_step.py" --device "$device" --dtype float32 --size ${PROFILE_SIZE:-4320} --steps ${STEPS:-10} \
+  --model "$out/models/$shape.model"
 cat > "$out/committee.yaml" <<EOF
 structure: $root/examples/ec_emc/structures/ec_emc_640.xyz
 potential: {models: [$(ls -m "$root"/examples/ec_emc/models/*.model | tr -d '\n')], device: $device, dtype: float32, engine: bridge}

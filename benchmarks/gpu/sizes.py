@@ -23,7 +23,8 @@ import liquid
 
 SIZES = (640, 4320, 34560, 138240, 276480, 552960, 1000000)
 ATOM_STEPS = 2_000_000
-"""That a measurement takes at most, less where that would be fewer than `FEWEST` steps."""
+"""That a measurement takes at most, more where that would be fewer than `FEWEST` steps; it also ends after a quarter of
+the longest time of a size."""
 
 FEWEST, MOST = 5, 200
 
@@ -52,17 +53,20 @@ def one(given: argparse.Namespace) -> dict[str, Any]:
                 given.engine,
             ):
                 session.command(line)
-            session.command("run 5 pre no post no")
-            began = time.perf_counter()
-            session.command(f"run {steps} pre no post no")
-            seconds = time.perf_counter() - began
+            session.command(f"run {FEWEST} pre no post no")
+            piece, done, seconds = max(FEWEST, steps // 10), 0, 0.0
+            while done < steps and seconds < given.each / 4:
+                began = time.perf_counter()
+                session.command(f"run {piece} pre no post no")
+                seconds += time.perf_counter() - began
+                done += piece
             on_device = given.device.startswith("cuda")
             memory = torch.cuda.max_memory_allocated() / 2**20 if on_device else None
     return {
         "atoms": len(atoms),
-        "steps": steps,
-        "ms_step": 1e3 * seconds / steps,
-        "us_atom_step": 1e6 * seconds / steps / len(atoms),
+        "steps": done,
+        "ms_step": 1e3 * seconds / done,
+        "us_atom_step": 1e6 * seconds / done / len(atoms),
         "memory_MiB": memory,
     }
 
@@ -86,7 +90,7 @@ def main() -> int:
     found: list[dict[str, Any]] = []
     for size in given.sizes:
         words = [sys.executable, __file__, "--device", given.device, "--dtype", given.dtype, "--engine", given.engine]
-        words += ["--model", str(given.model), "--size", str(size)]
+        words += ["--model", str(given.model), "--size", str(size), "--each", str(given.each)]
         try:
             done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=given.each)
             said = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None

@@ -32,7 +32,7 @@ def keys_of(section: type[BaseModel], path: str = "") -> set[str]:
 def test_the_table_has_every_key_and_no_other() -> None:
     stages = {f"stages[].{key}" for stage in (Minimise, Nve, Nvt, Npt) for key in keys_of(stage)}
     assert {"stages[].thermostat.damping", "stages[].barostat.type"} <= stages
-    documented = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", PAGE, re.M))
+    documented = set(re.findall(r"^\| `([a-z0-9_.\[\]]+)` \|", PAGE, re.M))
     assert documented == keys_of(RunFile) | stages
 
 
