@@ -65,7 +65,8 @@ def elements(atoms: Atoms) -> list[str]:
 
 def write(atoms: Atoms, folder: Path) -> None:
     """The same atoms, at full precision, for both programs: `structure.traj` (ASE), `structure.data` (LAMMPS)."""
-    ase.io.write(folder / "structure.traj", atoms)
+    # for itself: ASE would wait for the other ranks, which do not write
+    ase.io.write(folder / "structure.traj", atoms, parallel=False)
     write_lammps_data(
         folder / "structure.data", atoms, specorder=elements(atoms), masses=True, velocities=True, units="metal"
     )

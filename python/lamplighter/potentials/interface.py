@@ -22,6 +22,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import torch
 
+from lamplighter.potentials.slots import Slots
+
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -177,6 +179,25 @@ class PairPotential(Potential):
 
         Must not return early on few atoms or pairs: other ranks wait in its exchanges. It is never called
         with `nlocal == 0`: the bridge replays the exchanges for such a rank.
+        """
+
+
+class SlotPotential(PairPotential):
+    """A `PairPotential` that takes pairs in arrays whose shapes stay, too, where there are no ghosts.
+
+    Its operations must not depend on numbers that are on the device, so that a step can be recorded and replayed.
+    """
+
+    @abstractmethod
+    def compute_slots(self, elems: torch.Tensor, slots: Slots) -> tuple[torch.Tensor, torch.Tensor]:
+        """Energies and forces of slots.
+
+        Args:
+            elems: (atoms,) int64, the model's own index of each atom's element.
+            slots: Places for the pairs of each atom; empty ones contribute nothing, to the last bit.
+
+        Returns:
+            Energies of atoms, (atoms,) eV, and the force on the receiver of each slot, (atoms · longest, 3) eV/Å.
         """
 
 

@@ -7,14 +7,19 @@ import ctypes
 import numpy as np
 import torch
 
-from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS
 from lamplighter.errors import ModelError
 from lamplighter.potentials.bridge.array_view import ArrayView
+from lamplighter.potentials.bridge.device_step import PairsOnDevice
 from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
-from lamplighter.potentials.bridge.overlap import OVERLAP, overlap
-from lamplighter.potentials.interface import Exchange, PairData, PairPotential
+from lamplighter.potentials.bridge.replay import recorder
+from lamplighter.potentials.bridge.static_step import StaticSteps
+from lamplighter.potentials.interface import Exchange, PairData, PairPotential, SlotPotential
 from lamplighter.potentials.own_uncertainty import OwnUncertainty
+
+_MOST_ATOMS = 20_000
+"""Of steps whose shapes stay. Each atom has as many places for pairs as the one with most, and what is gained, the
+time in which operations are launched, does not grow with atoms. A guess, until there is a GPU to measure on."""
 
 
 class PairSteps:
@@ -49,14 +54,17 @@ class PairSteps:
         self._element_of_type = torch.tensor([potential.element_index(symbol) for symbol in elements])
         self._schedule = _exchange_schedule(potential, elements[0])
         self._topology = 0
-        self._elems = torch.empty(0, dtype=torch.int64)
+        self._elems = self._elems_here = torch.empty(0, dtype=torch.int64)
         self._types = ArrayView(np.int32)
         self._pair_i = ArrayView(np.int64)
         self._pair_j = ArrayView(np.int64)
         self._rij = ArrayView(np.float64, 3)
         self._fij = ArrayView(np.float64, 3)
         self._eatoms = ArrayView(np.float64)
-        self._list_on_device: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._on_device = PairsOnDevice(potential, nranks)
+        self._static: StaticSteps | None = None
+        if isinstance(potential, SlotPotential) and nranks == 1:
+            self._static = StaticSteps(potential, recorder(potential.device))
 
     def evaluate(self, step: Step) -> None:
         """Evaluate a step. Collective, where the model makes exchanges."""
@@ -73,7 +81,8 @@ class PairSteps:
 
         if step.rebuilt:
             types = self._types(step.type, step.ntotal, step.ntotal)
-            self._elems = self._element_of_type[types.to(torch.int64) - 1].to(self._potential.device)
+            self._elems_here = self._element_of_type[types.to(torch.int64) - 1]
+            self._elems = self._elems_here.to(self._potential.device)
             self._topology += 1
 
         if self._host_pairs:
@@ -93,62 +102,11 @@ class PairSteps:
             self._potential.compute(data)
             step.energy = data.energy
             self._hand_over_extrapolation(step, data)
+        elif self._static is not None and step.nlocal <= _MOST_ATOMS:
+            self._static.evaluate(step, self._elems_here)
         else:
-            self._evaluate_on_device(step, exchange)
-
-    def _evaluate_on_device(self, step: Step, exchange: Exchange) -> None:
-        """Pairs are kept where the model runs: per step only positions go down, forces and virial come up."""
-        potential, device = self._potential, self._potential.device
-        if step.rebuilt or self._list_on_device is None:
-            self._list_on_device = tuple(
-                ArrayView(np.int64)(address, step.nlist, step.nlist).to(device, copy=True)
-                for address in (step.list_i, step.list_j, step.list_j_x)
-            )
-        assert self._list_on_device is not None
-        list_i, list_j, list_j_x = self._list_on_device
-        x_host = ArrayView(np.float64, 3)(step.x, step.nx, step.nx)
-        x = x_host.to(device)
-        rij = x[list_j_x] - x[list_i]
-        distance = torch.linalg.vector_norm(rij, dim=1)
-        near = torch.nonzero(distance < potential.cutoff).squeeze(1)
-        i, j, j_x, rij = list_i[near], list_j[near], list_j_x[near], rij[near]
-        if len(near) and float(distance[near].min()) < OVERLAP:
-            raise overlap(float(distance[near].min()))
-        data = PairData(
-            nlocal=step.nlocal,
-            ntotal=step.ntotal,
-            elems=self._elems,
-            pair_i=i,
-            pair_j=j,
-            rij=rij,
-            eatoms=torch.zeros(step.nlocal, dtype=torch.float64, device=device),
-            pair_forces=torch.zeros(len(near), 3, dtype=torch.float64, device=device),
-            exchange=exchange,
-            topology=self._topology,
-            inputs_wanted=bool(step.extrapolation),
-        )
-        potential.compute(data)
-        self._hand_over_extrapolation(step, data)
-
-        # a folded ghost's force is its atom's; on several ranks LAMMPS sends it home (newton on)
-        receiver = j if self._nranks == 1 else j_x
-        rij = rij.detach()
-        forces = torch.zeros_like(x)
-        forces.index_add_(0, i, data.pair_forces)
-        forces.index_add_(0, receiver, -data.pair_forces)
-        ArrayView(np.float64, 3)(step.f, step.nx, step.nx).add_(forces.to("cpu"))
-        self._eatoms(step.eatoms, step.nlocal, step.atom_capacity).copy_(data.eatoms)
-        step.energy = data.energy
-        if step.virial_wanted:
-            outer = -rij[:, :, None] * data.pair_forces[:, None, :]
-            outer = 0.5 * (outer + outer.transpose(1, 2))
-            pair_virial = outer[:, TENSOR_ROWS, TENSOR_COLUMNS]
-            ArrayView(np.float64)(step.virial, 6, 6).add_(pair_virial.sum(dim=0).to("cpu"))
-            if step.peratom:
-                vatom = torch.zeros(step.nx, 6, dtype=torch.float64, device=device)
-                vatom.index_add_(0, i, 0.5 * pair_virial)
-                vatom.index_add_(0, receiver, 0.5 * pair_virial)
-                ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(vatom.to("cpu"))
+            data = self._on_device.evaluate(step, self._elems, exchange, self._topology)
+            self._hand_over_extrapolation(step, data)
 
     def _hand_over_extrapolation(self, step: Step, data: PairData) -> None:
         if self._own is None or not step.extrapolation:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lamplighter.potentials.torch_fast.neighbours import Block, Grouped
+from lamplighter.potentials.torch_fast.neighbours import Block, Grouped, rows_of
 from lamplighter.potentials.torch_fast.radial import RadialTables
 
 
@@ -41,8 +41,8 @@ class Pairs:
     """What the sums know of this step's pairs.
 
     Attributes:
-        senders: (npairs + 1,) int64; the last stands for no pair.
-        row, x, by_r: Where their distances lie in the tables, each (npairs + 1,); see `RadialTables.rows`.
+        senders: (npairs + 1,) int64; the last stands for no pair, and is not there where pairs are in slots.
+        row, x, by_r: Where their distances lie in the tables, as many; see `RadialTables.rows`.
         grouped: By receivers.
     """
 
@@ -65,8 +65,9 @@ class _Convolution(torch.autograd.Function):
         l_max: int,
         tables: RadialTables,
     ) -> tuple[torch.Tensor, ...]:
-        padded = torch.cat((coupled, coupled.new_zeros(1, coupled.shape[1])))
-        channels, nlocal = features.shape[2], len(pairs.grouped.order)
+        in_place = pairs.grouped.slot_of_pair is None
+        padded = coupled if in_place else torch.cat((coupled, coupled.new_zeros(1, coupled.shape[1])))
+        channels, nlocal = features.shape[2], pairs.grouped.natoms
         found = [
             features.new_empty(2 * degree + 1, nlocal, sum(p.l3 == degree for p in paths) * channels)
             for degree in range(l_max + 1)
@@ -75,14 +76,14 @@ class _Convolution(torch.autograd.Function):
             slots = block.slots
             radial = tables.values(pairs.row[slots], pairs.x[slots]) @ tables.outputs
             sent = features.index_select(0, pairs.senders[slots])
-            harmonics = padded.index_select(0, slots)
+            harmonics = rows_of(padded, slots)
             for number, path in enumerate(paths):
                 weighted = _rows(_weighted(radial, sent, number, path), block)
                 sums = torch.bmm(_matrix(harmonics, path, block).transpose(1, 2), weighted)
                 found[path.l3][:, block.atoms, path.columns(channels)] = sums.transpose(0, 1)
         ctx.save_for_backward(features, padded)
         ctx.rest = pairs, paths, tables
-        return tuple(each.index_select(1, pairs.grouped.place) for each in found)
+        return tuple(rows_of(each, pairs.grouped.place, dim=1) for each in found)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -90,7 +91,7 @@ class _Convolution(torch.autograd.Function):
         pairs, paths, tables = ctx.rest
         channels = features.shape[2]
         wanted = ctx.needs_input_grad[0]
-        of_found = [each.index_select(1, pairs.grouped.order) for each in grads]
+        of_found = [rows_of(each, pairs.grouped.order, dim=1) for each in grads]
         of_features = torch.zeros_like(features) if wanted else None
         of_coupled = padded.new_empty(pairs.grouped.nslots, padded.shape[1])
         of_place = padded.new_empty(pairs.grouped.nslots)
@@ -101,7 +102,7 @@ class _Convolution(torch.autograd.Function):
             radial = basis @ tables.outputs
             senders = pairs.senders[slots]
             sent = features.index_select(0, senders)
-            harmonics = padded.index_select(0, slots)
+            harmonics = rows_of(padded, slots)
             of_radial = torch.empty_like(radial)
             of_sent = torch.zeros_like(sent) if wanted else None
             of_harmonics = of_coupled[block.places]
@@ -109,9 +110,9 @@ class _Convolution(torch.autograd.Function):
                 of_sums = of_found[path.l3][:, block.atoms, path.columns(channels)].transpose(0, 1)
                 weighted = _rows(_weighted(radial, sent, number, path), block)
                 couplings = slice(path.start, path.start + (2 * path.l1 + 1) * (2 * path.l3 + 1))
-                of_harmonics[:, couplings] = torch.bmm(weighted, of_sums.transpose(1, 2)).view(len(slots), -1)
+                of_harmonics[:, couplings] = torch.bmm(weighted, of_sums.transpose(1, 2)).view(len(senders), -1)
                 of_weighted = torch.bmm(_matrix(harmonics, path, block), of_sums)
-                of_weighted = of_weighted.view(len(slots), 2 * path.l1 + 1, channels)
+                of_weighted = of_weighted.view(len(senders), 2 * path.l1 + 1, channels)
                 mine = slice(path.l1**2, (path.l1 + 1) ** 2)
                 one = slice(number * channels, (number + 1) * channels)
                 if path.l1 == 0:
@@ -123,8 +124,10 @@ class _Convolution(torch.autograd.Function):
             of_place[block.places] = ((of_radial @ outputs) * slope).sum(dim=1)
             if of_features is not None and of_sent is not None:
                 of_features.index_add_(0, senders, of_sent)
-        of_r = of_place.index_select(0, pairs.grouped.slot_of_pair) * pairs.by_r[:-1]
-        return of_features, of_coupled.index_select(0, pairs.grouped.slot_of_pair), of_r, None, None, None, None
+        of_pairs = pairs.grouped.slot_of_pair
+        of_place = rows_of(of_place, of_pairs)
+        of_r = of_place * pairs.by_r[: len(of_place)]
+        return of_features, rows_of(of_coupled, of_pairs), of_r, None, None, None, None
 
 
 def _weighted(radial: torch.Tensor, sent: torch.Tensor, number: int, path: Path) -> torch.Tensor:

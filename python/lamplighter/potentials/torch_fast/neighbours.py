@@ -19,11 +19,12 @@ class Block:
     Attributes:
         atoms: Which of the sorted atoms.
         slots: (n · longest,) int64, the pairs of each; where an atom has no more, the number of pairs, which is none.
+            A slice, where pairs are in their places already.
         places: Where the slots stand among those of all blocks.
     """
 
     atoms: slice
-    slots: torch.Tensor
+    slots: torch.Tensor | slice
     places: slice
 
     @property
@@ -36,20 +37,24 @@ class Grouped:
     """All atoms, those with as many neighbours together.
 
     Attributes:
-        order: (natoms,) int64, the atom that each sorted atom is.
-        place: (natoms,) int64, the sorted atom that each atom is.
+        order: (natoms,) int64, the atom that each sorted atom is; None: they are as they were.
+        place: (natoms,) int64, the sorted atom that each atom is; None: as above.
         blocks: Of the sorted atoms.
-        slot_of_pair: (npairs,) int64, place of each pair among the slots of all blocks.
+        slot_of_pair: (npairs,) int64, place of each pair among the slots of all blocks; None: its own.
     """
 
-    order: torch.Tensor
-    place: torch.Tensor
+    order: torch.Tensor | None
+    place: torch.Tensor | None
     blocks: list[Block]
-    slot_of_pair: torch.Tensor
+    slot_of_pair: torch.Tensor | None
 
     @property
     def nslots(self) -> int:
         return int(self.blocks[-1].places.stop)
+
+    @property
+    def natoms(self) -> int:
+        return int(self.blocks[-1].atoms.stop)
 
 
 def grouped(pair_i: torch.Tensor, atoms: int, width: int) -> Grouped:
@@ -64,9 +69,7 @@ def grouped(pair_i: torch.Tensor, atoms: int, width: int) -> Grouped:
     first = torch.cumsum(counts, 0) - counts
     order = torch.argsort(counts, descending=True)
     longest = max(1, int(counts[order[0]]))
-    on_cpu = pair_i.device.type == "cpu"
-    pairs = min(_MOST_PAIRS, _NUMBERS // width) if on_cpu else _NUMBERS_ON_A_GPU // width
-    size = max(1, pairs // longest)
+    size = _atoms_of_a_block(pair_i.device, longest, width)
     blocks, start = [], 0
     for number, length in enumerate(counts[order[::size]].clamp(min=1).tolist()):
         chosen = slice(number * size, min(atoms, (number + 1) * size))
@@ -79,3 +82,35 @@ def grouped(pair_i: torch.Tensor, atoms: int, width: int) -> Grouped:
     slot_of_pair = slots.new_empty(len(pair_i) + 1)
     slot_of_pair[slots] = torch.arange(len(slots), device=slots.device)
     return Grouped(order, torch.argsort(order), blocks, slot_of_pair[:-1])
+
+
+def in_slots(atoms: int, longest: int, width: int, device: torch.device) -> Grouped:
+    """Pairs that are in slots: as many places for each atom, those of an atom in a row.
+
+    Args:
+        atoms: How many there are; at least 1.
+        longest: Places of each.
+        width: Numbers that are made of one pair.
+        device: Where they are.
+    """
+    size = _atoms_of_a_block(device, longest, width)
+    blocks = []
+    for start in range(0, atoms, size):
+        stop = min(atoms, start + size)
+        places = slice(start * longest, stop * longest)
+        blocks.append(Block(slice(start, stop), places, places))
+    return Grouped(None, None, blocks, None)
+
+
+def _atoms_of_a_block(device: torch.device, longest: int, width: int) -> int:
+    pairs = min(_MOST_PAIRS, _NUMBERS // width) if device.type == "cpu" else _NUMBERS_ON_A_GPU // width
+    return max(1, pairs // longest)
+
+
+def rows_of(rows: torch.Tensor, chosen: torch.Tensor | slice | None, dim: int = 0) -> torch.Tensor:
+    """Rows, chosen by numbers or as a piece; None: all."""
+    if chosen is None:
+        return rows
+    if isinstance(chosen, slice):
+        return rows.narrow(dim, chosen.start, chosen.stop - chosen.start)
+    return rows.index_select(dim, chosen)

@@ -16,7 +16,7 @@ from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.torch_fast.contraction import Polynomial
 from lamplighter.potentials.torch_fast.convolution import Pairs, Path, convolve
 from lamplighter.potentials.torch_fast.harmonics import spherical_harmonics
-from lamplighter.potentials.torch_fast.neighbours import grouped
+from lamplighter.potentials.torch_fast.neighbours import Grouped, grouped, in_slots
 from lamplighter.potentials.torch_fast.radial import (
     Arrays,
     RadialBasis,
@@ -48,11 +48,36 @@ class Atoms:
 
 @dataclass(frozen=True)
 class Edges:
-    """Pairs of a step: receivers in ascending order, senders, each (npairs,), and vectors (npairs, 3) Å."""
+    """Pairs of a step.
+
+    Attributes:
+        receivers, senders: (npairs,) int64; receivers ascend.
+        vectors: (npairs, 3) Å.
+        there: (npairs,) bool, which of them are pairs, where they are places for pairs; None: all.
+        longest: How many places each atom has then.
+    """
 
     receivers: torch.Tensor
     senders: torch.Tensor
     vectors: torch.Tensor
+    there: torch.Tensor | None = None
+    longest: int = 0
+
+    def grouped(self, nlocal: int, width: int) -> Grouped:
+        """By receiver, for `width` numbers of a pair."""
+        if self.there is None:
+            return grouped(self.receivers, nlocal, width)
+        return in_slots(nlocal, self.longest, width, self.receivers.device)
+
+    def with_none(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows of pairs, and where these are not in their places, zero for what is no pair."""
+        return rows if self.there is not None else torch.cat((rows, rows.new_zeros(1)))
+
+    def of_pairs(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows (npairs, …), zero where there is no pair."""
+        if self.there is None:
+            return rows
+        return rows * self.there.to(rows.dtype).view(-1, *(1,) * (rows.ndim - 1))
 
 
 class MaceNetwork(torch.nn.Module):
@@ -92,7 +117,9 @@ class MaceNetwork(torch.nn.Module):
     def atoms(self, species: torch.Tensor, nlocal: int) -> Atoms:
         """What the network knows of atoms; `species` as in `Atoms`."""
         dtype = self.layers[0].tables.outputs.dtype
-        one_hot = torch.nn.functional.one_hot(species[:nlocal], len(self.energies)).to(dtype)
+        # torch's one_hot looks at the numbers, for which the host would have to wait
+        each = torch.eye(len(self.energies), dtype=dtype, device=species.device)
+        one_hot = each.index_select(0, species[:nlocal])
         return Atoms(species, nlocal, one_hot)
 
     def forward(self, atoms: Atoms, edges: Edges, exchange: Exchange) -> torch.Tensor:
@@ -103,26 +130,26 @@ class MaceNetwork(torch.nn.Module):
             exchange: Gives rows of all atoms, (ntotal, width), from those of local ones, (nlocal, width).
         """
         r = torch.linalg.vector_norm(edges.vectors, dim=1)
-        harmonics = spherical_harmonics(edges.vectors / r.unsqueeze(1), self.l_max)
+        harmonics = edges.of_pairs(spherical_harmonics(edges.vectors / r.unsqueeze(1), self.l_max))
         species, nlocal = atoms.species, atoms.nlocal
         table = None
         if len(self.table_of) > 1:
             table = self.table_of[species[edges.receivers], species[edges.senders]]
         widest = max(layer.tables.outputs.shape[1] for layer in self.layers)
-        by_receiver = grouped(edges.receivers, nlocal, widest)
-        nobody = edges.senders.new_zeros(1)
-        senders = torch.cat((edges.senders, nobody))
+        by_receiver = edges.grouped(nlocal, widest)
+        senders = edges.with_none(edges.senders)
         energy = r.new_zeros(nlocal)
         if self.repulsion is not None:
-            energy = energy + self.repulsion(species, nlocal, edges.receivers, edges.senders, r)
+            of_pairs = edges.of_pairs(self.repulsion(species, edges.receivers, edges.senders, r))
+            energy = energy.index_add(0, edges.receivers, of_pairs)
         features: list[torch.Tensor] = []
         for layer in self.layers:
-            row, x, by_r = (torch.cat((each, each.new_zeros(1))) for each in layer.tables.rows(r.detach(), table))
+            row, x, by_r = map(edges.with_none, layer.tables.rows(r.detach(), table))
             pairs = Pairs(senders, row, x, by_r, by_receiver)
             sent = layer.sent_by(features, atoms, exchange)
             density = None
             if layer.densities is not None:
-                of_pairs = one_function(r, table, layer.densities)
+                of_pairs = edges.of_pairs(one_function(r, table, layer.densities))
                 density = 1.0 + r.new_zeros(nlocal).index_add(0, edges.receivers, of_pairs)
             sums = convolve(sent, harmonics @ layer.couplings, r, pairs, layer.paths, self.l_max, layer.tables)
             features = layer.update(features, sums, density, atoms)

@@ -15,10 +15,11 @@ from lamplighter.file_suffixes import COMPILED
 from lamplighter.model_files import recognition
 from lamplighter.potentials import native
 from lamplighter.potentials.edges import edges_within, fetch_ghosts, write_result
-from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
+from lamplighter.potentials.interface import LoadOptions, PairData, SlotPotential
 from lamplighter.potentials.mace_compile import FORMAT
 from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.requirements import require_elements
+from lamplighter.potentials.slots import Slots
 from lamplighter.potentials.torch_fast.network import Atoms, Edges, MaceNetwork
 
 NAME = "torch-fast"
@@ -26,7 +27,7 @@ NAME = "torch-fast"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-class TorchFast(PairPotential):
+class TorchFast(SlotPotential):
     """A MACE model by its compiled form.
 
     Args:
@@ -106,6 +107,16 @@ class TorchFast(PairPotential):
             lambda rows: fetch_ghosts(rows, data),
         )
         write_result(data, edges, energies)
+
+    def compute_slots(self, elems: torch.Tensor, slots: Slots) -> tuple[torch.Tensor, torch.Tensor]:
+        atoms = self._network.atoms(elems, len(elems))
+        receivers = torch.arange(len(elems) * slots.longest, device=elems.device) // slots.longest
+        vectors = slots.vectors.detach().to(self.dtype).requires_grad_(True)
+        edges = Edges(receivers, slots.senders, vectors, slots.there, slots.longest)
+        energies = self._network(atoms, edges, lambda rows: rows)
+        with torch.autograd.set_multithreading_enabled(False):
+            (gradient,) = torch.autograd.grad(energies.sum(), vectors)
+        return energies.detach(), gradient
 
 
 def _compiled(path: Path, options: LoadOptions) -> Path:

@@ -37,11 +37,11 @@ class ScreenedRepulsion(torch.nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(values)))
 
     def forward(
-        self, species: torch.Tensor, nlocal: int, receivers: torch.Tensor, senders: torch.Tensor, r: torch.Tensor
+        self, species: torch.Tensor, receivers: torch.Tensor, senders: torch.Tensor, r: torch.Tensor
     ) -> torch.Tensor:
-        """Energies of the local atoms, (nlocal,) eV, of pairs at distances r (npairs,) Å."""
+        """Of the receivers, (npairs,) eV, by pairs at distances r (npairs,) Å."""
         i, j = species[receivers], species[senders]
         scaled = (r / self.lengths[i, j]).unsqueeze(1)
         screening = torch.exp(-self.exponents * scaled) @ self.weights
-        energies = self.charges[i, j] / r * screening * envelope(r, self.cutoffs[i, j], self.power)
-        return r.new_zeros(nlocal).index_add(0, receivers, energies)
+        energies: torch.Tensor = self.charges[i, j] / r * screening * envelope(r, self.cutoffs[i, j], self.power)
+        return energies
