@@ -32,10 +32,10 @@ class Extrapolation : protected Pointers {
 
   /* Whether it is to be evaluated in this step. */
   bool is_due() const;
-  /* Where numbers of the local atoms go, `width` of each: features of the native engine, or what
-     the bridge has found. */
+  /* Where numbers of the local atoms go, `width` of each: what the last layers see in the native
+     engine, or what the bridge has found. */
   double *room(size_t width);
-  /* Evaluates the atoms `list` by these features, or takes what was found for them where there is
+  /* Evaluates the atoms `list` by these numbers, or takes what was found for them where there is
      no evaluator; others have 0 and count for nothing. Collective. */
   void find(lamplighter::OwnUncertainty *, int nlist, const int *list);
 

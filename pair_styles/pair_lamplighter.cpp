@@ -499,8 +499,8 @@ void PairLamplighter::compute(int eflag, int vflag)
   auto results = make_results(all ? models_open() : 1, direct);
   const bool uncertain = !trial && extrapolation_->is_due();
   lamplighter::OwnUncertainty *const own = native_ ? native_->uncertainty.get() : nullptr;
-  double *const room = uncertain ? extrapolation_->room(own ? own->features() : 1) : nullptr;
-  if (own) results[0].features = room;
+  double *const room = uncertain ? extrapolation_->room(own ? own->width() : 1) : nullptr;
+  if (own) results[0].readout_inputs = room;
   std::string overlap;
   bridged_.see_new_positions();
   if (native_)

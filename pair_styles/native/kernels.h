@@ -105,6 +105,12 @@ template <class T> struct Kernels {
   void (*linear)(int nrows, int nin, int nout, const T *const *in, const T *matrix, T *const *out,
                  bool add);
 
+  /* out[m] = |R in[m]|^2 of a triangular R, whose columns of GROUP axes stand one after another:
+     sum over axes i of (sum over k >= i of R_ik in[m][k])^2. The axes that begin at `n` need
+     in[n] ... in[nin - 1] alone: [nin - n][GROUP]. */
+  void (*squared_length)(int nrows, int nin, int naxes, const T *const *in, const T *factor,
+                         T *out);
+
   /* A polynomial of the rows of x for one or two vectors of channels, whose coefficients begin
      `next` numbers apart: its value and, if `gradient` is not null, seed times its derivative with
      respect to each row, added. */

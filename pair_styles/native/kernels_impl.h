@@ -591,6 +591,42 @@ void linear(int nrows, int nin, int nout, const T *const *in, const T *matrix, T
   for (; n < nout; n += W) linear_columns<T, 1>(nrows, nin, nout, in, matrix, out, n, add);
 }
 
+/* The same of M rows, U vectors of axes at a time. */
+template <class T, int M>
+INLINE void squared_length_of(int nin, int naxes, const T *const *in, const T *factor, T *out)
+{
+  typedef typename Vector<T>::V V;
+  constexpr int W = Vector<T>::lanes, U = W < GROUP ? 2 : 1;
+  V total[M];
+  for (int m = 0; m < M; m++) total[m] = V{};
+  for (int n = 0; n < naxes; n += GROUP) {
+    for (int g = 0; g < GROUP; g += U * W) {
+      const T *of_axes = factor + g;
+      V sum[M][U];
+      for (int m = 0; m < M; m++)
+        for (int u = 0; u < U; u++) sum[m][u] = V{};
+      for (int k = n; k < nin; k++, of_axes += GROUP) {
+        V b[U];
+        for (int u = 0; u < U; u++) b[u] = load(of_axes + u * W);
+        for (int m = 0; m < M; m++)
+          for (int u = 0; u < U; u++) sum[m][u] += in[m][k] * b[u];
+      }
+      for (int m = 0; m < M; m++)
+        for (int u = 0; u < U; u++) total[m] += sum[m][u] * sum[m][u];
+    }
+    factor += (long) (nin - n) * GROUP;
+  }
+  for (int m = 0; m < M; m++) out[m] = sum_of_lanes<T>(total[m]);
+}
+
+template <class T>
+void squared_length(int nrows, int nin, int naxes, const T *const *in, const T *factor, T *out)
+{
+  int m = 0;
+  for (; m + 6 <= nrows; m += 6) squared_length_of<T, 6>(nin, naxes, in + m, factor, out + m);
+  for (; m < nrows; m++) squared_length_of<T, 1>(nin, naxes, in + m, factor, out + m);
+}
+
 /* sum_a x_a (k_a + sum_b x_b (k_ab + sum_c x_c k_abc)), a <= b <= c. The program lists the number
    of a, then for every a: its row, the number of b; for every b: its row, the number of c, the rows
    of these. Coefficients come in the same order. */
@@ -680,7 +716,7 @@ template <class T> const Kernels<T> *table()
 {
   static const Kernels<T> kernels = {
       Vector<T>::lanes,       geometry<T>, sum_scalar<T>, sum_scalar_backward<T>, sum_vector<T>,
-      sum_vector_backward<T>, forces<T>,   linear<T>,     polynomial<T>};
+      sum_vector_backward<T>, forces<T>,   linear<T>,     squared_length<T>,      polynomial<T>};
   return &kernels;
 }
 

@@ -51,6 +51,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   double cutoff() const override { return cutoff_; }
   int members() const override { return (int) members_.size(); }
   int features() const override { return nfeatures_; }
+  int readout_inputs() const override { return nreadout_inputs_; }
   std::string summary() const override;
   double memory() const override;
   Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first) override;
@@ -64,8 +65,9 @@ template <class T> class Evaluator : public NativeEvaluator {
   double cutoff_;
   RadialGrid grid_;
   double table_error_;
-  bool rough_;                                  // it is above the tolerance
-  int nfeatures_;                               // scalars after all layers
+  bool rough_;       // it is above the tolerance
+  int nfeatures_;    // scalars after all layers
+  int nreadout_inputs_;
   std::vector<ScreenedRepulsion> repulsion_;    // [species of atom][of neighbour]; empty: none
   std::vector<Member<T>> members_;
   Neighbourhoods<T> near_;
@@ -95,10 +97,11 @@ template <class T> class Evaluator : public NativeEvaluator {
   void open_gate(const PreparedInteraction<T> &, T *mixed, T *output);
   void gate_backward(const PreparedInteraction<T> &, const T *mixed, const T *output_gradient,
                      T *mixed_gradient);
-  double read(const Member<T> &, int species, const T *features, T *gradient);
+  static size_t last_inputs(const Member<T> &);
+  double read(const Member<T> &, int species, const T *features, T *gradient, double *inputs);
   void send(Member<T> &, int t, const AtomBlock &);
   void copy_scalars(const Member<T> &, int t, const T *output, double *to) const;
-  void forward(Member<T> &, int t, const AtomBlock &, double *energies, double *features);
+  void forward(Member<T> &, int t, const AtomBlock &, double *energies, const Results &);
   void backward(Member<T> &, int t, const AtomBlock &, Results &);
   void return_through(Member<T> &, int t, const AtomBlock &, Results &);
   void repel(const AtomBlock &);
@@ -124,6 +127,7 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedLay
     repulsion_.emplace_back(model.numbers[k / nspecies_], model.numbers[k % nspecies_],
                             model.repulsion[0], model.cutoffs.empty() ? cutoff_ : model.cutoffs[k],
                             model.repulsion[1]);
+  nreadout_inputs_ = members_[0].readout_widths[last_inputs(members_[0])];
   sums_step_ = mixed_step_ = output_step_ = 0;
   nfeatures_ = 0;
   for (const auto &layer : members_[0].layers) {
@@ -320,10 +324,20 @@ void Evaluator<T>::gate_backward(const PreparedInteraction<T> &layer, const T *m
   }
 }
 
-/* The readout's energy, eV, and its gradient, which replaces what was there. */
+/* Before which matrix of the readout the numbers stand that the energy is linear in: without an
+   activation these are the scalars themselves. */
+
+template <class T> size_t Evaluator<T>::last_inputs(const Member<T> &member)
+{
+  return member.readout_activation == Activation::NONE ? 0 : member.readout.size() - 1;
+}
+
+/* The readout's energy, eV, and its gradient, which replaces what was there; `inputs`, if not null,
+   of its last linear layer. */
 
 template <class T>
-double Evaluator<T>::read(const Member<T> &member, int species, const T *features, T *gradient)
+double Evaluator<T>::read(const Member<T> &member, int species, const T *features, T *gradient,
+                          double *inputs)
 {
   const auto &matrices = member.readout;
   const size_t n = matrices.size();
@@ -342,6 +356,8 @@ double Evaluator<T>::read(const Member<T> &member, int species, const T *feature
     activate(member.readout_activation, 1.0, (int) nout, hidden_slope_[k + 1].data(),
              hidden_[k + 1].data());
   }
+  const std::vector<double> &seen = hidden_[last_inputs(member)];
+  if (inputs) std::copy(seen.begin(), seen.end(), inputs);
   const double energy = hidden_[n][0];
   hidden_[n][0] = member.scale[species];
   for (size_t k = n; k-- > 0;) {
@@ -398,7 +414,7 @@ void Evaluator<T>::copy_scalars(const Member<T> &member, int t, const T *output,
 
 template <class T>
 void Evaluator<T>::forward(Member<T> &member, int t, const AtomBlock &block, double *energies,
-                           double *features)
+                           const Results &results)
 {
   const PreparedInteraction<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -419,10 +435,13 @@ void Evaluator<T>::forward(Member<T> &member, int t, const AtomBlock &block, dou
     T *output = last ? output_.data() + a * output_step_
                      : member.kept[t + 1].features.data() + (size_t) block.i[a] * layer.out.width;
     open_gate(layer, to(a), output);
-    if (features) copy_scalars(member, t, output, features + (size_t) block.i[a] * nfeatures_);
-    if (last)
-      energies[a] += read(member, block.species[a], output,
-                          output_gradient_.data() + a * output_step_);
+    if (results.features)
+      copy_scalars(member, t, output, results.features + (size_t) block.i[a] * nfeatures_);
+    if (!last) continue;
+    double *const inputs = results.readout_inputs;
+    energies[a] += read(member, block.species[a], output,
+                        output_gradient_.data() + a * output_step_,
+                        inputs ? inputs + (size_t) block.i[a] * nreadout_inputs_ : nullptr);
   }
   if (!last) send(member, t + 1, block);
 }
@@ -521,7 +540,7 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       for (int k = 0; k < nmembers; k++) {
         Member<T> &member = members_[first + k];
         double energies[ATOMS_AT_ONCE] = {};
-        forward(member, t, block, energies, results[k].features);
+        forward(member, t, block, energies, results[k]);
         if (!last) continue;
         for (int a = 0; a < block.count; a++) {
           if (!repulsion_.empty()) energies[a] += repelled_[a];
@@ -601,7 +620,6 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_layered(const TensorFile &fil
   auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
       ? open_as<float>(file.path(), members, elements, intervals)
       : open_as<double>(file.path(), members, elements, intervals);
-  opened->know_training_set(file, training_set, {readout_input(first, (size_t) opened->features())},
-                            elements);
+  opened->know_training_set(file, training_set, elements);
   return opened;
 }

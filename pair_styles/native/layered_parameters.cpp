@@ -312,15 +312,3 @@ std::vector<LayeredModel> lamplighter::read_layered(const TensorFile &file)
   }
   return members;
 }
-
-/* Without an activation the energy is linear in the scalars themselves. */
-
-ReadoutInput lamplighter::readout_input(const LayeredModel &model, size_t features)
-{
-  const auto channels = (size_t) model.readout_widths[0];
-  ReadoutInput input{features - channels, channels, {}, model.readout_activation};
-  if (model.readout_activation != Activation::NONE)
-    for (size_t k = 0; k + 1 < model.readout.size(); k++)
-      input.hidden.push_back({model.readout[k], {}});
-  return input;
-}

@@ -2,7 +2,7 @@
 #ifndef LAMPLIGHTER_LAYERED_PARAMETERS_H
 #define LAMPLIGHTER_LAYERED_PARAMETERS_H
 
-#include "own_uncertainty.h"
+#include "activations.h"
 
 #include <string>
 #include <vector>
@@ -99,10 +99,6 @@ struct LayeredModel {
 /* A file made by `lamplighter compile`: one or several models of one architecture.
    Throws std::runtime_error where it is not a complete and consistent model. */
 std::vector<LayeredModel> read_layered(const TensorFile &);
-
-/* What its last linear layer sees of an atom, of which there are `features` scalars of all layers.
- */
-ReadoutInput readout_input(const LayeredModel &, size_t features);
 
 }    // namespace lamplighter
 

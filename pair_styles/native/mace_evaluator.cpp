@@ -68,6 +68,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   double cutoff() const override { return cutoff_; }
   int members() const override { return (int) members_.size(); }
   int features() const override { return nlayers_ * channels_; }
+  int readout_inputs() const override { return readout_inputs_; }
   std::string summary() const override;
   double memory() const override;
   Overlap compute(const Atoms &, Exchange &, Results *, int nmembers, int first) override;
@@ -83,6 +84,9 @@ template <class T> class Evaluator : public NativeEvaluator {
   std::vector<int> numbers_;
   std::vector<double> radii_, repulsion_;
   std::vector<Member<T>> members_;
+  // numbers in Results::readout_inputs, and where those of each layer begin
+  int readout_inputs_;
+  std::vector<int> readout_inputs_at_;
 
   // neighbours within the cutoff of all atoms of the list, one after the other, and where each
   // atom's begin
@@ -128,7 +132,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   void pass_gate_backward(Member<T> &, int t, const Block &, double *density_gradient);
   void contract(Member<T> &, int t, const Block &);
   void contract_backward(Member<T> &, int t, const Block &);
-  void forward(Member<T> &, int t, const Block &, bool last, double *energies, double *features);
+  void forward(Member<T> &, int t, const Block &, bool last, double *energies, const Results &);
   void backward(Member<T> &, int t, const Block &, Results &);
   // the last layer goes forward and back for one block at a time and keeps only that
   T *sums(Member<T> &member, int t, const Block &block, int a) const
@@ -139,7 +143,8 @@ template <class T> class Evaluator : public NativeEvaluator {
   void return_through(Member<T> &, int t, const Block &, Results &);
   void send(Member<T> &, int t, const Block &);
   void collect(Member<T> &, int t, const Block &);
-  double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient);
+  double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient,
+              double *inputs);
   double read_second(double scale, const PreparedLayer<T> &);
   double repulsion(const Member<T> &, const Atoms &, int i, const Neighbourhood<T> &, Results &);
   void add_edge_forces(int i, const Neighbourhood<T> &, Results &);
@@ -155,6 +160,12 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMac
     repulsion_(model.repulsion)
 {
   for (PreparedMember<T> &member : model.members) members_.emplace_back(std::move(member));
+
+  readout_inputs_ = 0;
+  for (const auto &layer : members_[0].layers) {
+    readout_inputs_at_.push_back(readout_inputs_);
+    readout_inputs_ += (layer.readout.empty() ? 0 : channels_) + layer.readout_width;
+  }
 
   raw_size_ = 0;
   int out_rows = 0;
@@ -615,11 +626,12 @@ void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &bloc
 
 /* One interaction, product and readout of the block. Leaves what the way back needs in kept, and
    for the last layer the gradients of its outputs. Adds the atoms' energies in units of the scale,
-   and sets the scalars that the readout sees where they are wanted. */
+   and sets the scalars after the layer, and what its readout makes of them, where they are wanted.
+ */
 
 template <class T>
 void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool last,
-                           double *energies, double *features)
+                           double *energies, const Results &results)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -677,10 +689,13 @@ void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool la
     T *gradient = last ? output_gradient_.data() + a * out_size
                        : member.kept[t + 1].gradient.data() + block.i[a] * out_size;
     memset((void *) gradient, 0, sizeof(T) * out_size);
-    energies[a] += read(member, layer, output, gradient);
-    if (features)
+    double *const inputs = results.readout_inputs;
+    energies[a] += read(
+        member, layer, output, gradient,
+        inputs ? inputs + (size_t) block.i[a] * readout_inputs_ + readout_inputs_at_[t] : nullptr);
+    if (results.features)
       std::copy_n(output, channels_,
-                  features + ((size_t) block.i[a] * nlayers_ + (size_t) t) * channels_);
+                  results.features + ((size_t) block.i[a] * nlayers_ + (size_t) t) * channels_);
     if (!last)
       memcpy((void *) (member.kept[t + 1].features.data() + block.i[a] * out_size), output,
              sizeof(T) * out_size);
@@ -688,13 +703,15 @@ void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool la
   if (!last) send(member, t + 1, block);
 }
 
-/* The readout's energy in units of the scale, and its gradient times the scale. */
+/* The readout's energy in units of the scale, and its gradient times the scale; `inputs`, if not
+   null, of its last linear layers. */
 
 template <class T>
 double Evaluator<T>::read(const Member<T> &member, const PreparedLayer<T> &layer, const T *features,
-                          T *gradient)
+                          T *gradient, double *inputs)
 {
   double energy = 0.0;
+  if (inputs && !layer.readout.empty()) inputs = std::copy_n(features, channels_, inputs);
   if (!layer.readout.empty())
     for (int c = 0; c < channels_; c++) {
       energy += layer.readout[c] * features[c];
@@ -716,6 +733,7 @@ double Evaluator<T>::read(const Member<T> &member, const PreparedLayer<T> &layer
     }
   else
     energy += read_second(member.scale, layer);
+  if (inputs) std::copy_n(active_.data(), width, inputs);
   for (int c = 0; c < channels_; c++) {
     const double *row = layer.readout_hidden.data() + (size_t) c * width;
     double sum = 0.0;
@@ -726,7 +744,7 @@ double Evaluator<T>::read(const Member<T> &member, const PreparedLayer<T> &layer
 }
 
 /* The same of a readout with a second hidden layer, from the activations of the first in active_,
-   whose slopes in hidden_ become gradients. */
+   which become those of the second, and whose slopes in hidden_ become gradients. */
 
 template <class T> double Evaluator<T>::read_second(double scale, const PreparedLayer<T> &layer)
 {
@@ -995,7 +1013,7 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       for (int k = 0; k < nmembers; k++) {
         Member<T> &member = members_[first + k];
         double energies[BLOCK] = {};
-        forward(member, t, block, last, energies, results[k].features);
+        forward(member, t, block, last, energies, results[k]);
         for (int a = 0; a < block.count; a++) {
           if (t == 0 && !repulsion_.empty())
             energies[a] += repulsion(member, atoms, block.i[a], near_[a], results[k]);
@@ -1079,6 +1097,6 @@ std::unique_ptr<NativeEvaluator> lamplighter::open_mace(const TensorFile &file,
   auto opened = dtype == "float32" || (dtype == "auto" && first.single_precision)
       ? open_as<float>(file.path(), members, elements, intervals)
       : open_as<double>(file.path(), members, elements, intervals);
-  opened->know_training_set(file, training_set, readout_inputs(first), elements);
+  opened->know_training_set(file, training_set, elements);
   return opened;
 }

@@ -279,19 +279,3 @@ std::vector<Mace> lamplighter::read_mace(const TensorFile &file)
     }
   return members;
 }
-
-std::vector<ReadoutInput> lamplighter::readout_inputs(const Mace &mace)
-{
-  std::vector<ReadoutInput> inputs;
-  const auto channels = (size_t) mace.channels;
-  for (size_t t = 0; t < mace.layers.size(); t++) {
-    const Layer &layer = mace.layers[t];
-    const size_t first = t * channels;
-    if (!layer.readout.empty()) inputs.push_back({first, channels, {}, Activation::NONE});
-    if (layer.readout_hidden.empty()) continue;
-    inputs.push_back({first, channels, {{layer.readout_hidden, {}}}, Activation::SILU});
-    if (!layer.readout_mid.empty())
-      inputs.back().hidden.push_back({layer.readout_mid, layer.readout_mid_bias});
-  }
-  return inputs;
-}

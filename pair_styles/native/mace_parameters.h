@@ -2,8 +2,6 @@
 #ifndef LAMPLIGHTER_MACE_PARAMETERS_H
 #define LAMPLIGHTER_MACE_PARAMETERS_H
 
-#include "own_uncertainty.h"
-
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -118,9 +116,6 @@ struct Mace {
 /* A model file made by `lamplighter compile`: one or several models of one architecture.
    Throws std::runtime_error where it is not a complete and consistent model. */
 std::vector<Mace> read_mace(const TensorFile &);
-
-/* What its last linear layers see of the scalars [layers][channels] of an atom. */
-std::vector<ReadoutInput> readout_inputs(const Mace &);
 
 }    // namespace lamplighter
 

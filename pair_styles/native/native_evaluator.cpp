@@ -5,7 +5,6 @@
 #include "tensor_file.h"
 
 #include <stdexcept>
-#include <utility>
 
 using namespace lamplighter;
 
@@ -21,7 +20,6 @@ std::string identity(const TensorFile &file)
 }    // namespace
 
 void NativeEvaluator::know_training_set(const TensorFile &model, const TensorFile &training_set,
-                                        std::vector<ReadoutInput> inputs,
                                         const std::vector<std::string> &elements)
 {
   try {
@@ -30,8 +28,7 @@ void NativeEvaluator::know_training_set(const TensorFile &model, const TensorFil
                                " says what another model, or another head of it, was "
                                "trained on, and not " +
                                model.path());
-    uncertainty = read_own_uncertainty(training_set, std::move(inputs), (size_t) features(),
-                                       elements);
+    uncertainty = read_own_uncertainty(training_set, (size_t) readout_inputs(), elements);
   } catch (const std::runtime_error &problem) {
     uncertainty_problem = problem.what();
   }

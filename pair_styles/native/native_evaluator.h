@@ -55,6 +55,7 @@ class NativeEvaluator {
   virtual double cutoff() const = 0;
   virtual int members() const = 0;     // models in the file
   virtual int features() const = 0;    // numbers an atom in Results::features: layers x channels
+  virtual int readout_inputs() const = 0;    // and in Results::readout_inputs
   virtual std::string summary() const = 0;
   virtual double memory() const = 0;    // bytes
   /* `nmembers` models from `first` on, one Results each, in one pass over the pairs. Results are of
@@ -65,10 +66,9 @@ class NativeEvaluator {
      of no use, which is no fault of the model: then `uncertainty_problem` names it. */
   std::unique_ptr<OwnUncertainty> uncertainty;
   std::string uncertainty_problem;
-  /* Sets both. `inputs` of the last layers of the first model of the file `model`, which may be
-     the file with the statistics itself; others as read_own_uncertainty. */
+  /* Sets both, of the first model of the file `model`, which may be the file with the statistics
+     itself. */
   void know_training_set(const TensorFile &model, const TensorFile &training_set,
-                         std::vector<ReadoutInput> inputs,
                          const std::vector<std::string> &elements);
 };
 

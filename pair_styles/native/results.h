@@ -14,6 +14,8 @@ struct Results {
   double *virial;                // [6] xx yy zz xy xz yz
   double *vatom;                 // [rows][6]
   double *features = nullptr;    // [nlocal][layers][channels]: scalars after each layer, set
+  // [nlocal][what the last linear layers of readouts see, one after another], set
+  double *readout_inputs = nullptr;
 };
 
 /* Add the force f of the pair of rows i and j on i; r goes from i to j. The virial of a pair is
