@@ -126,14 +126,16 @@ def test_a_rank_that_stands_still_within_the_native_engine_ends_all(small_model:
 def test_the_trajectory_does_not_depend_on_the_number_of_ranks(
     mpirun: Run, python: Path, small_model: Path, tmp_path: Path
 ) -> None:
-    final = {}
-    for ranks in (1, 2, 4):
-        out = tmp_path / f"{ranks}.npy"
-        done = mpirun(ranks, [python, HERE / "same_trajectory.py", small_model, out], timeout=200)
+    final = []
+    # with pairs and exchanges on the device of the model, too, as on GPUs
+    for ranks, pairs in ((1, ""), (2, ""), (4, ""), (2, "model")):
+        out = tmp_path / f"{ranks}{pairs}.npy"
+        words = [python, HERE / "same_trajectory.py", small_model, out]
+        done = mpirun(ranks, words, timeout=200, env={"LAMPLIGHTER_PAIRS": pairs})
         assert done.returncode == 0, done.stderr[-2000:]
-        final[ranks] = np.load(out)
-    for ranks in (2, 4):
-        np.testing.assert_allclose(final[ranks], final[1], rtol=0, atol=1e-7)
+        final.append(np.load(out))
+    for each in final[1:]:
+        np.testing.assert_allclose(each, final[0], rtol=0, atol=1e-7)
 
 
 def test_a_broken_model_of_the_native_engine_is_named(lammps_instance, small_model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -139,6 +139,12 @@ def test_two_ranks_and_a_committee_are_one_rank_and_its_members(
         atoms.calc = mace_calculator(model)
         expected.append(atoms.get_forces())
     forces = np.array(expected)
+    # the same through the host from the device of one rank to that of the other
+    for name in ("one_empty", "divided", "direct"):
+        np.testing.assert_allclose(found[name], forces[0], rtol=0, atol=1e-8)
+        assert found[f"{name}_rounds"].max() == 2 * 2  # forward and back, between three interactions
+    assert found["one_empty_atoms"].min() == 0 == found["one_empty_rounds"].min()
+    assert found["divided_atoms"].min() > 5
     np.testing.assert_allclose(found["forces"], forces.mean(axis=0), rtol=0, atol=1e-8)
     variance = ((forces - forces.mean(axis=0)) ** 2).sum(axis=(0, 2)) / len(forces)
     np.testing.assert_allclose(found["variance"], variance, rtol=1e-7, atol=1e-9)

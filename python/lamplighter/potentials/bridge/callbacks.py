@@ -44,6 +44,7 @@ class Timing:
 
 
 _library: ctypes.CDLL | None = None
+_comm: Any = None
 _node: Any = None
 _before_torch: Callable[[], None] = lambda: None  # noqa: E731
 _models: dict[int, OpenModel] = {}
@@ -66,7 +67,7 @@ def attach(lmp: Any, comm: Any = None, before_torch: Callable[[], None] | None =
     Raises:
         PluginError: the plugin is not loaded and cannot be.
     """
-    global _library, _node, _before_torch
+    global _library, _comm, _node, _before_torch
     path = plugin.load_plugin(lmp)
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
     for name in ("lamplighter_forward_exchange", "lamplighter_reverse_exchange"):
@@ -79,7 +80,8 @@ def attach(lmp: Any, comm: Any = None, before_torch: Callable[[], None] | None =
     _before_torch = before_torch or (lambda: None)
     from mpi4py import MPI
 
-    _node = (comm or MPI.COMM_WORLD).Split_type(MPI.COMM_TYPE_SHARED)
+    _comm = comm or MPI.COMM_WORLD
+    _node = _comm.Split_type(MPI.COMM_TYPE_SHARED)
 
 
 def _local_rank() -> int:
@@ -117,7 +119,13 @@ def total_exchange() -> ExchangeTotals:
     found = c_interface.ExchangeTotals()
     if _library is not None:
         _library.lamplighter_exchange_timing(ctypes.byref(found))
-    return ExchangeTotals(found.seconds, found.waiting, found.rounds, found.bytes)
+    between = sys.modules.get("lamplighter.potentials.bridge.device_exchange")
+    if between is None:
+        return ExchangeTotals(found.seconds, found.waiting, found.rounds, found.bytes)
+    own = between.travelled
+    return ExchangeTotals(
+        found.seconds + own.seconds, found.waiting, found.rounds + own.rounds, found.bytes + own.bytes
+    )
 
 
 def pending_error() -> BaseException | None:
@@ -168,10 +176,13 @@ def _open(request: Any, model: Any) -> int:
         assert _library is not None
         _before_torch()
         device = request.contents.device.decode()
+        from lamplighter.potentials.bridge.device_exchange import of_lammps
+
         # collective, and so before anything that may fail on one rank
+        comm = of_lammps(_comm, request.contents.rank, request.contents.nranks)
         gpus = [] if _node is None else _node.allgather(devices.identity(device, _node.Get_rank()))
         handle = next(_handles)
-        opened = _models[handle] = open_model(request.contents, model.contents, _library, _local_rank())
+        opened = _models[handle] = open_model(request.contents, model.contents, _library, _local_rank(), comm)
         model.contents.handle = handle
         shared = devices.sharing(gpus, _local_rank())
         _message = ctypes.create_string_buffer(_as_bytes("; ".join(filter(None, (opened.summary, shared)))))

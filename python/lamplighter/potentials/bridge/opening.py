@@ -6,7 +6,7 @@ import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -68,8 +68,15 @@ class OpenModel:
             raise out_of_memory(problem, self.device, self.dtype, int(step.ntotal), pairs) from problem
 
 
-def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank: int) -> OpenModel:
+def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank: int, comm: Any = None) -> OpenModel:
     """Open what a request asks for, and say in `model` what LAMMPS is to hand over.
+
+    Args:
+        request: Of the pair style.
+        model: What is said of the model.
+        library: The plugin.
+        local_rank: Of this rank among those of its node.
+        comm: As of `PairSteps`.
 
     Raises:
         ModelError, EnvironmentProblem: it cannot be opened, or not on so many ranks.
@@ -78,7 +85,7 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
     try:
         potential_class = _class_of(request)
         device = _device(potential_class, request.device.decode(), local_rank)
-        return _open(potential_class, device, request, model, library)
+        return _open(potential_class, device, request, model, library, comm)
     except Exception as problem:
         if not is_out_of_memory(problem):
             raise
@@ -93,7 +100,12 @@ def _class_of(request: Request) -> type[Potential]:
 
 
 def _open(
-    potential_class: type[Potential], device: torch.device, request: Request, model: Model, library: ctypes.CDLL
+    potential_class: type[Potential],
+    device: torch.device,
+    request: Request,
+    model: Model,
+    library: ctypes.CDLL,
+    comm: Any,
 ) -> OpenModel:
     elements, path = elements_of(request), files_of(request)[request.wanted]
     if issubclass(potential_class, SystemPotential) and request.nranks > 1:
@@ -124,7 +136,7 @@ def _open(
     if request.training_set:
         statistics = Path(os.fsdecode(request.training_set))
         own = OwnUncertainty(statistics, path, potential.n_inputs, potential.kind, elements, options.head)
-    steps = _steps_of(potential, request, elements, model, library, own)
+    steps = _steps_of(potential, request, elements, model, library, own, comm)
     summary = getattr(potential, "summary", "")
     return OpenModel(steps, device, potential.dtype, request.rank, request.nranks, rounded, summary)
 
@@ -171,6 +183,7 @@ def _steps_of(
     model: Model,
     library: ctypes.CDLL,
     own: OwnUncertainty | None,
+    comm: Any,
 ) -> Steps:
     """What carries out the steps of a model; and what LAMMPS is to hand over."""
     numbers = np.array([atomic_numbers[symbol] for symbol in elements])
@@ -184,4 +197,4 @@ def _steps_of(
     assert isinstance(potential, PairPotential)
     host_pairs = potential.device.type == "cpu" and os.environ.get("LAMPLIGHTER_PAIRS") != "model"
     model.takes = c_interface.PAIRS if host_pairs else c_interface.LIST
-    return PairSteps(potential, elements, library, request.pair, request.nranks, host_pairs, own)
+    return PairSteps(potential, elements, library, request.pair, request.nranks, host_pairs, own, comm)

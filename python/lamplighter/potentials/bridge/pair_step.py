@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 import torch
 
 from lamplighter.errors import ModelError
 from lamplighter.potentials.bridge.array_view import ArrayView
+from lamplighter.potentials.bridge.device_exchange import BetweenDevices, find_plan, takes_memory_of
 from lamplighter.potentials.bridge.device_step import PairsOnDevice
 from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
@@ -33,6 +35,8 @@ class PairSteps:
         nranks: Number of ranks.
         host_pairs: Pairs within the cutoff come from LAMMPS; else they are found where the model runs.
         own: How uncertain the model is of atoms; None: it is not asked.
+        comm: Of mpi4py, whose ranks are those of LAMMPS, for exchanges between devices; None: the pair style makes
+            these, too.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class PairSteps:
         nranks: int,
         host_pairs: bool,
         own: OwnUncertainty | None = None,
+        comm: Any = None,
     ) -> None:
         self._potential = potential
         self._library = library
@@ -62,6 +67,8 @@ class PairSteps:
         self._fij = ArrayView(np.float64, 3)
         self._eatoms = ArrayView(np.float64)
         self._on_device = PairsOnDevice(potential, nranks)
+        self._comm = None if host_pairs else comm
+        self._between: BetweenDevices | None = None
         self._static: StaticSteps | None = None
         if isinstance(potential, SlotPotential) and nranks == 1:
             self._static = StaticSteps(potential, recorder(potential.device))
@@ -70,12 +77,10 @@ class PairSteps:
         """Evaluate a step. Collective, where the model makes exchanges."""
         exchange: Exchange = OneRank()
         if self._nranks > 1:
-            through = ThroughPairStyle(self._library, self._pair, step.nlocal, step.ntotal)
+            exchange = self._exchange(step)
             if step.nlocal == 0:
-                through.replay(self._schedule)
                 step.energy = 0.0
                 return
-            exchange = through
         elif step.nlocal == 0:
             return
 
@@ -107,6 +112,21 @@ class PairSteps:
         else:
             data = self._on_device.evaluate(step, self._elems, exchange, self._topology)
             self._hand_over_extrapolation(step, data)
+
+    def _exchange(self, step: Step) -> Exchange:
+        """That of a step; a rank without atoms has taken its part in it then."""
+        through = ThroughPairStyle(self._library, self._pair, step.nlocal, step.ntotal)
+        if self._comm is None:
+            if step.nlocal == 0:
+                through.replay(self._schedule)
+            return through
+        if not self._schedule:
+            return through  # nothing will travel
+        if step.rebuilt or self._between is None:
+            device = self._potential.device
+            plan = find_plan(through, self._comm, step.nlocal, step.ntotal, device)
+            self._between = BetweenDevices(self._comm, plan, device, takes_memory_of(device))
+        return self._between
 
     def _hand_over_extrapolation(self, step: Step, data: PairData) -> None:
         if self._own is None or not step.extrapolation:

@@ -20,7 +20,7 @@ class Upload:
         self._shape = (columns,) if columns else ()
         self._dtype = dtype
         self._there = torch.zeros(0, *self._shape, dtype=dtype, device=device)
-        self._here = _page_locked((0, *self._shape), dtype, device)
+        self._here = page_locked((0, *self._shape), dtype, device)
 
     def __call__(self, rows: torch.Tensor, size: int | None = None) -> torch.Tensor:
         """The rows on the device, (size, …), zeros behind them; `size` is as many as there are unless it is given.
@@ -32,7 +32,7 @@ class Upload:
         if len(self._there) != size:
             device = self._there.device
             self._there = torch.zeros(size, *self._shape, dtype=self._dtype, device=device)
-            self._here = _page_locked((size, *self._shape), self._dtype, device)
+            self._here = page_locked((size, *self._shape), self._dtype, device)
         self._here[: len(rows)] = rows
         self._here[len(rows) :] = 0
         self._there.copy_(self._here, non_blocking=True)
@@ -44,13 +44,13 @@ class Download:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._here = _page_locked((0,), torch.float64, device)
+        self._here = page_locked((0,), torch.float64, device)
 
     def __call__(self, parts: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The same on the host, valid until the next call; it waits for the device."""
         packed = torch.cat([part.reshape(-1).to(torch.float64) for part in parts])
         if len(self._here) < len(packed):
-            self._here = _page_locked((len(packed),), torch.float64, self._device)
+            self._here = page_locked((len(packed),), torch.float64, self._device)
         here = self._here[: len(packed)]
         here.copy_(packed, non_blocking=True)
         wait_for(self._device)
@@ -64,5 +64,6 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.current_stream(device).synchronize()
 
 
-def _page_locked(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def page_locked(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """An array on the host, which a GPU reads and writes by itself."""
     return torch.empty(shape, dtype=dtype, pin_memory=device.type == "cuda")
