@@ -22,6 +22,7 @@ from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.mace_acceleration import accelerated, set_layout
 from lamplighter.potentials.mace_conditions import has_conditions, put_inside
+from lamplighter.potentials.mace_kernels import SWITCH, by_kernels, wanted
 from lamplighter.potentials.mace_readouts import last_layers
 from lamplighter.potentials.requirements import chosen_head, require_elements
 from lamplighter.potentials.watched_inputs import WatchedInputs
@@ -29,9 +30,6 @@ from lamplighter.potentials.watched_inputs import WatchedInputs
 mace_package.load()
 with mace_package.quiet():
     from mace.calculators.lammps_mliap_mace import LAMMPS_MLIAP_MACE, MACEEdgeForcesWrapper
-
-# Set to "plain" to run mace-torch's own operations in their own order.
-_ENVIRONMENT_SWITCH = "LAMPLIGHTER_MACE"
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -52,8 +50,10 @@ class Mace(PairPotential):
         for parameter in network.parameters():
             parameter.requires_grad_(False)
         network = network.to(device="cpu", dtype=torch.float64).eval()
-        self._network = _reordered(network).to(device=device, dtype=dtype)
-        self._inputs = WatchedInputs(last_layers(self._network.model, int(self._network.head)))
+        kernels = by_kernels(network, device, dtype) if wanted(device) else None
+        self.summary = f"mace-torch by {kernels[1]}, whose forces are the same" if kernels else ""
+        self._network = kernels[0] if kernels else _reordered(network).to(device=device, dtype=dtype)
+        self._inputs = WatchedInputs(last_layers(self._network.model, int(self._network.head), like=network.model))
         self.n_inputs = self._inputs.width
         self.cutoff = float(network.r_max)
         self.elements = [chemical_symbols[int(z)] for z in network.atomic_numbers]
@@ -143,7 +143,7 @@ def _with_head(path: Path, model: torch.nn.Module, head: str | None) -> MACEEdge
 
 
 def _reordered(network: MACEEdgeForcesWrapper) -> MACEEdgeForcesWrapper:
-    if os.environ.get(_ENVIRONMENT_SWITCH) == "plain":
+    if os.environ.get(SWITCH) == "plain":
         return network
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)

@@ -272,28 +272,37 @@ def _radial_weights(model: Any, interaction: Any, grid: np.ndarray) -> np.ndarra
     return np.asarray(weights if cutoff is None else weights * cutoff)
 
 
-def _same_forces(network: torch.nn.Module, fast: torch.nn.Module) -> bool:
-    """Whether two networks agree on the energies and pair forces of a random cluster."""
+def on_random_cluster(
+    network: torch.nn.Module, device: torch.device | None = None, dtype: torch.dtype = torch.float64
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Energies of atoms (eV) and forces of pairs (eV/Å) of a cluster that is the same for networks of one cutoff.
+
+    Args:
+        network: ML-IAP wrapped.
+        device, dtype: Where it is, and in what; results are float64 on the CPU.
+    """
     generator = torch.Generator().manual_seed(1)
     atoms, r_max = 24, float(network.r_max)
     x = torch.rand(atoms, 3, generator=generator, dtype=torch.float64) * 1.2 * r_max
     vectors = x[None, :, :] - x[:, None, :]
     pair_i, pair_j = torch.nonzero((vectors.norm(dim=2) < r_max) & (vectors.norm(dim=2) > 0.6), as_tuple=True)
     species = torch.arange(atoms) % len(network.atomic_numbers)
-    found = []
-    for candidate in (network, fast):
-        set_layout(candidate, pair_i, atoms)
-        batch = {
-            "vectors": vectors[pair_i, pair_j].clone(),
-            "node_attrs": torch.nn.functional.one_hot(species, len(network.atomic_numbers)).to(torch.float64),
-            "edge_index": torch.stack((pair_j, pair_i)),
-            "batch": torch.zeros(atoms, dtype=torch.int64),
-            "lammps_class": None,
-            "natoms": (atoms, 0),
-        }
-        _, energies, forces = candidate(batch)
-        found.append((energies.detach(), forces.detach()))
-    (energies, forces), (energies_fast, forces_fast) = found
+    set_layout(network, pair_i.to(device), atoms)
+    batch = {
+        "vectors": vectors[pair_i, pair_j].to(device=device, dtype=dtype, copy=True),
+        "node_attrs": torch.nn.functional.one_hot(species, len(network.atomic_numbers)).to(device=device, dtype=dtype),
+        "edge_index": torch.stack((pair_j, pair_i)).to(device),
+        "batch": torch.zeros(atoms, dtype=torch.int64, device=device),
+        "lammps_class": None,
+        "natoms": (atoms, 0),
+    }
+    _, energies, forces = network(batch)
+    return energies.detach().to("cpu", torch.float64), forces.detach().to("cpu", torch.float64)
+
+
+def _same_forces(network: torch.nn.Module, fast: torch.nn.Module) -> bool:
+    """Whether two networks agree on the energies and pair forces of a random cluster."""
+    (energies, forces), (energies_fast, forces_fast) = on_random_cluster(network), on_random_cluster(fast)
     scale = max(1.0, float(forces.abs().max()))
     return bool(
         (forces - forces_fast).abs().max() <= _FORCE_TOLERANCE * scale
