@@ -79,7 +79,7 @@ docs: install
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: EXTRAS = mace,gap,analysis,build,classical,example,docs,test
+$(VENV)/.installed: EXTRAS = mace,gap,symmetrix,analysis,build,classical,example,docs,test
 
 install-frameworks: $(FRAMEWORKS_VENV)/.deepmd
 

@@ -20,7 +20,7 @@ import turns
 HERE = Path(__file__).resolve().parent
 # The first is the engine that users get, native where it covers the model; plain: mace-torch's operations as they are.
 LAMPLIGHTER, BRIDGE, PLAIN, ASE = "Lamplighter", "Lamplighter, bridge", "Lamplighter, bridge, plain", "ASE"
-TORCH_FAST = "Lamplighter, torch-fast"
+TORCH_FAST, BY_SYMMETRIX = "Lamplighter, torch-fast", "Lamplighter, symmetrix"
 LMP = "lmp"
 SYMMETRIX = "Symmetrix-XL"
 _PROGRAMS = {
@@ -28,10 +28,12 @@ _PROGRAMS = {
     BRIDGE: HERE / "side_lamplighter.py",
     PLAIN: HERE / "side_lamplighter.py",
     TORCH_FAST: HERE / "side_lamplighter.py",
+    BY_SYMMETRIX: HERE / "side_lamplighter.py",
     ASE: HERE / "side_ase.py",
     LMP: HERE / "side_lmp.py",
     SYMMETRIX: HERE / "side_symmetrix.py",
 }
+_ENGINES = {BRIDGE: "bridge", PLAIN: "bridge", TORCH_FAST: "torch-fast", BY_SYMMETRIX: "symmetrix"}
 _SWITCHES = {PLAIN: {"LAMPLIGHTER_MACE": "plain"}}
 _GRACE = 5.0  # s, between asking and killing
 
@@ -45,7 +47,7 @@ class Side:
     """What is measured.
 
     Attributes:
-        program: LAMPLIGHTER, BRIDGE, PLAIN, TORCH_FAST, ASE, LMP or SYMMETRIX.
+        program: LAMPLIGHTER, BRIDGE, PLAIN, TORCH_FAST, BY_SYMMETRIX, ASE, LMP or SYMMETRIX.
         ranks: MPI ranks.
         threads: Threads of the model on each rank.
         simd: Instruction set of the native engine; empty: the best.
@@ -104,8 +106,8 @@ class SideProcess:
         words += ["--structure", task.structure, "--model", task.model, "--dtype", task.dtype]
         words += ["--backend", task.backend]
         words += ["--device", task.device, "--threads", side.threads, "--driver", os.getpid()]
-        if side.program in (BRIDGE, PLAIN, TORCH_FAST):
-            words += ["--engine", "torch-fast" if side.program == TORCH_FAST else "bridge"]
+        if side.program in _ENGINES:
+            words += ["--engine", _ENGINES[side.program]]
         if side.profile:
             words += ["--engine", side.profile]
         if side.even:

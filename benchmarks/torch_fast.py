@@ -1,10 +1,12 @@
 """MACE by `engine torch-fast` against mace-torch through the bridge, in turns, one thread on a CPU.
 
 Three programs take turns at the same liquid: mace-torch's own operations through the bridge (`LAMPLIGHTER_MACE=plain`),
-the bridge as users get it (its operations reordered where that applies), and torch-fast. Ratios are of turns of the
-same repeat, of processor time, which another program on the machine changes less than the clock.
+the bridge as users get it (its operations reordered where that applies), and torch-fast; beside them, where they are
+asked for, the native engine and the engine symmetrix. Ratios are of turns of the same repeat, of processor time, which
+another program on the machine changes less than the clock.
 
 Example:  python benchmarks/torch_fast.py --models example --sizes 160 --dtypes float64
+          python benchmarks/torch_fast.py --models foundation --sizes 160 --sides native symmetrix torch_fast
 """
 
 from __future__ import annotations
@@ -23,14 +25,15 @@ import numpy as np
 import peers
 import results
 from results import Spread
-from side_process import BRIDGE, PLAIN, TORCH_FAST, Side, SideProcess, Task
+from side_process import BRIDGE, BY_SYMMETRIX, LAMPLIGHTER, PLAIN, TORCH_FAST, Side, SideProcess, Task
 from throughput import positive
 
 from lamplighter.model_files import trust
 
 EXAMPLE = "example"
 MODELS = (EXAMPLE, "foundation", "128x0e+128x1o")
-SIDES = {"plain": PLAIN, "bridge": BRIDGE, "torch_fast": TORCH_FAST}
+SIDES = {"plain": PLAIN, "bridge": BRIDGE, "torch_fast": TORCH_FAST, "native": LAMPLIGHTER, "symmetrix": BY_SYMMETRIX}
+USUAL = ("plain", "bridge", "torch_fast")
 NAMES = {"plain": "mace-torch as it is", "bridge": "bridge", "torch_fast": "torch-fast"}
 KEY = ("model", "dtype", "atoms")
 
@@ -93,14 +96,17 @@ def report(found: dict[str, Any]) -> str:
         "forces.",
         "",
         "| model | dtype | atoms | mace-torch as it is, ms/step | bridge, ms/step | torch-fast, ms/step | "
-        "mace-torch / torch-fast | bridge / torch-fast | max \\|ΔF\\| from the bridge, eV/Å (largest force) |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "native, ms/step | symmetrix, ms/step | mace-torch / torch-fast | bridge / torch-fast | "
+        "max \\|ΔF\\| from the bridge, or native, eV/Å (largest force) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found["rows"]:
-        difference = row.get("bridge_force_difference", row.get("plain_force_difference", float("nan")))
+        others = (row.get(f"{key}_force_difference") for key in ("bridge", "plain", "native"))
+        difference = next((each for each in others if each is not None), float("nan"))
         lines.append(
             f"| {row['model']} | {row['dtype']} | {row['atoms']} | {_milliseconds(row, 'plain')} | "
-            f"{_milliseconds(row, 'bridge')} | {_milliseconds(row, 'torch_fast')} | {_ratio(row, 'plain')} | "
+            f"{_milliseconds(row, 'bridge')} | {_milliseconds(row, 'torch_fast')} | {_milliseconds(row, 'native')} | "
+            f"{_milliseconds(row, 'symmetrix')} | {_ratio(row, 'plain')} | "
             f"{_ratio(row, 'bridge')} | {difference:.0e} ({row['largest_force']:.2g}) |"
         )
     return "\n".join([*lines, ""])
@@ -119,7 +125,7 @@ def main() -> None:
     parser.add_argument("--models", choices=MODELS, nargs="+", default=list(MODELS))
     parser.add_argument("--dtypes", choices=("float32", "float64"), nargs="+", default=["float64", "float32"])
     parser.add_argument("--sizes", type=positive, nargs="+", default=[160, 640])
-    parser.add_argument("--sides", choices=tuple(SIDES), nargs="+", default=list(SIDES), help="torch_fast among them")
+    parser.add_argument("--sides", choices=tuple(SIDES), nargs="+", default=list(USUAL), help="torch_fast among them")
     parser.add_argument("--steps", type=positive, default=2, help="of a turn")
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--folder", type=Path, help="where models of the shapes are kept between runs")

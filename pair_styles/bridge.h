@@ -28,7 +28,7 @@ typedef struct {
   const char *dtype;
   const char *device;
   const char *kind;
-  const char *engine;       /* "auto", "native", "torch-fast" or "bridge" */
+  const char *engine;       /* "auto", "native", "torch-fast", "symmetrix" or "bridge" */
   const char *head;         /* of a model with several; "" for its own choice */
   const char *training_set; /* file of its statistics; "": extrapolations are not asked for */
   int32_t committee;        /* 0: only the first model is evaluated */

@@ -128,10 +128,11 @@ void PairLamplighter::settings(int narg, char **arg)
                    value);
       requested_.device = value;
     } else if (key == "engine") {
-      if (value != "auto" && value != "native" && value != "torch-fast" && value != "bridge")
+      if (value != "auto" && value != "native" && value != "torch-fast" && value != "symmetrix" &&
+          value != "bridge")
         error->all(FLERR,
-                   "pair_style lamplighter: engine must be auto, native, torch-fast or bridge, "
-                   "got '{}'",
+                   "pair_style lamplighter: engine must be auto, native, torch-fast, symmetrix or "
+                   "bridge, got '{}'",
                    value);
       requested_.engine = value;
     } else if (key == "head") {
@@ -233,14 +234,13 @@ std::string PairLamplighter::compiled_model()
   const std::vector<std::string> &models = requested_.files;
   const bool compiled = ends_with(models[0], ".lamp");
   if (engine == "torch-fast") return "";    // the process reads compiled models, too
-  if (engine == "bridge") {
+  if (engine == "bridge" || engine == "symmetrix") {
     if (compiled)
-      error->all(
-          FLERR,
-          "pair_style lamplighter: {} is a compiled model, which only the native engine "
-          "evaluates, or torch-fast: leave out 'engine bridge', or name the model that it was made "
-          "from",
-          models[0]);
+      error->all(FLERR,
+                 "pair_style lamplighter: {} is a compiled model, which only the native engine "
+                 "evaluates, or torch-fast: leave out 'engine {}', or name the model that it was "
+                 "made from",
+                 models[0], engine);
     return "";
   }
   const bool gpu = device.compare(0, 4, "cuda") == 0;

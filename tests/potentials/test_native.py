@@ -427,7 +427,7 @@ def test_plain_lmp_runs_a_compiled_model_without_python(run: Run, compiled: Path
 @pytest.mark.parametrize(
     ("style", "coeff", "message"),
     [
-        ("engine quick", "{lamp} H C O", "engine must be auto, native, torch-fast or bridge, got 'quick'"),
+        ("engine quick", "{lamp} H C O", "engine must be auto, native, torch-fast, symmetrix or bridge, got 'quick'"),
         ("engine bridge", "{lamp} H C O", "is a compiled model, which only the native engine evaluates"),
         ("device cuda", "{lamp} H C O", "the native engine runs on CPUs, and 'device cuda' asks for a GPU"),
         ("", "{lamp} {lamp} H C O", "2 files are named, and a compiled model stands alone"),

@@ -126,7 +126,7 @@ def test_the_same_command_goes_on_and_what_changed_is_named(measured: Path) -> N
         (["--sizes", "100"], "--sizes 100 is no multiple of the 256 atoms"),
         (["--budget", "3s"], "--budget 3 s is too short for a single measurement"),
         (["--budget", "10"], "--budget: 10 could be seconds, minutes or hours"),
-        (["--engine", "warp"], "--engine 'warp': it must be one of native, torch-fast, bridge, auto"),
+        (["--engine", "warp"], "--engine 'warp': it must be one of native, torch-fast, symmetrix, bridge, auto"),
         (["--engine", "native"], "--engine is of models that Lamplighter evaluates"),
         (["--dtype", "float16"], "--dtype 'float16': it must be one of"),
         (["--model", "missing.model"], "missing.model does not exist"),

@@ -139,7 +139,7 @@ def bench(
         intervals=_integers(committee, "--committee"),
         models=tuple(model or ()),
         dtypes=_words(dtype, "--dtype", ("float64", "float32", "auto")),
-        engines=_words(engine, "--engine", ("native", "torch-fast", "bridge", "auto")),
+        engines=_words(engine, "--engine", ("native", "torch-fast", "symmetrix", "bridge", "auto")),
         threads=threads,
         atoms=atoms,
         launcher=launcher,

@@ -47,9 +47,9 @@ Device = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="Evaluate --model by auto (the default), native, torch-fast or bridge.",
+        help="Evaluate --model by auto (default), native, torch-fast, symmetrix or bridge.",
         metavar="ENGINE",
-        autocompletion=one_of("auto", "native", "torch-fast", "bridge"),
+        autocompletion=one_of("auto", "native", "torch-fast", "symmetrix", "bridge"),
     ),
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="Put the model files on your list of trusted files.")]

@@ -18,7 +18,7 @@ from lamplighter.named_calculator import problem_of_name, problem_of_options
 
 EvaluatedBy = Literal["lamplighter", "deepmd", "own lammps", "lammps", "classical"]
 
-Engine = Literal["auto", "native", "torch-fast", "bridge"]
+Engine = Literal["auto", "native", "torch-fast", "symmetrix", "bridge"]
 """Who evaluates models of `pair_style lamplighter`."""
 
 _OF_CLASSICAL = ("charge_scale", "water", "cutoff", "tail_correction", "kspace_accuracy", "molecules")
@@ -143,19 +143,19 @@ class PotentialSection(ConfigSection):
                            "for it", given[0])  # fmt: skip
         if self.tf32 and self.evaluated_by != "lamplighter":
             raise _problem("is of `models` that a GPU evaluates through the bridge or torch-fast", "tf32")
-        if self.tf32 and (self.device == "cpu" or self.dtype == "float64" or self.engine == "native"):
+        if self.tf32 and (self.device == "cpu" or self.dtype == "float64" or self.engine in ("native", "symmetrix")):
             key = next(
                 key
-                for key, given in (("device", "cpu"), ("dtype", "float64"), ("engine", "native"))
-                if getattr(self, key) == given
+                for key, given in (("device", ("cpu",)), ("dtype", ("float64",)), ("engine", ("native", "symmetrix")))
+                if getattr(self, key) in given
             )
             raise _problem(
                 f"rounds products in float32 on a GPU, and `potential.{key}` is {getattr(self, key)}: leave out one of "
                 "the two",
                 "tf32",
             )
-        if self.engine == "torch-fast" and (self.kind not in ("auto", "mace") or not self.models):
-            raise _problem("torch-fast evaluates models of MACE, named in `models`", "engine")
+        if self.engine in ("torch-fast", "symmetrix") and (self.kind not in ("auto", "mace") or not self.models):
+            raise _problem(f"{self.engine} evaluates models of MACE, named in `models`", "engine")
         if self.via == "own" and not self.models:
             raise _problem("own is of `models`; pair styles of `lammps` and `members` are LAMMPS' own anyway", "via")
         if self.kokkos is not None and self.models and self.via != "own":

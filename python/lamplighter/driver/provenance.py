@@ -115,10 +115,15 @@ def _precision(path: Path, run: RunFile, setup: PairSetup) -> str | None:
     return None if is_calculator_file(path) else precision.noted(path) or None
 
 
+_ENGINES = {
+    "torch-fast": "engine torch-fast, from its compiled form",
+    "symmetrix": "engine symmetrix, from its converted form",
+}
+
+
 def _who_else(path: Path, run: RunFile, setup: PairSetup) -> str:
     if _is_compiled(path, setup):
-        engine = "engine torch-fast" if run.potential.engine == "torch-fast" else "native engine"
-        return f"{engine}, from its compiled form"
+        return _ENGINES.get(run.potential.engine, "native engine, from its compiled form")
     if setup.bridge and (is_gap(path) or ".sparseX." in path.name):
         return "quippy"
     if is_calculator_file(path):

@@ -11,6 +11,9 @@ from lamplighter.errors import LamplighterError
 from lamplighter.file_suffixes import COMPILED
 from lamplighter.potentials import compiled_cache, device
 
+_IN_PYTHON = ("torch-fast", "symmetrix")
+"""Engines of which every evaluation needs it."""
+
 _BY_THE_BRIDGE = {"LAMPLIGHTER_PAIRS": "model", "LAMPLIGHTER_MACE": "plain"}
 
 
@@ -27,7 +30,7 @@ def needs_torch(potential: PotentialSection, elements: Sequence[str], committee:
     models = potential.models if committee else potential.models[:1]
     if not models or potential.kind not in ("auto", *compiled_cache.FRAMEWORKS):
         return True
-    if potential.engine == "torch-fast":
+    if potential.engine in _IN_PYTHON:
         return True
     if all(model.suffix == COMPILED for model in models):
         return False
@@ -52,7 +55,7 @@ def script_needs_torch(script: Path) -> bool:
         return True
     coefficients = [line for line in words if line[:1] == ["pair_coeff"]]
     styles = [line for line in words if line[:1] == ["pair_style"]]
-    if any("torch-fast" in line for line in styles):
+    if any(engine in line for engine in _IN_PYTHON for line in styles):
         return True
     if not any("lamplighter" in line or "lamplighter/committee" in line for line in styles):
         return any("$" in word for line in styles for word in line)

@@ -44,8 +44,9 @@ TESTED = {
     "sevennet": (Tested("sevenn", "0.12", "0.14"),),
     "deepmd": (Tested("deepmd-kit", "3.2", "3.3"),),
     "gap": (Tested("quippy-ase", "0.10", "0.11"),),
+    "symmetrix": (Tested("symmetrix-xl", "0.1.1", "0.2"),),
 }
-"""By the kind of potential."""
+"""By the kind of potential, or the name of an engine."""
 
 
 def all_of_them() -> list[Tested]:

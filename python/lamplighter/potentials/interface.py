@@ -34,12 +34,14 @@ class LoadOptions:
         dtype: `float32`, `float64`, or `auto` for the one that the file was saved in.
         device: Where the model runs, already resolved (`cpu`, `cuda:0`, …).
         head: Name of the head of a multi-head model; None: the model's last.
+        nranks: On how many ranks it is evaluated.
     """
 
     elements: tuple[str, ...]
     dtype: str = "auto"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     head: str | None = None
+    nranks: int = 1
 
 
 class Exchange(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,12 @@ from lamplighter.potentials.bridge.requests import elements_of, files_of, requir
 from lamplighter.potentials.interface import ClusterPotential, LoadOptions, PairPotential, Potential, SystemPotential
 from lamplighter.potentials.out_of_memory import is_out_of_memory, out_of_memory
 from lamplighter.potentials.own_uncertainty import OwnUncertainty
+
+OF_MACE = {
+    "torch-fast": ("lamplighter.potentials.torch_fast.potential", "TorchFast"),
+    "symmetrix": ("lamplighter.potentials.symmetrix.potential", "Symmetrix"),
+}
+"""Engines of MACE models, by module and class."""
 
 
 class Steps(Protocol):
@@ -94,9 +101,8 @@ def open_model(request: Request, model: Model, library: ctypes.CDLL, local_rank:
 
 def _class_of(request: Request) -> type[Potential]:
     require_elements(elements_of(request))
-    if request.engine.decode() == "torch-fast":
-        return _torch_fast(request)
-    return _by_its_framework(request)
+    engine = request.engine.decode()
+    return _of_mace(engine, request) if engine in OF_MACE else _by_its_framework(request)
 
 
 def _open(
@@ -118,6 +124,7 @@ def _open(
         dtype=request.dtype.decode(),
         device=device,
         head=request.head.decode() or None,
+        nranks=request.nranks,
     )
     potential = potential_class.load(path, options)
     if potential.one_rank_because and request.nranks > 1:
@@ -151,21 +158,23 @@ def _by_its_framework(request: Request) -> type[Potential]:
     return registry.recognise(path) if kind == "auto" else registry.load_kind(kind)
 
 
-def _torch_fast(request: Request) -> type[Potential]:
-    """The engine of that name, which reads compiled models, too, and refuses all but MACE."""
-    from lamplighter.potentials.torch_fast.potential import TorchFast
-
-    if request.kind.decode() not in ("auto", TorchFast.kind):
+def _of_mace(engine: str, request: Request) -> type[Potential]:
+    """The engine of a name, which refuses all but MACE; torch-fast reads compiled models, too."""
+    if request.kind.decode() not in ("auto", "mace"):
         raise ModelError(
-            f"engine torch-fast evaluates MACE models, not kind {request.kind.decode()}: use engine auto, native or "
+            f"engine {engine} evaluates MACE models, not kind {request.kind.decode()}: use engine auto, native or "
             "bridge"
         )
     if request.training_set:
         raise ModelError(
-            "engine torch-fast does not say how uncertain a model is: leave out `extrapolation`, or use engine native "
+            f"engine {engine} does not say how uncertain a model is: leave out `extrapolation`, or use engine native "
             "or bridge"
         )
-    return TorchFast
+    if engine == "symmetrix" and request.tf32:
+        raise ModelError("engine symmetrix makes its products itself, and rounds none of them to TF32: leave out tf32")
+    module, name = OF_MACE[engine]
+    found: type[Potential] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _device(potential_class: type[Potential], requested: str, local_rank: int) -> torch.device:
