@@ -96,7 +96,9 @@ def test_cuequivariance_gives_the_forces_and_readouts_of_mace(
     found = {}
     for said in ("reordered", "kernels"):
         monkeypatch.setenv("LAMPLIGHTER_MACE", said)
-        assert ("cuEquivariance" in Mace.load(trained_model, LoadOptions(structures.ELEMENTS)).summary) == (said == "kernels")
+        assert ("cuEquivariance" in Mace.load(trained_model, LoadOptions(structures.ELEMENTS)).summary) == (
+            said == "kernels"
+        )
         found[said] = (
             evaluate(lammps_instance, structures.smaller_than_cutoff(), style, f"{trained_model} {ELEMENTS}")["forces"],
             BridgedInputs(trained_model).describe(cluster),

@@ -18,11 +18,20 @@ _ROUNDING = 1e-5
 
 def put(wanted: bool) -> None:
     """Let products in float32 be rounded to TF32, or not, from now on in this process."""
-    precision = "high" if wanted else "highest"
-    if torch.get_float32_matmul_precision() != precision:
-        torch.set_float32_matmul_precision(precision)
-    if torch.backends.cudnn.allow_tf32 != wanted:
-        torch.backends.cudnn.allow_tf32 = wanted
+    if not _precisions() <= ({"tf32", "high"} if wanted else {"ieee", "highest"}):
+        torch.set_float32_matmul_precision("high" if wanted else "highest")
+
+
+def _precisions() -> set[str]:
+    """What torch has been told of products of matrices.
+
+    Since torch 2.9 there are two interfaces. The former one cannot be asked once somebody has used the other, but sets
+    what both say.
+    """
+    try:
+        return {torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision}  # type: ignore[attr-defined,unused-ignore]
+    except AttributeError:
+        return {torch.get_float32_matmul_precision()}
 
 
 def require_possible(wanted: bool, device: torch.device, dtype: torch.dtype) -> None:
