@@ -123,8 +123,8 @@ class BetweenDevices:
             outgoing.copy_(rows, non_blocking=True)
             incoming = page_locked(shape, rows.dtype, self._device)
         wait_for(self._device)  # MPI knows nothing of what a device has still to do
-        requests = [self._comm.Irecv(piece, source=rank, tag=_TAG) for rank, piece in _pieces(incoming, of)]
-        requests += [self._comm.Isend(piece, dest=rank, tag=_TAG) for rank, piece in _pieces(outgoing, to)]
+        requests = [self._comm.Irecv(piece, source=rank, tag=_TAG) for rank, piece in self._pieces(incoming, of)]
+        requests += [self._comm.Isend(piece, dest=rank, tag=_TAG) for rank, piece in self._pieces(outgoing, to)]
         for request in requests:
             request.Wait()
         travelled.seconds += time.perf_counter() - began
@@ -132,11 +132,11 @@ class BetweenDevices:
         travelled.bytes += rows.shape[1] * rows.element_size()
         return incoming if self._direct else incoming.to(self._device, non_blocking=True)
 
-
-def _pieces(rows: torch.Tensor, counts: list[int]) -> Iterator[tuple[int, torch.Tensor]]:
-    for rank, piece in enumerate(rows.split(counts)):
-        if len(piece):
-            yield rank, piece
+    def _pieces(self, rows: torch.Tensor, counts: list[int]) -> Iterator[tuple[int, Any]]:
+        """Of each rank that has any, as MPI takes them: page-locked tensors are not simply memory of the host to it."""
+        for rank, piece in enumerate(rows.split(counts)):
+            if len(piece):
+                yield rank, piece if self._direct else piece.numpy()
 
 
 def takes_memory_of(device: torch.device) -> bool:
