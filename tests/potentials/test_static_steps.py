@@ -129,6 +129,18 @@ def test_places_that_do_not_suffice_become_more_before_forces_are_given(
     assert float(found["energy"]) == pytest.approx(float(usual["energy"]), abs=1e-9)
 
 
+def test_more_atoms_than_gain_by_it_are_evaluated_without(
+    lammps_instance, plain: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[dict[str, int]]
+) -> None:  # type: ignore[no-untyped-def]
+    usual = evaluate(lammps_instance, droplet(), STYLE, f"{plain} {ELEMENTS}")
+    monkeypatch.setenv("LAMPLIGHTER_PAIRS", "model")
+    monkeypatch.setattr(pair_step, "_MOST_ATOMS", 39)
+    found = evaluate(lammps_instance, droplet(), STYLE, f"{plain} {ELEMENTS}")
+    assert not sizes
+    for name, expected in usual.items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-11, atol=1e-7 if "bar" in name else 1e-11)
+
+
 def test_atoms_that_overlap_are_refused(lammps_instance, plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("LAMPLIGHTER_PAIRS", "model")
     atoms = structures.dimer_and_lone_atom()
