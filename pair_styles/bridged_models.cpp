@@ -120,6 +120,7 @@ std::string BridgedModels::compile(const RequestedModels &requested, bool must)
       problem = bridge.message();
       if (problem.empty())
         problem = requested.files[0] + " cannot be compiled for the native engine";
+      if (status != 1) problem += ": 'engine auto' and 'engine bridge' evaluate it as it is";
     } else if (status) {
       utils::logmesg(lmp, "pair lamplighter: through the bridge: {}\n", bridge.message());
     }

@@ -34,6 +34,23 @@ def test_a_model_without_parity_is_not_evaluated_as_its_mirror_image(lammps_inst
     assert np.abs(np.abs(mirrored.get_forces()) - np.abs(atoms.get_forces())).max() > 1e-6  # the model can tell
 
 
+def test_radial_functions_that_see_the_features_are_left_to_the_bridge(lammps_instance, tmp_path: Path) -> None:
+    """`RealAgnosticAttResidual`: no table of distances holds them."""
+    import mace.modules
+    from mace.calculators import MACECalculator
+
+    name = "RealAgnosticAttResidualInteractionBlock"
+    cls = mace.modules.interaction_classes[name]
+    model = build_mace(tmp_path / "att.model", channels=6, hidden_ell=1, interactions=2, interaction_cls=cls)
+    atoms = structures.liquid()
+    atoms.calc = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+    found = evaluate(lammps_instance, atoms, "lamplighter dtype float64", f"{model} {ELEMENTS}")
+    np.testing.assert_allclose(found["forces"], atoms.get_forces(), rtol=0, atol=1e-9)
+    for engine, remedy in (("native", "'engine auto' and 'engine bridge'"), ("torch-fast", "use engine bridge")):
+        with pytest.raises(Exception, match=rf"{engine}.* lacks the interaction {name}: {remedy}"):
+            load(lammps_instance, atoms, f"lamplighter engine {engine}", f"{model} {ELEMENTS}")
+
+
 def test_a_model_of_dipoles_is_refused_by_its_class(lammps_instance, tmp_path: Path) -> None:
     """Not by a traceback out of its first step; `atomic_inter_scale` is what it lacks."""
     import mace.modules
@@ -59,6 +76,8 @@ def test_a_model_of_charge_and_spin_means_a_neutral_closed_shell(lammps_instance
     found = evaluate(lammps_instance, atoms, "lamplighter dtype float64 engine bridge", f"{model} {ELEMENTS}")
     np.testing.assert_allclose(found["forces"], atoms.get_forces(), rtol=0, atol=1e-9)
     assert float(found["energy"]) == pytest.approx(atoms.get_potential_energy(), abs=1e-6)
-    other = build_mace(tmp_path / "b.model", **words, embedding_specs={"elec_temp": spec})
-    with pytest.raises(Exception, match="an embedding of elec_temp of each graph"):
-        load(lammps_instance, structures.lone_atom(), "lamplighter", f"{other} {ELEMENTS}")
+    for name, per in (("elec_temp", "graph"), ("total_charge", "node")):
+        other = build_mace(tmp_path / "b.model", **words, embedding_specs={name: {**spec, "per": per}})
+        for engine in ("auto", "bridge"):
+            with pytest.raises(Exception, match=f"an embedding of {name} of each {per}"):
+                load(lammps_instance, structures.lone_atom(), f"lamplighter engine {engine}", f"{other} {ELEMENTS}")
