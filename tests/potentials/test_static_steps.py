@@ -55,9 +55,9 @@ def droplet() -> Atoms:
     return cut
 
 
-def trajectory(lmp, model: Path, steps: int) -> np.ndarray:  # type: ignore[no-untyped-def]
+def trajectory(lmp, model: Path, steps: int, device: str = "cpu") -> np.ndarray:  # type: ignore[no-untyped-def]
     """Positions after dynamics in which the neighbour list is made anew."""
-    load(lmp, droplet(), STYLE, f"{model} {ELEMENTS}")
+    load(lmp, droplet(), f"{STYLE} device {device}", f"{model} {ELEMENTS}")
     lmp.commands_string(
         "neighbor 0.3 bin\nneigh_modify every 1 delay 0 check yes\nvelocity all create 1500 7 loop geom\n"
         f"fix move all nve\nrun {steps} post no"
@@ -94,6 +94,18 @@ def test_dynamics_are_the_same_in_shapes_that_stay(
     assert len(distinct) <= 3  # of 15 steps, each with another number of pairs
     assert graph.recordings == len(distinct)
     assert graph.replays >= 8
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_dynamics_on_a_gpu_are_replayed_as_graphs(
+    lammps_instance, plain: Path, sizes: list[dict[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:  # type: ignore[no-untyped-def]
+    """Never run so far."""
+    usual = trajectory(lammps_instance, plain, 14)
+    found = trajectory(lammps_instance, plain, 14, "cuda")
+    np.testing.assert_allclose(found, usual, rtol=0, atol=1e-8)
+    assert sizes
+    assert "Note:" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
