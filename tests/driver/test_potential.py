@@ -138,6 +138,13 @@ def test_d3_ends_at_plutonium(tmp_path: Path) -> None:
     [
         ({"kind": "deepmd", "models": DEEPMD, "dtype": "float32"}, {}, r"potential\.dtype: is not of kind deepmd"),
         ({"kind": "deepmd", "models": DEEPMD, "engine": "bridge"}, {}, r"potential\.engine: is not of kind deepmd"),
+        (
+            {"kind": "nequip", "models": DEEPMD, "engine": "symmetrix"},
+            {},
+            r"engine: symmetrix evaluates models of MACE",
+        ),
+        ({"kind": "gap", "models": DEEPMD, "engine": "torch-fast"}, {}, r"engine: torch-fast evaluates models of MACE"),
+        ({"models": DEEPMD, "engine": "symmetrix", "tf32": True}, {}, r"tf32: .* `potential\.engine` is symmetrix"),
         ({"kind": "deepmd", "models": DEEPMD[:1]}, {"committee": 5}, r"committee: needs several files"),
         ({"kind": "deepmd", "models": DEEPMD}, {"committee": {"drive": 4}}, r"committee\.drive: asks for model 4 of 3"),
         ({"members": [LJ, MORSE]}, {}, r"committee: is needed with `potential.members`"),
