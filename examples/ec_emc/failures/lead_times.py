@@ -71,8 +71,8 @@ CASES = (
 )
 
 
-def prepared(committee: str, folder: Path) -> tuple[Path, Extrapolation, dict[str, float]]:
-    """The compiled committee, which knows the training set of its first model; SOAP's fit, and its largest values."""
+def compiled_committee(committee: str, folder: Path) -> tuple[Path, Path, list[Atoms]]:
+    """The committee, which knows the training set of its first model; this set's file, and its frames."""
     plan_file, models = {
         "few": (HERE / "few_clusters.yaml", HERE / "models"),
         "trained": (EXAMPLE / "committee.yaml", EXAMPLE / "models"),
@@ -89,6 +89,12 @@ def prepared(committee: str, folder: Path) -> tuple[Path, Extrapolation, dict[st
         compile_files(sorted(models.glob("*.model")), unfinished)
         learn_training_set(unfinished, training, frames)
         unfinished.replace(compiled)
+    return compiled, training, frames
+
+
+def prepared(committee: str, folder: Path) -> tuple[Path, Extrapolation, dict[str, float]]:
+    """The compiled committee, which knows the training set of its first model; SOAP's fit, and its largest values."""
+    compiled, training, frames = compiled_committee(committee, folder)
     some = frames[:: -(-len(frames) // MOST_SOAP_FRAMES)]
     learnt = fit_training_set(training, some, most=2000)
     known = folder / f"{committee}.soap.json"
