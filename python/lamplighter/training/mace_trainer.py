@@ -56,6 +56,9 @@ _SAID_BY = {
     "restart_latest": "itself",
     **dict.fromkeys(("work_dir", "log_dir", "model_dir", "checkpoints_dir", "results_dir"), "output"),
 }
+_REORDERED = Path(__file__).parent / "inside" / "mace_train.py"
+_REORDERED_MODULES = re.compile(r"^Lamplighter: (.+)$", re.MULTILINE)
+
 _TURNED_OFF_BY_NAME = ("foundation_model_readout",)
 """Flags that are true until they are given: `false` in a file of options leaves them true, `true` makes them false."""
 
@@ -91,7 +94,8 @@ class MaceTrainer:
 
     def commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
         """As `Trainer.commands`: MACE looks for checkpoints itself."""
-        return [["-m", "mace.cli.run_train", "--config", "mace.yaml"]]
+        program = [str(_REORDERED)] if asked.accelerate else ["-m", "mace.cli.run_train"]
+        return [[*program, "--config", "mace.yaml"]]
 
     def curve(self, folder: Path) -> list[CurvePoint]:
         """As `Trainer.curve`."""
@@ -206,6 +210,10 @@ class MaceTrainer:
             found.append(
                 check("replay is active", "two heads, and frames of the first", f"{made.heads}, {replayed}", active)
             )
+        if asked.accelerate:
+            lines = _REORDERED_MODULES.findall(log)
+            became = lines[-1] if lines else "not known, as the program was ended"
+            found.append(check("modules in another order", "as MACE's own, or left to MACE", became, True))
         if options.get("E0s") == "IsolatedAtom" and asked.replay is None:
             found.append(check_lone_atoms(asked, made, ""))
         if options["E0s"] in ("average", "foundation"):

@@ -190,6 +190,7 @@ def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame
         given.length or 0,
         given.early_stop,
         given.device,
+        given.accelerates,
     )
 
 

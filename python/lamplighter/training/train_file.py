@@ -115,7 +115,7 @@ class StartSection(ConfigSection):
         return {"model": given} if isinstance(given, str) else given
 
 
-NO_PART_OF_IT = frozenset({"output", "threads", "at_once", "python"})
+NO_PART_OF_IT = frozenset({"output", "threads", "at_once", "python", "accelerate"})
 """Keys that a model does not rest on: they may change while it is trained."""
 
 
@@ -134,6 +134,7 @@ class TrainFile(ConfigSection):
         device: As the package calls it.
         threads: Of the program.
         at_once: How many members are trained at a time.
+        accelerate: Whether sums may be done in an order that takes less time; None: where it is known how.
         python: Of the environment that has the package; None: this one.
         output: The folder; None: the file's name without `.yaml`.
     """
@@ -149,6 +150,7 @@ class TrainFile(ConfigSection):
     device: str = "cpu"
     threads: int = Field(default=1, gt=0)
     at_once: int = Field(default=1, gt=0)
+    accelerate: bool | None = None
     python: Path | None = None
     output: Path | None = None
 
@@ -177,6 +179,8 @@ class TrainFile(ConfigSection):
             raise ValueError("start: deepmd goes on with no model here: leave it out")
         if self.trainer != "mace" and self.start is not None and self.start.replay is not None:
             raise ValueError(f"start.replay: {self.trainer} has no second head for frames to replay: leave it out")
+        if self.accelerate and not self._can_accelerate:
+            raise ValueError("accelerate: is known of trainer mace on the device cpu alone: leave it out")
         return self
 
     @model_validator(mode="after")
@@ -184,6 +188,15 @@ class TrainFile(ConfigSection):
         if self.data.validation is None and self.subset == 1.0:
             raise ValueError(f"no frame is left to validate with: {SHARES}")
         return self
+
+    @property
+    def _can_accelerate(self) -> bool:
+        return self.trainer == "mace" and self.device == "cpu"
+
+    @property
+    def accelerates(self) -> bool:
+        """Whether sums are done in another order than the package's."""
+        return self._can_accelerate and self.accelerate is not False
 
     def potential_of(self, model: Path) -> dict[str, Any]:
         """Keys of `potential` of a run file, beside the model, with which a model of this training is evaluated."""

@@ -35,6 +35,7 @@ class Assignment:
         length: Epochs at most; 0: there are none.
         early_stop: Epochs without a better validation loss.
         device: As the package calls it.
+        accelerate: Whether the package's program may do the same sums in another order, where the trainer knows one.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Assignment:
     length: int
     early_stop: int | None
     device: str
+    accelerate: bool = False
 
 
 @dataclass(frozen=True)
