@@ -39,12 +39,12 @@ RESIDUAL = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
 
 
 def batch_of(file: str, frames: int) -> Any:
-    """The first frames of a file of the example, as MACE's loader gives them."""
+    """The largest frames of a file of the example, as MACE's loader gives them."""
     keys = data.KeySpecification(info_keys={"energy": "energy_xtb"}, arrays_keys={"forces": "forces_xtb"})
     table = AtomicNumberTable([1, 6, 8])
     made = [
         data.AtomicData.from_config(data.config_from_atoms(each, keys), table, cutoff=CUTOFF_A)
-        for each in [each for each in read(DATA / file, ":") if len(each) > 1][:frames]
+        for each in sorted(read(DATA / file, ":"), key=len)[-frames:]
     ]
     return next(iter(torch_geometric.dataloader.DataLoader(made, batch_size=frames, shuffle=False)))
 
@@ -89,7 +89,7 @@ def step(model: Any, batch: Any) -> tuple[float, torch.Tensor, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--frames", type=int, nargs=2, default=(3, 4), help="of the liquid and of clusters in a batch")
+    parser.add_argument("--frames", type=int, nargs=2, default=(2, 4), help="of the liquid and of clusters in a batch")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     given = parser.parse_args()
     torch.set_num_threads(1)
