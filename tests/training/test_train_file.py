@@ -39,6 +39,8 @@ def test_short_forms_mean_the_long_ones_and_paths_are_of_the_folder_of_the_file(
         ({"trainer": "deepmd", "start": "a.pb"}, "start: deepmd goes on with no model"),
         ({"trainer": "nequip", "start": {"model": "a", "replay": "b"}}, "start.replay: nequip has no second head"),
         ({"seeds": [3, 3]}, "3 is given twice"),
+        ({"trainer": "sevennet", "accelerate": True}, "accelerate: is known of trainer mace on the device cpu alone"),
+        ({"device": "cuda", "accelerate": True}, "accelerate: is known of trainer mace on the device cpu alone"),
         ({"data": {"train": "a.xyz"}}, "no frame is left to validate with"),
         ({"data": {"train": "a.xyz", "validation": 1.5}}, "a share between 0 and 1"),
         ({"data": {"train": {"liquid": {"files": "a.xyz", "weight": 0}}, "validation": 0.1}}, "weight"),
@@ -52,3 +54,13 @@ def test_short_forms_mean_the_long_ones_and_paths_are_of_the_folder_of_the_file(
 def test_what_cannot_be_meant_is_refused_by_its_key(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load_train_file({**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "accelerates"),
+    [({}, True), ({"accelerate": False}, False), ({"device": "cuda"}, False), ({"trainer": "deepmd"}, False)],
+)
+def test_mace_on_a_cpu_has_its_sums_in_another_order_unless_it_may_not(
+    change: dict[str, Any], accelerates: bool
+) -> None:
+    assert load_train_file({**GOOD, **change}).accelerates == accelerates

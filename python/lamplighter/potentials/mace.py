@@ -52,6 +52,7 @@ class Mace(PairPotential):
         network = network.to(device="cpu", dtype=torch.float64).eval()
         kernels = by_kernels(network, device, dtype) if wanted(device) else None
         self.summary = f"mace-torch by {kernels[1]}, whose forces are the same" if kernels else ""
+        self.layout = kernels[1] if kernels else "mace-torch"  # whose order features have
         self._network = kernels[0] if kernels else _reordered(network).to(device=device, dtype=dtype)
         self._inputs = WatchedInputs(last_layers(self._network.model, int(self._network.head), like=network.model))
         self.n_inputs = self._inputs.width

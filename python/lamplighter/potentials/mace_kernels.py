@@ -17,6 +17,7 @@ import torch
 
 from lamplighter.model_files import mace_package
 from lamplighter.potentials.mace_acceleration import on_random_cluster
+from lamplighter.potentials.out_of_memory import is_out_of_memory
 
 SWITCH = "LAMPLIGHTER_MACE"
 """Environment variable; "plain": mace-torch as it is; "reordered": no kernels of others; "kernels": on CPUs, too."""
@@ -68,6 +69,8 @@ def by_kernels(
             converted = _converted(network, kernels, device, dtype)
             problem = _difference(network, converted, device, dtype)
         except Exception as failed:
+            if is_out_of_memory(failed):
+                raise
             problem = f"{type(failed).__name__}: {failed}"
         if not problem:
             return converted, kernels.name

@@ -59,6 +59,8 @@ _SAID_BY = {
 _REORDERED = Path(__file__).parent / "inside" / "mace_train.py"
 _REORDERED_MODULES = re.compile(r"^Lamplighter: (.+)$", re.MULTILINE)
 
+_KERNELS = ("enable_cueq", "only_cueq", "enable_oeq")
+
 _TURNED_OFF_BY_NAME = ("foundation_model_readout",)
 """Flags that are true until they are given: `false` in a file of options leaves them true, `true` makes them false."""
 
@@ -94,7 +96,7 @@ class MaceTrainer:
 
     def commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
         """As `Trainer.commands`: MACE looks for checkpoints itself."""
-        program = [str(_REORDERED)] if asked.accelerate else ["-m", "mace.cli.run_train"]
+        program = [str(_REORDERED)] if _is_reordered(asked) else ["-m", "mace.cli.run_train"]
         return [[*program, "--config", "mace.yaml"]]
 
     def curve(self, folder: Path) -> list[CurvePoint]:
@@ -210,9 +212,10 @@ class MaceTrainer:
             found.append(
                 check("replay is active", "two heads, and frames of the first", f"{made.heads}, {replayed}", active)
             )
-        if asked.accelerate:
+        if _is_reordered(asked):
             lines = _REORDERED_MODULES.findall(log)
-            became = lines[-1] if lines else "not known, as the program was ended"
+            left = sorted({each for each in lines if "agrees with" not in each})
+            became = "; ".join(left) or f"{len(lines)} comparisons agree"
             found.append(check("modules in another order", "as MACE's own, or left to MACE", became, True))
         if options.get("E0s") == "IsolatedAtom" and asked.replay is None:
             found.append(check_lone_atoms(asked, made, ""))
@@ -263,6 +266,11 @@ class MaceTrainer:
         if asked.replay is not None:
             options["pt_train_file"] = "replay.xyz"
         return options
+
+
+def _is_reordered(asked: Assignment) -> bool:
+    """Whether sums are done in another order; not where kernels of others take the place of MACE's modules."""
+    return asked.accelerate and not any(asked.settings.get(name) for name in _KERNELS)
 
 
 def _second_stage(asked: Assignment) -> int | None:

@@ -135,7 +135,7 @@ def _open(
     rounded = bool(request.tf32)
     tf32.require_possible(rounded, device, potential.dtype)
     tf32.put(rounded)
-    if device.type != "cpu" and potential.dtype == torch.float32 and not rounded:
+    if potential.device.type != "cpu" and potential.dtype == torch.float32 and not rounded:
         tf32.require_exact_products(device)
     precision.note(path, str(potential.dtype).removeprefix("torch."))
     model.cutoff = potential.cutoff
@@ -145,7 +145,19 @@ def _open(
         own = OwnUncertainty(statistics, path, potential.n_inputs, potential.kind, elements, options.head)
     steps = _steps_of(potential, request, elements, model, library, own, comm)
     summary = getattr(potential, "summary", "")
+    if comm is not None and request.nranks > 1:
+        _require_one_layout(path, comm.allgather(getattr(potential, "layout", "")))
     return OpenModel(steps, device, potential.dtype, request.rank, request.nranks, rounded, summary)
+
+
+def _require_one_layout(path: str | Path, layouts: list[str]) -> None:
+    """Ranks hand each other features, whose order is that of the operations that make them."""
+    if len(set(layouts)) > 1:
+        ways = "; ".join(f"rank {rank}: {each}" for rank, each in enumerate(layouts))
+        raise ModelError(
+            f"model file {path} is not evaluated in the same way on all ranks ({ways}): LAMPLIGHTER_MACE=reordered "
+            "leaves kernels of other packages out"
+        )
 
 
 def _by_its_framework(request: Request) -> type[Potential]:

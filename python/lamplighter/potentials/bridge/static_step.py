@@ -59,6 +59,7 @@ class StaticSteps:
         self._first = Upload(device, torch.int64)
         self._download = Download(device)
         self._buckets = {name: Bucket() for name in ("atoms", "rows", "pairs", "longest")}
+        self._most = 0
         self._sizes: _Sizes | None = None
         self._replayed: Replayed | None = None
         self._x = self._elems = torch.empty(0)
@@ -72,6 +73,9 @@ class StaticSteps:
         x = ArrayView(np.float64, 3)(step.x, nx, nx)
         if step.rebuilt or self._pairs is None:
             self._take_list(step, elems)
+            if self._most:
+                self._buckets["longest"].fit(self._most)  # of the steps since the list before
+            self._most = 0
         assert self._pairs is not None
         self._x = self._positions(x, self._buckets["rows"].size)
         longest = self._buckets["longest"]
@@ -84,6 +88,7 @@ class StaticSteps:
             forces, energies, virial, wanted, shortest = self._parts(found)
             if len(x) and float(shortest) < OVERLAP:
                 raise overlap(float(shortest))
+            self._most = max(self._most, int(wanted))
             if int(wanted) <= longest.size:
                 break
             longest.fit(int(wanted))

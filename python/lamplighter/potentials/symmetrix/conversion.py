@@ -11,8 +11,6 @@ import fcntl
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from lamplighter.potentials.compiled_cache import in_order
 from lamplighter.potentials.out_of_memory import is_out_of_memory
 from lamplighter.potentials.requirements import require_elements
 from lamplighter.potentials.symmetrix import package
+from lamplighter.whole_file import write_whole
 
 NODES = 1024
 """Of its radial splines, which are cubic; see docs/theory/symmetrix.md for what more and fewer of them do."""
@@ -67,21 +66,21 @@ def converted(path: Path, elements: Sequence[str], head: str | None) -> Path:
     try:
         folder = writable_cache_folder(_KIND)
     except OSError as problem:
-        raise ModelError(f"the converted form of {path} cannot be kept: {problem}; set XDG_CACHE_HOME") from problem
+        raise ModelError(_not_kept(path, problem)) from problem
     with (folder / f".{name}.lock").open("w") as lock:
         with contextlib.suppress(OSError):  # where files cannot be locked, several ranks do the same
             fcntl.flock(lock, fcntl.LOCK_EX)  # one rank converts, and the others wait
         if not (folder / name).is_file():
-            _write(folder / name, _convert(path, symbols, head))
+            content = json.dumps(_convert(path, symbols, head), separators=(",", ":"))
+            try:
+                write_whole(folder / name, content)
+            except OSError as problem:
+                raise ModelError(_not_kept(path, problem)) from problem
     return folder / name
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
-    """A file that is there is whole."""
-    handle, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(content, stream, separators=(",", ":"))
-    Path(unfinished).replace(file)
+def _not_kept(path: str | Path, problem: OSError) -> str:
+    return f"the converted form of {path} cannot be kept: {problem}; set XDG_CACHE_HOME"
 
 
 def clusters_of(content: dict[str, Any]) -> list[tuple[Atoms, float, np.ndarray]]:

@@ -74,7 +74,11 @@ def _selector(package: Any, device: torch.device) -> str:
         fitting = [
             each["selector"] for each in installed if each["backend"] == "cuda" and each["architecture"] == architecture
         ]
-        cuda = str(torch.version.cuda).partition(".")[0]
+        if torch.version.cuda is None:
+            raise EnvironmentProblem(
+                f"Symmetrix-XL has kernels for NVIDIA's GPUs alone, and {device} is none: use device cpu"
+            )
+        cuda = torch.version.cuda.partition(".")[0]
         wanted = (
             f"the GPU {device}, which is of {architecture}: pip install symmetrix-xl-cuda{cuda}-{architecture}, or use "
             "device cpu"

@@ -37,7 +37,7 @@ class Contraction:
             for row in found.tolist():
                 matrix[row[0], before + row[-1], place[tuple(sorted(row[1:-1]))]] += tensor[tuple(row)]
         self.matrix = matrix.flatten(0, 1)
-        self.singles = torch.tensor([each[0] for each in singles])
+        self.singles = torch.tensor([each[0] for each in singles], dtype=torch.long)
         self.pairs = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T
         number = {each: k for k, each in enumerate(pairs)}
         factors = [(number[each[:2]], each[2]) for each in triples]

@@ -76,11 +76,12 @@ class PairsOfInteractions:
     """Hands interactions what belongs to pairs in the order of blocks: harmonics, basis functions, cutoff, indices."""
 
     def __init__(self):
-        self._given, self._spread, self._pairs = None, None, None
+        self._given, self._spread, self._pairs, self._inside = None, None, None, None
 
     def of(self, edge_index: torch.Tensor) -> Pairs | None:
-        """The pairs whose `index` this is; None: they are none of these."""
-        return self._pairs if self._pairs is not None and edge_index is self._pairs.index else None
+        """The pairs whose `index` this is, or that its caller has not spread; None: they are in MACE's order."""
+        known = self._pairs is not None and (edge_index is self._pairs.index or edge_index is self._inside)
+        return self._pairs if known else None
 
     def wrapped(self, forward, reordered):
         """`forward` of a class of interactions, with its pairs in the order of blocks where `reordered` lets it."""
@@ -93,7 +94,14 @@ class PairsOfInteractions:
                 return forward(*words, **named)
 
             def other():
-                return forward(**{**given, **self._of_step(given)})
+                spread = self._of_step(given)
+                if not _shows_empty_rows(given["self"]):
+                    return forward(**{**given, **spread})
+                self._inside = given["edge_index"]
+                try:
+                    return forward(**given)
+                finally:
+                    self._inside = None
 
             inputs = [given[name] for name in ("node_feats", "edge_attrs", "edge_feats")]
             return reordered(given["self"], inputs, lambda: forward(**given), other)
@@ -104,9 +112,22 @@ class PairsOfInteractions:
         """The same for all interactions of a step, which have the same tensors."""
         names = [name for name in ("edge_attrs", "edge_feats", "cutoff") if given.get(name) is not None]
         tensors = [given[name] for name in names]
-        if self._given is None or any(a is not b for a, b in zip(tensors, self._given, strict=True)):
+        if (
+            self._given is None
+            or len(tensors) != len(self._given)
+            or any(a is not b for a, b in zip(tensors, self._given, strict=True))
+        ):
             self._pairs = grouped(given["edge_index"], len(given["node_feats"]))
-            with torch.enable_grad():  # also where it is a comparison that asks first
-                spread = {name: self._pairs.spread(each) for name, each in zip(names, tensors, strict=True)}
+            spread = {name: self._pairs.spread(each) for name, each in zip(names, tensors, strict=True)}
             self._given, self._spread = tensors, {**spread, "edge_index": self._pairs.index}
         return self._spread
+
+
+def _shows_empty_rows(interaction) -> bool:
+    """Whether it adds up something of pairs that is not zero where basis functions and harmonics are.
+
+    Sums of messages have harmonics as a factor. A density has none, and its network has biases in non-linear
+    interactions.
+    """
+    density = getattr(interaction, "density_fn", None)
+    return density is not None and type(density).__name__ != "FullyConnectedNet"

@@ -3,22 +3,26 @@
 MACE makes, of each pair of atoms, all products of features, radial functions and harmonics, and adds them up
 afterwards; its contractions multiply dense tensors that are mostly zero. Here pairs of a receiver stand together, so
 that its sum is one product of matrices, and of the contractions' monomials only those that have a coefficient are made.
-The modules, their weights and the files that MACE writes stay its own. What a module gives is compared with its own way
-when it is called for the first time; one that differs, or that is of an unknown kind, goes on in MACE's way. The last
-line of the output says what became of it.
+The modules, their weights and the files that MACE writes stay its own. What a module gives, and its gradients by inputs
+and weights, are compared with its own way before it works in the other; one that differs goes on in MACE's way. The
+output has a line for each comparison.
 """
 
+import functools
 import inspect
 import sys
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-_HERE = sys.path.pop(0)  # whose mace.py is not the package
+_HERE = str(Path(__file__).resolve().parent)
+sys.path[:] = [each for each in sys.path if each != _HERE]  # its mace.py is not the package
 import mace  # noqa: E402, F401  (before e3nn, which it patches)
 
 sys.path.append(_HERE)
 import torch  # noqa: E402
 from e3nn import o3  # noqa: E402
+from e3nn.util import jit  # noqa: E402
 from mace.modules import blocks, symmetric_contraction  # noqa: E402
 from mace.tools.scatter import scatter_sum  # noqa: E402
 from mace_contraction import Contraction  # type: ignore[import-not-found]  # noqa: E402
@@ -34,48 +38,53 @@ class Reordered:
 
     Attributes:
         active: Whether they do; otherwise all is done in MACE's way, for comparisons.
+        lines: What became of each comparison.
     """
 
     def __init__(self):
         self.active = True
+        self.lines = []
         self._works: Any = WeakKeyDictionary()
-        self._agree, self._differ = [], []
 
     def __call__(self, module, inputs, own, other):
-        """What a module gives, by `other` unless that differs from `own`, also in its gradients by the inputs."""
-        if module not in self._works:
-            variable = [each for each in inputs if each.requires_grad]
-            self._works[module] = self._agrees(type(module).__name__, variable, own, other)
-        return other() if self.active and self._works[module] else own()
+        """What a module gives, by `other` where that was found to be `own`."""
+        if not self.active or any(each.numel() == 0 for each in inputs):  # of nothing no comparison tells
+            return own()
+        weights = [each for each in module.parameters() if each.requires_grad]
+        known = self._works.setdefault(module, {})
+        case = (bool(weights), inputs[0].dtype)  # weights are frozen while MACE validates
+        if case not in known:
+            variables = [*(each for each in inputs if each.requires_grad), *weights]
+            known[case] = self._agrees(module, "weights free" if weights else "weights frozen", variables, own, other)
+        return other() if known[case] else own()
 
-    def _agrees(self, name, inputs, own, other):
+    def _agrees(self, module, what, variables, own, other):
         try:
-            expected, given = _with_gradients(own(), inputs), _with_gradients(other(), inputs)
+            differences = _differences(own(), other(), variables)
+            tolerance = _TOLERANCE[differences.dtype]
+            agrees = bool((differences <= tolerance).all())
+            said = f"agrees with MACE's own to {float(differences.max()):.0e}"
         except (ArithmeticError, LookupError, AttributeError, RuntimeError, TypeError, ValueError) as problem:
-            self._differ.append(f"{name} ({problem})")
-            return False
-        difference = max(
-            float((b - a).abs().max() / a.abs().max().clamp(min=1e-30)) for a, b in zip(expected, given, strict=True)
-        )
-        if not difference <= _TOLERANCE[expected[0].dtype]:
-            self._differ.append(f"{name} (differs by {difference:.1e})")
-            return False
-        self._agree.append(difference)
-        return True
-
-    def __str__(self):
-        agree = f"{len(self._agree)} agree with MACE's own to {max(self._agree, default=0.0):.0e}"
-        rest = f", {len(self._differ)} are left to MACE: {'; '.join(self._differ)}" if self._differ else ""
-        return f"of the modules in another order {agree}{rest}"
+            agrees, said = False, f"failed: {problem}".splitlines()[0]
+        end = "" if agrees else "; left to MACE"
+        self.lines.append(f"{type(module).__name__} in another order {said} ({what}){end}")
+        print(f"Lamplighter: {self.lines[-1]}", flush=True)
+        return agrees
 
 
-def _with_gradients(found, inputs):
-    """What a module gave, and the gradients of a sum of it with uneven weights."""
-    found = found[0] if isinstance(found, tuple) else found  # of an interaction the message
-    if not (inputs and found.requires_grad):
-        return [found]
-    weights = torch.linspace(0.5, 1.5, found.numel(), dtype=found.dtype).view(found.shape)
-    return [found, *torch.autograd.grad(found, inputs, weights, retain_graph=True)]
+def _differences(own, other, variables):
+    """Of what two ways gave, and of the gradients of an uneven sum: largest difference over the largest number."""
+    numbers = []
+    for found in (own, other):
+        found = found[0] if isinstance(found, tuple) else found  # of an interaction the message
+        uneven = torch.linspace(0.5, 1.5, found.numel(), dtype=found.dtype).view(found.shape)
+        gradients: Any = ()
+        if variables:
+            gradients = torch.autograd.grad(found, variables, uneven, retain_graph=True, allow_unused=True)
+        numbers.append([found, *(torch.zeros(1, dtype=found.dtype) if each is None else each for each in gradients)])
+    return torch.stack(
+        [(b - a).abs().max() / a.abs().max().clamp(min=1e-30) for a, b in zip(*numbers, strict=True)]
+    ).detach()
 
 
 def _leaves_the_sum(kind: Any) -> bool:
@@ -95,18 +104,15 @@ def reorder():
     if not interactions:
         return None
     reordered, pairs = Reordered(), PairsOfInteractions()
-    for each in interactions:
-        each.forward = pairs.wrapped(each.forward, reordered)
-    # with it MACE leaves the sum over neighbours to its tensor product; saved models do not have what a class has
-    blocks.InteractionBlock.conv_fusion = True
     product, contraction = o3.TensorProduct.forward, symmetric_contraction.Contraction.forward
     made: Any = WeakKeyDictionary()
 
-    def of(module, kind):
-        if module not in made:
+    def of(module, kind, dtype):
+        known = made.setdefault(module, {})
+        if dtype not in known:
             with torch.no_grad():
-                made[module] = kind(module)
-        return made[module]
+                known[dtype] = kind(module)
+        return known[dtype]
 
     def convolved(self, x, y, weight=None, edge_index=None):
         if edge_index is None:
@@ -115,21 +121,48 @@ def reorder():
         if of_step is None:
             of_pairs = product(self, x.index_select(0, edge_index[0]), y, weight)
             return scatter_sum(src=of_pairs, index=edge_index[1], dim=0, dim_size=x.shape[0])
-        return of(self, Convolution)(x, y, weight, of_step)
+        if edge_index is not of_step.index:
+            y, weight = of_step.spread(y), of_step.spread(weight)
+        return of(self, Convolution, x.dtype)(x, y, weight, of_step)
 
     def contracted(self, x, y):
-        return reordered(self, [x], lambda: contraction(self, x, y), lambda: of(self, Contraction)(self, x, y))
+        return reordered(self, [x], lambda: contraction(self, x, y), lambda: of(self, Contraction, x.dtype)(self, x, y))
 
-    o3.TensorProduct.forward = convolved
-    symmetric_contraction.Contraction.forward = contracted
+    # with `conv_fusion` MACE leaves the sum over neighbours to its tensor product; what a class has is not saved
+    places = [(each, "forward", each.forward, pairs.wrapped(each.forward, reordered)) for each in interactions]
+    places += [
+        (o3.TensorProduct, "forward", product, convolved),
+        (symmetric_contraction.Contraction, "forward", contraction, contracted),
+        (blocks.InteractionBlock, "conv_fusion", None, True),
+    ]
+
+    def put(ours):
+        for kind, name, own, other in places:
+            if ours or own is not None:
+                setattr(kind, name, other if ours else own)
+            else:
+                delattr(kind, name)
+
+    compiled = jit.compile
+
+    @functools.wraps(compiled)
+    def of_maces_own(*words, **named):
+        put(ours=False)
+        jit.compile = compiled  # which calls itself
+        try:
+            return compiled(*words, **named)
+        finally:
+            jit.compile = of_maces_own
+            put(ours=True)
+
+    jit.compile = of_maces_own
+    put(ours=True)
     return reordered
 
 
 if __name__ == "__main__":
     from mace.cli.run_train import main
 
-    done = reorder()
-    try:
-        main()
-    finally:
-        print(f"Lamplighter: {done or 'this version of MACE leaves no place for another order'}", flush=True)
+    if reorder() is None:
+        print("Lamplighter: this version of MACE leaves no place for another order", flush=True)
+    main()
