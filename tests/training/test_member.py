@@ -78,6 +78,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             name = json.loads((folder / "asked.json").read_text())["name"]
             (folder / f"{name}.model").write_bytes((EXAMPLE / "models" / "ec_emc_0.model").read_bytes())
             (folder / LOG).write_text("")
+            if go_on is not None:
+                go_on()
+            (folder / "killed_now").write_text("wall_s" * (folder / "wall_s").is_file())
             folders.append(folder)
             return False
 
@@ -116,6 +119,16 @@ def test_what_fails_after_a_training_does_not_train_again(given: TrainFile, runs
     evaluated.fails = False
     train(given, evaluated, shown=False)
     assert len(runs) == 1
+
+
+@pytest.mark.parametrize(("seconds_lost", "there"), [(0.0, "wall_s"), (1e6, "")])
+def test_wall_time_is_kept_while_a_program_runs(
+    given: TrainFile, runs: list[Path], monkeypatch: pytest.MonkeyPatch, seconds_lost: float, there: str
+) -> None:
+    """A signal that ends the command leaves no time for it."""
+    monkeypatch.setattr(member_room, "_SECONDS_LOST", seconds_lost)
+    train(given, Evaluated(), shown=False)
+    assert (runs[0] / "killed_now").read_text() == there
 
 
 def test_test_sets_that_are_new_or_changed_are_evaluated_and_no_others(

@@ -34,6 +34,9 @@ ASKED = "asked.json"
 VALIDATION = "validation.xyz"
 """The frames that validate a member, with labels REF_energy, REF_forces, REF_stress."""
 
+_SECONDS_LOST = 10.0
+"""Of the wall time in a record, at most, where a training is killed."""
+
 _SAME_EPOCH = 1e-3
 """Relative difference of RMSE of forces of one model, by its package and as in a run: epochs differ by more."""
 
@@ -208,10 +211,19 @@ def run_programs(
     require_same(asked.folder, wanted)
     _begin(trainer, asked, wanted)
     before = _seconds(asked.folder)
-    begun = time.monotonic()
+    begun = kept = time.monotonic()
+
+    def look_after() -> None:
+        nonlocal kept
+        if time.monotonic() - kept > _SECONDS_LOST:  # a signal that ends this process leaves no time for it
+            kept = time.monotonic()
+            with contextlib.suppress(OSError):
+                _keep_seconds(asked.folder, before + kept - begun)
+        go_on()
+
     try:
         if not (asked.folder / TRAINED).is_file():
-            _carry_out(trainer, python, asked, shown, go_on)
+            _carry_out(trainer, python, asked, shown, look_after)
             (asked.folder / TRAINED).touch()
     except OSError as problem:
         raise LamplighterError(
