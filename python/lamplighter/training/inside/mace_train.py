@@ -82,9 +82,11 @@ def _differences(own, other, variables):
         if variables:
             gradients = torch.autograd.grad(found, variables, uneven, retain_graph=True, allow_unused=True)
         numbers.append([found, *(torch.zeros(1, dtype=found.dtype) if each is None else each for each in gradients)])
-    return torch.stack(
-        [(b - a).abs().max() / a.abs().max().clamp(min=1e-30) for a, b in zip(*numbers, strict=True)]
-    ).detach()
+    largest = torch.stack([each.abs().max() for each in numbers[0]]).detach()
+    if variables:  # one that is zero but for rounding is held against the others
+        largest[1:] = largest[1:].clamp(min=0.01 * float(largest[1:].max()))
+    differences = torch.stack([(b - a).abs().max() for a, b in zip(*numbers, strict=True)]).detach()
+    return differences / largest.clamp(min=1e-30)
 
 
 def _leaves_the_sum(kind: Any) -> bool:
