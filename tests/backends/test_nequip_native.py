@@ -101,9 +101,9 @@ def test_what_is_not_covered_is_named(options: dict[str, Any], said: str) -> Non
     from nequip.model import NequIPGNNModel
     from nequip.utils.global_state import set_global_state
 
+    from lamplighter.potentials.double_precision import double_precision
     from lamplighter.potentials.native import NotCovered
     from lamplighter.potentials.nequip_arrays import nequip_arrays
-    from lamplighter.potentials.nequip_network import precision
 
     settings: dict[str, Any] = {
         "seed": 0,
@@ -120,7 +120,7 @@ def test_what_is_not_covered_is_named(options: dict[str, Any], said: str) -> Non
     if "pair_potential" in options:
         target = f"nequip.nn.pair_potential.{options['pair_potential']}"
         options = {"pair_potential": {"_target_": target, "lj_sigma": 1.0, "lj_epsilon": 0.1}}
-    with precision():
+    with double_precision():
         set_global_state()
         torch.set_default_dtype(torch.float64)
         network = NequIPGNNModel(**(settings | options)).eval()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.calculator import Calculator
+
+from lamplighter.model_files import mace_package
+from lamplighter.potentials.double_precision import double_precision as in_double_precision
 
 sys.path.insert(0, str(Path(__file__).parent))
 import structures
@@ -106,6 +111,21 @@ def as_if_trained(path: Path) -> Path:
             parameter.data += 0.3 * torch.randn_like(parameter)
     torch.save(model, path)
     return path
+
+
+def mace_calculator(model: Path) -> Calculator:
+    """MACE's own, in float64."""
+    with mace_package.quiet():
+        from mace.calculators import MACECalculator
+
+        return MACECalculator(model_paths=[str(model)], device="cpu", default_dtype="float64")
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """mace-torch makes the charges of its ZBL, 14.3996 Z Z, in torch's default precision."""
+    with in_double_precision():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import ase.io
@@ -18,15 +17,16 @@ from lammps_evaluation import evaluate, load
 from tests.conftest import Run
 
 import structures
-from conftest import build_mace
+from conftest import build_mace, mace_calculator
 from lamplighter.errors import EnvironmentProblem, ModelError
-from lamplighter.model_files import mace_package
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.symmetrix import package
 from lamplighter.potentials.symmetrix import potential as symmetrix_potential
 from lamplighter.potentials.symmetrix.potential import Symmetrix
 
 pytest.importorskip("symmetrix", reason="symmetrix-xl is not installed: pip install 'lamplighter[symmetrix]'")
+
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 ELEMENTS = " ".join(structures.ELEMENTS)
 PROGRAM = Path(__file__).with_name("symmetrix_evaluation.py")
@@ -50,22 +50,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         radial_MLP=[16, 16],
         **SHAPE,
     )
-
-
-def mace_calculator(model: Path) -> Calculator:
-    with mace_package.quiet():
-        from mace.calculators import MACECalculator
-
-        return MACECalculator(model_paths=[str(model)], device="cpu", default_dtype="float64")
-
-
-@pytest.fixture(autouse=True)
-def double_precision() -> Iterator[None]:
-    """mace-torch makes the charges of its ZBL, 14.3996 Z Z, in torch's default precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
 
 
 def slab() -> Atoms:

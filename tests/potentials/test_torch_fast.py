@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import ase.io
@@ -12,21 +11,21 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from ase.units import bar
 from lammps_evaluation import evaluate, load
 from tests.conftest import Run
 
 import structures
-from conftest import as_if_trained, build_mace
+from conftest import as_if_trained, build_mace, mace_calculator
 from lamplighter.errors import LamplighterError, ModelError
-from lamplighter.model_files import mace_package
 from lamplighter.potentials.bridge import callbacks as bridge
 from lamplighter.potentials.interface import LoadOptions
 from lamplighter.potentials.torch_fast.contraction import Polynomial
 from lamplighter.potentials.torch_fast.harmonics import spherical_harmonics
 from lamplighter.potentials.torch_fast.neighbours import grouped
 from lamplighter.potentials.torch_fast.potential import TorchFast
+
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 ELEMENTS = " ".join(structures.ELEMENTS)
 OPTIONS = LoadOptions(elements=structures.ELEMENTS, dtype="float64")
@@ -58,22 +57,6 @@ def models(trained_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
             radial_MLP=[16, 16],
         ),
     }
-
-
-def mace_calculator(model: Path) -> Calculator:
-    with mace_package.quiet():
-        from mace.calculators import MACECalculator
-
-        return MACECalculator(model_paths=[str(model)], device="cpu", default_dtype="float64")
-
-
-@pytest.fixture(autouse=True)
-def double_precision() -> Iterator[None]:
-    """mace-torch makes the charges of its ZBL, 14.3996 Z Z, in torch's default precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 
 from lamplighter.model_files import recognition
+from lamplighter.potentials.double_precision import double_precision
 from lamplighter.potentials.edges import edges_within, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.nequip_compiled import CompiledNequIP
@@ -23,7 +24,6 @@ from lamplighter.potentials.nequip_network import (
     DTYPES,
     cutoffs_of,
     energies_only,
-    precision,
     read_network,
     require_precision,
 )
@@ -64,7 +64,7 @@ class NequIP(PairPotential):
         network = read_network(path, options.head)
         require_elements(path, list(network.type_names), options.elements)
         require_precision(path, network.metadata["model_dtype"], options.dtype)
-        with precision():
+        with double_precision():
             return cls(network, options.device)
 
     def element_index(self, symbol: str) -> int:
@@ -79,7 +79,7 @@ class NequIP(PairPotential):
             "lmp_mliap_data": data,
             "num_local_ghost_atoms": torch.tensor([data.nlocal, data.ntotal - data.nlocal], device=self.device),
         }
-        with precision(), self._inputs.watched(data, edges.receivers):
+        with double_precision(), self._inputs.watched(data, edges.receivers):
             energies = self._network(given)["atomic_energy"].view(-1)[: data.nlocal]
             write_result(data, edges, energies)
 

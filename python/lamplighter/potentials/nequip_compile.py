@@ -15,7 +15,8 @@ import torch._inductor
 from lamplighter.errors import ModelError
 from lamplighter.model_files import nequip_compiled_file, recognition
 from lamplighter.model_files.describe import describe
-from lamplighter.potentials.nequip_network import EXCHANGE, precision, quiet, read_network
+from lamplighter.potentials.double_precision import double_precision
+from lamplighter.potentials.nequip_network import EXCHANGE, quiet, read_network
 
 SUFFIX = ".nequip.pt2"
 
@@ -49,7 +50,7 @@ def compile_file(model: Path, target: Path, head: str | None = None) -> str:
     }
     partial = target.with_name(f".{target.name.removesuffix(SUFFIX)}.partial{SUFFIX}")
     try:
-        with precision(), quiet():
+        with double_precision(), quiet():
             _export(network, labels, partial)
             told = _agreement(model, network, labels["model_dtype"], partial)
         partial.replace(target)

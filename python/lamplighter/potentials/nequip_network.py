@@ -20,6 +20,7 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import recognition
 from lamplighter.model_files.examination import CHECKPOINT, PACKAGE
 from lamplighter.model_files.loading import load_torch, read_program
+from lamplighter.potentials.double_precision import double_precision
 from lamplighter.potentials.requirements import chosen_of_several
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -65,7 +66,7 @@ def read_named_network(path: Path, name: str | None = None) -> tuple[str | None,
 def _from_bytes(path: Path, content: bytes, ending: str, name: str | None) -> tuple[str | None, Any]:
     """NequIP tells files by their names, and so gets the content under a name of its liking."""
     try:
-        with tempfile.TemporaryDirectory() as folder, precision(), quiet():
+        with tempfile.TemporaryDirectory() as folder, double_precision(), quiet():
             copy = Path(folder) / f"model{ending}"
             copy.write_bytes(content)
             from nequip.model.saved_models.load_utils import load_saved_model
@@ -127,17 +128,6 @@ def cutoffs_of(metadata: dict[str, str], nelements: int, device: torch.device) -
         return float(metadata["r_max"])
     values = [float(word) for word in table.split()]
     return torch.tensor(values, dtype=torch.float64, device=device).reshape(nelements, nelements)
-
-
-@contextlib.contextmanager
-def precision() -> Iterator[None]:
-    """NequIP works with float64 as torch's default, which other frameworks in the process may not expect."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 @contextlib.contextmanager

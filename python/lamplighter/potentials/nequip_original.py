@@ -13,10 +13,11 @@ from ase import Atoms
 from lamplighter.model_files import recognition
 from lamplighter.model_files.describe import describe
 from lamplighter.model_files.trust import sha256
+from lamplighter.potentials.double_precision import double_precision
 from lamplighter.potentials.layered_compile import FORMAT, Arrays, together
 from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.nequip_arrays import ALLEGRO, in_float64, nequip_arrays
-from lamplighter.potentials.nequip_network import energies_only, precision, read_named_network
+from lamplighter.potentials.nequip_network import energies_only, read_named_network
 from lamplighter.potentials.requirements import require_elements
 
 
@@ -36,7 +37,7 @@ class NequIPOriginal:
         self.head, network = read_named_network(path, head)
         self.stored = str(network.metadata["model_dtype"])
         self.elements = list(network.type_names)
-        with precision():
+        with double_precision():
             self.network = in_float64(energies_only(network))
 
     def labels(self) -> dict[str, str]:
@@ -48,7 +49,7 @@ class NequIPOriginal:
     def arrays(self, elements: Sequence[str] | None) -> Arrays:
         """Those of this model alone."""
         require_elements(self.path, self.elements, elements or ())
-        with precision():
+        with double_precision():
             return nequip_arrays(self.network, elements)
 
     def energy_and_forces(self, cluster: Atoms) -> tuple[float, np.ndarray]:
@@ -63,7 +64,7 @@ class NequIPOriginal:
             "edge_vectors": vectors,
             "atom_types": torch.tensor([self.elements.index(symbol) for symbol in cluster.get_chemical_symbols()]),
         }
-        with precision():
+        with double_precision():
             energy = self.network(given)["atomic_energy"].sum()
         forces = torch.zeros_like(x)
         if len(vectors):

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lamplighter.errors import ModelError
 from lamplighter.model_files import mace_package, recognition
 from lamplighter.potentials import native
 from lamplighter.potentials.compiled_cache import in_order
+from lamplighter.potentials.double_precision import double_precision
 from lamplighter.potentials.out_of_memory import is_out_of_memory
 from lamplighter.potentials.requirements import require_elements
 from lamplighter.potentials.symmetrix import package
@@ -94,7 +95,7 @@ def clusters_of(content: dict[str, Any]) -> list[tuple[Atoms, float, np.ndarray]
 def _convert(path: Path, symbols: list[str], head: str | None) -> dict[str, Any]:
     from symmetrix.extract_mace_data import extract_mace_data
 
-    with _double_precision():
+    with double_precision():
         original = native.MaceOriginal(path, head)
         network = original.network
         require_elements(path, [chemical_symbols[int(z)] for z in network.atomic_numbers], symbols)
@@ -163,14 +164,3 @@ def _clusters(original: native.MaceOriginal, symbols: list[str]) -> list[dict[st
             }
         )
     return found
-
-
-@contextlib.contextmanager
-def _double_precision() -> Iterator[None]:
-    """mace-torch makes the charges of its ZBL in torch's default precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
