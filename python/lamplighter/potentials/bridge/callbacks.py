@@ -171,7 +171,7 @@ def _as_bytes(message: str) -> bytes:
 def _open(request: Any, model: Any) -> int:
     def action() -> None:
         global _message
-        from lamplighter.potentials.bridge.opening import open_model
+        from lamplighter.potentials.bridge.opening import open_model, require_one_layout
 
         assert _library is not None
         _before_torch()
@@ -182,7 +182,14 @@ def _open(request: Any, model: Any) -> int:
         comm = of_lammps(_comm, request.contents.rank, request.contents.nranks)
         gpus = [] if _node is None else _node.allgather(devices.identity(device, _node.Get_rank()))
         handle = next(_handles)
-        opened = _models[handle] = open_model(request.contents, model.contents, _library, _local_rank(), comm)
+        layout = None
+        try:
+            opened = open_model(request.contents, model.contents, _library, _local_rank(), comm)
+            layout = opened.layout
+        finally:  # a rank that fails must not leave the others waiting
+            layouts = [layout] if comm is None else comm.allgather(layout)
+        require_one_layout(layouts)
+        _models[handle] = opened
         model.contents.handle = handle
         shared = devices.sharing(gpus, _local_rank())
         _message = ctypes.create_string_buffer(_as_bytes("; ".join(filter(None, (opened.summary, shared)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +50,7 @@ class OpenModel:
         rank, nranks: This rank, and how many there are.
         tf32: Whether a GPU may round its products.
         summary: A line about it for LAMMPS' log, or nothing.
+        layout: Whose order features have that ranks hand each other; empty: there is one alone.
     """
 
     steps: Steps
@@ -58,6 +60,7 @@ class OpenModel:
     nranks: int
     tf32: bool
     summary: str = ""
+    layout: str = ""
 
     def evaluate(self, step: Step) -> None:
         """Evaluate a step. Collective.
@@ -145,17 +148,20 @@ def _open(
         own = OwnUncertainty(statistics, path, potential.n_inputs, potential.kind, elements, options.head)
     steps = _steps_of(potential, request, elements, model, library, own, comm)
     summary = getattr(potential, "summary", "")
-    if comm is not None and request.nranks > 1:
-        _require_one_layout(path, comm.allgather(getattr(potential, "layout", "")))
-    return OpenModel(steps, device, potential.dtype, request.rank, request.nranks, rounded, summary)
+    layout = getattr(potential, "layout", "")
+    return OpenModel(steps, device, potential.dtype, request.rank, request.nranks, rounded, summary, layout)
 
 
-def _require_one_layout(path: str | Path, layouts: list[str]) -> None:
-    """Ranks hand each other features, whose order is that of the operations that make them."""
-    if len(set(layouts)) > 1:
+def require_one_layout(layouts: Sequence[str | None]) -> None:
+    """Refuse ranks whose features have another order. `layouts` of all ranks; None: that rank has no model to open.
+
+    Raises:
+        ModelError: naming what each rank has.
+    """
+    if len({each for each in layouts if each is not None}) > 1:
         ways = "; ".join(f"rank {rank}: {each}" for rank, each in enumerate(layouts))
         raise ModelError(
-            f"model file {path} is not evaluated in the same way on all ranks ({ways}): LAMPLIGHTER_MACE=reordered "
+            f"a model is not evaluated in the same way on all ranks ({ways}): LAMPLIGHTER_MACE=reordered "
             "leaves kernels of other packages out"
         )
 
