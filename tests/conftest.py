@@ -24,7 +24,6 @@ from .quick import (  # noqa: F401 (hooks of pytest)
     pytest_runtest_logreport,
     pytest_runtest_makereport,
     pytest_runtest_protocol,
-    pytest_sessionfinish,
     pytest_terminal_summary,
 )
 

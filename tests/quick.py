@@ -9,8 +9,9 @@ A test is quick unless something says otherwise, so that new tests and new rooms
 Of what these leave out, one case of each of `KINDS` is marked `@pytest.mark.quick(KIND)`, at the test itself, where no
 change of its name can lose it. Every collection of all tests holds the marks against the list.
 
-The processor time of the quick tests is added up whenever they run, in `make test` too; more than `LIMIT_S` is a
-failure that names the longest. (Time on the clock would blame a test for what else the machine does.)
+The processor time of the quick tests is added up whenever they run, in `make test` too; more than `LIMIT_S` is said at
+the end, with the longest by name. It fails nothing: the same tests have taken 290 and 790 s of processor time on
+machines that others share.
 """
 
 from __future__ import annotations
@@ -38,9 +39,8 @@ KINDS = (
     "a script of LAMMPS on two ranks",
     "lmp runs a compiled model without Python",
 )
-#: Seconds of processor time, children included. On two idle cores it is 300 s (180 s on the clock, two tests at once),
-#: beside ten other processes about 400 s: the limit tells a selection that has grown from a busy machine.
-LIMIT_S = 600.0
+#: Seconds of processor time, children included; 300 s on two cores that nobody else used.
+LIMIT_S = 400.0
 
 PROPERTY = "processor_time_s"
 
@@ -104,18 +104,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
                 _seconds[report.nodeid] = seconds
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if sum(_seconds.values()) > LIMIT_S:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _seconds:
         return
     total = sum(_seconds.values())
     say = terminalreporter.write_line
-    say(f"{len(_seconds)} quick tests took {total:.0f} s of processor time; tests/quick.py allows {LIMIT_S:.0f} s.")
+    say(f"{len(_seconds)} quick tests took {total:.0f} s of processor time, of {LIMIT_S:.0f} s in tests/quick.py.")
     if total > LIMIT_S:
-        say("Make the longest shorter, or mark them @pytest.mark.thorough:")
+        say("Unless the machine was busy, make the longest shorter, or mark them @pytest.mark.thorough:")
         for name, seconds in sorted(_seconds.items(), key=lambda each: -each[1])[:20]:
             say(f"  {seconds:5.1f} s  {name}")
