@@ -72,9 +72,9 @@ template <class T> class Evaluator : public NativeEvaluator {
   std::vector<Member<T>> members_;
   Neighbourhoods<T> near_;
 
-  // of the atoms at hand, for all members: energies of the repulsion and its forces
-  double repelled_[ATOMS_AT_ONCE];
-  std::vector<PairForce> repelling_;
+  // of the blocks at hand, for all members: energies of the repulsion and its forces
+  double repelled_[BLOCKS_AT_ONCE][ATOMS_AT_ONCE];
+  std::vector<PairForce> repelling_[BLOCKS_AT_ONCE];
 
   // of the atoms and the member at hand, a row for every atom of the block
   Array<T> sums_, mixed_gradient_, output_, output_gradient_;
@@ -104,6 +104,7 @@ template <class T> class Evaluator : public NativeEvaluator {
   void forward(Member<T> &, int t, const AtomBlock &, double *energies, const Results &);
   void backward(Member<T> &, int t, const AtomBlock &, Results &);
   void return_through(Member<T> &, int t, const AtomBlock &, Results &);
+  void pass(Member<T> &, int t, const AtomBlock &, Results &);
   void repel(const AtomBlock &);
   // the last layer goes forward and back for one block at a time and keeps only that
   T *mixed(Member<T> &member, int t, const AtomBlock &block, int a) const
@@ -168,7 +169,7 @@ void Evaluator<T>::describe_edges(const PreparedInteraction<T> &layer, int t, co
                                   const AtomBlock &block)
 {
   for (int a = 0; a < block.count; a++) {
-    AtomEdges<T> &near = near_.of(a);
+    AtomEdges<T> &near = near_.of(block, a);
     for (int e = 0; e < near.edges.count; e++) {
       near.table_at[e] = (long) grid_.row(near.interval[e]) * GROUP;
       near.sent_at[e] = (long) (t ? atoms.feature_row[near.neighbour[e]] : near.species[e]) *
@@ -183,7 +184,7 @@ template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const
 {
   const PreparedInteraction<T> &layer = member.layers[t];
   for (int a = 0; a < block.count; a++) {
-    Edges<T> &edges = near_.of(a).edges;
+    Edges<T> &edges = near_.of(block, a).edges;
     edges.tables = layer.tables.data();
     edges.sent = t ? member.kept[t].sent.data() : layer.first_sent.data();
     edges.sent_gradient = t ? member.kept[t].sent_gradient.data() : nullptr;
@@ -238,7 +239,7 @@ void Evaluator<T>::convolve(const PreparedInteraction<T> &layer, const AtomBlock
   for (const PreparedPath<T> &path : layer.paths)
     for_groups(path, layer, [&](const PathGroups &groups, int first) {
       for (int a = 0; a < block.count; a++) {
-        const Edges<T> &edges = near_.of(a).edges;
+        const Edges<T> &edges = near_.of(block, a).edges;
         if (path.dot)
           convolution_.dot(edges, path.l2, groups, products_.data());
         else
@@ -259,7 +260,7 @@ void Evaluator<T>::convolve_backward(const PreparedInteraction<T> &layer, const 
                                      bool sent_wanted)
 {
   for (int a = 0; a < block.count; a++) {
-    const Edges<T> &edges = near_.of(a).edges;
+    const Edges<T> &edges = near_.of(block, a).edges;
     memset((void *) edges.gradient, 0, sizeof(T) * 16 * padded(edges.count));
   }
   for (const PreparedPath<T> &path : layer.paths)
@@ -269,7 +270,7 @@ void Evaluator<T>::convolve_backward(const PreparedInteraction<T> &layer, const 
           convolution_.combine(path.backward.data(), (int) path.backward.size(), path.nproducts,
                                sums_.data() + a * sums_step_ + path.sum_at + (first + g) * GROUP,
                                path.sum_step, products_.data() + g * path.nproducts * GROUP, GROUP);
-        Edges<T> &edges = near_.of(a).edges;
+        Edges<T> &edges = near_.of(block, a).edges;
         if (path.dot)
           convolution_.dot_backward(edges, path.l2, groups, products_.data(), sent_wanted);
         else
@@ -471,8 +472,8 @@ void Evaluator<T>::backward(Member<T> &member, int t, const AtomBlock &block, Re
   }
   convolve_backward(layer, block, t > 0);
   for (int a = 0; a < block.count; a++) {
-    kernels_.forces(near_.of(a).edges, l_max_);
-    near_.add_forces(a, block.i[a], results);
+    kernels_.forces(near_.of(block, a).edges, l_max_);
+    near_.add_forces(block, a, results);
   }
 }
 
@@ -503,23 +504,42 @@ void Evaluator<T>::return_through(Member<T> &member, int t, const AtomBlock &blo
 
 template <class T> void Evaluator<T>::repel(const AtomBlock &block)
 {
-  repelling_.clear();
+  std::vector<PairForce> &repelling = repelling_[block.slot];
+  repelling.clear();
   for (int a = 0; a < block.count; a++) {
-    const AtomEdges<T> &near = near_.of(a);
+    const AtomEdges<T> &near = near_.of(block, a);
     const Edges<T> &edges = near.edges;
     const ScreenedRepulsion *with = &repulsion_[(size_t) block.species[a] * nspecies_];
-    repelled_[a] = 0.0;
+    double &repelled = repelled_[block.slot][a] = 0.0;
     for (int e = 0; e < edges.count; e++) {
       const double s = near.stretch.empty() ? 1.0 : near.stretch[e];
       const double x = edges.dx[e] / s, y = edges.dy[e] / s, z = edges.dz[e] / s;
       const double r = std::sqrt(x * x + y * y + z * z);
       double slope;
-      repelled_[a] += with[near.species[e]].energy(r, slope);
+      repelled += with[near.species[e]].energy(r, slope);
       slope /= r;
-      repelling_.push_back(
+      repelling.push_back(
           {block.i[a], near.neighbour[e], {x, y, z}, {slope * x, slope * y, slope * z}});
     }
   }
+}
+
+/* Layer t of one member: forward, and where it is the last, back too. */
+
+template <class T>
+void Evaluator<T>::pass(Member<T> &member, int t, const AtomBlock &block, Results &results)
+{
+  double energies[ATOMS_AT_ONCE] = {};
+  forward(member, t, block, energies, results);
+  if (t < nlayers_ - 1) return;
+  for (int a = 0; a < block.count; a++) {
+    if (!repulsion_.empty()) energies[a] += repelled_[block.slot][a];
+    results.energy += energies[a];
+    if (results.eatoms) results.eatoms[block.i[a]] += energies[a];
+  }
+  for (const PairForce &pair : repelling_[block.slot])
+    add_pair_force((size_t) pair.i, (size_t) pair.j, pair.r, pair.f, results);
+  backward(member, t, block, results);
 }
 
 /* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
@@ -530,27 +550,18 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
 {
   near_.begin();
   for (int k = 0; k < nmembers; k++) reserve_atoms(members_[first + k], atoms);
+  const int at_once = nmembers > 1 ? BLOCKS_AT_ONCE : 1;
 
   for (int t = 0; t < nlayers_; t++) {
     const bool last = t == nlayers_ - 1;
-    for (int begin = 0; begin < atoms.nlist; begin += ATOMS_AT_ONCE) {
-      const AtomBlock block = near_.take_block(atoms, begin, t == 0);
-      describe_edges(members_[first].layers[t], t, atoms, block);
-      if (last && !repulsion_.empty()) repel(block);
-      for (int k = 0; k < nmembers; k++) {
-        Member<T> &member = members_[first + k];
-        double energies[ATOMS_AT_ONCE] = {};
-        forward(member, t, block, energies, results[k]);
-        if (!last) continue;
-        for (int a = 0; a < block.count; a++) {
-          if (!repulsion_.empty()) energies[a] += repelled_[a];
-          results[k].energy += energies[a];
-          if (results[k].eatoms) results[k].eatoms[block.i[a]] += energies[a];
-        }
-        for (const PairForce &pair : repelling_)
-          add_pair_force((size_t) pair.i, (size_t) pair.j, pair.r, pair.f, results[k]);
-        backward(member, t, block, results[k]);
+    for (int begin = 0; begin < atoms.nlist; begin += at_once * ATOMS_AT_ONCE) {
+      const auto &blocks = near_.take_blocks(atoms, begin, at_once, t == 0);
+      for (const AtomBlock &block : blocks) {
+        describe_edges(members_[first].layers[t], t, atoms, block);
+        if (last && !repulsion_.empty()) repel(block);
       }
+      for (int k = 0; k < nmembers; k++)
+        for (const AtomBlock &block : blocks) pass(members_[first + k], t, block, results[k]);
     }
     if (!last)
       for (int k = 0; k < nmembers; k++)
@@ -562,10 +573,13 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
     for (int k = 0; k < nmembers; k++)
       exchange.reverse(members_[first + k].kept[t + 1].sent_gradient.data(),
                        members_[first + k].layers[t + 1].sent.width, sizeof(T));
-    for (int begin = 0; begin < atoms.nlist; begin += ATOMS_AT_ONCE) {
-      const AtomBlock block = near_.take_block(atoms, begin, false);
-      describe_edges(members_[first].layers[t], t, atoms, block);
-      for (int k = 0; k < nmembers; k++) return_through(members_[first + k], t, block, results[k]);
+    for (int begin = 0; begin < atoms.nlist; begin += at_once * ATOMS_AT_ONCE) {
+      const auto &blocks = near_.take_blocks(atoms, begin, at_once, false);
+      for (const AtomBlock &block : blocks)
+        describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++)
+        for (const AtomBlock &block : blocks)
+          return_through(members_[first + k], t, block, results[k]);
     }
   }
   return near_.overlap();

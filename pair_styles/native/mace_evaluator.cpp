@@ -5,6 +5,7 @@
 #include "activations.h"
 #include "kernels.h"
 #include "mace_prepared.h"
+#include "neighbourhoods.h"
 #include "radial_table.h"
 #include "tensor_file.h"
 
@@ -37,31 +38,6 @@ template <class T> struct Member : PreparedMember<T> {
   std::vector<Kept<T>> kept;    // [layer]
 };
 
-/* The neighbours of one atom within the cutoff, what follows from their positions alone, and where
-   the member and layer at hand have what the kernels need to know of them. */
-template <class T> struct Neighbourhood {
-  Array<double> vectors;
-  Array<T> geometry;
-  std::vector<int> interval, neighbour, species;
-  std::vector<long> table_at, vector_table_at, sent_at;
-  Edges<T> edges;
-
-  const T *factors_of(int e) const
-  {
-    return edges.factors + (size_t) (e / FEW) * FEW * edges.nfactors + e % FEW;
-  }
-};
-
-/* Atoms are treated this many at a time: enough to use a part of a table or matrix many times while
-   it is in the first-level cache, few enough for their own data to stay in the second. */
-constexpr int BLOCK = 16;
-
-/* The atoms at hand. */
-struct Block {
-  int count;
-  int i[BLOCK], species[BLOCK];
-};
-
 template <class T> class Evaluator : public NativeEvaluator {
  public:
   Evaluator(const Kernels<T> &, const char *simd, PreparedMace<T>);
@@ -84,17 +60,10 @@ template <class T> class Evaluator : public NativeEvaluator {
   std::vector<int> numbers_;
   std::vector<double> radii_, repulsion_;
   std::vector<Member<T>> members_;
+  Neighbourhoods<T> near_;
   // numbers in Results::readout_inputs, and where those of each layer begin
   int readout_inputs_;
   std::vector<int> readout_inputs_at_;
-
-  // neighbours within the cutoff of all atoms of the list, one after the other, and where each
-  // atom's begin
-  std::vector<int> within_;
-  std::vector<size_t> within_from_;
-
-  // of the atoms at hand
-  Neighbourhood<T> near_[BLOCK];
 
   // of the atoms and the member at hand, a row for every atom of the block
   int raw_size_;
@@ -106,48 +75,44 @@ template <class T> class Evaluator : public NativeEvaluator {
   // rows of a linear layer
   std::vector<const T *> rows_in_;
   std::vector<T *> rows_out_;
-  Overlap overlap_;
 
   void reserve_atoms(Member<T> &, const Atoms &);
-  void reserve_edges(Neighbourhood<T> &, int wanted);
-  Block take_block(const Atoms &, int begin, bool first_pass);
-  void find_neighbours(const Atoms &, int i, Neighbourhood<T> &);
-  void describe_neighbours(const Atoms &, int i, const int *within, int count, Neighbourhood<T> &);
-  void describe_edges(const PreparedLayer<T> &, int t, const Atoms &, const Block &);
-  void use_arrays(Member<T> &, int t, const Block &);
+  void describe_edges(const PreparedLayer<T> &, int t, const Atoms &, const AtomBlock &);
+  void use_arrays(Member<T> &, int t, const AtomBlock &);
   template <class In, class Out>
-  void multiply(const Matrix<T> &, bool transposed, const Block &, int l, In in, Out out, bool add);
-  void sum_edges(const PreparedLayer<T> &, const Block &);
-  void sum_edges_backward(const PreparedLayer<T> &, const Block &, bool sent_wanted);
-  double density(const PreparedLayer<T> &, int species, const Neighbourhood<T> &);
-  void density_backward(const PreparedLayer<T> &, int species, Neighbourhood<T> &, double seed);
+  void multiply(const Matrix<T> &, bool transposed, const AtomBlock &, int l, In in, Out out,
+                bool add);
+  void sum_edges(const PreparedLayer<T> &, const AtomBlock &);
+  void sum_edges_backward(const PreparedLayer<T> &, const AtomBlock &, bool sent_wanted);
+  double density(const PreparedLayer<T> &, int species, const AtomEdges<T> &);
+  void density_backward(const PreparedLayer<T> &, int species, AtomEdges<T> &, double seed);
   // rows of what goes into a gate: the harmonics', then a gate for each degree from 1 on
   int ungated_rows() const { return nlm_ + l_max_; }
-  T *ungated(Member<T> &member, int t, const Block &block, int a) const
+  T *ungated(Member<T> &member, int t, const AtomBlock &block, int a) const
   {
     return member.kept[t].ungated.data() +
         (t == nlayers_ - 1 ? (size_t) a : (size_t) block.i[a]) * 2 * ungated_rows() * C_;
   }
-  void pass_gate(Member<T> &, int t, const Block &);
-  void pass_gate_backward(Member<T> &, int t, const Block &, double *density_gradient);
-  void contract(Member<T> &, int t, const Block &);
-  void contract_backward(Member<T> &, int t, const Block &);
-  void forward(Member<T> &, int t, const Block &, bool last, double *energies, const Results &);
-  void backward(Member<T> &, int t, const Block &, Results &);
+  void pass_gate(Member<T> &, int t, const AtomBlock &);
+  void pass_gate_backward(Member<T> &, int t, const AtomBlock &, double *density_gradient);
+  void contract(Member<T> &, int t, const AtomBlock &);
+  void contract_backward(Member<T> &, int t, const AtomBlock &);
+  void forward(Member<T> &, int t, const AtomBlock &, bool last, double *energies, const Results &);
+  void backward(Member<T> &, int t, const AtomBlock &, Results &);
   // the last layer goes forward and back for one block at a time and keeps only that
-  T *sums(Member<T> &member, int t, const Block &block, int a) const
+  T *sums(Member<T> &member, int t, const AtomBlock &block, int a) const
   {
     return member.kept[t].sums.data() +
         (t == nlayers_ - 1 ? (size_t) a : (size_t) block.i[a]) * nlm_ * C_;
   }
-  void return_through(Member<T> &, int t, const Block &, Results &);
-  void send(Member<T> &, int t, const Block &);
-  void collect(Member<T> &, int t, const Block &);
+  void return_through(Member<T> &, int t, const AtomBlock &, Results &);
+  void pass(Member<T> &, int t, const Atoms &, const AtomBlock &, Results &);
+  void send(Member<T> &, int t, const AtomBlock &);
+  void collect(Member<T> &, int t, const AtomBlock &);
   double read(const Member<T> &, const PreparedLayer<T> &, const T *features, T *gradient,
               double *inputs);
   double read_second(double scale, const PreparedLayer<T> &);
-  double repulsion(const Member<T> &, const Atoms &, int i, const Neighbourhood<T> &, Results &);
-  void add_edge_forces(int i, const Neighbourhood<T> &, Results &);
+  double repulsion(const Member<T> &, const Atoms &, int i, const AtomEdges<T> &, Results &);
 };
 
 template <class T>
@@ -157,7 +122,8 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMac
     nvectors_(padded(model.channels) / kernels.lanes), nlayers_(model.nlayers),
     cutoff_(model.cutoff), table_error_(model.table_error), nodes_(model.nodes),
     species_of_type_(model.species_of_type), numbers_(model.numbers), radii_(model.radii),
-    repulsion_(model.repulsion)
+    repulsion_(model.repulsion),
+    near_(kernels, model.cutoff, model.l_max, model.nodes, model.species_of_type)
 {
   for (PreparedMember<T> &member : model.members) members_.emplace_back(std::move(member));
 
@@ -174,136 +140,27 @@ Evaluator<T>::Evaluator(const Kernels<T> &kernels, const char *simd, PreparedMac
     raw_size_ = std::max(raw_size_, layer.sum_rows * layer.sent_channels);
     out_rows = std::max(out_rows, layer.out_rows);
   }
-  for (Array<T> *array : {&raw_, &raw_gradient_}) array->resize((size_t) BLOCK * raw_size_);
-  for (Array<T> *array : {&message_, &message_gradient_}) array->resize((size_t) BLOCK * nlm_ * C_);
+  for (Array<T> *array : {&raw_, &raw_gradient_}) array->resize((size_t) ATOMS_AT_ONCE * raw_size_);
+  for (Array<T> *array : {&message_, &message_gradient_})
+    array->resize((size_t) ATOMS_AT_ONCE * nlm_ * C_);
   for (const auto &layer : members_[0].layers)
     if (layer.gated) {
-      gated_.resize((size_t) BLOCK * nlm_ * C_);
-      ungated_gradient_.resize((size_t) BLOCK * ungated_rows() * C_);
+      gated_.resize((size_t) ATOMS_AT_ONCE * nlm_ * C_);
+      ungated_gradient_.resize((size_t) ATOMS_AT_ONCE * ungated_rows() * C_);
     }
   for (Array<T> *array : {&product_, &product_gradient_, &output_, &output_gradient_})
-    array->resize((size_t) BLOCK * out_rows * C_);
-  for (Neighbourhood<T> &near : near_) reserve_edges(near, 64);
-}
-
-template <class T> void Evaluator<T>::reserve_edges(Neighbourhood<T> &near, int wanted)
-{
-  if ((int) near.interval.size() >= wanted) return;
-  const int n = padded(wanted + wanted / 4);
-  for (const auto &layer : members_[0].layers) coupling_.resize((size_t) n * layer.most_couplings);
-
-  Edges<T> &edges = near.edges;
-  edges.capacity = n;
-  edges.nfactors = HARMONICS + nlm_;
-  near.vectors.resize(6 * (size_t) n);
-  near.geometry.resize((size_t) (3 + edges.nfactors + 16) * n);
-  near.interval.resize(n);
-  near.neighbour.resize(n);
-  near.species.resize(n);
-  near.table_at.resize(n);
-  near.vector_table_at.resize(n);
-  near.sent_at.resize(n);
-  int row = 0;
-  for (double **p : {&edges.dx, &edges.dy, &edges.dz, &edges.fx, &edges.fy, &edges.fz})
-    *p = near.vectors.data() + (size_t) n * row++;
-  T *next = near.geometry.data();
-  edges.factors = next;
-  edges.gradient = next += (size_t) edges.nfactors * n;
-  edges.ux = next += (size_t) 16 * n;
-  edges.uy = next += n;
-  edges.uz = next += n;
-  edges.interval = near.interval.data();
-  edges.table_at = near.table_at.data();
-  edges.vector_table_at = near.vector_table_at.data();
-  edges.sent_at = near.sent_at.data();
-}
-
-/* The neighbours of local atom i that are within the cutoff, of those that are listed, in `near`
-   and at the end of within_. Where the next one goes depends on the distance, and nothing else
-   does: a branch for two neighbours out of three, in no order, costs more than all else here. */
-
-template <class T>
-void Evaluator<T>::find_neighbours(const Atoms &atoms, int i, Neighbourhood<T> &near)
-{
-  const int most = atoms.nneighbours[i];
-  const int *neighbours = atoms.neighbours[i];
-  const double *x = atoms.x;
-  const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
-  const double cutsq = cutoff_ * cutoff_;
-  reserve_edges(near, most);
-  int *within = near.neighbour.data();
-  double shortest = cutsq;
-  int n = 0;
-  for (int k = 0; k < most; k++) {
-    const int j = neighbours[k] & atoms.neighbour_mask;
-    const double dx = x[3 * (size_t) j] - xi, dy = x[3 * (size_t) j + 1] - yi,
-                 dz = x[3 * (size_t) j + 2] - zi;
-    const double rsq = dx * dx + dy * dy + dz * dz;
-    within[n] = j;
-    n += !(rsq >= cutsq);
-    shortest = std::min(shortest, rsq);
-  }
-  within_.insert(within_.end(), within, within + n);
-  if (shortest < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
-    for (int e = 0; e < n; e++) {
-      const double *xj = x + 3 * (size_t) within[e];
-      const double dx = xj[0] - xi, dy = xj[1] - yi, dz = xj[2] - zi;
-      const double rsq = dx * dx + dy * dy + dz * dz;
-      if (rsq < SHORTEST_DISTANCE * SHORTEST_DISTANCE && !overlap_.found)
-        overlap_ = {true, i, within[e], std::sqrt(rsq)};
-    }
-}
-
-/* Edge by edge what the positions say of the neighbours `within` of local atom i. */
-
-template <class T>
-void Evaluator<T>::describe_neighbours(const Atoms &atoms, int i, const int *within, int count,
-                                       Neighbourhood<T> &near)
-{
-  const double *x = atoms.x;
-  const double xi = x[3 * (size_t) i], yi = x[3 * (size_t) i + 1], zi = x[3 * (size_t) i + 2];
-  reserve_edges(near, count);
-  Edges<T> &edges = near.edges;
-  edges.count = count;
-  for (int e = 0; e < count; e++) {
-    const int j = near.neighbour[e] = within[e];
-    edges.dx[e] = x[3 * (size_t) j] - xi;
-    edges.dy[e] = x[3 * (size_t) j + 1] - yi;
-    edges.dz[e] = x[3 * (size_t) j + 2] - zi;
-    near.species[e] = species_of_type_[atoms.type[j]];
-  }
-  kernels_.geometry(edges, l_max_, nodes_);
-}
-
-/* The next atoms of the list and their neighbours, which the first pass finds for all. */
-
-template <class T> Block Evaluator<T>::take_block(const Atoms &atoms, int begin, bool first_pass)
-{
-  Block block;
-  block.count = std::min(BLOCK, atoms.nlist - begin);
-  for (int a = 0; a < block.count; a++) {
-    const int i = block.i[a] = atoms.list[begin + a];
-    block.species[a] = species_of_type_[atoms.type[i]];
-    if (first_pass) {
-      find_neighbours(atoms, i, near_[a]);
-      within_from_.push_back(within_.size());
-    }
-    const size_t from = within_from_[begin + a];
-    describe_neighbours(atoms, i, within_.data() + from, (int) (within_from_[begin + a + 1] - from),
-                        near_[a]);
-  }
-  return block;
+    array->resize((size_t) ATOMS_AT_ONCE * out_rows * C_);
 }
 
 /* Where the edges find their tables and features in layer t of any member. */
 
 template <class T>
 void Evaluator<T>::describe_edges(const PreparedLayer<T> &layer, int t, const Atoms &atoms,
-                                  const Block &block)
+                                  const AtomBlock &block)
 {
   const size_t row = (size_t) layer.sent_rows * layer.sent_channels;
   for (int a = 0; a < block.count; a++) {
-    Neighbourhood<T> &near = near_[a];
+    AtomEdges<T> &near = near_.of(block, a);
     const int *table = layer.table_of_pair.data() + (size_t) block.species[a] * numbers_.size();
     for (int e = 0; e < near.edges.count; e++) {
       const size_t start = table[near.species[e]] * layer.tables_step;
@@ -318,11 +175,15 @@ void Evaluator<T>::describe_edges(const PreparedLayer<T> &layer, int t, const At
 
 /* The arrays of a member in which they find them. */
 
-template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const Block &block)
+template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const AtomBlock &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
+  int capacity = 0;
+  for (int a = 0; a < block.count; a++)
+    capacity = std::max(capacity, near_.of(block, a).edges.capacity);
+  coupling_.resize((size_t) capacity * layer.most_couplings);
   for (int a = 0; a < block.count; a++) {
-    Edges<T> &edges = near_[a].edges;
+    Edges<T> &edges = near_.of(block, a).edges;
     edges.table_group = layer.table_group;
     edges.tables = layer.tables.data();
     edges.sent = t ? member.kept[t].sent.data() : layer.sent.data();
@@ -336,7 +197,7 @@ template <class T> void Evaluator<T>::use_arrays(Member<T> &member, int t, const
 
 template <class T>
 template <class In, class Out>
-void Evaluator<T>::multiply(const Matrix<T> &matrix, bool transposed, const Block &block, int l,
+void Evaluator<T>::multiply(const Matrix<T> &matrix, bool transposed, const AtomBlock &block, int l,
                             In in, Out out, bool add)
 {
   const int nspecies = matrix.per_species ? (int) numbers_.size() : 1;
@@ -357,41 +218,43 @@ void Evaluator<T>::multiply(const Matrix<T> &matrix, bool transposed, const Bloc
 
 /* The sums over the neighbours of every atom, in raw_. */
 
-template <class T> void Evaluator<T>::sum_edges(const PreparedLayer<T> &layer, const Block &block)
+template <class T>
+void Evaluator<T>::sum_edges(const PreparedLayer<T> &layer, const AtomBlock &block)
 {
   for (int first = 0; first < layer.sent_channels; first += layer.group)
     for (int a = 0; a < block.count; a++)
-      kernels_.sum_scalar(near_[a].edges, layer.group, l_max_, layer.scalar_row, layer.scalar_step,
-                          first, layer.sent_channels, raw_.data() + (size_t) a * raw_size_);
+      kernels_.sum_scalar(near_.of(block, a).edges, layer.group, l_max_, layer.scalar_row,
+                          layer.scalar_step, first, layer.sent_channels,
+                          raw_.data() + (size_t) a * raw_size_);
   for (const VectorPath &path : layer.vector_paths)
     for (int a = 0; a < block.count; a++)
-      kernels_.sum_vector(near_[a].edges, path, layer.coupling_terms.data() + path.first_term,
-                          layer.sent_channels, raw_.data() + (size_t) a * raw_size_);
+      kernels_.sum_vector(near_.of(block, a).edges, path,
+                          layer.coupling_terms.data() + path.first_term, layer.sent_channels,
+                          raw_.data() + (size_t) a * raw_size_);
 }
 
 /* Its adjoint: from raw_gradient_ to the gradients of edges and sent features. */
 
 template <class T>
-void Evaluator<T>::sum_edges_backward(const PreparedLayer<T> &layer, const Block &block,
+void Evaluator<T>::sum_edges_backward(const PreparedLayer<T> &layer, const AtomBlock &block,
                                       bool sent_wanted)
 {
   for (int first = 0; first < layer.sent_channels; first += layer.group)
     for (int a = 0; a < block.count; a++)
-      kernels_.sum_scalar_backward(near_[a].edges, layer.group, l_max_, layer.scalar_row,
+      kernels_.sum_scalar_backward(near_.of(block, a).edges, layer.group, l_max_, layer.scalar_row,
                                    layer.scalar_step, first, layer.sent_channels,
                                    raw_gradient_.data() + (size_t) a * raw_size_, sent_wanted);
   for (const VectorPath &path : layer.vector_paths)
     for (int a = 0; a < block.count; a++)
       kernels_.sum_vector_backward(
-          near_[a].edges, path, layer.coupling_terms.data() + path.first_term, layer.sent_channels,
-          raw_gradient_.data() + (size_t) a * raw_size_, products_.data());
+          near_.of(block, a).edges, path, layer.coupling_terms.data() + path.first_term,
+          layer.sent_channels, raw_gradient_.data() + (size_t) a * raw_size_, products_.data());
 }
 
 /* The sum of the density function over the neighbours of an atom. */
 
 template <class T>
-double Evaluator<T>::density(const PreparedLayer<T> &layer, int species,
-                             const Neighbourhood<T> &near)
+double Evaluator<T>::density(const PreparedLayer<T> &layer, int species, const AtomEdges<T> &near)
 {
   const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
   double sum = 0.0;
@@ -405,8 +268,8 @@ double Evaluator<T>::density(const PreparedLayer<T> &layer, int species,
 }
 
 template <class T>
-void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
-                                    Neighbourhood<T> &near, double seed)
+void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species, AtomEdges<T> &near,
+                                    double seed)
 {
   const int *table = layer.table_of_pair.data() + (size_t) species * numbers_.size();
   for (int e = 0; e < near.edges.count; e++) {
@@ -421,7 +284,7 @@ void Evaluator<T>::density_backward(const PreparedLayer<T> &layer, int species,
 
 /* From the sums over neighbours to the contraction's input, for a gated layer. */
 
-template <class T> void Evaluator<T>::pass_gate(Member<T> &member, int t, const Block &block)
+template <class T> void Evaluator<T>::pass_gate(Member<T> &member, int t, const AtomBlock &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -446,7 +309,7 @@ template <class T> void Evaluator<T>::pass_gate(Member<T> &member, int t, const 
   for (int a = 0; a < block.count; a++) {
     T *rows = ungated(member, t, block, a);
     if (layer.has_density) {
-      const double sum = density(layer, block.species[a], near_[a]);
+      const double sum = density(layer, block.species[a], near_.of(block, a));
       const T factor = kept.density[block.i[a]] =
           (T) (1.0 / (layer.density_offset + layer.density_slope * sum));
       for (int k = 0; k < nrows * C_; k++) rows[k] *= factor;
@@ -489,7 +352,7 @@ template <class T> void Evaluator<T>::pass_gate(Member<T> &member, int t, const 
    own features, and of the densities. */
 
 template <class T>
-void Evaluator<T>::pass_gate_backward(Member<T> &member, int t, const Block &block,
+void Evaluator<T>::pass_gate_backward(Member<T> &member, int t, const AtomBlock &block,
                                       double *density_gradient)
 {
   const PreparedLayer<T> &layer = member.layers[t];
@@ -564,7 +427,7 @@ void Evaluator<T>::pass_gate_backward(Member<T> &member, int t, const Block &blo
 /* The symmetric contraction of the block's messages, in product_, and the gradient of a scalar one.
  */
 
-template <class T> void Evaluator<T>::contract(Member<T> &member, int t, const Block &block)
+template <class T> void Evaluator<T>::contract(Member<T> &member, int t, const AtomBlock &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   const int lanes = kernels_.lanes;
@@ -593,7 +456,7 @@ template <class T> void Evaluator<T>::contract(Member<T> &member, int t, const B
 /* Its adjoint: from product_gradient_ to message_gradient_. */
 
 template <class T>
-void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &block)
+void Evaluator<T>::contract_backward(Member<T> &member, int t, const AtomBlock &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   const int lanes = kernels_.lanes;
@@ -630,7 +493,7 @@ void Evaluator<T>::contract_backward(Member<T> &member, int t, const Block &bloc
  */
 
 template <class T>
-void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool last,
+void Evaluator<T>::forward(Member<T> &member, int t, const AtomBlock &block, bool last,
                            double *energies, const Results &results)
 {
   const PreparedLayer<T> &layer = member.layers[t];
@@ -655,7 +518,7 @@ void Evaluator<T>::forward(Member<T> &member, int t, const Block &block, bool la
   }
   if (layer.has_density && !layer.gated)
     for (int a = 0; a < block.count; a++) {
-      const double sum = density(layer, block.species[a], near_[a]);
+      const double sum = density(layer, block.species[a], near_.of(block, a));
       const T factor = kept.density[block.i[a]] =
           (T) (1.0 / (layer.density_offset + layer.density_slope * sum));
       T *row = message(a);
@@ -771,7 +634,7 @@ template <class T> double Evaluator<T>::read_second(double scale, const Prepared
 
 /* What the block's atoms send to their neighbours in layer t. */
 
-template <class T> void Evaluator<T>::send(Member<T> &member, int t, const Block &block)
+template <class T> void Evaluator<T>::send(Member<T> &member, int t, const AtomBlock &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -791,7 +654,7 @@ template <class T> void Evaluator<T>::send(Member<T> &member, int t, const Block
 
 /* Its adjoint. */
 
-template <class T> void Evaluator<T>::collect(Member<T> &member, int t, const Block &block)
+template <class T> void Evaluator<T>::collect(Member<T> &member, int t, const AtomBlock &block)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -814,7 +677,7 @@ template <class T> void Evaluator<T>::collect(Member<T> &member, int t, const Bl
    outputs in output_gradient_. */
 
 template <class T>
-void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Results &results)
+void Evaluator<T>::backward(Member<T> &member, int t, const AtomBlock &block, Results &results)
 {
   const PreparedLayer<T> &layer = member.layers[t];
   Kept<T> &kept = member.kept[t];
@@ -840,7 +703,7 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Result
   }
   contract_backward(member, t, block);
 
-  double density_gradient[BLOCK];
+  double density_gradient[ATOMS_AT_ONCE];
   if (layer.gated) pass_gate_backward(member, t, block, density_gradient);
   if (layer.has_density && !layer.gated)
     for (int a = 0; a < block.count; a++) {
@@ -869,52 +732,11 @@ void Evaluator<T>::backward(Member<T> &member, int t, const Block &block, Result
   }
   sum_edges_backward(layer, block, t > 0);
   for (int a = 0; a < block.count; a++) {
-    if (layer.has_density) density_backward(layer, block.species[a], near_[a], density_gradient[a]);
-    kernels_.forces(near_[a].edges, l_max_);
-    add_edge_forces(block.i[a], near_[a], results);
+    if (layer.has_density)
+      density_backward(layer, block.species[a], near_.of(block, a), density_gradient[a]);
+    kernels_.forces(near_.of(block, a).edges, l_max_);
+    near_.add_forces(block, a, results);
   }
-}
-
-/* The forces of all edges of atom i, f = dE / d(x_j - x_i), and their virial: as add_pair_force. */
-
-template <class T>
-void Evaluator<T>::add_edge_forces(int i, const Neighbourhood<T> &near, Results &results)
-{
-  const Edges<T> &edges = near.edges;
-  if (results.vatom) {
-    for (int e = 0; e < edges.count; e++) {
-      const double r[3] = {edges.dx[e], edges.dy[e], edges.dz[e]};
-      const double f[3] = {edges.fx[e], edges.fy[e], edges.fz[e]};
-      add_pair_force(i, near.neighbour[e], r, f, results);
-    }
-    return;
-  }
-  double fx = 0.0, fy = 0.0, fz = 0.0;
-  for (int e = 0; e < edges.count; e++) {
-    double *fj = results.f + 3 * (size_t) near.neighbour[e];
-    fx += edges.fx[e];
-    fy += edges.fy[e];
-    fz += edges.fz[e];
-    fj[0] -= edges.fx[e];
-    fj[1] -= edges.fy[e];
-    fj[2] -= edges.fz[e];
-  }
-  double *fi = results.f + 3 * (size_t) i;
-  fi[0] += fx;
-  fi[1] += fy;
-  fi[2] += fz;
-  if (!results.virial) return;
-  double v[6] = {};
-  for (int e = 0; e < edges.count; e++) {
-    const double x = edges.dx[e], y = edges.dy[e], z = edges.dz[e];
-    v[0] += x * edges.fx[e];
-    v[1] += y * edges.fy[e];
-    v[2] += z * edges.fz[e];
-    v[3] += x * edges.fy[e] + y * edges.fx[e];
-    v[4] += x * edges.fz[e] + z * edges.fx[e];
-    v[5] += y * edges.fz[e] + z * edges.fy[e];
-  }
-  for (int k = 0; k < 6; k++) results.virial[k] -= (k < 3 ? 1.0 : 0.5) * v[k];
 }
 
 /* Ziegler-Biersack-Littmark repulsion of the pairs closer than the sum of their covalent radii, as
@@ -922,7 +744,7 @@ void Evaluator<T>::add_edge_forces(int i, const Neighbourhood<T> &near, Results 
 
 template <class T>
 double Evaluator<T>::repulsion(const Member<T> &member, const Atoms &atoms, int i,
-                               const Neighbourhood<T> &near, Results &results)
+                               const AtomEdges<T> &near, Results &results)
 {
   const Edges<T> &edges = near.edges;
   const double exponents[4] = {3.2, 0.9423, 0.4028, 0.2016};
@@ -965,9 +787,10 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
   for (int t = 0; t < nlayers_; t++) {
     const PreparedLayer<T> &layer = member.layers[t];
     Kept<T> &kept = member.kept[t];
-    kept.sums.resize((t == nlayers_ - 1 ? (size_t) BLOCK : nlocal) * nlm_ * C_);
+    kept.sums.resize((t == nlayers_ - 1 ? (size_t) ATOMS_AT_ONCE : nlocal) * nlm_ * C_);
     if (layer.gated)
-      kept.ungated.resize((t == nlayers_ - 1 ? (size_t) BLOCK : nlocal) * 2 * ungated_rows() * C_);
+      kept.ungated.resize((t == nlayers_ - 1 ? (size_t) ATOMS_AT_ONCE : nlocal) * 2 *
+                          ungated_rows() * C_);
     if (layer.has_density) kept.density.resize(nlocal);
     if (t == 0) continue;
     const size_t width = (size_t) member.layers[t - 1].out_rows * C_;
@@ -983,7 +806,8 @@ template <class T> void Evaluator<T>::reserve_atoms(Member<T> &member, const Ato
 /* The way back through a layer that is not the last. */
 
 template <class T>
-void Evaluator<T>::return_through(Member<T> &member, int t, const Block &block, Results &results)
+void Evaluator<T>::return_through(Member<T> &member, int t, const AtomBlock &block,
+                                  Results &results)
 {
   const size_t width = (size_t) member.layers[t].out_rows * C_;
   collect(member, t + 1, block);
@@ -994,38 +818,46 @@ void Evaluator<T>::return_through(Member<T> &member, int t, const Block &block, 
   backward(member, t, block, results);
 }
 
+/* Layer t of one member: forward, and where it is the last, back too. */
+
+template <class T>
+void Evaluator<T>::pass(Member<T> &member, int t, const Atoms &atoms, const AtomBlock &block,
+                        Results &results)
+{
+  const bool last = t == nlayers_ - 1;
+  double energies[ATOMS_AT_ONCE] = {};
+  forward(member, t, block, last, energies, results);
+  for (int a = 0; a < block.count; a++) {
+    if (t == 0 && !repulsion_.empty())
+      energies[a] += repulsion(member, atoms, block.i[a], near_.of(block, a), results);
+    energies[a] *= member.scale;
+    if (t == 0) energies[a] += member.energies[block.species[a]];
+    results.energy += energies[a];
+    if (results.eatoms) results.eatoms[block.i[a]] += energies[a];
+  }
+  if (last) backward(member, t, block, results);
+}
+
 /* Members share the list, the pairs within the cutoff, and all that depends on their geometry. */
 
 template <class T>
 Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *results,
                               int nmembers, int first)
 {
-  overlap_.found = false;
-  within_.clear();
-  within_from_.assign(1, 0);
+  near_.begin();
   for (int k = 0; k < nmembers; k++) reserve_atoms(members_[first + k], atoms);
+  const int at_once = nmembers > 1 ? BLOCKS_AT_ONCE : 1;
 
   for (int t = 0; t < nlayers_; t++) {
-    const bool last = t == nlayers_ - 1;
-    for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
-      const Block block = take_block(atoms, begin, t == 0);
-      describe_edges(members_[first].layers[t], t, atoms, block);
-      for (int k = 0; k < nmembers; k++) {
-        Member<T> &member = members_[first + k];
-        double energies[BLOCK] = {};
-        forward(member, t, block, last, energies, results[k]);
-        for (int a = 0; a < block.count; a++) {
-          if (t == 0 && !repulsion_.empty())
-            energies[a] += repulsion(member, atoms, block.i[a], near_[a], results[k]);
-          energies[a] *= member.scale;
-          if (t == 0) energies[a] += member.energies[block.species[a]];
-          results[k].energy += energies[a];
-          if (results[k].eatoms) results[k].eatoms[block.i[a]] += energies[a];
-        }
-        if (last) backward(member, t, block, results[k]);
-      }
+    for (int begin = 0; begin < atoms.nlist; begin += at_once * ATOMS_AT_ONCE) {
+      const auto &blocks = near_.take_blocks(atoms, begin, at_once, t == 0);
+      for (const AtomBlock &block : blocks)
+        describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++)
+        for (const AtomBlock &block : blocks)
+          pass(members_[first + k], t, atoms, block, results[k]);
     }
-    if (!last)
+    if (t < nlayers_ - 1)
       for (int k = 0; k < nmembers; k++) {
         const PreparedLayer<T> &next = members_[first + k].layers[t + 1];
         exchange.forward(members_[first + k].kept[t + 1].sent.data(),
@@ -1039,13 +871,16 @@ Overlap Evaluator<T>::compute(const Atoms &atoms, Exchange &exchange, Results *r
       exchange.reverse(members_[first + k].kept[t + 1].sent_gradient.data(),
                        next.sent_rows * next.sent_channels, sizeof(T));
     }
-    for (int begin = 0; begin < atoms.nlist; begin += BLOCK) {
-      const Block block = take_block(atoms, begin, false);
-      describe_edges(members_[first].layers[t], t, atoms, block);
-      for (int k = 0; k < nmembers; k++) return_through(members_[first + k], t, block, results[k]);
+    for (int begin = 0; begin < atoms.nlist; begin += at_once * ATOMS_AT_ONCE) {
+      const auto &blocks = near_.take_blocks(atoms, begin, at_once, false);
+      for (const AtomBlock &block : blocks)
+        describe_edges(members_[first].layers[t], t, atoms, block);
+      for (int k = 0; k < nmembers; k++)
+        for (const AtomBlock &block : blocks)
+          return_through(members_[first + k], t, block, results[k]);
     }
   }
-  return overlap_;
+  return near_.overlap();
 }
 
 template <class T> std::string Evaluator<T>::summary() const
@@ -1063,7 +898,6 @@ template <class T> double Evaluator<T>::memory() const
 {
   size_t numbers = coupling_.size() + products_.size() + raw_.size() + raw_gradient_.size() +
       message_.size() + message_gradient_.size();
-  for (const Neighbourhood<T> &near : near_) numbers += near.geometry.size();
   for (const Member<T> &member : members_) {
     for (const Kept<T> &kept : member.kept)
       numbers += kept.sums.size() + kept.density.size() + kept.ungated.size() +
@@ -1071,8 +905,7 @@ template <class T> double Evaluator<T>::memory() const
           kept.sent_gradient.size();
     for (const auto &layer : member.layers) numbers += layer.tables.size();
   }
-  return (double) numbers * sizeof(T) + (double) within_.capacity() * sizeof(int) +
-      (double) within_from_.capacity() * sizeof(size_t);
+  return (double) numbers * sizeof(T) + (double) near_.memory();
 }
 
 template <class T>

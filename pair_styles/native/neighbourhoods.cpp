@@ -18,7 +18,6 @@ Neighbourhoods<T>::Neighbourhoods(const Kernels<T> &kernels, double cutoff, int 
     nspecies_((int) std::lround(std::sqrt((double) cutoffs.size())))
 {
   for (const double own : cutoffs) stretch_.push_back(cutoff / own);
-  for (AtomEdges<T> &near : near_) reserve(near, 64);
   begin();
 }
 
@@ -41,8 +40,7 @@ template <class T> void Neighbourhoods<T>::reserve(AtomEdges<T> &near, int wante
   near.geometry.resize((size_t) (3 + edges.nfactors + 16) * n);
   for (auto *numbers : {&near.interval, &near.neighbour, &near.species}) numbers->resize(n);
   if (!stretch_.empty()) near.stretch.resize(n);
-  near.table_at.resize(n);
-  near.sent_at.resize(n);
+  for (auto *places : {&near.table_at, &near.vector_table_at, &near.sent_at}) places->resize(n);
   int row = 0;
   for (double **p : {&edges.dx, &edges.dy, &edges.dz, &edges.fx, &edges.fy, &edges.fz})
     *p = near.vectors.data() + (size_t) n * row++;
@@ -54,6 +52,7 @@ template <class T> void Neighbourhoods<T>::reserve(AtomEdges<T> &near, int wante
   edges.uz = next += n;
   edges.interval = near.interval.data();
   edges.table_at = near.table_at.data();
+  edges.vector_table_at = near.vector_table_at.data();
   edges.sent_at = near.sent_at.data();
 }
 
@@ -135,33 +134,79 @@ void Neighbourhoods<T>::describe(const Atoms &atoms, int i, const int *within, i
 }
 
 template <class T>
-AtomBlock Neighbourhoods<T>::take_block(const Atoms &atoms, int begin, bool first_pass)
+AtomBlock Neighbourhoods<T>::take_block(const Atoms &atoms, int slot, int begin, bool first_pass)
 {
   AtomBlock block;
+  block.slot = slot;
   block.count = std::min(ATOMS_AT_ONCE, atoms.nlist - begin);
   for (int a = 0; a < block.count; a++) {
     const int i = block.i[a] = atoms.list[begin + a];
     block.species[a] = species_of_type_[atoms.type[i]];
+    AtomEdges<T> &near = of(block, a);
     if (first_pass) {
-      find(atoms, i, near_[a]);
+      find(atoms, i, near);
       within_from_.push_back(within_.size());
     }
     const size_t from = within_from_[begin + a];
-    describe(atoms, i, within_.data() + from, (int) (within_from_[begin + a + 1] - from), near_[a]);
+    describe(atoms, i, within_.data() + from, (int) (within_from_[begin + a + 1] - from), near);
   }
   return block;
 }
 
-template <class T> void Neighbourhoods<T>::add_forces(int a, int i, Results &results) const
+template <class T>
+const std::vector<AtomBlock> &Neighbourhoods<T>::take_blocks(const Atoms &atoms, int begin,
+                                                             int most, bool first_pass)
 {
-  const AtomEdges<T> &near = near_[a];
+  if (near_.size() < (size_t) most * ATOMS_AT_ONCE) near_.resize((size_t) most * ATOMS_AT_ONCE);
+  blocks_.clear();
+  for (int slot = 0; slot < most && begin < atoms.nlist; slot++, begin += ATOMS_AT_ONCE)
+    blocks_.push_back(take_block(atoms, slot, begin, first_pass));
+  return blocks_;
+}
+
+/* As add_pair_force, with what the edges add to atom i and to the virial summed first. */
+
+template <class T>
+void Neighbourhoods<T>::add_forces(const AtomBlock &block, int a, Results &results) const
+{
+  const AtomEdges<T> &near = near_[(size_t) block.slot * ATOMS_AT_ONCE + a];
   const Edges<T> &edges = near.edges;
-  for (int e = 0; e < edges.count; e++) {
-    const double s = stretch_.empty() ? 1.0 : near.stretch[e];
-    const double r[3] = {edges.dx[e] / s, edges.dy[e] / s, edges.dz[e] / s};
-    const double f[3] = {edges.fx[e] * s, edges.fy[e] * s, edges.fz[e] * s};
-    add_pair_force((size_t) i, (size_t) near.neighbour[e], r, f, results);
+  const size_t i = (size_t) block.i[a];
+  if (results.vatom || !stretch_.empty()) {
+    for (int e = 0; e < edges.count; e++) {
+      const double s = stretch_.empty() ? 1.0 : near.stretch[e];
+      const double r[3] = {edges.dx[e] / s, edges.dy[e] / s, edges.dz[e] / s};
+      const double f[3] = {edges.fx[e] * s, edges.fy[e] * s, edges.fz[e] * s};
+      add_pair_force(i, (size_t) near.neighbour[e], r, f, results);
+    }
+    return;
   }
+  double fx = 0.0, fy = 0.0, fz = 0.0;
+  for (int e = 0; e < edges.count; e++) {
+    double *fj = results.f + 3 * (size_t) near.neighbour[e];
+    fx += edges.fx[e];
+    fy += edges.fy[e];
+    fz += edges.fz[e];
+    fj[0] -= edges.fx[e];
+    fj[1] -= edges.fy[e];
+    fj[2] -= edges.fz[e];
+  }
+  double *fi = results.f + 3 * i;
+  fi[0] += fx;
+  fi[1] += fy;
+  fi[2] += fz;
+  if (!results.virial) return;
+  double v[6] = {};
+  for (int e = 0; e < edges.count; e++) {
+    const double x = edges.dx[e], y = edges.dy[e], z = edges.dz[e];
+    v[0] += x * edges.fx[e];
+    v[1] += y * edges.fy[e];
+    v[2] += z * edges.fz[e];
+    v[3] += x * edges.fy[e] + y * edges.fx[e];
+    v[4] += x * edges.fz[e] + z * edges.fx[e];
+    v[5] += y * edges.fz[e] + z * edges.fy[e];
+  }
+  for (int k = 0; k < 6; k++) results.virial[k] -= (k < 3 ? 1.0 : 0.5) * v[k];
 }
 
 template <class T> size_t Neighbourhoods<T>::memory() const

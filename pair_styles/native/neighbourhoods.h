@@ -15,8 +15,13 @@ namespace lamplighter {
    it is in the first-level cache, few enough for their own data to stay in the second. */
 constexpr int ATOMS_AT_ONCE = 16;
 
-/* The atoms at hand. */
+/* Where several members are evaluated, each takes so many blocks before the next one does: its
+   tables and matrices then stay in the second-level cache, which those of all would not fit in. */
+constexpr int BLOCKS_AT_ONCE = 4;
+
+/* Atoms of the list that follow each other. */
 struct AtomBlock {
+  int slot;    // of BLOCKS_AT_ONCE: where their neighbours are
   int count;
   int i[ATOMS_AT_ONCE], species[ATOMS_AT_ONCE];
 };
@@ -27,8 +32,13 @@ template <class T> struct AtomEdges {
   Array<T> geometry;
   std::vector<int> interval, neighbour, species;
   std::vector<double> stretch;    // where pairs have cutoffs of their own
-  std::vector<long> table_at, sent_at;
+  std::vector<long> table_at, vector_table_at, sent_at;
   Edges<T> edges;
+
+  const T *factors_of(int e) const
+  {
+    return edges.factors + (size_t) (e / FEW) * FEW * edges.nfactors + e % FEW;
+  }
 };
 
 /* The neighbours of all atoms, block by block: which are within the cutoff is found in the first
@@ -45,12 +55,16 @@ template <class T> class Neighbourhoods {
                  const std::vector<double> &cutoffs = {});    // [species of atom][of neighbour]
 
   void begin();    // an evaluation
-  /* The atoms of the list from `begin` on. */
-  AtomBlock take_block(const Atoms &, int begin, bool first_pass);
-  AtomEdges<T> &of(int a) { return near_[a]; }
+  /* The atoms of the list from `begin` on, in as many blocks as there are, up to `most`. They are
+     valid until the next ones are taken. */
+  const std::vector<AtomBlock> &take_blocks(const Atoms &, int begin, int most, bool first_pass);
+  AtomEdges<T> &of(const AtomBlock &block, int a)
+  {
+    return near_[(size_t) block.slot * ATOMS_AT_ONCE + a];
+  }
   const Overlap &overlap() const { return overlap_; }
-  /* The forces of all edges of atom i, f = dE / d(x_j - x_i), and their virial. */
-  void add_forces(int a, int i, Results &) const;
+  /* The forces of all edges of an atom, f = dE / d(x_j - x_i), and their virial. */
+  void add_forces(const AtomBlock &, int a, Results &) const;
   size_t memory() const;    // bytes
 
  private:
@@ -61,7 +75,8 @@ template <class T> class Neighbourhoods {
   std::vector<int> species_of_type_;
   int nspecies_;
   std::vector<double> stretch_;    // [species of atom][of neighbour]; empty: one cutoff
-  AtomEdges<T> near_[ATOMS_AT_ONCE];
+  std::vector<AtomBlock> blocks_;
+  std::vector<AtomEdges<T>> near_;    // [slot][atom of the block]
   // neighbours within the cutoff of all atoms of the list, one after the other, and where each
   // atom's begin
   std::vector<int> within_;
@@ -77,6 +92,7 @@ template <class T> class Neighbourhoods {
   }
   int within_own_cutoffs(const Atoms &, int i, int *within, int count) const;
   void describe(const Atoms &, int i, const int *within, int count, AtomEdges<T> &);
+  AtomBlock take_block(const Atoms &, int slot, int begin, bool first_pass);
 };
 
 }    // namespace lamplighter
