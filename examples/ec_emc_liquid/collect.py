@@ -2,7 +2,8 @@
 
 python collect.py
 
-Frames in which two molecules run into each other, with a force beyond 20 eV/Å, are left out, and counted.
+Frames of the liquid are sorted by composition, N molecules of EC and M of EMC: `data/liquid_N_M.xyz`. Frames in which
+two molecules run into each other, with a force beyond 20 eV/Å, are left out, and counted.
 """
 
 from __future__ import annotations
@@ -28,15 +29,25 @@ def renamed(frame: Atoms) -> Atoms:
     return made
 
 
+def composition(frame: Atoms) -> str:
+    """Molecules of EC, C3H4O3, and of EMC, C4H8O3: `4_8`."""
+    symbols = list(frame.symbols)
+    n_emc = symbols.count("C") - symbols.count("O")
+    return f"{symbols.count('O') // 3 - n_emc}_{n_emc}"
+
+
 def main() -> None:
     """Write `data/KIND.xyz` and `data/KIND_test.xyz` of each kind."""
     Path("data").mkdir(exist_ok=True)
-    for kind in ("liquid", "scans", "molecules"):
-        for name in (kind, f"{kind}_test"):
-            frames = [renamed(each) for each in ase.io.read(f"{name}.xyz", ":")]
-            kept = [each for each in frames if np.abs(each.arrays[NAMES[1]]).max() <= LARGEST_FORCE]
-            ase.io.write(f"data/{name}.xyz", kept)
-            print(f"data/{name}.xyz: {len(kept)} frames, {len(frames) - len(kept)} left out")
+    for name in (f"{kind}{use}" for kind in ("liquid", "scans", "molecules") for use in ("", "_test")):
+        frames = [renamed(each) for each in ase.io.read(f"{name}.xyz", ":")]
+        kept = [each for each in frames if np.abs(each.arrays[NAMES[1]]).max() <= LARGEST_FORCE]
+        files: dict[str, list[Atoms]] = {}
+        for each in kept:
+            files.setdefault(f"{name}_{composition(each)}" if name == "liquid" else name, []).append(each)
+        for file, some in files.items():
+            ase.io.write(f"data/{file}.xyz", some)
+        print(f"{name}: {len(kept)} frames in {', '.join(files)}; {len(frames) - len(kept)} left out")
 
 
 if __name__ == "__main__":
