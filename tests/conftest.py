@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,9 +29,15 @@ from .quick import (  # noqa: F401 (hooks of pytest)
 )
 
 # Tests trust files of their own making, and the list of whoever starts them is none of their business.
-os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="lamplighter-tests-")
+_SETTINGS = tempfile.mkdtemp(prefix="lamplighter-tests-")
+os.environ["XDG_CONFIG_HOME"] = _SETTINGS
 # MACE's own calculator, against which much is tested, reads files as its import allows to; ours must not need it.
 os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_SETTINGS, ignore_errors=True)
+
 
 PROGRAMS = Path(sys.prefix) / "bin"
 

@@ -288,9 +288,12 @@ SLOW = (
 
 def all_subjects() -> list[Subject]:
     """For `python -m lamplighter.conformance subjects:all_subjects`: those whose framework is installed."""
+    import atexit
+    import shutil
     import tempfile
 
     folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     found = []
     for name, make in SUBJECTS.items():
         if name in SLOW:

@@ -33,13 +33,16 @@ def test_the_documented_example_runs_and_a_step_at_the_cutoff_is_found(run: Run,
         "def subjects():\n    return lj_conformance.subjects() + unexcused.subjects()\n"
     )
     words = ["-v", "-k", "lj/cut or (unexcused and cutoff)"]
-    done = run([python, "-m", "lamplighter.conformance", "both:subjects", *words], timeout=800)
+    (tmp_path / "temporary").mkdir()
+    temporary = {"TMPDIR": str(tmp_path / "temporary")}
+    done = run([python, "-m", "lamplighter.conformance", "both:subjects", *words], env=temporary, timeout=800)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("FAILED")] == [
         line for line in lines if "continuous_at_the_cutoff[unexcused]" in line and line.startswith("FAILED")
     ]
     assert "a step of 0.00" in done.stdout
+    assert not list((tmp_path / "temporary").glob("tmp*"))  # LAMMPS has read some dozens of structures
     assert re.search(r"1 failed, \d+ passed, \d+ skipped, \d+ deselected, 1 xfailed", lines[-1])
     assert "test_energy_forces_and_stress_are_those_of_the_reference[lj/cut-2-slab] PASSED" in done.stdout
 

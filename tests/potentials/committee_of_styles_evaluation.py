@@ -6,7 +6,6 @@ SETUP are commands before the structure is read (`newton off`), separated by `;`
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,10 @@ out, setup, style, *coeffs = sys.argv[1:]
 comm = MPI.COMM_WORLD
 atoms = bulk("Cu", cubic=True, a=3.7).repeat(4)
 atoms.rattle(0.15, seed=3)
-path = None
+path = Path(out).with_suffix(".data")
 if comm.rank == 0:
-    path = str(Path(tempfile.mkdtemp()) / "structure.data")
     write_lammps_data(path, atoms, masses=True)
-path = comm.bcast(path)
+comm.barrier()
 
 lmp = open_lammps()
 lmp.commands_string("units metal\natom_modify map yes\n" + setup.replace(";", "\n") + f"\nread_data {path}")

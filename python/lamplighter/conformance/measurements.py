@@ -7,6 +7,7 @@ atoms of the structure.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -86,24 +87,34 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def shared_folder() -> str:
-    """A new folder that all ranks know."""
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """A new folder that all ranks know, for a file that LAMMPS opens on the first; it is removed afterwards.
+
+    No rank waits for another in the end: where one has failed, the others may never come.
+    """
     comm = MPI.COMM_WORLD
-    return str(comm.bcast(tempfile.mkdtemp() if comm.rank == 0 else None))
+    folder = Path(comm.bcast(tempfile.mkdtemp() if comm.rank == 0 else None))
+    try:
+        yield folder
+    finally:
+        if comm.rank == 0:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def load(lmp: Any, atoms: Atoms, lines: Sequence[str], elements: Sequence[str], atom_style: str = "atomic") -> Prism:
     """Put a structure and its pair style into LAMMPS; atom type k is element k."""
     prism = Prism(atoms.cell.array, pbc=atoms.pbc)
-    path = Path(shared_folder()) / "structure.data"
-    if MPI.COMM_WORLD.rank == 0:
-        write_lammps_data(path, atoms, specorder=list(elements), masses=True, atom_style=atom_style)
-    MPI.COMM_WORLD.barrier()
     boundary = " ".join("p" if periodic else "f" for periodic in atoms.pbc)
-    lmp.commands_string(
-        f"clear\nunits metal\natom_style {atom_style}\natom_modify map yes\nboundary {boundary}\nnewton on\n"
-        f"read_data {path}\n" + "\n".join(lines)
-    )
+    with shared_folder() as folder:
+        path = folder / "structure.data"
+        if MPI.COMM_WORLD.rank == 0:
+            write_lammps_data(path, atoms, specorder=list(elements), masses=True, atom_style=atom_style)
+        MPI.COMM_WORLD.barrier()
+        lmp.commands_string(
+            f"clear\nunits metal\natom_style {atom_style}\natom_modify map yes\nboundary {boundary}\nnewton on\n"
+            f"read_data {path}\n" + "\n".join(lines)
+        )
     return prism
 
 
@@ -243,7 +254,6 @@ def across_cutoff(lmp: Any, job: Job) -> Arrays:
 
 def resumed(lmp: Any, job: Job) -> Arrays:
     """Places (unwrapped, Å) and forces of `liquid` after a few steps: in one go, and resumed half-way from a file."""
-    path = Path(shared_folder()) / "half.restart"
     begin = (
         "neighbor 0.3 bin\nneigh_modify every 1 delay 0 check yes\nfix move all nve\ntimestep 0.0005\n"
         "compute u all property/atom xu yu zu\nthermo_style custom step pe\n"
@@ -254,10 +264,12 @@ def resumed(lmp: Any, job: Job) -> Arrays:
         return np.array(lmp.gather("c_u", 1, 3)).reshape(-1, 3), forces_of(lmp)
 
     load(lmp, structures.liquid(job.build), job.lines, job.elements)
-    lmp.commands_string(f"velocity all create 1000 7 loop all\n{begin}run {_STEPS} post no\nwrite_restart {path}")
-    straight = run("")
-    lmp.commands_string("\n".join(["clear", f"read_restart {path}", *job.lines]))
-    again = run(begin)
+    with shared_folder() as folder:
+        path = folder / "half.restart"
+        lmp.commands_string(f"velocity all create 1000 7 loop all\n{begin}run {_STEPS} post no\nwrite_restart {path}")
+        straight = run("")
+        lmp.commands_string("\n".join(["clear", f"read_restart {path}", *job.lines]))
+        again = run(begin)
     return {"places": straight[0], "forces": straight[1], "again_places": again[0], "again_forces": again[1]}
 
 
