@@ -26,19 +26,20 @@ def watched(self, line):
     command(self, line)
     found.update(name for name in {unused!r} if name in sys.modules)
 session.Session.command = watched
-lamplighter.run({run!r}, output={output!r}, progress=False)
-print("imported:", *sorted(found))
+for run, output in {runs!r}.items():
+    lamplighter.run(run, output=output, progress=False)
+    print("imported:", *sorted(found))
 """
 
 
-def run_file(folder: Path, potential: dict) -> str:
+def run_file(folder: Path, name: str, potential: dict) -> str:
     content = {
         "structure": str(EXAMPLE / "structures" / "ec_emc_160.xyz"),
         "potential": potential,
         "velocities": "300 K",
         "stages": [{"type": "nvt", "temperature": "300 K", "length": "2 steps"}],
     }
-    path = folder / "run.yaml"
+    path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(content))
     return str(path)
 
@@ -50,24 +51,23 @@ def loader_and_precision(folder: Path) -> tuple[str, str]:
 
 
 def test_a_model_that_was_compiled_before_needs_neither_torch_nor_mace(run: Run, tmp_path: Path) -> None:
-    path = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")]})
+    model = {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")]}
+    path = run_file(tmp_path, "double", model)
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
     first = run([PROGRAMS / "lamplighter", "run", path, "-o", tmp_path / "first"], env=env)
     assert first.returncode == 0, first.stderr
     assert loader_and_precision(tmp_path / "first") == ("weights_only", "float64")
     for noise in ("cuequivariance", "Warning", "_Jd"):  # of packages that compiled the model
         assert noise not in first.stdout + first.stderr
-    code = WATCH.format(unused=UNUSED, run=path, output=str(tmp_path / "second"))
-    second = run([sys.executable, "-c", code], env=env)
-    assert second.stdout.splitlines()[-1] == "imported:", second.stderr
+    single = run_file(tmp_path, "single", {**model, "dtype": "float32"})
+    runs = {path: str(tmp_path / "second"), single: str(tmp_path / "third")}
+    again = run([sys.executable, "-c", WATCH.format(unused=UNUSED, runs=runs)], env=env)
+    assert again.stdout.splitlines()[0] == "imported:", again.stderr  # after the first run its figure is drawn
     assert (tmp_path / "second" / "thermo.csv").read_text() == (tmp_path / "first" / "thermo.csv").read_text()
     assert loader_and_precision(tmp_path / "second") == ("native engine, from its compiled form", "float64")
-    single = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")], "dtype": "float32"})
-    third = run([PROGRAMS / "lamplighter", "run", "-q", single, "-o", tmp_path / "single"], env=env)
-    assert third.returncode == 0, third.stderr
-    assert loader_and_precision(tmp_path / "single") == ("native engine, from its compiled form", "float32")
-    through = run_file(tmp_path, {"models": [str(EXAMPLE / "models" / "ec_emc_1.model")], "engine": "bridge"})
-    bridge = run([sys.executable, "-c", WATCH.format(unused=UNUSED, run=through, output=str(tmp_path / "third"))])
+    assert loader_and_precision(tmp_path / "third") == ("native engine, from its compiled form", "float32")
+    through = {run_file(tmp_path, "bridge", {**model, "engine": "bridge"}): str(tmp_path / "fourth")}
+    bridge = run([sys.executable, "-c", WATCH.format(unused=UNUSED, runs=through)])
     assert "mace" in bridge.stdout.splitlines()[-1], "the watch must see what is imported, or it shows nothing"
     for noise in ("cuequivariance", "Warning", "_Jd"):
         assert noise not in bridge.stdout + bridge.stderr
