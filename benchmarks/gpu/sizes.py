@@ -94,6 +94,9 @@ def main() -> int:
         try:
             done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=given.each)
             said = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+            notes = [line for line in done.stderr.splitlines() if line.startswith("Note:")]
+            if said and notes:
+                said["notes"] = notes
             why = "" if said else (done.stderr.strip() or f"status {done.returncode}")[-300:]
         except subprocess.TimeoutExpired:
             said, why = None, f"not done in {given.each:g} s"

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "gpu"))
@@ -114,6 +115,18 @@ def test_parts_hold_everything_once_and_no_more_than_their_size() -> None:
     assert len(parts) == 2
     with pytest.raises(kit.KitError, match="a has 40 bytes, and a part takes 39"):
         kit.in_parts(sizes, 39)
+
+
+def test_libraries_of_cuda_are_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come with the machine's torch, and are larger than a part."""
+    needed = [
+        Requirement(each) for each in ("nvidia-cublas-cu12>=12", "nvidia-cuda-nvrtc-cu12", "nvidia-ml-py", "numpy")
+    ]
+    monkeypatch.setattr(kit, "requirements_of", lambda wheel, *_: needed if "kernels" in wheel.name else [])
+    monkeypatch.setattr(kit, "_downloaded", lambda wanted, folder, _: folder / f"{wanted.name}-1.0-py3-none-any.whl")
+    own = tmp_path / "lamplighter-1.0-py3-none-any.whl"
+    found = kit.gather(own, tmp_path, {"numpy": ""}, (3, 12), ("lamplighter[mace]", "kernels"))
+    assert set(found) == {"lamplighter", "kernels", "nvidia-ml-py"}
 
 
 def test_names_are_read_from_what_pip_prints() -> None:

@@ -170,7 +170,7 @@ def test_kernels_that_do_not_agree_with_mace_are_refused(model: Path, monkeypatc
 
 def test_a_package_or_kernels_that_are_not_installed_are_named(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     with pytest.raises(EnvironmentProblem, match=r"none for the GPU cuda:1.*pip install symmetrix-xl-cuda12-sm90"):
         package.kernels(torch.device("cuda", 1))
     monkeypatch.setitem(sys.modules, "symmetrix", None)

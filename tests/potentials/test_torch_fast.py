@@ -150,7 +150,7 @@ def test_atoms_without_pairs_and_small_boxes(lammps_instance, models: dict[str, 
 def test_pairs_that_are_found_where_the_model_runs_are_the_same(
     lammps_instance, models: dict[str, Path], small_liquid: Atoms, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:  # type: ignore[no-untyped-def]
-    """As on a GPU, where LAMMPS hands over positions and its list, and places without a pair contribute nothing."""
+    """As on a GPU, where LAMMPS hands over positions and its list."""
     style, coeff = "lamplighter dtype float64 engine torch-fast", f"{models[name]} {ELEMENTS}"
     usual = evaluate(lammps_instance, small_liquid, style, coeff)
     monkeypatch.setenv("LAMPLIGHTER_PAIRS", "model")

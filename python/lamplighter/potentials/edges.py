@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from lamplighter.potentials.interface import PairData
+from lamplighter.potentials.slots import Slots
 
 
 @dataclass
@@ -21,12 +22,14 @@ class Edges:
         receivers, senders: (nedges,) int64, index of the atom that receives, and of the one that sends.
         vectors: (nedges, 3) Å, from receiver to sender, with gradient.
         kept: Which pairs of LAMMPS these are, (nedges,) int64; None: all of them.
+        within: Which of them are edges at all, (nedges,) bool, where places for pairs are empty; None: all.
     """
 
     receivers: torch.Tensor
     senders: torch.Tensor
     vectors: torch.Tensor
     kept: torch.Tensor | None
+    within: torch.Tensor | None = None
 
 
 def edges_within(data: PairData, cutoff: float | torch.Tensor, dtype: torch.dtype) -> Edges:
@@ -40,11 +43,22 @@ def edges_within(data: PairData, cutoff: float | torch.Tensor, dtype: torch.dtyp
     receivers, senders, vectors = data.pair_i, data.pair_j, data.rij
     limit = cutoff[data.elems[receivers], data.elems[senders]] if isinstance(cutoff, torch.Tensor) else cutoff
     within = vectors.square().sum(dim=1) < limit**2
+    if data.slots is not None:
+        return _in_slots(data.slots, within, dtype)
     kept = None
     if not bool(within.all()):
         kept = torch.nonzero(within).squeeze(1)
         receivers, senders, vectors = receivers[kept], senders[kept], vectors[kept]
     return Edges(receivers, senders, vectors.detach().to(dtype).requires_grad_(True), kept)
+
+
+def _in_slots(slots: Slots, within: torch.Tensor, dtype: torch.dtype) -> Edges:
+    """All places; what is beyond the cutoff of its elements is as long as the largest, as empty places are."""
+    beyond = torch.zeros_like(slots.vectors)
+    beyond.select(1, 0).fill_(slots.cutoff)
+    within = within & slots.there
+    vectors = torch.where(within.unsqueeze(1), slots.vectors, beyond)
+    return Edges(slots.receivers, slots.senders, vectors.to(dtype).requires_grad_(True), None, within)
 
 
 def write_result(data: PairData, edges: Edges, energies: torch.Tensor) -> None:
@@ -64,12 +78,12 @@ def write_result(data: PairData, edges: Edges, energies: torch.Tensor) -> None:
 def hand_over(data: PairData, edges: Edges, energies: torch.Tensor, gradient: torch.Tensor) -> None:
     """Give LAMMPS energies of the local atoms, (nlocal,) eV, and their gradient by the vectors, (nedges, 3) eV/Å."""
     forces = gradient.to(data.pair_forces.dtype)
+    if edges.within is not None:
+        forces = forces.masked_fill(~edges.within.unsqueeze(1), 0.0)
     if edges.kept is not None:
         forces = torch.zeros_like(data.pair_forces).index_copy_(0, edges.kept, forces)
     data.update_pair_forces(forces)
-    energies = energies.to(data.eatoms.dtype)
-    data.eatoms.copy_(energies)
-    data.energy = energies.sum().item()
+    data.take_energies(energies)
 
 
 class _FetchGhosts(torch.autograd.Function):

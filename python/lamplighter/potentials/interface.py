@@ -72,6 +72,8 @@ class PairData:
         energy: eV, written by the model: the sum of `eatoms`.
         pair_forces: (npairs, 3) float64 eV/Å, force on i from the pair; the opposite acts on j.
         topology: Counts neighbour-list rebuilds: elements and ghosts are unchanged while it is.
+        slots: Where there are as many places for pairs of each atom, of which some are empty, these places, and
+            `pair_i`, `pair_j` and `rij` are of all of them; None: all are pairs.
         inputs_wanted: Whether `readout_inputs` are.
         readout_inputs: (nlocal, `PairPotential.n_inputs`), written by the model where they are wanted.
     """
@@ -89,6 +91,7 @@ class PairData:
         pair_forces: torch.Tensor,
         exchange: Exchange,
         topology: int = 0,
+        slots: Slots | None = None,
         inputs_wanted: bool = False,
     ) -> None:
         self.nlocal = nlocal
@@ -104,8 +107,16 @@ class PairData:
         self.pair_forces = pair_forces
         self.exchange = exchange
         self.topology = topology
+        self.slots = slots
         self.inputs_wanted = inputs_wanted
         self.readout_inputs: torch.Tensor | None = None
+
+    def take_energies(self, energies: torch.Tensor) -> None:
+        """Take the energies of the local atoms, (nlocal,) eV; their sum is not made where all shapes stay."""
+        energies = energies.to(self.eatoms.dtype)
+        self.eatoms.copy_(energies)
+        if self.slots is None:
+            self.energy = energies.sum().item()
 
     def update_pair_forces(self, forces: Any) -> None:
         """Take the force on i of every pair, (npairs, 3) eV/Å, array or tensor."""
@@ -171,6 +182,11 @@ class Potential(ABC):
 class PairPotential(Potential):
     """A model that turns `PairData` into energies and pair forces. `tests/backends` checks any of them."""
 
+    #: Up to how many atoms of a rank it takes places for pairs (`PairData.slots`); 0: it does not. Empty ones, which
+    #: are as long as the cutoff, must contribute nothing, and no operation may depend on a number that is on the
+    #: device, nor bring one from the host: the step is recorded and carried out again.
+    most_in_slots: ClassVar[int] = 0
+
     @abstractmethod
     def element_index(self, symbol: str) -> int:
         """The model's own index (`PairData.elems`) of an element."""
@@ -181,25 +197,6 @@ class PairPotential(Potential):
 
         Must not return early on few atoms or pairs: other ranks wait in its exchanges. It is never called
         with `nlocal == 0`: the bridge replays the exchanges for such a rank.
-        """
-
-
-class SlotPotential(PairPotential):
-    """A `PairPotential` that takes pairs in arrays whose shapes stay, too, where there are no ghosts.
-
-    Its operations must not depend on numbers that are on the device, so that a step can be recorded and replayed.
-    """
-
-    @abstractmethod
-    def compute_slots(self, elems: torch.Tensor, slots: Slots) -> tuple[torch.Tensor, torch.Tensor]:
-        """Energies and forces of slots.
-
-        Args:
-            elems: (atoms,) int64, the model's own index of each atom's element.
-            slots: Places for the pairs of each atom; empty ones contribute nothing, to the last bit.
-
-        Returns:
-            Energies of atoms, (atoms,) eV, and the force on the receiver of each slot, (atoms · longest, 3) eV/Å.
         """
 
 

@@ -25,6 +25,7 @@ from lamplighter.potentials.mace_conditions import has_conditions, put_inside
 from lamplighter.potentials.mace_kernels import SWITCH, by_kernels, wanted
 from lamplighter.potentials.mace_readouts import last_layers
 from lamplighter.potentials.requirements import chosen_head, require_elements
+from lamplighter.potentials.slots import MOST_IN_SLOTS
 from lamplighter.potentials.watched_inputs import WatchedInputs
 
 mace_package.load()
@@ -41,6 +42,7 @@ class Mace(PairPotential):
     """
 
     kind: ClassVar[str] = "mace"
+    most_in_slots: ClassVar[int] = MOST_IN_SLOTS
 
     def __init__(self, network: MACEEdgeForcesWrapper, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
@@ -62,8 +64,7 @@ class Mace(PairPotential):
         # not tell unless they are those of a mirror image, which features without parity see.
         self._sign = -1.0 if getattr(network.model, "use_so3", False) else 1.0
         self._topology = -1
-        self._node_attrs = torch.empty(0)
-        self._batch = torch.empty(0)
+        self._atoms = torch.empty(0), torch.empty(0)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -96,29 +97,33 @@ class Mace(PairPotential):
         return numbers.index(atomic_numbers[symbol])
 
     def compute(self, data: PairData) -> None:
-        if data.topology != self._topology:
-            self._renew_topology(data)
-        set_layout(self._network, data.pair_i, data.nlocal)
+        node_attrs, batch_of_atoms = self._atoms_of(data)
+        set_layout(self._network, data.pair_i, data.nlocal, data.slots.longest if data.slots else 0)
         batch = {
             "vectors": self._sign * data.rij.to(self.dtype),
-            "node_attrs": self._node_attrs,
+            "node_attrs": node_attrs,
             "edge_index": torch.stack((data.pair_j, data.pair_i)),
-            "batch": self._batch,
+            "batch": batch_of_atoms,
             "lammps_class": data,
             "natoms": (data.nlocal, data.ntotal - data.nlocal),
         }
         # exchanges inside the backward pass call MPI: keep it in this thread on GPUs too
         with torch.autograd.set_multithreading_enabled(False), self._inputs.watched(data):
             _, node_energy, pair_forces = self._network(batch)
-        energies = node_energy[: data.nlocal].detach().to(data.eatoms.dtype)
-        data.eatoms.copy_(energies)
-        data.energy = energies.sum().item()
+        data.take_energies(node_energy[: data.nlocal].detach())
         data.update_pair_forces(self._sign * pair_forces)
 
-    def _renew_topology(self, data: PairData) -> None:
-        self._node_attrs = torch.nn.functional.one_hot(data.elems, num_classes=len(self.elements)).to(self.dtype)
-        self._batch = torch.zeros(data.nlocal, dtype=torch.int64, device=self.device)
-        self._topology = data.topology
+    def _atoms_of(self, data: PairData) -> tuple[torch.Tensor, torch.Tensor]:
+        """What elements they are, (ntotal, elements), and the structure that local ones belong to; kept with a list."""
+        if data.slots is None and data.topology == self._topology:
+            return self._atoms
+        # torch's one_hot looks at the numbers, for which the host would have to wait
+        known = torch.arange(len(self.elements), device=self.device)
+        node_attrs = (data.elems.unsqueeze(1) == known).to(self.dtype)
+        atoms = node_attrs, torch.zeros(data.nlocal, dtype=torch.int64, device=self.device)
+        if data.slots is None:
+            self._atoms, self._topology = atoms, data.topology
+        return atoms
 
 
 def require_energies_alone(path: Path, model: torch.nn.Module) -> None:

@@ -41,12 +41,12 @@ class NeighbourLayout:
     Attributes:
         atoms: Number of receiving atoms, N.
         longest: Pairs of the atom that has most, K.
-        slot: (npairs,) int64, row of each pair in the padded (N·K) layout.
+        slot: (npairs,) int64, row of each pair in the padded (N·K) layout; None: its own.
     """
 
     atoms: int
     longest: int
-    slot: torch.Tensor
+    slot: torch.Tensor | None
 
     @classmethod
     def of(cls, pair_i: torch.Tensor, atoms: int) -> NeighbourLayout:
@@ -59,17 +59,23 @@ class NeighbourLayout:
 
     def pad(self, rows: torch.Tensor) -> torch.Tensor:
         """(npairs, width) → (N, K, width), zeros where there is no pair."""
+        if self.slot is None:
+            return rows.reshape(self.atoms, self.longest, rows.shape[1])
         padded = rows.new_zeros(self.atoms * self.longest, rows.shape[1])
         padded.index_copy_(0, self.slot, rows)
         return padded.view(self.atoms, self.longest, rows.shape[1])
 
     def unpad(self, padded: torch.Tensor) -> torch.Tensor:
         """(N, K, width) → (npairs, width)."""
-        return padded.reshape(self.atoms * self.longest, padded.shape[2]).index_select(0, self.slot)
+        rows = padded.reshape(self.atoms * self.longest, padded.shape[2])
+        return rows if self.slot is None else rows.index_select(0, self.slot)
 
 
 class RadialTable(torch.nn.Module):
-    """w(r) = u(r) V: quintic splines u (rank of them) of the distance, and a constant matrix V (rank, outputs)."""
+    """w(r) = u(r) V: quintic splines u (rank of them) of the distance, and a constant matrix V (rank, outputs).
+
+    From the last point of the grid on, which is the cutoff, they are zero.
+    """
 
     coefficients: torch.Tensor
     outputs: torch.Tensor
@@ -82,9 +88,10 @@ class RadialTable(torch.nn.Module):
         spline = make_interp_spline(grid, values @ rows[:rank].T, k=_DEGREE)
         left = grid[:-1]
         taylor = [spline(left, nu=power) / factorial(power) for power in range(_DEGREE, -1, -1)]
+        taylor = [np.concatenate((each, np.zeros_like(each[:1]))) for each in taylor]
         self.first = float(grid[0])
         self.spacing = float(grid[1] - grid[0])
-        # (intervals, powers, rank), highest power first
+        # (intervals and what follows, powers, rank), highest power first
         self.register_buffer("coefficients", torch.from_numpy(np.ascontiguousarray(np.stack(taylor, axis=1))))
         self.register_buffer("outputs", torch.from_numpy(np.ascontiguousarray(rows[:rank])))
 
@@ -207,12 +214,19 @@ class _Distances(torch.nn.Module):
         return lengths, None
 
 
-def set_layout(network: torch.nn.Module, pair_i: torch.Tensor, atoms: int) -> None:
-    """Tell the reordered convolutions of a network (if it has any) how this step's pairs are laid out."""
+def set_layout(network: torch.nn.Module, pair_i: torch.Tensor, atoms: int, longest: int = 0) -> None:
+    """Tell the reordered convolutions of a network (if it has any) how this step's pairs are laid out.
+
+    Args:
+        network: ML-IAP wrapped.
+        pair_i: (npairs,) int64, receivers in ascending order.
+        atoms: How many receivers there are.
+        longest: Places for the pairs of each, where pairs are in places already; 0: they are not.
+    """
     products = [getattr(interaction, "conv_tp", None) for interaction in network.model.interactions]
     convolutions = [product for product in products if isinstance(product, ScalarConvolution)]
     if convolutions:
-        layout = NeighbourLayout.of(pair_i, atoms)
+        layout = NeighbourLayout(atoms, longest, None) if longest else NeighbourLayout.of(pair_i, atoms)
         for convolution in convolutions:
             convolution.layout = layout
 

@@ -28,6 +28,7 @@ from lamplighter.potentials.nequip_network import (
     require_precision,
 )
 from lamplighter.potentials.requirements import require_elements
+from lamplighter.potentials.slots import MOST_IN_SLOTS
 from lamplighter.potentials.watched_inputs import LastLayer, WatchedInputs
 
 
@@ -40,6 +41,7 @@ class NequIP(PairPotential):
 
     kind: ClassVar[str] = "nequip"
     fixed_precision: ClassVar[bool] = True
+    most_in_slots: ClassVar[int] = MOST_IN_SLOTS
 
     def __init__(self, network: Any, device: torch.device) -> None:
         metadata = network.metadata
@@ -51,6 +53,7 @@ class NequIP(PairPotential):
         self._network = energies_only(network, exchange=True).to(device)
         self._inputs = WatchedInputs(_last_layers(self._network))
         self.n_inputs = self._inputs.width
+        self._counts = torch.zeros(2, dtype=torch.int64, device=device)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -72,12 +75,14 @@ class NequIP(PairPotential):
 
     def compute(self, data: PairData) -> None:
         edges = edges_within(data, self._cutoffs, torch.float64)
+        self._counts[:1].fill_(data.nlocal)
+        self._counts[1:].fill_(data.ntotal - data.nlocal)
         given = {
             "edge_vectors": edges.vectors,
             "edge_index": torch.stack((edges.receivers, edges.senders)),
             "atom_types": data.elems,
             "lmp_mliap_data": data,
-            "num_local_ghost_atoms": torch.tensor([data.nlocal, data.ntotal - data.nlocal], device=self.device),
+            "num_local_ghost_atoms": self._counts,
         }
         with double_precision(), self._inputs.watched(data, edges.receivers):
             energies = self._network(given)["atomic_energy"].view(-1)[: data.nlocal]

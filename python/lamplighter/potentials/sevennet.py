@@ -23,6 +23,7 @@ from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials.edges import edges_within, fetch_ghosts, write_result
 from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.requirements import chosen_of_several, require_elements, require_head
+from lamplighter.potentials.slots import MOST_IN_SLOTS
 from lamplighter.potentials.watched_inputs import LastLayer, WatchedInputs
 
 _DTYPES = {"auto": torch.float32, "float32": torch.float32, "float64": torch.float64}
@@ -36,6 +37,7 @@ class SevenNet(PairPotential):
     """
 
     kind: ClassVar[str] = "sevennet"
+    most_in_slots: ClassVar[int] = MOST_IN_SLOTS
 
     def __init__(self, network: Any, cutoff: float, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
@@ -43,6 +45,8 @@ class SevenNet(PairPotential):
         self.cutoff = cutoff
         self.elements = [chemical_symbols[z] for z in sorted(network.type_map)]
         self._network = _for_several_ranks(network, dtype).to(device=device, dtype=dtype).eval()
+        # no buffer of SevenNet's, which would copy it to the device at each call
+        self._network.z_to_onehot_tensor = self._network.z_to_onehot_tensor.to(device)
         self._inputs = WatchedInputs(_last_layers(self._network))
         self.n_inputs = self._inputs.width
         self._count = torch.zeros((), dtype=torch.int64, device=device)
@@ -151,7 +155,9 @@ def alone(network: Any, dtype: torch.dtype) -> Any:
     network.delete_module_by_key("force_output")
     for name, module in list(network.named_children()):
         if type(module).__name__ == "OnehotEmbedding":
-            network.replace_module(name, _InDtype(module, dtype))
+            network.replace_module(name, _Marks(module, dtype))
+        elif type(module).__name__ == "_ModalInputPrepare":
+            network.replace_module(name, _Modality(module.modal_idx))
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     return network.to(dtype=dtype).eval()
@@ -185,17 +191,41 @@ class _WithGhosts(torch.nn.Module):
         return data
 
 
-class _InDtype(torch.nn.Module):
-    """An embedding of elements or modalities, which SevenNet makes in float32, in the network's own precision."""
+class _Marks(torch.nn.Module):
+    """In place of SevenNet's marks of elements or modalities, which are float32: in the network's own precision.
+
+    SevenNet's look at the numbers that they mark, for which the host has to wait where these are on the CPU.
+    """
+
+    rows: torch.Tensor
 
     def __init__(self, embedding: Any, dtype: torch.dtype) -> None:
         super().__init__()
-        self.embedding = embedding
-        self.dtype = dtype
+        self.register_buffer("rows", torch.eye(embedding.num_classes, dtype=dtype))
+        self._source, self._saved = embedding.key_x, embedding.key_save
+        self._targets = [key for key in (embedding.key_output, embedding.key_additional_output) if key is not None]
 
     def forward(self, data: dict[str, Any]) -> dict[str, Any]:
-        data = self.embedding(data)
-        for name in (self.embedding.key_output, self.embedding.key_additional_output):
-            if name is not None:
-                data[name] = data[name].to(self.dtype)
+        numbers = data[self._source]
+        marks = torch.nn.functional.embedding(numbers, self.rows)
+        for key in self._targets:
+            data[key] = marks
+        if self._saved is not None:
+            data[self._saved] = numbers
+        return data
+
+
+class _Modality(torch.nn.Module):
+    """The number of the modality, which SevenNet would copy to the device at each call."""
+
+    number: torch.Tensor
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.register_buffer("number", torch.tensor(number, dtype=torch.int64))
+
+    def forward(self, data: dict[str, Any]) -> dict[str, Any]:
+        from sevenn import _keys
+
+        data[_keys.MODAL_TYPE] = self.number
         return data

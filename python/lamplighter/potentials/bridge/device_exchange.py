@@ -54,6 +54,14 @@ class Plan:
     to: list[int]
     of: list[int]
 
+    def padded(self, atoms: int, ghosts: int) -> Plan:
+        """The same of arrays that have room: `atoms` rows for those of this rank, then `ghosts` rows."""
+        images = self.row_of[self.nlocal :]
+        images = torch.where(images < self.nlocal, images, images + (atoms - self.nlocal))
+        own = torch.arange(atoms, device=images.device)
+        behind = images.new_zeros(ghosts - len(images))  # what is no ghost gets the row of an atom, and gives zero
+        return Plan(atoms, self.sent, torch.cat((own, images, behind)), self.to, self.of)
+
 
 def find_plan(exchange: ThroughPairStyle, comm: Any, nlocal: int, ntotal: int, device: torch.device) -> Plan:
     """Ask all ranks which of their atoms this rank's ghosts are. Collective, also of ranks without atoms."""
@@ -97,6 +105,10 @@ class BetweenDevices:
         self._plan = plan
         self._device = device
         self._direct = direct
+
+    def padded(self, atoms: int, ghosts: int) -> BetweenDevices:
+        """The same of arrays that have room, as `Plan.padded`."""
+        return BetweenDevices(self._comm, self._plan.padded(atoms, ghosts), self._device, self._direct)
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> None:
         plan = self._plan

@@ -7,6 +7,7 @@ import torch
 
 from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS
 from lamplighter.potentials.bridge.array_view import ArrayView
+from lamplighter.potentials.bridge.device_result import DeviceResult
 from lamplighter.potentials.bridge.header import Step
 from lamplighter.potentials.bridge.overlap import OVERLAP, overlap
 from lamplighter.potentials.bridge.staging import Download, Upload
@@ -30,10 +31,16 @@ class PairsOnDevice:
         self._download = Download(device)
         self._list: list[torch.Tensor] | None = None
 
-    def evaluate(self, step: Step, elems: torch.Tensor, exchange: Exchange, topology: int) -> PairData:
-        """Evaluate a step, and add its forces and virials to those of LAMMPS; arguments as of `PairData`."""
+    def list_is_new(self) -> None:
+        """The list of LAMMPS is another from now on."""
+        self._list = None
+
+    def evaluate(
+        self, step: Step, elems: torch.Tensor, exchange: Exchange, topology: int
+    ) -> tuple[PairData, DeviceResult]:
+        """Evaluate a step; arguments as of `PairData`."""
         potential, device = self._potential, self._potential.device
-        if step.rebuilt or self._list is None:
+        if self._list is None:
             addresses = (step.list_i, step.list_j, step.list_j_x)
             rows = [ArrayView(np.int64)(address, step.nlist, step.nlist) for address in addresses]
             self._list = [upload(each) for upload, each in zip(self._uploads, rows, strict=True)]
@@ -77,12 +84,6 @@ class PairsOnDevice:
                 vatom.index_add_(0, i, 0.5 * pair_virial)
                 vatom.index_add_(0, receiver, 0.5 * pair_virial)
                 parts.append(vatom)
-        found, eatoms, *virials = self._download(parts)
-        ArrayView(np.float64, 3)(step.f, step.nx, step.nx).add_(found)
-        ArrayView(np.float64)(step.eatoms, step.nlocal, step.nlocal).copy_(eatoms)
-        step.energy = data.energy
-        if virials:
-            ArrayView(np.float64)(step.virial, 6, 6).add_(virials[0])
-        if len(virials) > 1:
-            ArrayView(np.float64, 6)(step.vatom, step.nx, step.nx).add_(virials[1])
-        return data
+        forces, energies, *virials = self._download(parts)
+        virial, of_atoms = [*virials, None, None][:2]
+        return data, DeviceResult(forces, energies, virial, of_atoms)

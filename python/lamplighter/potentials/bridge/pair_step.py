@@ -11,17 +11,12 @@ import torch
 from lamplighter.errors import ModelError
 from lamplighter.potentials.bridge.array_view import ArrayView
 from lamplighter.potentials.bridge.device_exchange import BetweenDevices, find_plan, takes_memory_of
-from lamplighter.potentials.bridge.device_step import PairsOnDevice
 from lamplighter.potentials.bridge.exchange import ExchangeCall, OneRank, Recording, ThroughPairStyle
 from lamplighter.potentials.bridge.header import Step
+from lamplighter.potentials.bridge.recorded_step import DeviceSteps
 from lamplighter.potentials.bridge.replay import recorder
-from lamplighter.potentials.bridge.static_step import StaticSteps
-from lamplighter.potentials.interface import Exchange, PairData, PairPotential, SlotPotential
+from lamplighter.potentials.interface import Exchange, PairData, PairPotential
 from lamplighter.potentials.own_uncertainty import OwnUncertainty
-
-_MOST_ATOMS = 20_000
-"""Of steps whose shapes stay. Each atom has as many places for pairs as the one with most, and what is gained, the
-time in which operations are launched, does not grow with atoms. A guess, until there is a GPU to measure on."""
 
 
 class PairSteps:
@@ -66,12 +61,11 @@ class PairSteps:
         self._rij = ArrayView(np.float64, 3)
         self._fij = ArrayView(np.float64, 3)
         self._eatoms = ArrayView(np.float64)
-        self._on_device = PairsOnDevice(potential, nranks)
         self._comm = None if host_pairs else comm
         self._between: BetweenDevices | None = None
-        self._static: StaticSteps | None = None
-        if isinstance(potential, SlotPotential) and nranks == 1:
-            self._static = StaticSteps(potential, recorder(potential.device))
+        self._on_device = DeviceSteps(
+            potential, nranks, exchanges=bool(self._schedule), recorder=recorder(potential.device)
+        )
 
     def evaluate(self, step: Step) -> None:
         """Evaluate a step. Collective, where the model makes exchanges."""
@@ -107,11 +101,10 @@ class PairSteps:
             self._potential.compute(data)
             step.energy = data.energy
             self._hand_over_extrapolation(step, data)
-        elif self._static is not None and step.nlocal <= _MOST_ATOMS:
-            self._static.evaluate(step, self._elems_here)
         else:
-            data = self._on_device.evaluate(step, self._elems, exchange, self._topology)
-            self._hand_over_extrapolation(step, data)
+            given = self._on_device.evaluate(step, self._elems, self._elems_here, exchange, self._topology)
+            if given is not None:
+                self._hand_over_extrapolation(step, given)
 
     def _exchange(self, step: Step) -> Exchange:
         """That of a step; a rank without atoms has taken its part in it then."""

@@ -1,4 +1,4 @@
-"""A step on one rank in arrays whose shapes stay, so that it can be recorded once and replayed."""
+"""A step in arrays whose shapes stay, so that it can be recorded once and carried out again."""
 
 from __future__ import annotations
 
@@ -9,165 +9,198 @@ import torch
 
 from lamplighter.arrays import TENSOR_COLUMNS, TENSOR_ROWS
 from lamplighter.potentials.bridge.array_view import ArrayView
+from lamplighter.potentials.bridge.device_exchange import BetweenDevices
+from lamplighter.potentials.bridge.device_result import DeviceResult
 from lamplighter.potentials.bridge.header import Step
 from lamplighter.potentials.bridge.overlap import OVERLAP, overlap
-from lamplighter.potentials.bridge.replay import Record, Replayed
 from lamplighter.potentials.bridge.staging import Download, Upload
 from lamplighter.potentials.buckets import Bucket
-from lamplighter.potentials.interface import SlotPotential
-from lamplighter.potentials.slots import ListedPairs, Slots, slots_within
+from lamplighter.potentials.interface import Exchange, PairData, PairPotential
+from lamplighter.potentials.slots import ListedPairs, slots_within
 
-_SAME = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""How far results may differ when a step is replayed: sums on a GPU are taken in any order."""
+
+class TooFewPlacesError(Exception):
+    """An atom has more neighbours than there are places for pairs; there will be more."""
 
 
 @dataclass(frozen=True)
-class _Sizes:
+class Sizes:
     """Of all arrays; another size makes another recording.
 
     Attributes:
-        atoms, rows, pairs: Of the rank, of positions, of the list, each with what is behind them.
+        atoms, ghosts: Rows of features, each with what is behind them; no ghosts on one rank, where images are folded.
+        rows, pairs: Of positions and of the list.
         longest: Places for the pairs of an atom.
     """
 
     atoms: int
+    ghosts: int
     rows: int
     pairs: int
     longest: int
 
 
-class StaticSteps:
-    """Steps of a model that takes slots, where all ghosts are images of this rank's own atoms.
+@dataclass(frozen=True)
+class Calculated:
+    """What a step gives, on the device.
 
-    At a new neighbour list the list goes to the device; at each step positions go there, and forces, energies, the
-    virial and two numbers come back in one copy. By these it is seen whether atoms overlap, and whether an atom has
-    more neighbours than there are places: then there will be more of these, and the step is taken again.
+    Attributes:
+        packed: Forces on rows of features, energies of atoms, the virial and `places`, one behind the other, float64.
+        places: How many an atom would need at most, and the smallest distance of two atoms, Å.
+    """
+
+    packed: torch.Tensor
+    places: torch.Tensor
+
+
+class StaticStep:
+    """The arrays of a step: at a new neighbour list the list goes to the device, at each step positions do.
+
+    Rows of features are this rank's atoms, some that are none, ghosts, and again some that are none.
 
     Args:
         potential: The model.
-        record: What records its steps; None: nothing.
+        nranks: Number of ranks.
     """
 
-    def __init__(self, potential: SlotPotential, record: Record | None) -> None:
+    def __init__(self, potential: PairPotential, nranks: int) -> None:
         self._potential = potential
-        self._record = record
+        self._has_ghosts = nranks > 1
         device = potential.device
         self._positions = Upload(device, torch.float64, columns=3)
         self._species = Upload(device, torch.int64)
-        self._list = [Upload(device, torch.int64) for _ in range(3)]
+        self._uploads = [Upload(device, torch.int64) for _ in range(3)]
         self._listed = Upload(device, torch.bool)
         self._first = Upload(device, torch.int64)
         self._download = Download(device)
-        self._buckets = {name: Bucket() for name in ("atoms", "rows", "pairs", "longest")}
+        self._few = Download(device)
+        self._atoms, self._ghosts, self._rows, self._pairs, self._longest = (Bucket() for _ in range(5))
         self._most = 0
-        self._sizes: _Sizes | None = None
-        self._replayed: Replayed | None = None
+        self._nlocal = self._nghosts = 0
         self._x = self._elems = torch.empty(0)
-        self._pairs: ListedPairs | None = None
-        self._slots: Slots | None = None
-        self._pair_forces = torch.empty(0)
+        self._list: ListedPairs | None = None
+        self._exchange: BetweenDevices | None = None
 
-    def evaluate(self, step: Step, elems: torch.Tensor) -> None:
-        """Evaluate a step; `elems` (nlocal,) are the model's own indices of the atoms' elements, on the host."""
-        nlocal, nx = int(step.nlocal), int(step.nx)
-        x = ArrayView(np.float64, 3)(step.x, nx, nx)
-        if step.rebuilt or self._pairs is None:
-            self._take_list(step, elems)
-            if self._most:
-                self._buckets["longest"].fit(self._most)  # of the steps since the list before
-            self._most = 0
-        assert self._pairs is not None
-        self._x = self._positions(x, self._buckets["rows"].size)
-        longest = self._buckets["longest"]
-        if not longest.size:
-            longest.fit(int(slots_within(self._x, self._pairs, self._potential.cutoff, 1).wanted))
-        while True:
-            # virials of atoms are made of what this step leaves, which a replayed one does not
-            packed = self._calculate() if step.peratom else self._replay()
-            (found,) = self._download([packed])
-            forces, energies, virial, wanted, shortest = self._parts(found)
-            if len(x) and float(shortest) < OVERLAP:
-                raise overlap(float(shortest))
-            self._most = max(self._most, int(wanted))
-            if int(wanted) <= longest.size:
-                break
-            longest.fit(int(wanted))
-        ArrayView(np.float64, 3)(step.f, nx, nx)[:nlocal] += forces[:nlocal]
-        ArrayView(np.float64)(step.eatoms, nlocal, nlocal).copy_(energies[:nlocal])
-        step.energy = float(energies[:nlocal].sum())
-        if step.virial_wanted:
-            ArrayView(np.float64)(step.virial, 6, 6).add_(virial)
-            if step.peratom:
-                (of_atoms,) = self._download([self._virials_of_atoms()])
-                ArrayView(np.float64, 6)(step.vatom, nx, nx)[:nlocal] += of_atoms[:nlocal]
+    @property
+    def sizes(self) -> Sizes:
+        buckets = self._atoms, self._ghosts, self._rows, self._pairs, self._longest
+        return Sizes(*(each.size for each in buckets))
 
-    def _take_list(self, step: Step, elems: torch.Tensor) -> None:
-        n = int(step.nlist)
+    @property
+    def nlocal(self) -> int:
+        return self._nlocal
+
+    def take_list(self, step: Step, elems: torch.Tensor, exchange: Exchange) -> None:
+        """Take the neighbour list.
+
+        Args:
+            step: Of LAMMPS.
+            elems: (ntotal,) the model's own indices of the elements, on the host.
+            exchange: Of this list.
+        """
+        self._nlocal, n = int(step.nlocal), int(step.nlist)
+        self._nghosts = int(step.ntotal) - self._nlocal
         i, j, j_x = (ArrayView(np.int64)(address, n, n) for address in (step.list_i, step.list_j, step.list_j_x))
-        atoms = self._buckets["atoms"].fit(int(step.nlocal))
-        self._buckets["rows"].fit(max(int(step.nx), atoms))
-        pairs = self._buckets["pairs"].fit(n)
+        atoms = self._atoms.fit(self._nlocal)
+        ghosts = self._ghosts.fit(self._nghosts) if self._has_ghosts else 0
+        self._rows.fit(int(step.nx))
+        pairs = self._pairs.fit(n)
+        if self._most:
+            self._longest.fit(self._most)  # of the steps since the list before
+        self._most = 0
         begins = torch.ones(n, dtype=torch.bool)
         begins[1:] = i[1:] != i[:-1]
-        first = torch.zeros(atoms, dtype=torch.int64)
         begins = torch.nonzero(begins).squeeze(1)
+        first = torch.zeros(atoms, dtype=torch.int64)
         first[i[begins]] = begins
-        to_i, to_j, to_j_x = self._list
+        of_rows = torch.full((atoms + ghosts,), int(elems[0]))  # what is no atom is of an element that the model knows
+        of_rows[: self._nlocal] = elems[: self._nlocal]
+        of_rows[atoms : atoms + self._nghosts] = elems[self._nlocal :]
+        self._elems = self._species(of_rows)
+        j = torch.where(j < self._nlocal, j, j + (atoms - self._nlocal))
+        to_i, to_j, to_j_x = self._uploads
         listed = self._listed(torch.ones(n, dtype=torch.bool), pairs)
-        self._pairs = ListedPairs(to_i(i, pairs), to_j(j, pairs), to_j_x(j_x, pairs), listed, self._first(first))
-        self._elems = self._species(elems, atoms)
-        if self._replayed is not None:
-            self._replayed.list_is_new()
+        self._list = ListedPairs(to_i(i, pairs), to_j(j, pairs), to_j_x(j_x, pairs), listed, self._first(first))
+        self._exchange = exchange.padded(atoms, ghosts) if isinstance(exchange, BetweenDevices) else None
 
-    def _replay(self) -> torch.Tensor:
-        sizes = _Sizes(*(self._buckets[name].size for name in ("atoms", "rows", "pairs", "longest")))
-        if sizes != self._sizes or self._replayed is None:
-            self._replayed = None  # with the memory of what was recorded
-            self._replayed = Replayed(self._calculate, self._record, self._difference)
-            self._sizes = sizes
-        return self._replayed()
+    def take_positions(self, step: Step) -> None:
+        """Take the positions of a step."""
+        nx = int(step.nx)
+        self._x = self._positions(ArrayView(np.float64, 3)(step.x, nx, nx), self._rows.size)
 
-    def _calculate(self) -> torch.Tensor:
-        """Forces (atoms, 3), energies (atoms,), virial (6,), places wanted and the shortest distance, in one row."""
-        assert self._pairs is not None
-        longest = self._buckets["longest"].size
-        slots = slots_within(self._x, self._pairs, self._potential.cutoff, longest)
-        energies, pair_forces = self._potential.compute_slots(self._elems, slots)
-        pair_forces = pair_forces.to(torch.float64)
-        self._slots, self._pair_forces = slots, pair_forces
-        forces = pair_forces.view(-1, longest, 3).sum(dim=1)
+    def make_places(self) -> None:
+        """As many places for pairs as these positions need."""
+        assert self._list is not None
+        wanted = int(slots_within(self._x, self._list, self._potential.cutoff, 1).wanted)
+        self._most = max(self._most, wanted)
+        if wanted > self._longest.size or not self._longest.size:
+            self._longest.fit(wanted)
+
+    def exchange_of(self, exchange: Exchange) -> Exchange:
+        """That of rows of features; `exchange` where these have no room, or nothing travels."""
+        return self._exchange or exchange
+
+    def calculate(self, exchange: Exchange) -> Calculated:
+        """Evaluate the model. No operation depends on a number that is on the device."""
+        assert self._list is not None
+        atoms, ghosts, longest = self._atoms.size, self._ghosts.size, self._longest.size
+        slots = slots_within(self._x, self._list, self._potential.cutoff, longest)
+        data = PairData(
+            nlocal=atoms,
+            ntotal=atoms + ghosts,
+            elems=self._elems,
+            pair_i=slots.receivers,
+            pair_j=slots.senders,
+            rij=slots.vectors,
+            eatoms=self._x.new_zeros(atoms),
+            pair_forces=torch.zeros_like(slots.vectors),
+            exchange=exchange,
+            slots=slots,
+        )
+        self._potential.compute(data)
+        pair_forces = data.pair_forces.masked_fill(~slots.there.unsqueeze(1), 0.0)
+        on_receivers = pair_forces.view(atoms, longest, 3).sum(dim=1)
+        forces = torch.cat((on_receivers, on_receivers.new_zeros(ghosts, 3)))
         forces = forces.index_add(0, slots.senders, -pair_forces)
         tensor = -(slots.vectors.T @ pair_forces)
         # by slices: a list of indices would have to go to the device, which no recording can hold
         virial = torch.stack(
             [0.5 * (tensor[a, b] + tensor[b, a]) for a, b in zip(TENSOR_ROWS, TENSOR_COLUMNS, strict=True)]
         )
-        numbers = torch.stack((slots.wanted.to(torch.float64), slots.shortest))
-        return torch.cat((forces.flatten(), energies.to(torch.float64), virial, numbers))
+        places = torch.stack((slots.wanted.to(torch.float64), slots.shortest))
+        return Calculated(torch.cat((forces.flatten(), data.eatoms, virial, places)), places)
 
-    def _parts(self, packed: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        atoms = self._buckets["atoms"].size
-        forces, energies, virial, wanted, shortest = packed.split([3 * atoms, atoms, 6, 1, 1])
-        return forces.view(-1, 3), energies, virial, wanted, shortest
+    def look(self, calculated: Calculated) -> None:
+        """See whether all pairs have a place.
 
-    def _difference(self, one: torch.Tensor, other: torch.Tensor) -> str:
-        """What differs between two results; empty: nothing but rounding."""
-        limit = _SAME[self._potential.dtype]
-        names = "forces", "energies", "virial", "neighbours", "distances"
-        for name, a, b in zip(names, self._parts(one), self._parts(other), strict=True):
-            difference, scale = (
-                float((a - b).abs().max()),
-                1.0 if name == "energies" else max(1.0, float(b.abs().max())),
-            )
-            if not difference <= limit * scale:
-                return f"{name} by {difference:.1e}"
-        return ""
+        Raises:
+            TooFewPlacesError: they have not; from now on they will.
+            ModelError: atoms overlap.
+        """
+        (places,) = self._few([calculated.places])
+        self._require_places(places)
 
-    def _virials_of_atoms(self) -> torch.Tensor:
-        """(atoms, 6) eV; half of each pair's belongs to either atom."""
-        slots = self._slots
-        assert slots is not None
-        outer = -slots.vectors[:, :, None] * self._pair_forces[:, None, :]
-        outer = 0.5 * (outer + outer.transpose(1, 2))
-        halves = 0.5 * outer[:, TENSOR_ROWS, TENSOR_COLUMNS]
-        return halves.view(-1, slots.longest, 6).sum(dim=1).index_add(0, slots.senders, halves)
+    def result(self, calculated: Calculated) -> DeviceResult:
+        """Bring it to the host.
+
+        Raises:
+            TooFewPlacesError, ModelError: as of `look`.
+        """
+        (packed,) = self._download([calculated.packed])
+        atoms, ghosts = self._atoms.size, self._ghosts.size
+        forces, energies, virial, places = packed.split([3 * (atoms + ghosts), atoms, 6, 2])
+        self._require_places(places)
+        forces = forces.view(-1, 3)
+        of_rank = forces[: self._nlocal]
+        if self._has_ghosts:
+            of_rank = torch.cat((of_rank, forces[atoms : atoms + self._nghosts]))
+        return DeviceResult(of_rank, energies[: self._nlocal], virial)
+
+    def _require_places(self, places: torch.Tensor) -> None:
+        wanted, shortest = int(places[0]), float(places[1])
+        if shortest < OVERLAP:
+            raise overlap(shortest)
+        self._most = max(self._most, wanted)
+        if wanted > self._longest.size:
+            self._longest.fit(wanted)
+            raise TooFewPlacesError

@@ -78,9 +78,9 @@ def _selector(package: Any, device: torch.device) -> str:
             raise EnvironmentProblem(
                 f"Symmetrix-XL has kernels for NVIDIA's GPUs alone, and {device} is none: use device cpu"
             )
-        cuda = torch.version.cuda.partition(".")[0]
+        # all that there are are for CUDA 12, and bring its libraries
         wanted = (
-            f"the GPU {device}, which is of {architecture}: pip install symmetrix-xl-cuda{cuda}-{architecture}, or use "
+            f"the GPU {device}, which is of {architecture}: pip install symmetrix-xl-cuda12-{architecture}, or use "
             "device cpu"
         )
     if not fitting:

@@ -15,11 +15,10 @@ from lamplighter.file_suffixes import COMPILED
 from lamplighter.model_files import recognition
 from lamplighter.potentials import native
 from lamplighter.potentials.edges import edges_within, fetch_ghosts, write_result
-from lamplighter.potentials.interface import LoadOptions, PairData, SlotPotential
+from lamplighter.potentials.interface import LoadOptions, PairData, PairPotential
 from lamplighter.potentials.mace_compile import FORMAT
 from lamplighter.potentials.mace_linear_maps import NotCovered
 from lamplighter.potentials.requirements import require_elements
-from lamplighter.potentials.slots import Slots
 from lamplighter.potentials.torch_fast.network import Atoms, Edges, MaceNetwork
 
 NAME = "torch-fast"
@@ -27,7 +26,7 @@ NAME = "torch-fast"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-class TorchFast(SlotPotential):
+class TorchFast(PairPotential):
     """A MACE model by its compiled form.
 
     Args:
@@ -39,6 +38,7 @@ class TorchFast(SlotPotential):
     """
 
     kind: ClassVar[str] = "mace"
+    most_in_slots: ClassVar[int] = 20_000
 
     def __init__(
         self, network: MaceNetwork, symbols: list[str], device: torch.device, dtype: torch.dtype, summary: str
@@ -97,26 +97,22 @@ class TorchFast(SlotPotential):
         return self.elements.index(symbol)
 
     def compute(self, data: PairData) -> None:
-        if data.topology != self._topology or self._atoms is None:
-            self._atoms = self._network.atoms(data.elems, data.nlocal)
-            self._topology = data.topology
         edges = edges_within(data, self.cutoff, self.dtype)
+        slots = data.slots
         energies = self._network(
-            self._atoms,
-            Edges(edges.receivers, edges.senders, edges.vectors),
+            self._atoms_of(data),
+            Edges(edges.receivers, edges.senders, edges.vectors, edges.within, slots.longest if slots else 0),
             lambda rows: fetch_ghosts(rows, data),
         )
         write_result(data, edges, energies)
 
-    def compute_slots(self, elems: torch.Tensor, slots: Slots) -> tuple[torch.Tensor, torch.Tensor]:
-        atoms = self._network.atoms(elems, len(elems))
-        receivers = torch.arange(len(elems) * slots.longest, device=elems.device) // slots.longest
-        vectors = slots.vectors.detach().to(self.dtype).requires_grad_(True)
-        edges = Edges(receivers, slots.senders, vectors, slots.there, slots.longest)
-        energies = self._network(atoms, edges, lambda rows: rows)
-        with torch.autograd.set_multithreading_enabled(False):
-            (gradient,) = torch.autograd.grad(energies.sum(), vectors)
-        return energies.detach(), gradient
+    def _atoms_of(self, data: PairData) -> Atoms:
+        if data.slots is not None:  # recorded with what follows, and so made of what lies in the same place
+            return self._network.atoms(data.elems, data.nlocal)
+        if data.topology != self._topology or self._atoms is None:
+            self._atoms = self._network.atoms(data.elems, data.nlocal)
+            self._topology = data.topology
+        return self._atoms
 
 
 def _compiled(path: Path, options: LoadOptions) -> Path:

@@ -1,0 +1,42 @@
+"""Steps of networks that their frameworks evaluate can be recorded, on one rank and on two, as for MACE."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from small_models import build_allegro, build_nequip, build_sevennet, require
+from tests.conftest import Run
+
+from lamplighter.conformance import structures
+
+PROGRAM = Path(__file__).parents[1] / "potentials" / "recorded_evaluation.py"
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_dynamics_of_frameworks_are_the_same_in_shapes_that_stay(mpirun: Run, tmp_path: Path, ranks: int) -> None:
+    """NequIP's has cutoffs that differ with the elements; Allegro exchanges nothing."""
+    require("nequip")
+    require("sevenn")
+    cutoffs = {"H": {"H": 3.0, "C": 3.5, "O": 3.2}, "C": 4.0, "O": 3.8}
+    asked = {
+        "nequip": build_nequip(tmp_path / "nequip.nequip.zip", per_edge_type_cutoff=cutoffs),
+        "allegro": build_allegro(tmp_path / "allegro.nequip.zip"),
+        "sevennet": build_sevennet(tmp_path / "sevennet.pth"),
+    }
+    words = {name: ("engine bridge dtype float64", str(path)) for name, path in asked.items()}
+    ase.io.write(tmp_path / "atoms.traj", structures.liquid(("H", "C", "O")))
+    done = mpirun(ranks, [sys.executable, PROGRAM, tmp_path, json.dumps(words)], timeout=280)
+    assert (tmp_path / "found.npz").exists(), (done.stdout + done.stderr)[-3000:]
+    assert "Note:" not in done.stderr
+    found = np.load(tmp_path / "found.npz")
+    for name in asked:
+        np.testing.assert_allclose(found[f"{name}_recorded"], found[f"{name}_usual"], rtol=0, atol=1e-10)
+        _, recordings, used = found[f"{name}_counts"].T
+        assert recordings.max() <= 4
+        assert used.min() >= 4
