@@ -22,6 +22,7 @@ import lamplighter as ll
 from lamplighter.errors import ConfigError, EnvironmentProblem, LamplighterError, ModelError, RunFolderBusy
 from lamplighter.launcher import Announced
 from lamplighter.model_files.description import Description
+from lamplighter.training import mace_trainer
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.mace_trainer import MaceTrainer
 from lamplighter.training.member import SetErrors, _checks_of_curve, require_same
@@ -198,6 +199,17 @@ def test_settings_that_the_package_does_not_know_are_refused(settings: dict[str,
 
 def test_settings_by_their_newer_names_are_taken() -> None:
     MaceTrainer().require_settings({"stage_two": True, "lr": 0.01}, {"settings": KNOWN})
+
+
+def test_mace_says_what_it_takes_without_torch(tmp_path: Path) -> None:
+    """Which would be imported at each start of a training, for seconds, and again by MACE itself."""
+    code = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__'); print('torch' in sys.modules)"
+    words = [sys.executable, "-c", code, Path(mace_trainer.__file__).parent / "inside" / "mace.py", "answer.json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["False"], done.stderr
+    known = json.loads((tmp_path / "answer.json").read_text())
+    assert known["settings"].items() >= KNOWN.items()
+    assert set(known["versions"]) == {"mace-torch", "torch", "e3nn"}
 
 
 def test_a_python_without_the_package_is_told_what_brings_it(tmp_path: Path) -> None:
