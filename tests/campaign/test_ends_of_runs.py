@@ -41,6 +41,7 @@ def job_that_ends(when: float) -> dict[str, str]:
     return {**os.environ, "PATH": str(Path(sys.prefix) / "bin"), **{f"SLURM_JOB_{k}": v for k, v in of_job.items()}}
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_ended_is_started_again_as_often_as_tries_say(folder: Path) -> None:  # noqa: F811
     """Also by SIGTERM, which says nothing of the job where it comes to one run and the job has hours left."""
     path = write(folder, "40000 steps", runs=ONE)
@@ -88,6 +89,7 @@ def test_a_queue_that_answers_no_more_has_said_when_the_job_ends(
     assert ("the time of the job is up" in said[0]) == is_up
 
 
+@pytest.mark.thorough
 def test_a_run_for_which_the_job_had_no_time_left_waits_for_the_next_job(
     folder: Path,  # noqa: F811
 ) -> None:

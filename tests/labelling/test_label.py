@@ -136,6 +136,7 @@ def test_frames_that_fail_in_any_way_do_not_take_others_with_them(counting: Path
     assert "frame 0 (Cu4)" in str(made)
 
 
+@pytest.mark.thorough
 def test_a_method_that_fails_for_all_frames_ends_and_leaves_nothing(
     counting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

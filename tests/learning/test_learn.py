@@ -210,6 +210,7 @@ def require_force_scales(result: Any) -> None:
     assert result.force_scales["along"].mean == pytest.approx(slope, rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_labeller_that_says_something_else_than_the_data_is_refused(study: Path) -> None:
     with pytest.raises(LamplighterError, match=r"gfn1 and the training data do not say the same of .*meV/atom"):
         ll.learn(changed(study, labeller="gfn1"), progress=False)

@@ -126,6 +126,7 @@ def run(script: str, folder: Path, *words: object) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_numbers_are_maces_own_and_what_differs_is_left_to_it(tmp_path: Path) -> None:
     """All architectures, atoms without neighbours and without pairs, saved and TorchScript models, spoilt modules."""
     pytest.importorskip("mace")
