@@ -102,8 +102,8 @@ class DeviceSteps:
             self._sizes, self._checks, self._lists = self._static.sizes, _CHECKS, _LISTS
 
     def _both_ways(self, step: Step, elems: torch.Tensor, exchange: Exchange, topology: int) -> PairData:
-        remembered = Remembered(exchange)
-        data, result = self._plain.evaluate(step, elems, remembered if self._exchanges else exchange, topology)
+        remembered = Remembered(exchange) if self._exchanges and isinstance(exchange, BetweenDevices) else None
+        data, result = self._plain.evaluate(step, elems, remembered or exchange, topology)
         try:
             problem = self._problem(result, remembered)
         except Exception as failed:
@@ -120,14 +120,14 @@ class DeviceSteps:
         result.hand_over(step)
         return data
 
-    def _problem(self, expected: DeviceResult, remembered: Remembered) -> str:
+    def _problem(self, expected: DeviceResult, remembered: Remembered | None) -> str:
         """Why a recording is not to be used; empty: there is one, and it gave the same."""
         static = self._static
         static.make_places()
         self._forget_other_sizes()
         rehearsal: Exchange = OneRank()
-        if self._exchanges:
-            rehearsal = Rehearsal(remembered.rows, static.nlocal, static.sizes.atoms)
+        if remembered is not None:
+            rehearsal = Rehearsal(static.exchange_of(remembered), remembered.came)
         if self._recording is None:
             assert self._recorder is not None
             self._recording = record(static.calculate, self._recorder, rehearsal, cut=self._exchanges)

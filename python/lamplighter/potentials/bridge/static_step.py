@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from lamplighter.potentials.bridge.staging import Download, Upload
 from lamplighter.potentials.buckets import Bucket
 from lamplighter.potentials.interface import Exchange, PairData, PairPotential
 from lamplighter.potentials.slots import ListedPairs, slots_within
+
+ExchangeKind = TypeVar("ExchangeKind", bound=Exchange)
 
 
 class TooFewPlacesError(Exception):
@@ -86,10 +89,6 @@ class StaticStep:
         buckets = self._atoms, self._ghosts, self._rows, self._pairs, self._longest
         return Sizes(*(each.size for each in buckets))
 
-    @property
-    def nlocal(self) -> int:
-        return self._nlocal
-
     def take_list(self, step: Step, elems: torch.Tensor, exchange: Exchange) -> None:
         """Take the neighbour list.
 
@@ -136,8 +135,8 @@ class StaticStep:
         if wanted > self._longest.size or not self._longest.size:
             self._longest.fit(wanted)
 
-    def exchange_of(self, exchange: Exchange) -> Exchange:
-        """That of rows of features; `exchange` where these have no room, or nothing travels."""
+    def exchange_of(self, exchange: ExchangeKind) -> ExchangeKind | BetweenDevices:
+        """That of rows of features, which have room for more; `exchange` where nothing travels between devices."""
         return self._exchange or exchange
 
     def calculate(self, exchange: Exchange) -> Calculated:
