@@ -16,8 +16,6 @@ import pytest
 # One thread a process unless a test says otherwise: before NumPy is imported, whose linear algebra counts the cores but
 # once. Threads that wait for each other on cores that other tests have cost five times as much.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ranks that wait poll: MPICH has them sleep for a moment between polls, so that tests beside them have the cores.
-os.environ.setdefault("MPIR_CVAR_ENABLE_HEAVY_YIELD", "1")
 # Figures need no display.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
