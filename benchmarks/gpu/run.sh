@@ -17,6 +17,7 @@ device=${DEVICE:-cuda}
 slower=${SLOWER:-1} shape=${SHAPE:-medium}
 sizes=${SIZES:-640 4320 34560 138240 276480 552960 1000000}
 python=${PYTHON:-python3}
+began=$SECONDS
 if [ "$kit" != - ]; then
   # an environment of its own on top of the machine's packages: what the kit brings comes first, such as an older e3nn
   site=${SITE:-/tmp/lamplighter_gpu}
@@ -31,12 +32,11 @@ if [ "$kit" != - ]; then
 fi
 mpirun=$("$python" -c 'from lamplighter.launcher import mpirun; print(mpirun())') || exit 1
 export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
-began=$SECONDS
 : > "$out/summary.txt"
 
 # part NAME SECONDS COMMAND…: its output in NAME.txt, its end in summary.txt
 part() {
-  local name=$1 limit=$(($2 * slower)) left=$((began + 535 * slower - SECONDS)) status start=$SECONDS
+  local name=$1 limit=$(($2 * slower)) left=$((began + 520 * slower - SECONDS)) status start=$SECONDS
   shift 2
   if [ "$left" -lt 10 ]; then
     echo "$name: not begun, the time is over" | tee -a "$out/summary.txt"

@@ -37,7 +37,7 @@ def composition(frame: Atoms) -> str:
 
 
 def main() -> None:
-    """Write `data/KIND.xyz` and `data/KIND_test.xyz` of each kind."""
+    """Write the files of each kind, and those of its test frames."""
     Path("data").mkdir(exist_ok=True)
     for name in (f"{kind}{use}" for kind in ("liquid", "scans", "molecules") for use in ("", "_test")):
         frames = [renamed(each) for each in ase.io.read(f"{name}.xyz", ":")]

@@ -66,7 +66,7 @@ template <class T> void Neighbourhoods<T>::find(const Atoms &atoms, int i, AtomE
   const int *neighbours = atoms.neighbours[i];
   const double *x = atoms.x, *xi = x + 3 * (size_t) i;
   const double cutsq = cutoff_ * cutoff_;
-  reserve(near, most);
+  reserve(near, std::max(most, 1));
   int *within = near.neighbour.data();
   double shortest = cutsq;
   int n = 0;
@@ -112,7 +112,7 @@ void Neighbourhoods<T>::describe(const Atoms &atoms, int i, const int *within, i
                                  AtomEdges<T> &near)
 {
   const double *x = atoms.x, *xi = x + 3 * (size_t) i;
-  reserve(near, count);
+  reserve(near, std::max(count, 1));
   Edges<T> &edges = near.edges;
   edges.count = count;
   for (int e = 0; e < count; e++) {

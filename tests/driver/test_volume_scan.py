@@ -208,7 +208,7 @@ CALCULATOR = """
 from pathlib import Path
 import time
 from ase import Atoms
-from ase.build import bulk, molecule
+from ase.build import molecule
 from ase.calculators.lj import LennardJones
 
 class Counted(LennardJones):

@@ -122,11 +122,31 @@ def test_dynamics_are_the_same_in_shapes_that_stay(
     assert sum(recorded for _, recorded in steps) >= 4
 
 
+def test_recordings_are_compared_at_first_and_at_the_next_two_new_lists(
+    lammps_instance,
+    plain: Path,
+    taped: Callable[..., Tape],
+    steps: list[Evaluated],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # type: ignore[no-untyped-def]
+    """Of an evaluation that is carried out both ways no recording gives the forces."""
+    tape = taped()
+    begin(lammps_instance, droplet(), plain, velocities="create 30 7 loop geom")
+    lammps_instance.command("neigh_modify every 4 delay 0 check no")
+    lammps_instance.command("run 15 post no")
+    assert len({sizes for sizes, _ in steps}) == 1
+    both_ways = [step for step, (_, recorded) in enumerate(steps) if not recorded]
+    assert both_ways == [0, 1, 2, 4, 8]  # lists are new at 0, 4, 8 and 12
+    assert tape.recordings == 1
+    assert tape.replays == len(steps)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.mpi
 def test_two_ranks_record_what_lies_between_exchanges(
     mpirun: Run, trained_model: Path, vectors: Path, tmp_path: Path
 ) -> None:
-    """Two exchanges each way for one model, one for the other; lists and sizes change."""
+    """Two exchanges each way for one model, one for the other; lists and sizes change, and one rank lacks places."""
     atoms = droplet()
     atoms.positions[:, 2] += 0.5 * atoms.cell[2, 2] - atoms.positions[:, 2].mean()  # across the plane between the ranks
     ase.io.write(tmp_path / "atoms.traj", atoms)
@@ -141,10 +161,14 @@ def test_two_ranks_record_what_lies_between_exchanges(
     found = np.load(tmp_path / "found.npz")
     for name in asked:
         np.testing.assert_allclose(found[f"{name}_recorded"], found[f"{name}_usual"], rtol=0, atol=1e-10)
-        atoms_of_ranks, recordings, used = found[f"{name}_counts"].T
+        atoms_of_ranks, recordings, used, lacked = found[f"{name}_counts"].T
         assert atoms_of_ranks.min() > 5
         assert recordings.max() <= 4
         assert used.min() >= 4
+        assert lacked[0] >= 1
+        assert lacked[1] == 0  # it had begun to carry out its recording, and waited for rows
+        forces = found[f"{name}_usual_forces"]
+        np.testing.assert_allclose(found[f"{name}_recorded_forces"], forces, rtol=0, atol=1e-9 * np.abs(forces).max())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -232,9 +256,30 @@ def test_more_atoms_than_gain_by_it_are_not_recorded(
     assert not tape.recordings
 
 
-@pytest.fixture(scope="module", params=[TorchFast, Mace])
-def potential(request: pytest.FixtureRequest, trained_model: Path) -> PairPotential:
-    found: PairPotential = request.param.load(trained_model, LoadOptions(structures.ELEMENTS, "float64"))
+@pytest.fixture(scope="module")
+def foundation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs count in a density and in a repulsion of nuclei, too."""
+    import mace.modules
+
+    return build_mace(
+        tmp_path_factory.mktemp("models") / "foundation.model",
+        channels=4,
+        hidden_ell=0,
+        interactions=2,
+        interaction_cls_first=mace.modules.interaction_classes["RealAgnosticDensityInteractionBlock"],
+        interaction_cls=mace.modules.interaction_classes["RealAgnosticDensityResidualInteractionBlock"],
+        distance_transform="Agnesi",
+        pair_repulsion=True,
+    )
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(TorchFast, "trained_model"), (TorchFast, "foundation"), (Mace, "trained_model")],
+)
+def potential(request: pytest.FixtureRequest) -> PairPotential:
+    kind, model = request.param
+    found: PairPotential = kind.load(request.getfixturevalue(model), LoadOptions(structures.ELEMENTS, "float64"))
     return found
 
 

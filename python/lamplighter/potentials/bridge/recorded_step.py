@@ -84,7 +84,7 @@ class DeviceSteps:
                 self._static.result(calculated).hand_over(step)
                 return None
             except TooFewPlacesError:
-                pass  # nothing has travelled yet: other ranks wait, and notice nothing
+                pass  # `look` has found it before any row travelled: other ranks wait, and notice nothing
         return self._both_ways(step, elems, exchange, topology)
 
     def _can_be_recorded(self, step: Step, exchange: Exchange) -> bool:

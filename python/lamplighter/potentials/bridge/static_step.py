@@ -144,6 +144,8 @@ class StaticStep:
         assert self._list is not None
         atoms, ghosts, longest = self._atoms.size, self._ghosts.size, self._longest.size
         slots = slots_within(self._x, self._list, self._potential.cutoff, longest)
+        # before the model, in the first piece of a recording: it is looked at before rows travel
+        places = torch.stack((slots.wanted.to(torch.float64), slots.shortest))
         data = PairData(
             nlocal=atoms,
             ntotal=atoms + ghosts,
@@ -166,7 +168,6 @@ class StaticStep:
         virial = torch.stack(
             [0.5 * (tensor[a, b] + tensor[b, a]) for a, b in zip(TENSOR_ROWS, TENSOR_COLUMNS, strict=True)]
         )
-        places = torch.stack((slots.wanted.to(torch.float64), slots.shortest))
         return Calculated(torch.cat((forces.flatten(), data.eatoms, virial, places)), places)
 
     def look(self, calculated: Calculated) -> None:
