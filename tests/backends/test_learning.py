@@ -51,7 +51,7 @@ def study_of(folder: Path, trainer: str) -> Path:
     return folder / "study.yaml"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("trainer", SELECTION)
 def test_a_generation_adds_what_its_runs_found_and_the_next_models_are_trained_on_it(
     tmp_path: Path, trainer: str

@@ -164,7 +164,8 @@ def test_the_clock_keeps_the_steps_of_other_restart_files(write_run_file: Callab
     folder = lamplighter.run(path, progress=False).folder
     steps = [step_of_restart(folder / f"restart.{name}.bin") or 0 for name in "ab"]
     assert sorted(steps) == [5000, 10_000]
-    assert (step_of_restart(folder / "restart.clock_a.bin") or 0) % 5000 > 0
+    by_the_clock = [step_of_restart(folder / f"restart.clock_{name}.bin") or 0 for name in "ab"]
+    assert any(step % 5000 for step in by_the_clock)  # on a slow machine one of them is written at step 10000
     assert step_of_restart(folder / "restart.stage1.bin") == 10_200
     assert (folder / "thermo.csv").read_text().count("\n") == 1 + 3 + 101
 
