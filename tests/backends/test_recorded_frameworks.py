@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
-import ase.io
-import numpy as np
 import pytest
 from small_models import build_allegro, build_nequip, build_sevennet, require
 from tests.conftest import Run
+from tests.potentials.recorded_dynamics import recorded_dynamics
 
 from lamplighter.conformance import structures
-
-PROGRAM = Path(__file__).parents[1] / "potentials" / "recorded_evaluation.py"
 
 
 @pytest.mark.mpi
@@ -30,13 +25,4 @@ def test_dynamics_of_frameworks_are_the_same_in_shapes_that_stay(mpirun: Run, tm
         "sevennet": build_sevennet(tmp_path / "sevennet.pth"),
     }
     words = {name: ("engine bridge dtype float64", str(path)) for name, path in asked.items()}
-    ase.io.write(tmp_path / "atoms.traj", structures.liquid(("H", "C", "O")))
-    done = mpirun(ranks, [sys.executable, PROGRAM, tmp_path, json.dumps(words)], timeout=280)
-    assert (tmp_path / "found.npz").exists(), (done.stdout + done.stderr)[-3000:]
-    assert "Note:" not in done.stderr
-    found = np.load(tmp_path / "found.npz")
-    for name in asked:
-        np.testing.assert_allclose(found[f"{name}_recorded"], found[f"{name}_usual"], rtol=0, atol=1e-10)
-        _, recordings, used, _ = found[f"{name}_counts"].T
-        assert recordings.max() <= 4
-        assert used.min() >= 4
+    recorded_dynamics(mpirun, ranks, structures.liquid(("H", "C", "O")), words, tmp_path)
