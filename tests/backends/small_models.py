@@ -145,28 +145,36 @@ def _with_default_dtype(calculator: Any, dtype: Any) -> Any:
     return calculator
 
 
-def build_sevennet(path: Path, *, seed: int = 0, **options: Any) -> Path:
-    """A SevenNet checkpoint with random weights; two layers, so that features are exchanged once."""
+def build_sevennet(path: Path, *, seed: int = 0, modalities: Sequence[str] = (), **options: Any) -> Path:
+    """A SevenNet checkpoint with random weights; two layers, so that features are exchanged once.
+
+    Modalities enter where they do in the checkpoint of several that comes with SevenNet.
+    """
     import sevenn
     import torch
     from sevenn import _const
     from sevenn.model_build import build_E3_equivariant_model
 
     torch.manual_seed(seed)
+    shifts = [ATOMIC_ENERGIES[symbol] for symbol in ELEMENTS]
+    places = ("self_inter_intro", "self_inter_outro", "output_block", "wise_shift")
     config = dict(_const.DEFAULT_E3_EQUIVARIANT_MODEL_CONFIG) | {
         "version": sevenn.__version__,
         "cutoff": 4.0,
         "channel": 6,
         "num_convolution_layer": 2,
         "conv_denominator": 9.0,
-        "shift": [ATOMIC_ENERGIES[symbol] for symbol in ELEMENTS],
+        "shift": torch.tensor([[v + k for v in shifts] for k in range(len(modalities))]) if modalities else shifts,
         "scale": [0.7, 0.8, 0.9],
         "chemical_species": list(ELEMENTS),
         "_type_map": {1: 0, 6: 1, 8: 2},
         "_number_of_species": 3,
         "weight_nn_hidden_neurons": [8],
-        "_modal_map": None,
-        "use_modality": False,
+        "_modal_map": {name: k for k, name in enumerate(modalities)} or None,
+        "use_modality": bool(modalities),
+        "_number_of_modalities": len(modalities),
+        "use_modal_wise_scale": False,
+        **{f"use_modal_{place}": bool(modalities) for place in places},
         **options,
     }
     network = build_E3_equivariant_model(dict(config))

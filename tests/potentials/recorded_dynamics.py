@@ -26,7 +26,7 @@ def recorded_dynamics(mpirun: Run, ranks: int, atoms: Atoms, asked: Mapping[str,
     ase.io.write(folder / "atoms.traj", atoms)
     done = mpirun(ranks, [sys.executable, PROGRAM, folder, json.dumps(asked)], timeout=280)
     assert (folder / "found.npz").exists(), (done.stdout + done.stderr)[-3000:]
-    assert "Note:" not in done.stderr
+    assert "Note:" not in done.stderr, done.stderr[-3000:]
     found = np.load(folder / "found.npz")
     for name in asked:
         np.testing.assert_allclose(found[f"{name}_recorded"], found[f"{name}_usual"], rtol=0, atol=1e-10)

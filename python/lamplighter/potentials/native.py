@@ -91,9 +91,10 @@ class Agreement:
         return self.force <= FORCE_TOLERANCE * max(1.0, self.largest_force / 10.0) and self.energy <= ENERGY_TOLERANCE
 
     def __str__(self) -> str:
+        largest = f"{self.largest_force:{'.1f' if self.largest_force >= 1.0 else '.0e'}}"
         return (
             f"{self.clusters} random clusters of {self.atoms} atoms: forces differ by at most {self.force:.1e} eV/Å "
-            f"(of up to {self.largest_force:.1f}), energies by {self.energy:.1e} eV per atom"
+            f"(of up to {largest}), energies by {self.energy:.1e} eV per atom"
         )
 
 

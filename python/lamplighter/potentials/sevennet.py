@@ -158,9 +158,20 @@ def alone(network: Any, dtype: torch.dtype) -> Any:
             network.replace_module(name, _Marks(module, dtype))
         elif type(module).__name__ == "_ModalInputPrepare":
             network.replace_module(name, _Modality(module.modal_idx))
+            _of_one_modality(network, module.modal_idx)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     return network.to(dtype=dtype).eval()
+
+
+def _of_one_modality(network: Any, number: int) -> None:
+    """Energies of elements by themselves are those of one modality, which the host would have to know at each call."""
+    for module in network.children():
+        if type(module).__name__ == "ModalWiseRescale":
+            for kind in ("shift", "scale"):
+                if getattr(module, f"use_modal_wise_{kind}"):
+                    setattr(module, kind, torch.nn.Parameter(getattr(module, kind)[number].detach().clone()))
+                    setattr(module, f"use_modal_wise_{kind}", False)
 
 
 def _last_layers(network: Any) -> list[LastLayer]:
