@@ -3,8 +3,8 @@
     mpirun -n 2 python benchmarks/gpu/parity.py --device cuda --dtype float64
 
 One line of JSON on rank 0: the largest differences of both frames. The exit status is 1 where forces are beyond the
-limit, 1e-8 eV/Å in float64, 1e-3 eV/Å in float32, unless another is given; times the largest force in eV/Å where that is
-below 1, as in models of random weights.
+limit, 1e-8 eV/Å in float64, 1e-3 eV/Å in float32, unless another is given; it is of the largest force where that is
+below 1 eV/Å, as in models of random weights.
 """
 
 from __future__ import annotations
