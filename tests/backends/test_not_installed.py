@@ -80,6 +80,19 @@ def test_the_message_names_the_extra_and_the_command(  # type: ignore[no-untyped
     assert target in str(refused.value)
 
 
+def test_compile_says_what_is_wrong_with_a_file_whatever_is_installed(tmp_path: Path) -> None:
+    from lamplighter.potentials.native import compile_files
+
+    (tmp_path / "notes.model").write_text("mace.modules sevenn nequip")
+    with pytest.raises(ModelError, match=r"missing.model does not exist"):
+        compile_files([tmp_path / "missing.model"], tmp_path / "made.lamp", ("H",))
+    with pytest.raises(ModelError, match=r"notes.model is not a torch file"):
+        compile_files([tmp_path / "notes.model"], tmp_path / "made.lamp", ("H",))
+    without("mace")
+    with pytest.raises(ModelError, match=r"lamplighter\[mace\]"):
+        compile_files([MACE_MODEL], tmp_path / "made.lamp", ("H",))
+
+
 @pytest.mark.parametrize(("make", "kind"), [(package, "nequip"), (checkpoint, "sevennet"), (gap, "gap")])
 def test_a_file_is_recognised_with_or_without_its_framework(tmp_path: Path, make, kind: str) -> None:  # type: ignore[no-untyped-def]
     assert registry.recognise(make(tmp_path)).kind == kind

@@ -22,7 +22,7 @@ from lamplighter import plugin
 from lamplighter.cache import writable_cache_folder
 from lamplighter.errors import EnvironmentProblem, ModelError
 from lamplighter.file_suffixes import COMPILED
-from lamplighter.model_files import mace_package, recognition, tested_versions
+from lamplighter.model_files import mace_package, recognition
 from lamplighter.model_files.loading import load_torch
 from lamplighter.potentials import compiled_cache
 from lamplighter.potentials.mace_compile import (
@@ -428,8 +428,8 @@ class MaceOriginal:
 
 def _load(path: Path, head: str | None) -> tuple[torch.nn.Module, str, str | None]:
     """A MACE module in float64 ready for the ASE calculator, the hash of its file, the head that is meant."""
-    tested_versions.require_tested("mace")
-    mace_package.load()
+    if recognition.is_mace(path):  # of any other file, and of none, the reading says what is wrong
+        recognition.require_framework("mace", path)
     file = load_torch(path, map_location="cpu")
     loaded: Any = file.object
     if type(loaded).__name__ == "LAMMPS_MLIAP_MACE":
