@@ -14,7 +14,7 @@ using namespace lamplighter;
 
 namespace {
 
-constexpr double TOLERANCE = 2e-10, TOLERANCE_FLOAT = 4e-7;    // of the radial tables, relative
+constexpr double TOLERANCE = 5e-9, TOLERANCE_FLOAT = 4e-7;    // of the radial tables, relative
 constexpr int MOST_INTERVALS = 2048;
 constexpr double CLOSEST_OF_INTEREST = 0.6;    // Angstrom; bonds to hydrogen compress to 0.7
 
