@@ -104,7 +104,7 @@ def _sevennet_models() -> list[Path]:
 
 
 BACKENDS = {
-    "mace": Backend("MACE", "mace", "float64", 1e-8, lambda: [liquid.MODEL], _mace),
+    "mace": Backend("MACE", "mace", "float64", 1e-7, lambda: [liquid.MODEL], _mace),
     "sevennet": Backend("SevenNet", "sevenn", "float32", 1e-4, _sevennet_models, _sevennet),
     "nequip": Backend(
         "NequIP", "nequip", "auto", 1e-4, lambda: [FRAMEWORKS / "nequip" / "nequip_0.nequip.zip"], _nequip

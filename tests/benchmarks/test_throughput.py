@@ -97,7 +97,7 @@ def test_both_sides_are_measured_and_agree(run: Run, python: Path, tmp_path: Pat
     results = {(r["program"], r["ranks"], r["threads"]): r for r in content["results"]}
     assert set(results) == {("Lamplighter", 1, 1), ("ASE", 1, 1), ("Lamplighter", 2, 1), ("ASE", 1, 2)}
     for result in results.values():
-        assert result["first_frame_max_force_difference_eV_A"] < 1e-8
+        assert result["first_frame_max_force_difference_eV_A"] < 1e-7
         assert result["ms_per_step"]["median"] > 0
         assert result["us_per_atom_step"]["median"] == pytest.approx(1e3 * result["ms_per_step"]["median"] / 160)
         assert 0 < result["outside_model_share"]["median"] < 1
