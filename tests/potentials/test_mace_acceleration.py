@@ -43,9 +43,10 @@ def test_forces_equal_those_of_the_original_order(
     lammps_instance, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     path = request.getfixturevalue(model)
-    found = evaluate(lammps_instance, structures.liquid(), "lamplighter dtype float64 engine bridge", f"{path} {ELEMENTS}")
+    style = "lamplighter dtype float64 engine bridge"
+    found = evaluate(lammps_instance, structures.liquid(), style, f"{path} {ELEMENTS}")
     monkeypatch.setenv("LAMPLIGHTER_MACE", "plain")
-    plain = evaluate(lammps_instance, structures.liquid(), "lamplighter dtype float64 engine bridge", f"{path} {ELEMENTS}")
+    plain = evaluate(lammps_instance, structures.liquid(), style, f"{path} {ELEMENTS}")
     difference = np.abs(found["forces"] - plain["forces"]).max()
     assert 0.0 < difference < 1e-8  # not zero: otherwise the same code ran twice
 
