@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import time
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from mpi4py import MPI
+from results import Spread
 
 SECONDS_A_TURN = 0.5
 
@@ -46,12 +46,10 @@ def main() -> None:
     for size in given.sizes:
         times = max(10, int(SECONDS_A_TURN / float(comm.bcast(seconds(size, 20, with_barrier=False)))))
         turns = [[seconds(size, times, with_barrier=barrier) for barrier in (False, True)] for _ in range(given.turns)]
-        ratios = sorted(waited / alone for alone, waited in turns)
+        ratio = Spread.of([waited / alone for alone, waited in turns])
         if comm.rank == 0:
-            alone = 1e3 * statistics.median(each[0] for each in turns)
-            print(
-                f"| {alone:.2f} | {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) |", flush=True
-            )
+            alone = Spread.of([1e3 * each[0] for each in turns])
+            print(f"| {alone.median:.2f} | {ratio.text('{:.2f}'.format)} |", flush=True)
 
 
 if __name__ == "__main__":
