@@ -1,8 +1,8 @@
-"""A step of training MACE on a CPU: sums in the order of `lamplighter train` against MACE's own, in turns.
+"""A step of training MACE on a CPU: as `lamplighter train` does it against MACE's own, in turns.
 
-A step is a forward pass with forces and the gradient of a loss of them by all weights, as `mace_run_train` makes it.
-Both sides have the same modules, weights and frames in one process. Processor time, which another program on the
-machine changes less than the clock; ratios are of neighbouring turns.
+A step is `take_step` of mace/tools/train.py with loss, gradients and an optimizer that moves nothing. Three ways have
+the same modules, weights and batches in one process: MACE's own, with sums in another order, and compiled. Processor
+time, which another program on the machine changes less than the clock; ratios are of neighbouring turns.
 
 Example:  python benchmarks/training_order.py --turns 5
 """
@@ -29,6 +29,7 @@ from mace.tools import AtomicNumberTable, torch_geometric  # noqa: E402
 
 DATA = ROOT / "examples" / "ec_emc" / "data"
 CUTOFF_A = 5.0
+BATCHES = 8  # after which a step is compiled
 ARCHITECTURES = {  # channels, degree of the harmonics, correlation
     "32x0e, l 2, ν 3 (the example's)": ("32x0e", 2, 3),
     "64x0e, l 3, ν 3": ("64x0e", 3, 3),
@@ -38,15 +39,15 @@ ARCHITECTURES = {  # channels, degree of the harmonics, correlation
 RESIDUAL = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
 
 
-def batch_of(file: str, frames: int) -> Any:
-    """The largest frames of a file of the example, as MACE's loader gives them."""
+def batches_of(file: str, frames: int) -> list[Any]:
+    """The largest frames of a file of the example in batches of different sizes, as MACE's loader gives them."""
     keys = data.KeySpecification(info_keys={"energy": "energy_xtb"}, arrays_keys={"forces": "forces_xtb"})
     table = AtomicNumberTable([1, 6, 8])
     made = [
         data.AtomicData.from_config(data.config_from_atoms(each, keys), table, cutoff=CUTOFF_A)
-        for each in sorted(read(DATA / file, ":"), key=len)[-frames:]
+        for each in sorted(read(DATA / file, ":"), key=len)[-frames * BATCHES :]
     ]
-    return next(iter(torch_geometric.dataloader.DataLoader(made, batch_size=frames, shuffle=False)))
+    return list(torch_geometric.dataloader.DataLoader(made, batch_size=frames, shuffle=False))
 
 
 def model_of(irreps: str, l_max: int, correlation: int) -> Any:
@@ -74,16 +75,22 @@ def model_of(irreps: str, l_max: int, correlation: int) -> Any:
     )
 
 
-def step(model: Any, batch: Any) -> tuple[float, torch.Tensor, float]:
-    """Loss, its gradient by all weights, and the processor time, s."""
-    model.zero_grad()
-    begun = time.process_time()
-    out = model(batch.to_dict(), training=True, compute_force=True)
-    loss = (out["energy"] - batch["energy"]).square().mean() + (out["forces"] - batch["forces"]).square().mean()
-    loss.backward()
-    taken = time.process_time() - begun
-    gradient = torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None])
-    return float(loss.detach()), gradient, taken
+def epoch(step: Any, model: Any, loss: Any, batches: list[Any]) -> tuple[float, torch.Tensor, float]:
+    """Sum of the losses, of the gradients by all weights, and the processor time, s."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    outputs = {"forces": True, "virials": False, "stress": False}
+    losses, gradients, taken = 0.0, torch.zeros(sum(each.numel() for each in model.parameters())), 0.0
+    for batch in batches:
+        begun = time.process_time()
+        of_batch, _ = step(
+            model=model, loss_fn=loss, batch=batch, optimizer=optimizer, ema=None, output_args=outputs,
+            max_grad_norm=None, device="cpu",
+        )  # fmt: skip
+        taken += time.process_time() - begun
+        losses += float(of_batch.detach())
+        grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in model.parameters()]
+        gradients += torch.cat([each.flatten() for each in grads])
+    return losses, gradients, taken
 
 
 def main() -> None:
@@ -91,31 +98,41 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--frames", type=int, nargs=2, default=(2, 4), help="of the liquid and of clusters in a batch")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument(
+        "--architectures", type=int, nargs="+", default=range(len(ARCHITECTURES)), help="by their number"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_default_dtype(getattr(torch, given.dtype))
-    reordered = mace_train.reorder()
-    print("| architecture | batch | MACE's order, s | in another order, s | ratio | loss, gradient differ by |")
-    print("|---|---|---|---|---|---|")
+    reordered = mace_train.reorder(eager_seconds=0.0)
+    compiled = mace_train.TRAIN.take_step
+    ways = {"MACE's": compiled.own, "another order": compiled.own, "compiled": compiled}
+    print("| architecture | atoms in a batch | MACE's, s | another order, s | compiled, s | MACE's over another order "
+          "| MACE's over compiled | gradients differ by |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|")
+    loss = modules.WeightedEnergyForcesLoss()
     for file, frames, what in (
         ("liquid_train.xyz", given.frames[0], "liquid"),
         ("xtb_train.xyz", given.frames[1], "clusters"),
     ):
-        batch = batch_of(file, frames)
-        for name, shape in ARCHITECTURES.items():
+        batches = batches_of(file, frames)
+        for name, shape in [list(ARCHITECTURES.items())[each] for each in given.architectures]:
             model = model_of(*shape)
-            turns: dict[bool, list[tuple[float, torch.Tensor, float]]] = {False: [], True: []}
+            turns: dict[str, list[tuple[float, torch.Tensor, float]]] = {way: [] for way in ways}
             for _ in range(given.turns + 1):  # the first of each makes what the others have
-                for side, done in turns.items():
-                    reordered.active = side
-                    done.append(step(model, batch))
-            (loss, gradient, _), (other, turned, _) = turns[False][-1], turns[True][-1]
-            own, fast = ([each[2] for each in turns[side][1:]] for side in (False, True))
-            ratios = sorted(a / b for a, b in zip(own, fast, strict=True))
+                for way, step in ways.items():
+                    reordered.active = way != "MACE's"
+                    turns[way].append(epoch(step, model, loss, batches))
+            own = turns["MACE's"][-1][1]
+            apart = max(float((done[-1][1] - own).norm() / own.norm()) for done in turns.values())
+            times = {way: [each[2] / len(batches) for each in done[1:]] for way, done in turns.items()}
+            ratios = [sorted(a / b for a, b in zip(times["MACE's"], times[way], strict=True)) for way in list(ways)[1:]]
             print(
-                f"| {name} | {frames} × {what}, {len(batch['positions'])} atoms | {statistics.median(own):.3f} "
-                f"| {statistics.median(fast):.3f} | {statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f}) "
-                f"| {abs(other - loss) / abs(loss):.0e}, {float((turned - gradient).norm() / gradient.norm()):.0e} |",
+                f"| {name} | {frames} × {what}, {sum(len(each.positions) for each in batches) / len(batches):.0f} | "
+                + " | ".join(f"{statistics.median(each):.3f}" for each in times.values())
+                + " | "
+                + " | ".join(f"{statistics.median(each):.2f} ({each[0]:.2f}–{each[-1]:.2f})" for each in ratios)
+                + f" | {apart:.0e} |",
                 flush=True,
             )
     print(f"\n{reordered}")

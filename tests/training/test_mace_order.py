@@ -10,7 +10,7 @@ import pytest
 
 import lamplighter.training
 
-SCRIPT = """
+MODELS = """
 import copy, sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[1])
@@ -74,8 +74,8 @@ def gradients(model, batch):
 def require_equal(expected, found, what):
     for a, b in zip(expected, found, strict=True):
         assert float((a - b).abs().max()) <= 1e-11 * float(a.abs().max()) + 1e-14, what
-
-
+"""
+ORDER = """
 reordered = mace_train.reorder()
 for architecture in ARCHITECTURES:
     model = model_of(*architecture)
@@ -110,6 +110,48 @@ reordered.active, begun = True, len(reordered.lines)
 require_equal(expected, gradients(model, batch), "what is wrong is left to MACE")
 print(*reordered.lines[begun:], sep="\\n")
 """
+STEP = """
+import mace_step
+from mace.modules import loss
+
+reordered = mace_train.reorder(eager_seconds=0.0, **({"compiler": None} if sys.argv[2] == "traced" else {}))
+architectures = [ARCHITECTURES[int(each)] for each in sys.argv[3:]]
+train = mace_train.TRAIN
+names = ["H2O", "CH4", "CH3OH", "C2H6", "CH3CH2OH", "CH3OCH3", "H2CO", "C3H8", "HCOOH", "C6H6", "CO2", "CH3CHO"]
+batches = [batch_of(*(molecule(each) for each in names[n:n + 3])) for n in range(10)]
+periodic = molecule("CH3CH2OH")
+periodic.set_cell([4.0, 4.2, 4.4]); periodic.pbc = True
+batches += [batch_of(periodic, molecule("CH4"), molecule("C6H6")), batch_of(*(Atoms("H") for _ in range(3)))]
+batches += [batch_of(molecule("C2H6"), periodic)]  # two structures, and no example that looks like it
+numbers = np.random.default_rng(1)
+for each in batches:
+    each.forces[:] = torch.from_numpy(numbers.normal(size=each.forces.shape) * 150.0)  # some beyond the loss's limits
+    each.energy[:] = 1.0
+    each.weight[:] = each.energy_weight[:] = each.forces_weight[:] = each.stress_weight[:] = 0.7
+outputs = {"forces": True, "virials": False, "stress": True}
+
+
+def taken(step, model, loss_fn, batch):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    words = {"optimizer": optimizer, "ema": None, "output_args": outputs, "max_grad_norm": None, "device": "cpu"}
+    found, said = step(model=model, loss_fn=loss_fn, batch=batch, **words)
+    assert float(said["loss"]) == float(found)
+    gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in model.parameters()]
+    return found.detach(), torch.cat([each.flatten().clone() for each in gradients])
+
+
+own = train.take_step.own
+for architecture in architectures:
+    model = model_of(*architecture)
+    for loss_fn in (loss.UniversalLoss(2.0, 3.0, 4.0), loss.WeightedEnergyForcesStressLoss(2.0, 3.0, 4.0)):
+        for batch in batches:
+            found, expected = (taken(each, model, loss_fn, batch) for each in (train.take_step, own))
+            for a, b in zip(expected, found, strict=True):
+                assert float((a - b).abs().max()) <= 1e-10 * float(a.abs().max()) + 1e-14, (architecture, loss_fn)
+    second = loss.UniversalLoss(20.0, 3.0, 4.0)  # of MACE's second stage: the same graph with other weights
+    found, expected = (taken(each, model, second, batches[1])[0] for each in (train.take_step, own))
+    assert abs(float(found - expected)) <= 1e-10 * float(expected)
+"""
 PLAIN = """
 import torch, mace
 batch, energy, forces = torch.load("expected.pt", weights_only=False)
@@ -121,7 +163,7 @@ INSIDE = Path(lamplighter.training.__file__).parent / "inside"
 
 def run(script: str, folder: Path, *words: object) -> str:
     command = [sys.executable, "-c", script, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=800, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -130,7 +172,7 @@ def run(script: str, folder: Path, *words: object) -> str:
 def test_numbers_are_maces_own_and_what_differs_is_left_to_it(tmp_path: Path) -> None:
     """All architectures, atoms without neighbours and without pairs, saved and TorchScript models, spoilt modules."""
     pytest.importorskip("mace")
-    said = run(SCRIPT, tmp_path, INSIDE).splitlines()
+    said = run(MODELS + ORDER, tmp_path, INSIDE).splitlines()
     assert any(
         each.endswith("Contraction in another order agrees with MACE's own to nan (weights free); left to MACE")
         for each in said
@@ -141,3 +183,33 @@ def test_numbers_are_maces_own_and_what_differs_is_left_to_it(tmp_path: Path) ->
     )
     energy, forces = map(float, run(PLAIN, tmp_path).split()[-2:])
     assert max(energy, forces) < 1e-12
+
+
+def compiled_steps(folder: Path, *words: object) -> list[str]:
+    """What became of steps that were compiled."""
+    said = run(MODELS + STEP, folder, INSIDE, *words).splitlines()
+    return [each for each in said if "compiled step" in each]
+
+
+@pytest.mark.parametrize(
+    "architectures",
+    [pytest.param([1], marks=pytest.mark.thorough), pytest.param([0, 2, 3, 4], marks=pytest.mark.slow)],
+)
+@pytest.mark.timeout(900)
+def test_a_traced_step_has_maces_own_gradients(tmp_path: Path, architectures: list[int]) -> None:
+    """Batches of all sizes, lone atoms, other numbers of structures, two losses; what cannot be traced is MACE's."""
+    pytest.importorskip("mace")
+    said = compiled_steps(tmp_path, "traced", *architectures)
+    assert len(said) == 2 * len(architectures)
+    agree = sum("agrees with MACE's own" in each and "left to MACE" not in each for each in said)
+    assert agree >= min(2 * len(architectures), 4), said
+    assert all("agrees with MACE's own" in each or each.endswith("; left to MACE") for each in said)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_compiled_step_has_maces_own_gradients(tmp_path: Path) -> None:
+    pytest.importorskip("mace")
+    said = compiled_steps(tmp_path, "compiled", 0)
+    assert len(said) == 2
+    assert all("agrees with MACE's own" in each and "left to MACE" not in each for each in said), said

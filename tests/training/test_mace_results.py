@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -9,16 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ase.io
+import numpy as np
 import pytest
+import torch
 import yaml
+from ase import Atoms
 
-from lamplighter.errors import LamplighterError
+from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.model_files.description import Description
+from lamplighter.structures.labels import Labels
 from lamplighter.training.environment import PackagePython
 from lamplighter.training.mace_trainer import MaceTrainer
 from lamplighter.training.member import _carry_out, _checks_of_curve
 from lamplighter.training.trainer import Assignment
-from lamplighter.training.training_data import MemberData
+from lamplighter.training.training_data import MemberData, TrainingFrame
 
 MACE = MaceTrainer()
 
@@ -188,6 +194,39 @@ def test_sums_are_in_another_order_where_no_kernels_are_asked_for(
 ) -> None:
     (words,) = MACE.commands(assignment(tmp_path, settings, accelerate=accelerate))
     assert any(each.endswith(program) for each in words)
+
+
+@pytest.mark.parametrize("loss", ["weighted", "stress", "virials", "universal", "huber", "l1l2energyforces"])
+def test_the_weight_of_a_kind_counts_in_the_loss_or_is_refused(tmp_path: Path, loss: str) -> None:
+    """By MACE's own loss of what it reads: some know weights of frames, some those of labels, some none."""
+    pytest.importorskip("mace")
+    from mace import data
+    from mace.tools import AtomicNumberTable, torch_geometric
+    from mace.tools.scripts_utils import get_loss_fn
+
+    settings = {"loss": loss, "energy_weight": 1.0, "forces_weight": 1.0, "stress_weight": 1.0, "virials_weight": 1.0}
+    labels = Labels(1.0, np.full((2, 3), 0.5), np.full((3, 3), 0.1))
+    values = []
+    for weight in (1.0, 0.25):
+        frame = TrainingFrame(Atoms("H2", [[0, 0, 0], [0, 0, 0.7]], cell=[5, 5, 5], pbc=True), labels, "gas", weight)
+        asked = assignment(tmp_path, settings, data=MemberData([frame], [frame], {"H": -13.0}, ["H"]))
+        if weight != 1.0 and loss in ("huber", "l1l2energyforces"):
+            with pytest.raises(ConfigError, match=rf"settings.loss {loss}: MACE gives all .* gas has another"):
+                MACE.write(asked)
+            continue
+        MACE.write(asked)
+        keys = data.KeySpecification({"energy": "REF_energy", "stress": "REF_stress"}, {"forces": "REF_forces"})
+        read = data.config_from_atoms(ase.io.read(tmp_path / "train.xyz", 1), keys)
+        made = [data.AtomicData.from_config(read, AtomicNumberTable([1]), cutoff=1.0)]
+        batch = next(iter(torch_geometric.dataloader.DataLoader(made, batch_size=1)))
+        found = {"energy": batch.energy + 0.02, "forces": batch.forces + 0.01, "stress": batch.stress + 0.01}
+        found["virials"] = batch.virials
+        loss_fn = get_loss_fn(argparse.Namespace(**settings, huber_delta=1.0), False, False)
+        assert isinstance(loss_fn, torch.nn.Module)
+        values.append(float(loss_fn(pred=found, ref=batch)))
+        assert values[-1] > 0
+    if len(values) == 2:  # a Huber loss near zero is a square, and of weighted errors that
+        assert values[1] == pytest.approx(values[0] * (1 / 16 if loss == "universal" else 1 / 4))
 
 
 def test_modules_that_are_left_to_mace_are_in_the_record(tmp_path: Path) -> None:

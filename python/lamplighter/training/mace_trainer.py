@@ -88,11 +88,20 @@ class MaceTrainer:
         """As `Trainer.write`. Isolated atoms go with the training frames, which is how MACE knows their energies."""
         lone = [_lone_atom(element, energy) for element, energy in asked.data.lone_atoms.items()]
         with_lone = [each for each in lone if str(each.symbols) in asked.data.elements]
-        write_frames(asked.folder / "train.xyz", with_lone + [_as_mace_reads(each) for each in asked.data.train])
-        write_frames(asked.folder / "valid.xyz", [_as_mace_reads(each) for each in asked.data.validation])
-        if asked.replay is not None:
-            write_frames(asked.folder / "replay.xyz", [_as_mace_reads(each) for each in asked.replay])
-        (asked.folder / "mace.yaml").write_text(yaml.safe_dump(self._options(asked)), encoding="utf-8")
+        options = self._options(asked)
+        weights = _names_of_weights(options.get("loss"))
+        frames = {"train": asked.data.train, "valid": asked.data.validation, "replay": asked.replay or ()}
+        weighted = sorted({each.kind for of in frames.values() for each in of if each.weight != 1.0})
+        if weighted and not weights:
+            raise ConfigError(
+                f"settings.loss {options['loss']}: MACE gives all frames the same weight in it, and here "
+                f"{', '.join(weighted)} has another: take the loss universal, or leave the weights out"
+            )
+        for name, of in frames.items():
+            if of or name != "replay":
+                lone_first = with_lone if name == "train" else []
+                write_frames(asked.folder / f"{name}.xyz", lone_first + [_as_mace_reads(each, weights) for each in of])
+        (asked.folder / "mace.yaml").write_text(yaml.safe_dump(options), encoding="utf-8")
 
     def commands(self, asked: Assignment) -> Sequence[Sequence[str]]:
         """As `Trainer.commands`: MACE looks for checkpoints itself."""
@@ -283,9 +292,18 @@ def _second_stage(asked: Assignment) -> int | None:
     return epoch if epoch < asked.length else None
 
 
-def _as_mace_reads(frame: TrainingFrame) -> Atoms:
+def _names_of_weights(loss: str | None) -> tuple[str, ...]:
+    """What a frame's weight is called for it to count in a loss of MACE (mace/modules/loss.py); none: it never does."""
+    if loss in ("huber", "l1l2energyforces"):  # the second counts it in energies, and in forces it does not
+        return ()
+    if loss == "universal":  # which knows the weights of labels alone
+        return ("config_energy_weight", "config_forces_weight", "config_stress_weight")
+    return ("config_weight",)
+
+
+def _as_mace_reads(frame: TrainingFrame, weights: Sequence[str]) -> Atoms:
     atoms = frame.atoms.copy()
-    atoms.info = {"REF_energy": frame.labels.energy, "config_weight": frame.weight}
+    atoms.info = {"REF_energy": frame.labels.energy, **dict.fromkeys(weights, frame.weight)}
     if frame.kind:
         atoms.info["config_type"] = frame.kind
     if np.isfinite(frame.labels.stress).all():

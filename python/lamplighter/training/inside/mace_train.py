@@ -8,6 +8,7 @@ and weights, are compared with its own way before it works in the other; one tha
 output has a line for each comparison.
 """
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -28,6 +29,10 @@ from mace.tools.scatter import scatter_sum  # noqa: E402
 from mace_contraction import Contraction  # type: ignore[import-not-found]  # noqa: E402
 from mace_convolution import Convolution  # type: ignore[import-not-found]  # noqa: E402
 from mace_pairs import PairsOfInteractions  # type: ignore[import-not-found]  # noqa: E402
+from mace_step import CompiledSteps  # type: ignore[import-not-found]  # noqa: E402
+
+TRAIN: Any = sys.modules["mace.tools.train"]
+"""MACE's module, which mace.tools hides behind its function of this name."""
 
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Of the largest difference, over the largest number."""
@@ -96,8 +101,11 @@ def _leaves_the_sum(kind: Any) -> bool:
     return is_interaction and "conv_fusion" in forward.__code__.co_consts
 
 
-def reorder():
+def reorder(**compiling):
     """Put the other order in the place of MACE's, in this process.
+
+    Args:
+        compiling: Of `CompiledSteps`.
 
     Returns:
         What becomes of it; None: this version of MACE has no place for it.
@@ -147,18 +155,26 @@ def reorder():
 
     compiled = jit.compile
 
+    @contextlib.contextmanager
+    def in_maces_order():
+        put(ours=False)
+        try:
+            yield
+        finally:
+            put(ours=True)
+
     @functools.wraps(compiled)
     def of_maces_own(*words, **named):
-        put(ours=False)
-        jit.compile = compiled  # which calls itself
-        try:
-            return compiled(*words, **named)
-        finally:
-            jit.compile = of_maces_own
-            put(ours=True)
+        with in_maces_order():
+            jit.compile = compiled  # which calls itself
+            try:
+                return compiled(*words, **named)
+            finally:
+                jit.compile = of_maces_own
 
     jit.compile = of_maces_own
     put(ours=True)
+    TRAIN.take_step = CompiledSteps(TRAIN.take_step, in_maces_order, **compiling)
     return reordered
 
 
