@@ -51,7 +51,7 @@ class CompiledSteps:
         self._eager_seconds, self._compiler = eager_seconds, compiler
         self._signature = inspect.signature(own)
         self._seconds = 0.0
-        self._shapes: dict[int, list[dict[str, torch.Size]]] = {}  # by the number of structures
+        self._shapes: Any = WeakKeyDictionary()  # of a model, by the number of structures
         self._steps: Any = WeakKeyDictionary()
 
     def __call__(self, *words, **named):
@@ -74,7 +74,7 @@ class CompiledSteps:
 
     def _is_time(self, model, batch) -> bool:
         """Whether to compile, with this batch as the example: its open sizes must look like no other size."""
-        seen = self._shapes.setdefault(len(batch.ptr), [])
+        seen = self._shapes.setdefault(model, {}).setdefault(len(batch.ptr), [])
         if len(seen) < _FIRST_BATCHES:
             seen.append({name: each.shape for name, each in _tensors(batch).items()})
         if self._seconds < self._eager_seconds or len(seen) < _FIRST_BATCHES:
@@ -90,7 +90,9 @@ class CompiledSteps:
         step: Any = False
         try:
             torch._inductor.config.compile_threads = max(1, torch.get_num_threads())  # the others have work
-            step = _Step(given, self._shapes[len(given["batch"].ptr)], self._in_maces_order, self._compiler)
+            step = _Step(
+                given, self._shapes[given["model"]][len(given["batch"].ptr)], self._in_maces_order, self._compiler
+            )
             difference = step.difference(given)
             agrees = difference <= _TOLERANCE[given["batch"].positions.dtype]
             said = f"agrees with MACE's own to {difference:.0e} (compiled in {time.monotonic() - begin:.0f} s)"
@@ -175,6 +177,7 @@ class _Step:
         pred = self._model(batch.to_dict(), **_asked(given["output_args"]))
         own_loss = given["loss_fn"](pred=pred, ref=batch)
         own = torch.autograd.grad(own_loss, self.weights, allow_unused=True)
+        own_loss = own_loss.detach()
         pairs = [(torch.zeros_like(b) if a is None else a, b) for a, b in zip(own, found, strict=True)]
         largest = max(float(a.abs().max()) for a, _ in pairs)
         of_gradients = max(float((a - b).abs().max()) for a, b in pairs) / max(largest, 1e-30)
