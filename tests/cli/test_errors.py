@@ -79,6 +79,10 @@ def test_the_same_potential_has_no_errors_and_a_scaled_one_known_errors(
     assert float(rows["all", "energy"]["rmse"]) == pytest.approx(100 * np.sqrt(np.mean(energies**2)), rel=1e-6)
     assert float(rows["all", "energy"]["mean_error"]) == pytest.approx(100 * energies.mean(), rel=1e-6)
     assert float(rows["all", "stress"]["rmse"]) == pytest.approx(100 * np.sqrt(np.mean(stress**2)), rel=1e-6)
+    pressure = -1e6 * np.array([atoms.info["stress_lj"].reshape(3, 3).trace() / 3 for atoms in frames]) / 6.241509e-1
+    assert float(rows["all", "pressure"]["mean_error"]) == pytest.approx(0.1 * pressure.mean(), rel=1e-6)
+    assert float(rows["all", "pressure"]["rmse"]) == pytest.approx(0.1 * np.sqrt(np.mean(pressure**2)), rel=1e-6)
+    assert "pressure −tr σ/3, bar" in out
     assert float(rows["odd", "energy"]["mae"]) == pytest.approx(-100 * energies[1::2].mean(), rel=1e-6)
     table = list(csv.DictReader((tmp_path / "f.csv").open()))
     assert [float(row["time_ps"]) for row in table] == [0.5 * k for k in range(8)]

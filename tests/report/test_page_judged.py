@@ -67,6 +67,10 @@ def test_key_numbers_are_errors_as_ase_has_them(judged: Judged, by_ase: tuple[np
         assert "bootstrap over groups of frames" in each["method"]
         over = "; its 6 components α ≤ β, each counting once" if name == "stress" else ""
         assert each["detail"] == "ec_emc_0 against eight.xyz, 8 frames in 7 groups" + over
+    diagonal = by_ase[2].reshape(-1, 6)[:, [0, 3, 5]]  # xx, yy, zz of xx, xy, xz, yy, yz, zz; meV/Å³
+    pressure = found["pressure, mean error"]
+    assert pressure["value"] == pytest.approx(-diagonal.mean() * 1602.176634, rel=5e-3)
+    assert pressure["unit"] == "bar"
     elements = np.concatenate([atoms.numbers for atoms in ase.io.iread(judged.frames)])
     oxygen = data(judged, "model_errors")["models"][0]["force_elements"]["O"]
     assert oxygen["mae"]["value"] == pytest.approx(np.abs(by_ase[1][elements == 8]).mean(), rel=2e-3)

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from ase import units
 from numpy.typing import NDArray
 
 from lamplighter.analysis.bootstrap import Resampling
@@ -212,6 +213,20 @@ def stress_errors(predicted: LabelArrays, reference: LabelArrays, resampled: Res
         1e3 * each.stresses[frames][:, STRESS_ROWS, STRESS_COLUMNS].ravel() for each in (predicted, reference)
     )
     return errors(given, right, np.repeat(frames, 6), resampled, "meV/Å³")
+
+
+def pressure_errors(predicted: LabelArrays, reference: LabelArrays, resampled: Resampling) -> Errors | None:
+    """Of the pressure without the atoms' motion, −tr σ/3, bar, over frames that have a stress; None: there are none.
+
+    Its mean error is what moves a density: a liquid at constant pressure p is that of the reference at p less it.
+    """
+    frames = np.intersect1d(reference.with_stress, predicted.with_stress)
+    if len(frames) == 0:
+        return None
+    given, right = (
+        -np.trace(each.stresses[frames], axis1=1, axis2=2) / (3 * units.bar) for each in (predicted, reference)
+    )
+    return errors(given, right, frames, resampled, "bar")
 
 
 def force_rmse_of_frames(predicted: LabelArrays, reference: LabelArrays) -> Floats:

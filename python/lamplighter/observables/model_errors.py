@@ -32,6 +32,7 @@ class ErrorTable:
         components: Fx, Fy, Fz, eV/Å.
         elements: Forces on atoms of each element, eV/Å.
         stress: meV/Å³; None where no frame has one.
+        pressure: Of the same frames, without the atoms' motion, bar.
     """
 
     energy: Errors
@@ -39,6 +40,7 @@ class ErrorTable:
     components: dict[str, Errors]
     elements: dict[str, Errors]
     stress: Errors | None
+    pressure: Errors | None
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ def error_table(predicted: LabelArrays, reference: LabelArrays, numbers: Integer
         {name: force(component=axis) for axis, name in enumerate(("Fx", "Fy", "Fz"))},
         {str(chemical_symbols[n]): force(atoms=numbers == n) for n in np.unique(numbers)},
         analysis.stress_errors(predicted, reference, drawn),
+        analysis.pressure_errors(predicted, reference, drawn),
     )
 
 

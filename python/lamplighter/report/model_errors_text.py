@@ -39,7 +39,7 @@ def format_errors(result: ModelErrors) -> str:
     spread = f"reference: forces {first.forces.reference_deviation:.3g} eV/Å rms about their mean"
     if first.stress is not None:
         spread += f", stress {first.stress.reference_deviation:.3g} meV/Å³ ({STRESS_COMPONENTS})"
-    lines += [spread, "", *_main(result), "", *_forces(result)]
+    lines += [spread, "", *_main(result), "", *_forces(result), *_pressures(result)]
     for committee, values in result.seeds.items():
         n = next(iter(values.values())).n
         lines += ["", f"{committee}: spread of the RMSE over its {n} members (seeds)"]
@@ -205,6 +205,12 @@ def _forces(result: ModelErrors) -> list[str]:
     return table_text.rows(("force RMSE, eV/Å", *names, "relative"), rows, narrowest=16)
 
 
+def _pressures(result: ModelErrors) -> list[str]:
+    found = [(each.name, each.table.pressure) for each in result.results]
+    rows = [(name, _bare(one.rmse), _bare(one.mean_error)) for name, one in found if one is not None]
+    return ["", *table_text.rows(("pressure −tr σ/3, bar", "RMSE", "mean error"), rows, narrowest=16)] if rows else []
+
+
 def _parts(each: ModelResult, key: str) -> list[str]:
     width = max(len(key), *(len(name) for name in each.parts))
     lines = [f"{each.name} by {key}", f"  {'part'.ljust(width)}  frames  energy RMSE, meV/atom  force RMSE, eV/Å"]
@@ -222,6 +228,8 @@ def _quantities(table: ErrorTable) -> Iterator[tuple[str, Errors]]:
         yield f"forces on {element}", found
     if table.stress is not None:
         yield "stress", table.stress
+    if table.pressure is not None:
+        yield "pressure", table.pressure
 
 
 def _table_as_json(table: ErrorTable) -> dict[str, Any]:
@@ -231,6 +239,7 @@ def _table_as_json(table: ErrorTable) -> dict[str, Any]:
         "force_components": table.components,
         "force_elements": table.elements,
         "stress": table.stress,
+        "pressure": table.pressure,
         "stress_averaged_over": STRESS_COMPONENTS if table.stress is not None else None,
     }
 

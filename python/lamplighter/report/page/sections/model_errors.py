@@ -54,7 +54,11 @@ def _numbers(found: ModelErrors, moved_by: ModelResult) -> list[Number]:
     groups = "" if found.n_groups == n_frames else f" in {found.n_groups} groups"
     detail = f"{moved_by.name} against {found.path.name}, {n_frames} frames{groups}"
     details = {"stress RMSE": f"{detail}; {STRESS_COMPONENTS}"}
-    return [number(name, each.rmse, "model_errors", detail=details.get(name, detail)) for name, each in made]
+    numbers = [number(name, each.rmse, "model_errors", detail=details.get(name, detail)) for name, each in made]
+    if table.pressure is not None:
+        what = f"{detail}; −tr σ/3, without the atoms' motion"
+        numbers.append(number("pressure, mean error", table.pressure.mean_error, "model_errors", detail=what))
+    return numbers
 
 
 def _seeds(found: ModelErrors) -> list[Block]:
