@@ -10,7 +10,6 @@ Example:  python benchmarks/training_order.py --turns 5
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -26,10 +25,11 @@ from ase.io import read  # noqa: E402
 from e3nn import o3  # noqa: E402
 from mace import data, modules  # noqa: E402
 from mace.tools import AtomicNumberTable, torch_geometric  # noqa: E402
+from results import Spread  # noqa: E402
 
 DATA = ROOT / "examples" / "ec_emc" / "data"
 CUTOFF_A = 5.0
-BATCHES = 8  # after which a step is compiled
+BATCHES = sys.modules["mace_step"].FIRST_BATCHES  # of mace_train: after them a step is compiled
 ARCHITECTURES = {  # channels, degree of the harmonics, correlation
     "32x0e, l 2, ν 3 (the example's)": ("32x0e", 2, 3),
     "64x0e, l 3, ν 3": ("64x0e", 3, 3),
@@ -75,22 +75,21 @@ def model_of(irreps: str, l_max: int, correlation: int) -> Any:
     )
 
 
-def epoch(step: Any, model: Any, loss: Any, batches: list[Any]) -> tuple[float, torch.Tensor, float]:
-    """Sum of the losses, of the gradients by all weights, and the processor time, s."""
+def epoch(step: Any, model: Any, loss: Any, batches: list[Any]) -> tuple[torch.Tensor, float]:
+    """Sum of the gradients by all weights, and the processor time, s."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     outputs = {"forces": True, "virials": False, "stress": False}
-    losses, gradients, taken = 0.0, torch.zeros(sum(each.numel() for each in model.parameters())), 0.0
+    gradients, taken = torch.zeros(sum(each.numel() for each in model.parameters())), 0.0
     for batch in batches:
         begun = time.process_time()
-        of_batch, _ = step(
+        step(
             model=model, loss_fn=loss, batch=batch, optimizer=optimizer, ema=None, output_args=outputs,
             max_grad_norm=None, device="cpu",
         )  # fmt: skip
         taken += time.process_time() - begun
-        losses += float(of_batch.detach())
         grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in model.parameters()]
         gradients += torch.cat([each.flatten() for each in grads])
-    return losses, gradients, taken
+    return gradients, taken
 
 
 def main() -> None:
@@ -118,20 +117,22 @@ def main() -> None:
         batches = batches_of(file, frames)
         for name, shape in [list(ARCHITECTURES.items())[each] for each in given.architectures]:
             model = model_of(*shape)
-            turns: dict[str, list[tuple[float, torch.Tensor, float]]] = {way: [] for way in ways}
+            turns: dict[str, list[tuple[torch.Tensor, float]]] = {way: [] for way in ways}
             for _ in range(given.turns + 1):  # the first of each makes what the others have
                 for way, step in ways.items():
                     reordered.active = way != "MACE's"
                     turns[way].append(epoch(step, model, loss, batches))
-            own = turns["MACE's"][-1][1]
-            apart = max(float((done[-1][1] - own).norm() / own.norm()) for done in turns.values())
-            times = {way: [each[2] / len(batches) for each in done[1:]] for way, done in turns.items()}
-            ratios = [sorted(a / b for a, b in zip(times["MACE's"], times[way], strict=True)) for way in list(ways)[1:]]
+            own = turns["MACE's"][-1][0]
+            apart = max(float((done[-1][0] - own).norm() / own.norm()) for done in turns.values())
+            times = {way: [each[1] / len(batches) for each in done[1:]] for way, done in turns.items()}
+            ratios = [
+                Spread.of([a / b for a, b in zip(times["MACE's"], times[way], strict=True)]) for way in list(ways)[1:]
+            ]
             print(
                 f"| {name} | {frames} × {what}, {sum(len(each.positions) for each in batches) / len(batches):.0f} | "
-                + " | ".join(f"{statistics.median(each):.3f}" for each in times.values())
+                + " | ".join(f"{Spread.of(each).median:.3f}" for each in times.values())
                 + " | "
-                + " | ".join(f"{statistics.median(each):.2f} ({each[0]:.2f}–{each[-1]:.2f})" for each in ratios)
+                + " | ".join(each.text("{:.2f}".format) for each in ratios)
                 + f" | {apart:.0e} |",
                 flush=True,
             )

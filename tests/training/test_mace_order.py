@@ -161,9 +161,9 @@ print(float((out["energy"] - energy).abs().max()), float((out["forces"] - forces
 INSIDE = Path(lamplighter.training.__file__).parent / "inside"
 
 
-def run(script: str, folder: Path, *words: object) -> str:
+def run(script: str, folder: Path, *words: object, timeout: float = 300) -> str:
     command = [sys.executable, "-c", script, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=800, cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -187,7 +187,7 @@ def test_numbers_are_maces_own_and_what_differs_is_left_to_it(tmp_path: Path) ->
 
 def compiled_steps(folder: Path, *words: object) -> list[str]:
     """What became of steps that were compiled."""
-    said = run(MODELS + STEP, folder, INSIDE, *words).splitlines()
+    said = run(MODELS + STEP, folder, INSIDE, *words, timeout=800).splitlines()
     return [each for each in said if "compiled step" in each]
 
 

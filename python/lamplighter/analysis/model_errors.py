@@ -204,9 +204,14 @@ def force_scale(predicted: LabelArrays, reference: LabelArrays) -> float:
     return float(np.sum(predicted.forces * reference.forces)) / size if size > 0.0 else float("nan")
 
 
+def frames_with_stress(predicted: LabelArrays, reference: LabelArrays) -> Integers:
+    """Frames of which both know the stress."""
+    return np.intersect1d(reference.with_stress, predicted.with_stress)
+
+
 def stress_errors(predicted: LabelArrays, reference: LabelArrays, resampled: Resampling) -> Errors | None:
     """Of the six components of the stress, meV/Å³, over frames that have one; None where there are none."""
-    frames = np.intersect1d(reference.with_stress, predicted.with_stress)
+    frames = frames_with_stress(predicted, reference)
     if len(frames) == 0:
         return None
     given, right = (
@@ -220,7 +225,7 @@ def pressure_errors(predicted: LabelArrays, reference: LabelArrays, resampled: R
 
     Its mean error is what moves a density: a liquid at constant pressure p is that of the reference at p less it.
     """
-    frames = np.intersect1d(reference.with_stress, predicted.with_stress)
+    frames = frames_with_stress(predicted, reference)
     if len(frames) == 0:
         return None
     given, right = (

@@ -185,7 +185,7 @@ def convention_notes(reference: LabelArrays, predicted: Sequence[LabelArrays], k
     """
     slopes = []
     for each in predicted:
-        frames = np.intersect1d(reference.with_stress, each.with_stress)
+        frames = analysis.frames_with_stress(each, reference)
         x, y = each.stresses[frames].ravel(), reference.stresses[frames].ravel()
         square = float(x @ x) * float(y @ y)
         if not square > 0.0 or abs(float(x @ y)) < _ALIKE * square**0.5:

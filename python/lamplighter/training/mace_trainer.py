@@ -90,17 +90,17 @@ class MaceTrainer:
         with_lone = [each for each in lone if str(each.symbols) in asked.data.elements]
         options = self._options(asked)
         weights = _names_of_weights(options.get("loss"))
-        frames = {"train": asked.data.train, "valid": asked.data.validation, "replay": asked.replay or ()}
-        weighted = sorted({each.kind for of in frames.values() for each in of if each.weight != 1.0})
+        train, valid, replay = asked.data.train, asked.data.validation, asked.replay or ()
+        weighted = sorted({each.kind for each in (*train, *valid, *replay) if each.weight != 1.0})
         if weighted and not weights:
             raise ConfigError(
                 f"settings.loss {options['loss']}: MACE gives all frames the same weight in it, and here "
                 f"{', '.join(weighted)} has another: take the loss universal, or leave the weights out"
             )
-        for name, of in frames.items():
-            if of or name != "replay":
-                lone_first = with_lone if name == "train" else []
-                write_frames(asked.folder / f"{name}.xyz", lone_first + [_as_mace_reads(each, weights) for each in of])
+        write_frames(asked.folder / "train.xyz", with_lone + [_as_mace_reads(each, weights) for each in train])
+        write_frames(asked.folder / "valid.xyz", [_as_mace_reads(each, weights) for each in valid])
+        if asked.replay is not None:
+            write_frames(asked.folder / "replay.xyz", [_as_mace_reads(each, weights) for each in replay])
         (asked.folder / "mace.yaml").write_text(yaml.safe_dump(options), encoding="utf-8")
 
     def commands(self, asked: Assignment) -> Sequence[Sequence[str]]:

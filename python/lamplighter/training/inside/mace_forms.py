@@ -35,11 +35,18 @@ class Forms:
     @contextlib.contextmanager
     def in_place(self):
         """While a step is traced."""
+
+        def product(module, x, y, weight=None, edge_index=None):
+            return self._products[module](module, x, y, weight, edge_index)
+
+        def contracted(module, x, y):
+            return self._contractions[module](module, x, y)
+
         harmonics = _spherical_harmonics._spherical_harmonics
         places = [
-            (o3.TensorProduct, "forward", self._product_of),
+            (o3.TensorProduct, "forward", product),
             (o3.Linear, "forward", _linear),
-            (symmetric_contraction.Contraction, "forward", self._contraction_of),
+            (symmetric_contraction.Contraction, "forward", contracted),
             (blocks.InteractionBlock, "conv_fusion", True),
             (_spherical_harmonics, "_spherical_harmonics", getattr(harmonics, "_torchdynamo_inline", harmonics)),
             (loss, "conditional_huber_forces", _conditional_huber_forces),
@@ -52,22 +59,6 @@ class Forms:
         finally:
             for (place, name, _), each in zip(places, own, strict=True):
                 delattr(place, name) if each is None else setattr(place, name, each)
-
-    @property
-    def _product_of(self):
-        """A function, which Python binds to the module."""
-
-        def product(module, x, y, weight=None, edge_index=None):
-            return self._products[module](module, x, y, weight, edge_index)
-
-        return product
-
-    @property
-    def _contraction_of(self):
-        def contracted(module, x, y):
-            return self._contractions[module](module, x, y)
-
-        return contracted
 
 
 class _Sum:

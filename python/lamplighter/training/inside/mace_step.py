@@ -22,7 +22,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, Stateles
 _EAGER_SECONDS = 120.0
 """Of steps before one is compiled, which takes about as long: a training that is shorter goes without."""
 
-_FIRST_BATCHES = 8
+FIRST_BATCHES = 8
 """Batches whose shapes are seen before a step is compiled: what differs among them may differ."""
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
@@ -60,14 +60,15 @@ class CompiledSteps:
         model, batch = given["model"], given["batch"]
         if not isinstance(model, models.MACE) or batch.positions.device.type != "cpu":
             return self.own(**given)
-        step = self._steps.setdefault(model, {}).get(_case(given))
+        steps, case = self._steps.setdefault(model, {}), _case(given)
+        step = steps.get(case)
         if step is None and not self._is_time(model, batch):
             begin = time.monotonic()
             answer = self.own(**given)
             self._seconds += time.monotonic() - begin
             return answer
         if step is None:
-            step = self._steps[model][_case(given)] = self._compiled(given)
+            step = steps[case] = self._compiled(given)
         if not step or not step.fits(batch):
             return self.own(**given)
         return self.own(**{**given, "model": _Asked(step, given), "loss_fn": lambda pred, ref: pred})
@@ -75,9 +76,9 @@ class CompiledSteps:
     def _is_time(self, model, batch) -> bool:
         """Whether to compile, with this batch as the example: its open sizes must look like no other size."""
         seen = self._shapes.setdefault(model, {}).setdefault(len(batch.ptr), [])
-        if len(seen) < _FIRST_BATCHES:
+        if len(seen) < FIRST_BATCHES:
             seen.append({name: each.shape for name, each in _tensors(batch).items()})
-        if self._seconds < self._eager_seconds or len(seen) < _FIRST_BATCHES:
+        if self._seconds < self._eager_seconds or len(seen) < FIRST_BATCHES:
             return False
         others = {n for each in model.parameters() for n in each.shape} | {0, 1, 2, 3, 9}
         others |= {len(batch.ptr), len(batch.ptr) - 1, 3 * len(batch.ptr) - 3}
@@ -217,10 +218,6 @@ class _Batch(dict):
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
-
-    @property
-    def num_graphs(self):
-        return self["ptr"].shape[0] - 1
 
 
 def _tensors(batch):
