@@ -173,6 +173,16 @@ def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(
     assert "bond lengths are held against held_out.xyz" in more.notes
     assert "there is one model a generation: errors and force scales have no spread over models" in more.notes
 
+    given = str(begun.models[0])  # the same model, not trained here, explores the same: its start and seed are those
+    changed(study, first=[given], stop=1)
+    by_given = ll.learn(study, study.with_name("given"), progress=False)
+    explored, trained = by_given.generations
+    assert (explored.models, explored.frames, explored.wall_s) == ([Path(given)], {}, 0.0)
+    assert json_text(explored.errors["along"]) == json_text(begun.errors["along"])
+    assert explored.errors["held_out"].forces.mean == pytest.approx(begun.errors["held_out"].forces.mean)
+    assert trained.frames == more.generations[1].frames
+    assert any("generation 0 was not trained here" in note for note in by_given.notes)
+
 
 def require_environments(folder: Path, result: Any) -> None:
     """Flagged shares by descriptors of dscribe and singular values of numpy, against what the study says."""

@@ -134,6 +134,22 @@ def test_what_a_start_model_explores_first_is_checked() -> None:
         load_study(content)
 
 
+def test_models_that_explore_first_are_checked(folder: Path) -> None:
+    content = changed("first", ["x.model", "y.model", "z.model"])
+    with pytest.raises(ConfigError, match=r"first: .*x\.model does not exist"):
+        load_study(content)
+    for name in content["first"]:
+        (folder / name).touch()
+    study = load_study(content)
+    assert study.first_models == [folder / name for name in content["first"]]
+    with pytest.raises(ConfigError, match=r"first: there are 3, and training\.seeds has 2: give as many"):
+        load_study(content | {"begin": "previous"})
+    with pytest.raises(ConfigError, match=r"first: selection by variance needs a committee, and there is one model"):
+        load_study(content | {"first": ["x.model"]})
+    with pytest.raises(ConfigError, match=r"what the models of `first` were trained on is not known"):
+        load_study(content | {"selection": {"by": "extrapolation"}})
+
+
 def test_a_calibrated_threshold_needs_frames_that_no_model_has_seen() -> None:
     content = changed("selection.above", {"error": "1 eV/A"})
     del content["training"]["data"]["test"]

@@ -119,7 +119,7 @@ def cost_of(study: Study) -> Cost:
     known = learning_so_far(study)
     done = [each for each in known.generations if each.explored]
     left = 0 if known.ended else study.given.stop.generations - len(done)
-    trainings = 0 if known.ended else left + 1 - (study.given.first == "start" and not done)
+    trainings = 0 if known.ended else left + 1 - (bool(study.first_models) and not done)
     return Cost(
         study.given.stop.generations,
         len(study.seeds),

@@ -94,10 +94,10 @@ def sets_examined_before(study: Study) -> list[ElementEnvironments]:
 def notes_of(study: Study, results: Sequence[GenerationResult], missing: Sequence[str] = ()) -> list[str]:
     """What is to be known of a study as a whole; what is to be known of a generation is said with it."""
     notes = [*notes_of_labeller(study), *dict.fromkeys(missing)]
-    if study.given.first == "start":
+    if study.first_models:
         notes.append(
-            "generation 0 is the start model, and what that was trained on is not known here: environments are held "
-            "against the frames of the train file"
+            "generation 0 was not trained here, and what its models were trained on is not known: environments are "
+            "held against the frames of the train file"
         )
     if len(study.seeds) == 1:
         notes.append("there is one model a generation: errors and force scales have no spread over models")

@@ -37,11 +37,6 @@ def added_before(study: Study, generation: Generation) -> list[Path]:
     return [each for each in before if each.is_file()]
 
 
-def start_model(study: Study) -> Path:
-    assert study.train_file.start is not None
-    return study.train_file.start.model
-
-
 def train_files_of(study: Study, generation: Generation) -> list[TrainFile]:
     """What is trained: one file for all models, or one each where each goes on with its own."""
     kinds = dict(study.train_file.data.train)

@@ -17,7 +17,7 @@ from lamplighter.learning.chosen import chosen_before, chosen_frames, held_again
 from lamplighter.learning.examined import examined, examined_before, notes_of, sets_examined, sets_examined_before
 from lamplighter.learning.exploration import explored
 from lamplighter.learning.generation import Generation, unwritable, write_record
-from lamplighter.learning.generations import added_before, done_before, generation_of, start_model, train_files_of
+from lamplighter.learning.generations import added_before, done_before, generation_of, train_files_of
 from lamplighter.learning.judgement import Judged, MeanErrors, errors_of_sets, judged
 from lamplighter.learning.labels import LABELLER, labelled, require_same_labels, rests_on
 from lamplighter.learning.learning import ElementEnvironments, GenerationResult, Learning, record_of
@@ -159,6 +159,7 @@ def _begin(study: Study, generation: Generation) -> None:
     files = [file for kind in data.train.values() for file in kind.files]
     files += data.validation if isinstance(data.validation, list) else []
     files += [] if start is None else [start.model, *([start.replay] if start.replay else [])]
+    files += study.first_models
     files += [*data.test.values(), *study.files_that_are_named, *added_before(study, generation)]
     starts = study.given.exploration.starts.model_dump(mode="json", exclude={"recipes", "files"})
     wanted: dict[str, Any] = {
@@ -177,7 +178,7 @@ def _begin(study: Study, generation: Generation) -> None:
 
 def _explored_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:
     members, frames, said_of_data = _trained(study, generation, tools)
-    models = [each.model for each in members] or [start_model(study)]
+    models = [each.model for each in members] or study.first_models
     above = threshold_of(study, generation, models, tools)
     if not generation.selection.is_file():
         tools.say(f"{generation.name}: runs")
@@ -197,7 +198,7 @@ def _explored_generation(study: Study, generation: Generation, tools: Tools) -> 
         tools.say(f"{generation.name}: errors")
         found = held_against_labels(study, generation, models, tools)
         added = found["selected"].errors.frames if "selected" in found else 0
-    sets = errors_of_sets(members) if members else errors_of_start(study, models, tools)
+    sets = errors_of_sets(members) if members else errors_of_given(study, models, tools)
     errors = sets | {name: each.errors for name, each in found.items()}
     quality, said = quality_of(study, generation, models, tools.quality, tools.say)
     notes += said
@@ -249,9 +250,9 @@ def _last_generation(study: Study, generation: Generation, tools: Tools) -> Gene
 def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[Member], dict[str, int], list[str]]:
     """The models of a generation, how many frames they were trained on by kind, and what their training says.
 
-    Of the start model there is none of it.
+    Of models that are taken as they are there is none of it.
     """
-    if study.given.first == "start" and generation.number == 0:
+    if study.first_models and generation.number == 0:
         return [], {}, []
     files = train_files_of(study, generation)
     tools.say(f"{generation.name}: trains {len(study.seeds)} model{'' if len(study.seeds) == 1 else 's'}")
@@ -262,8 +263,8 @@ def _trained(study: Study, generation: Generation, tools: Tools) -> tuple[list[M
     return members, frames, list(dict.fromkeys(note for each in made for note in each.notes))
 
 
-def errors_of_start(study: Study, models: Sequence[Path], tools: Tools) -> dict[str, MeanErrors]:
-    """Of a start model that was not trained here, over the test sets."""
+def errors_of_given(study: Study, models: Sequence[Path], tools: Tools) -> dict[str, MeanErrors]:
+    """Of models that were not trained here, over the test sets."""
     names = study.train_file.data.labels
     found = {}
     for name, file in study.train_file.data.test.items():

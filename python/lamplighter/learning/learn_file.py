@@ -221,7 +221,8 @@ class LearnFile(ConfigSection):
 
     Attributes:
         training: A train file, or what is in one: data of the first generation, trainer, seeds.
-        first: Whether the first generation is trained, or is the start model of the train file as it is.
+        first: Whether the first generation is trained, or is the start model of the train file as it is, or models that
+            there are: files, of which the first drives.
         begin: Later generations begin as the train file says (`new` weights, or its start model), or go on with the
             models of the `previous` one.
         labeller: Who labels.
@@ -233,7 +234,7 @@ class LearnFile(ConfigSection):
     """
 
     training: Path | dict[str, Any]
-    first: Literal["trained", "start"] = "trained"
+    first: Literal["trained", "start"] | Annotated[list[Path], Field(min_length=1)] = "trained"
     begin: Literal["new", "previous"] = "new"
     labeller: LabellerSection
     exploration: ExplorationSection

@@ -41,6 +41,7 @@ class Study:
         folder: Of the study.
         source: What the file is called in messages.
         train_file: Of the first generation, resolved.
+        first_models: What the first generation is, where it is not trained; empty: it is.
         run: What is in the run file.
         recipes, files: What runs begin from, by their names.
     """
@@ -49,6 +50,7 @@ class Study:
         self.given, self.folder, self.source, self._base = given, folder, source, base
         self.train_file = _train_file(given, base, source)
         self.run, self._run_base = _run(given, base, source)
+        self.first_models = _first_models(given, self.train_file, base, source)
         self._require_run()
         self._require_quality_runs()
         bonds = given.evaluation.bonds
@@ -193,10 +195,10 @@ class Study:
         for kind, name in (*(("train", each) for each in data.train), *(("test", each) for each in data.test)):
             if name in _NAMES_OF_ITS_OWN:
                 raise ConfigError(f"{source}: training.data.{kind}.{name}: is a name that the study needs itself")
-        if self.given.selection.by == "extrapolation" and self.given.first == "start":
+        if self.given.selection.by == "extrapolation" and self.first_models:
             raise ConfigError(
-                f"{source}: selection.by: extrapolation: what the start model was trained on is not known: train the "
-                "first generation, or select at random or at an interval"
+                f"{source}: selection.by: extrapolation: what the models of `first` were trained on is not known: "
+                "train the first generation, or select at random or at an interval"
             )
         for measure in MEASURES:
             if measure in self.run.get("guard", {}):
@@ -312,19 +314,34 @@ def _train_file(given: LearnFile, base: Path, source: str) -> TrainFile:
     if "output" in content:
         raise ConfigError(f"{where}.output: models go into the folder of the study: leave it out")
     train_file = section_of(TrainFile, content, where).resolved(base, "training")
-    if given.first == "start":
-        if train_file.start is None:
-            raise ConfigError(f"{source}: first: start: the train file names none: give training.start")
-        if len(train_file.seeds) > 1:
-            raise ConfigError(
-                f"{source}: first: start: it is one model, and training.seeds has {len(train_file.seeds)}: give one"
-            )
     if given.begin == "previous" and train_file.start is None:
         try:
             section_of(TrainFile, {**content, "start": "a.model"}, where)
         except ConfigError as problem:
             raise ConfigError(f"{source}: begin: previous goes on with models: {problem}") from None
     return train_file
+
+
+def _first_models(given: LearnFile, train_file: TrainFile, base: Path, source: str) -> list[Path]:
+    """What the first generation is, where it is not trained."""
+    if given.first == "trained":
+        return []
+    if given.first == "start":
+        if train_file.start is None:
+            raise ConfigError(f"{source}: first: start: the train file names none: give training.start")
+        models, said = [train_file.start.model], "first: start: it is one model"
+    else:
+        models, said = [absolute(each, base) for each in given.first], f"first: there are {len(given.first)}"
+        for each in models:
+            if not each.is_file():
+                raise ConfigError(f"{source}: first: {each} does not exist")
+    n_seeds = len(train_file.seeds)
+    if len(models) != n_seeds and (given.first == "start" or given.begin == "previous"):
+        raise ConfigError(f"{source}: {said}, and training.seeds has {n_seeds}: give as many")
+    if len(models) < 2 and given.selection.by == "variance":
+        raise ConfigError(f"{source}: first: selection by variance needs a committee, and there is one model: give "
+                          "several, or select at random or at an interval")  # fmt: skip
+    return models
 
 
 def _run(given: LearnFile, base: Path, source: str) -> tuple[dict[str, Any], Path]:
