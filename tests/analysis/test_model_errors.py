@@ -58,6 +58,20 @@ def test_components_and_elements_share_out_the_squares() -> None:
     assert along[1] == pytest.approx(np.sqrt(np.mean((predicted.forces[3:8] - reference.forces[3:8]) ** 2)), rel=1e-12)
 
 
+def test_the_frames_that_hold_half_of_the_squared_errors_are_counted() -> None:
+    reference = label_arrays(some_labels(np.random.default_rng(5)))
+    size = np.array([0.0, 3.0, 1.0, 5.0, 4.0, 0.5])  # squares per frame: 9, 25, 16 and less; half is 25.6
+    off = np.zeros_like(reference.forces)
+    firsts = [int(np.flatnonzero(reference.frame == k)[0]) for k in range(6)]
+    off[firsts, 1] = size
+    predicted = dataclasses.replace(reference, forces=reference.forces + off)
+    assert model_errors.frames_with_half_of_squares(predicted, reference) == 2
+    off[firsts[4], 1] = 9.0
+    predicted = dataclasses.replace(reference, forces=reference.forces + off)
+    assert model_errors.frames_with_half_of_squares(predicted, reference) == 1
+    assert model_errors.frames_with_half_of_squares(reference, reference) == 0
+
+
 def test_the_scale_of_forces_is_the_slope_of_a_line_through_the_origin() -> None:
     rng = np.random.default_rng(2)
     reference, other = label_arrays(some_labels(rng)), label_arrays(some_labels(rng))

@@ -121,6 +121,19 @@ def test_what_fails_after_a_training_does_not_train_again(given: TrainFile, runs
     assert len(runs) == 1
 
 
+@pytest.mark.parametrize(("frames_in_all", "half", "said"), [(90, 1, True), (90, 30, False), (12, 1, False)])
+def test_it_is_said_where_few_frames_decide_which_epoch_is_the_best(
+    given: TrainFile, runs: list[Path], frames_in_all: int, half: int, said: bool
+) -> None:
+    def evaluate(model: Path, frames: Path) -> SetErrors:
+        return SetErrors(frames_in_all, 1.0, 1.0, None, half_of_squares=half)
+
+    for _ in range(2):  # trained, and read from the record
+        notes = train(given, evaluate, shown=False).notes
+        expected = f"seed 1: {half} of {frames_in_all} validation frames hold half of the squared errors of forces"
+        assert any(expected in each for each in notes) == said
+
+
 @pytest.mark.parametrize(("seconds_lost", "there"), [(0.0, "wall_s"), (1e6, "")])
 def test_wall_time_is_kept_while_a_program_runs(
     given: TrainFile, runs: list[Path], monkeypatch: pytest.MonkeyPatch, seconds_lost: float, there: str

@@ -240,6 +240,20 @@ def force_rmse_of_frames(predicted: LabelArrays, reference: LabelArrays) -> Floa
     return np.sqrt(np.bincount(reference.frame, weights=square, minlength=len(reference)) / (3 * reference.n_atoms))
 
 
+def frames_with_half_of_squares(predicted: LabelArrays, reference: LabelArrays) -> int:
+    """The fewest frames that hold half of all squared errors of forces; 0: there is no error.
+
+    One or two of many: an RMSE of forces, or a loss of squares, says what these frames are like, and little else.
+    """
+    squares = np.bincount(
+        reference.frame, ((predicted.forces - reference.forces) ** 2).sum(axis=1), minlength=len(reference)
+    )
+    if not squares.sum() > 0.0:
+        return 0
+    held = np.cumsum(np.sort(squares)[::-1])
+    return int(np.searchsorted(held, 0.5 * held[-1])) + 1
+
+
 def _deviation(n: Floats, square: Floats, total: Floats) -> Floats:
     variance = square / n - (total / n) ** 2
     return np.where(variance > 0.0, np.sqrt(np.maximum(variance, 0.0)), np.nan)

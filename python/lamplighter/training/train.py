@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,7 +174,21 @@ def _programs_done(
 def _training(given: TrainFile, trainer: Trainer, done: dict[int, Member], notes: list[str]) -> Training:
     assert given.output is not None
     members = [done[seed] for seed in given.seeds if seed in done]
+    notes = [*notes, *_notes_of_validation(members)]
     return Training(given.output, trainer.name, members, given.length or 0, notes)
+
+
+def _notes_of_validation(members: Sequence[Member]) -> list[str]:
+    """What is said of members whose validation is that of a few frames."""
+    led = [each for each in members if each.errors["validation"].led_by_few]
+    if not led:
+        return []
+    few = led[0].errors["validation"]
+    return [
+        f"seed{'s' if len(led) > 1 else ''} {', '.join(str(each.seed) for each in led)}: {few.half_of_squares} of "
+        f"{few.frames} validation frames hold half of the squared errors of forces, and the best epoch is theirs: "
+        "validate with frames of what the model is for (data.validation: FILE)"
+    ]
 
 
 def _assignment(given: TrainFile, data: TrainingData, replay: list[TrainingFrame] | None, seed: int) -> Assignment:
