@@ -14,7 +14,8 @@ from lamplighter.analysis.bootstrap import resampling
 from lamplighter.analysis.model_errors import LabelArrays, committee_mean, label_arrays
 from lamplighter.analysis.seed_sensitivity import seed_sensitivity
 from lamplighter.analysis.series import Estimate
-from lamplighter.observables.model_errors import convention_notes
+from lamplighter.observables.model_errors import convention_notes, leading_notes
+from lamplighter.observables.predictions import Prediction
 from lamplighter.structures.labels import Labels, unknown_stress
 
 
@@ -65,11 +66,11 @@ def test_the_frames_that_hold_half_of_the_squared_errors_are_counted() -> None:
     firsts = [int(np.flatnonzero(reference.frame == k)[0]) for k in range(6)]
     off[firsts, 1] = size
     predicted = dataclasses.replace(reference, forces=reference.forces + off)
-    assert model_errors.frames_with_half_of_squares(predicted, reference) == 2
+    assert model_errors.frames_with_half_of_squares(predicted, reference).tolist() == [3, 4]
     off[firsts[4], 1] = 9.0
     predicted = dataclasses.replace(reference, forces=reference.forces + off)
-    assert model_errors.frames_with_half_of_squares(predicted, reference) == 1
-    assert model_errors.frames_with_half_of_squares(reference, reference) == 0
+    assert model_errors.frames_with_half_of_squares(predicted, reference).tolist() == [4]
+    assert not len(model_errors.frames_with_half_of_squares(reference, reference))
 
 
 def test_the_scale_of_forces_is_the_slope_of_a_line_through_the_origin() -> None:
@@ -217,3 +218,16 @@ def test_a_reference_stress_of_another_sign_or_unit_is_told(factor: float, words
     notes = convention_notes(reference, [model, model], "stress")
     assert len(notes) == bool(words)
     assert all(words in note for note in notes)
+
+
+@pytest.mark.parametrize(("frames", "worst", "said"), [(40, 9.0, True), (40, 1.0, False), (19, 9.0, False)])
+def test_frames_that_most_of_an_rmse_comes_from_are_named(frames: int, worst: float, said: bool) -> None:
+    zeros = np.zeros((frames, 3))
+    stress = np.full((frames, 3, 3), np.nan)
+    reference = LabelArrays(np.zeros(frames), np.ones(frames, dtype=int), zeros, stress, np.arange(frames))
+    off = np.ones((frames, 3))
+    off[7] = worst
+    notes = leading_notes(reference, [Prediction("a", "", dataclasses.replace(reference, forces=off))])
+    assert len(notes) == said
+    assert all(f"1 of {frames} frames hold half of the squared errors of forces (from 0: 7)" in each for each in notes)
+    assert not leading_notes(reference, [])

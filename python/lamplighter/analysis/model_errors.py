@@ -33,6 +33,12 @@ from lamplighter.analysis.series import Estimate
 from lamplighter.arrays import Floats, Integers
 from lamplighter.structures.labels import Labels
 
+FEW_FRAMES = 20
+"""Among fewer it is nothing remarkable that some hold half of the squared errors."""
+
+LARGEST_SHARE = 0.05
+"""Of the frames that may hold half of them before this is said; of frames that are alike it takes a third or more."""
+
 STRESS_ROWS, STRESS_COLUMNS = np.triu_indices(3)
 
 
@@ -240,18 +246,21 @@ def force_rmse_of_frames(predicted: LabelArrays, reference: LabelArrays) -> Floa
     return np.sqrt(np.bincount(reference.frame, weights=square, minlength=len(reference)) / (3 * reference.n_atoms))
 
 
-def frames_with_half_of_squares(predicted: LabelArrays, reference: LabelArrays) -> int:
-    """The fewest frames that hold half of all squared errors of forces; 0: there is no error.
-
-    One or two of many: an RMSE of forces, or a loss of squares, says what these frames are like, and little else.
-    """
+def frames_with_half_of_squares(predicted: LabelArrays, reference: LabelArrays) -> Integers:
+    """The fewest frames that hold half of all squared errors of forces, that with the most first; none: no error."""
     squares = np.bincount(
         reference.frame, ((predicted.forces - reference.forces) ** 2).sum(axis=1), minlength=len(reference)
     )
-    if not squares.sum() > 0.0:
-        return 0
-    held = np.cumsum(np.sort(squares)[::-1])
-    return int(np.searchsorted(held, 0.5 * held[-1])) + 1
+    order = np.argsort(-squares, kind="stable")
+    held = np.cumsum(squares[order])
+    return order[: np.searchsorted(held, 0.5 * held[-1]) + 1] if held[-1] > 0.0 else order[:0]
+
+
+def frames_that_lead(predicted: LabelArrays, reference: LabelArrays) -> Integers:
+    """The same, where they are so few that an RMSE of forces, or a loss of squares, says little of the others."""
+    half = frames_with_half_of_squares(predicted, reference)
+    few = len(reference) >= FEW_FRAMES and len(half) <= LARGEST_SHARE * len(reference)
+    return half if few else half[:0]
 
 
 def _deviation(n: Floats, square: Floats, total: Floats) -> Floats:

@@ -85,7 +85,7 @@ def evaluation_of(given: TrainFile) -> Evaluate:
     """Errors of a model file by what `lamplighter errors` evaluates with."""
 
     def evaluate(file: Path, frames: Path) -> Any:
-        from lamplighter.analysis.model_errors import frames_with_half_of_squares, label_arrays
+        from lamplighter.analysis.model_errors import frames_that_lead, label_arrays
         from lamplighter.observables.model_errors import errors_of_models
         from lamplighter.observables.predictions import prediction
         from lamplighter.structures.labelled_frames import read_labelled
@@ -102,7 +102,9 @@ def evaluation_of(given: TrainFile) -> Evaluate:
         table = errors_of_models(labelled, [made], resamples=100).results[0].table
         stress = None if table.stress is None else table.stress.rmse.value
         components = [table.components[name].rmse.value for name in ("Fx", "Fy", "Fz")]
-        half = frames_with_half_of_squares(made.arrays, label_arrays(labelled.labels))
-        return SetErrors(len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components, half)
+        leading = frames_that_lead(made.arrays, label_arrays(labelled.labels))
+        return SetErrors(
+            len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components, len(leading)
+        )
 
     return evaluate

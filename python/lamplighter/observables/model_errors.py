@@ -19,6 +19,7 @@ from lamplighter.errors import LamplighterError
 from lamplighter.observables.predictions import Prediction, committees
 from lamplighter.structures.labelled_frames import LabelKeys, LabelledFrames
 
+_NAMED = 5  # frames that a note names
 _ALIKE = 0.9  # cosine between all stresses of a model and the reference's
 
 
@@ -136,6 +137,7 @@ def errors_of_models(
     n_periodic = sum(all(atoms.pbc) for atoms in given.frames)
     if n_periodic > n_stress:
         notes.append(f"{n_periodic - n_stress} of {n_periodic} periodic frames have no reference stress")
+    notes += leading_notes(reference, predictions)
     notes += convention_notes(reference, [each.arrays for each in predictions], given.keys.stress or "")
 
     def result(name: str, committee: str, predicted: LabelArrays, is_mean: bool) -> ModelResult:
@@ -173,6 +175,19 @@ def errors_of_models(
         drawn.what,
         notes,
     )
+
+
+def leading_notes(reference: LabelArrays, predictions: Sequence[Prediction]) -> list[str]:
+    """What is said of frames that an RMSE of forces is made from, where they are few; of the model with the fewest."""
+    led = [found for each in predictions if len(found := analysis.frames_that_lead(each.arrays, reference))]
+    if not led:
+        return []
+    fewest = min(led, key=len)
+    named = ", ".join(str(frame) for frame in fewest[:_NAMED]) + (", …" if len(fewest) > _NAMED else "")
+    return [
+        f"{len(fewest)} of {len(reference)} frames hold half of the squared errors of forces (from 0: {named}): the "
+        "RMSE is theirs, and the MAE says more of the others"
+    ]
 
 
 def convention_notes(reference: LabelArrays, predicted: Sequence[LabelArrays], key: str) -> list[str]:

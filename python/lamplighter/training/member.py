@@ -22,7 +22,7 @@ from lamplighter.model_files.gap_file import companions
 from lamplighter.model_files.trust import sha256
 from lamplighter.training.environment import LOG, PackagePython
 from lamplighter.training.trainer import Assignment, Check, CurvePoint, Trainer, check
-from lamplighter.training.training_data import FEW_FRAMES, TrainingFrame
+from lamplighter.training.training_data import TrainingFrame
 from lamplighter.whole_file import write_whole
 
 TRAINED = "trained"
@@ -36,10 +36,6 @@ VALIDATION = "validation.xyz"
 
 _SECONDS_LOST = 10.0
 """Of the wall time in a record, at most, where a training is killed."""
-
-LARGEST_SHARE = 0.05
-"""Of the frames of a set that hold half of its squared errors, below which this is said; of frames alike it takes a
-third or more."""
 
 _SAME_EPOCH = 1e-3
 """Relative difference of RMSE of forces of one model, by its package and as in a run: epochs differ by more."""
@@ -58,7 +54,8 @@ class SetErrors:
         forces: RMSE of all components, eV/Å.
         stress: RMSE, meV/Å³; None: no frame has one.
         components: RMSE of F_x, F_y and F_z, eV/Å; empty in records of earlier versions.
-        half_of_squares: The fewest frames that hold half of the squared errors of forces; 0: this is not known.
+        leading: Frames that hold half of the squared errors of forces, where so few do that RMSE and loss are theirs;
+            0: it is not so, or not known.
     """
 
     frames: int
@@ -66,12 +63,7 @@ class SetErrors:
     forces: float
     stress: float | None
     components: list[float] = field(default_factory=list)
-    half_of_squares: int = 0
-
-    @property
-    def led_by_few(self) -> bool:
-        """Whether so few frames hold half of the squared errors that an RMSE or a loss is theirs."""
-        return self.frames >= FEW_FRAMES and 0 < self.half_of_squares <= LARGEST_SHARE * self.frames
+    leading: int = 0
 
 
 Evaluate = Callable[[Path, Path], SetErrors]

@@ -180,14 +180,12 @@ def _training(given: TrainFile, trainer: Trainer, done: dict[int, Member], notes
 
 def _notes_of_validation(members: Sequence[Member]) -> list[str]:
     """What is said of members whose validation is that of a few frames."""
-    led = [each for each in members if each.errors["validation"].led_by_few]
-    if not led:
-        return []
-    few = led[0].errors["validation"]
+    validated = {each.seed: each.errors["validation"] for each in members}
     return [
-        f"seed{'s' if len(led) > 1 else ''} {', '.join(str(each.seed) for each in led)}: {few.half_of_squares} of "
-        f"{few.frames} validation frames hold half of the squared errors of forces, and the best epoch is theirs: "
-        "validate with frames of what the model is for (data.validation: FILE)"
+        f"seed {seed}: {each.leading} of {each.frames} validation frames hold half of the squared errors of "
+        "forces, and the best epoch is theirs: validate with frames of what the model is for (data.validation: FILE)"
+        for seed, each in validated.items()
+        if each.leading
     ]
 
 
