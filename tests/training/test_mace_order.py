@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,10 +112,13 @@ require_equal(expected, gradients(model, batch), "what is wrong is left to MACE"
 print(*reordered.lines[begun:], sep="\\n")
 """
 STEP = """
+import contextlib, io, os
+from pathlib import Path
 import mace_step
 from mace.modules import loss
 
-reordered = mace_train.reorder(eager_seconds=0.0, **({"compiler": None} if sys.argv[2] == "traced" else {}))
+compiling = {"compiler": lambda graph: graph} if sys.argv[2] == "traced" else {}
+reordered = mace_train.reorder(eager_seconds=0.0, **compiling)
 architectures = [ARCHITECTURES[int(each)] for each in sys.argv[3:]]
 train = mace_train.TRAIN
 names = ["H2O", "CH4", "CH3OH", "C2H6", "CH3CH2OH", "CH3OCH3", "H2CO", "C3H8", "HCOOH", "C6H6", "CO2", "CH3CHO"]
@@ -151,6 +155,20 @@ for architecture in architectures:
     second = loss.UniversalLoss(20.0, 3.0, 4.0)  # of MACE's second stage: the same graph with other weights
     found, expected = (taken(each, model, second, batches[1])[0] for each in (train.take_step, own))
     assert abs(float(found - expected)) <= 1e-10 * float(expected)
+    # another training of such a model takes the step at once; one that MACE was left with is tried after its time alone
+    known = any(train.take_step._steps[model].values())
+    later = mace_step.CompiledSteps(own, train.take_step._in_maces_order, eager_seconds=1e9, **compiling)
+    model = model_of(*architecture)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        for each in 2 * batches[:11]:
+            taken(later, model, second, each)
+    assert ("compiled step agrees with MACE's own" in said.getvalue()) == known, said.getvalue()
+mark = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / "steps_of_mace" / "a_step"
+with mace_step._by_one(mark) as one, mace_step._by_one(mark) as other:
+    assert (one, other) == (True, False), "one process compiles, and another waits for it"
+mace_step._leave(mark)
+with mace_step._by_one(mark) as one, mace_step._by_one(mark) as other:
+    assert one and other, "what is known is read by all"
 """
 PLAIN = """
 import torch, mace
@@ -163,7 +181,8 @@ INSIDE = Path(lamplighter.training.__file__).parent / "inside"
 
 def run(script: str, folder: Path, *words: object, timeout: float = 300) -> str:
     command = [sys.executable, "-c", script, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, cwd=folder)
+    cache = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, cwd=folder, env=cache)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -5,22 +5,28 @@ the graph takes weights and a batch and gives the loss and its gradients by the 
 products of matrices becomes one loop of C++ in place of a pass over memory for each sum and product.
 """
 
+import contextlib
+import fcntl
 import functools
+import hashlib
 import inspect
 import time
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from mace.modules import models
 from mace_forms import Forms  # type: ignore[import-not-found]
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 _EAGER_SECONDS = 120.0
-"""Of steps before one is compiled, which takes about as long: a training that is shorter goes without."""
+"""Of steps before one is compiled, which takes about as long: a training that is shorter goes without. A step that
+torch's cache has from another training, of another seed say, is taken from there at once."""
 
 FIRST_BATCHES = 8
 """Batches whose shapes are seen before a step is compiled: what differs among them may differ."""
@@ -62,23 +68,28 @@ class CompiledSteps:
             return self.own(**given)
         steps, case = self._steps.setdefault(model, {}), _case(given)
         step = steps.get(case)
-        if step is None and not self._is_time(model, batch):
+        if step is None:
+            mark = None if self._compiler is None else _mark(model, case)
+            if self._is_time(model, batch, mark is not None and mark.exists()):
+                with _by_one(mark) as mine:
+                    if mine:
+                        step = steps[case] = self._compiled(given)
+                        _leave(mark if step else None)
+        if step is None:
             begin = time.monotonic()
             answer = self.own(**given)
             self._seconds += time.monotonic() - begin
             return answer
-        if step is None:
-            step = steps[case] = self._compiled(given)
         if not step or not step.fits(batch):
             return self.own(**given)
         return self.own(**{**given, "model": _Asked(step, given), "loss_fn": lambda pred, ref: pred})
 
-    def _is_time(self, model, batch) -> bool:
+    def _is_time(self, model, batch, compiled_before: bool) -> bool:
         """Whether to compile, with this batch as the example: its open sizes must look like no other size."""
         seen = self._shapes.setdefault(model, {}).setdefault(len(batch.ptr), [])
         if len(seen) < FIRST_BATCHES:
             seen.append({name: each.shape for name, each in _tensors(batch).items()})
-        if self._seconds < self._eager_seconds or len(seen) < FIRST_BATCHES:
+        if self._seconds < (0.0 if compiled_before else self._eager_seconds) or len(seen) < FIRST_BATCHES:
             return False
         others = {n for each in model.parameters() for n in each.shape} | {0, 1, 2, 3, 9}
         others |= {len(batch.ptr), len(batch.ptr) - 1, 3 * len(batch.ptr) - 3}
@@ -101,6 +112,39 @@ class CompiledSteps:
             agrees, said = False, f"failed: {problem}".splitlines()[0]
         print(f"Lamplighter: compiled step {said}{'' if agrees else '; left to MACE'}", flush=True)
         return step if agrees else False
+
+
+def _mark(model, case) -> Path:
+    """A file beside torch's cache that is there once such a step was compiled."""
+    weights = [(name, tuple(each.shape), str(each.dtype)) for name, each in model.named_parameters()]
+    kinds = [(name, type(each)) for name, each in model.named_modules()]  # of others, e3nn numbers what it makes
+    modules = [(name, kind.__qualname__) for name, kind in kinds if kind.__module__.startswith("mace.")]
+    known = hashlib.sha256(repr((torch.__version__, weights, modules, case)).encode()).hexdigest()
+    return Path(cache_dir()) / "steps_of_mace" / known[:32]
+
+
+@contextlib.contextmanager
+def _by_one(mark):
+    """Whether this process may compile: one does, and others of the same step go on in MACE's way until it has."""
+    with contextlib.ExitStack() as until_it_has:
+        mine = True
+        if mark is not None and not mark.exists():
+            try:
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                lock = until_it_has.enter_context(mark.with_suffix(".lock").open("a"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                mine = False
+            except OSError:  # of a cache that cannot be written, or a file system without locks
+                pass
+        yield mine
+
+
+def _leave(mark):
+    if mark is not None:
+        with contextlib.suppress(OSError):
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
 
 class _Step:
