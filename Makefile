@@ -37,7 +37,7 @@ SYMMETRIX := $(if $(filter x86_64,$(shell uname -m)),symmetrix$(comma))
 # A folder of its own each time: a run never overwrites another.
 liquid: install
 	folder=runs/ec_emc_$$(date +%Y-%m-%d_%H%M%S) && \
-	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc/run.yaml -o $$folder && $(BIN)/lamplighter report $$folder
+	$(BIN)/mpirun -n 2 $(BIN)/lamplighter run examples/ec_emc_liquid/run.yaml -o $$folder && $(BIN)/lamplighter report $$folder
 
 # Both environments are made at once, as it is mostly waiting, and tested at once, as many tests leave a core idle. A failure
 # of one part does not hide those of the others.

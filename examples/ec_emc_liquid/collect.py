@@ -3,7 +3,8 @@
 python collect.py
 
 Frames of the liquid are sorted by composition, N molecules of EC and M of EMC: `data/liquid_N_M.xyz`. Frames in which
-two molecules run into each other, with a force beyond 20 eV/Å, are left out, and counted.
+two molecules run into each other, with a force beyond 20 eV/Å, are left out, and counted; so are compressed clusters
+beyond the largest force of the test clusters, 36 eV/Å.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 from ase import Atoms
 
 LARGEST_FORCE = 20.0  # eV/Å
+OF_COMPRESSED = 36.0
+KINDS = ("liquid", "liquid_test", "scans", "scans_test", "molecules", "molecules_test", "compressed")
 NAMES = ("energy_xtb", "forces_xtb", "stress_xtb")
 
 
@@ -39,9 +42,10 @@ def composition(frame: Atoms) -> str:
 def main() -> None:
     """Write the files of each kind, and those of its test frames."""
     Path("data").mkdir(exist_ok=True)
-    for name in (f"{kind}{use}" for kind in ("liquid", "scans", "molecules") for use in ("", "_test")):
+    for name in KINDS:
+        largest = OF_COMPRESSED if name == "compressed" else LARGEST_FORCE
         frames = [renamed(each) for each in ase.io.read(f"{name}.xyz", ":")]
-        kept = [each for each in frames if np.abs(each.arrays[NAMES[1]]).max() <= LARGEST_FORCE]
+        kept = [each for each in frames if np.abs(each.arrays[NAMES[1]]).max() <= largest]
         files: dict[str, list[Atoms]] = {}
         for each in kept:
             files.setdefault(f"{name}_{composition(each)}" if name == "liquid" else name, []).append(each)

@@ -155,9 +155,9 @@ for architecture in architectures:
     second = loss.UniversalLoss(20.0, 3.0, 4.0)  # of MACE's second stage: the same graph with other weights
     found, expected = (taken(each, model, second, batches[1])[0] for each in (train.take_step, own))
     assert abs(float(found - expected)) <= 1e-10 * float(expected)
-    # another training of such a model takes the step at once; one that MACE was left with is tried after its time alone
+    # another training of such a model need not wait so long; one that MACE was left with does
     known = any(train.take_step._steps[model].values())
-    later = mace_step.CompiledSteps(own, train.take_step._in_maces_order, eager_seconds=1e9, **compiling)
+    later = mace_step.CompiledSteps(own, train.take_step._in_maces_order, 1e9, known_seconds=0.0, **compiling)
     model = model_of(*architecture)
     with contextlib.redirect_stdout(io.StringIO()) as said:
         for each in 2 * batches[:11]:

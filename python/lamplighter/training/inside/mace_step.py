@@ -25,8 +25,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 _EAGER_SECONDS = 120.0
-"""Of steps before one is compiled, which takes about as long: a training that is shorter goes without. A step that
-torch's cache has from another training, of another seed say, is taken from there at once."""
+"""Of steps before one is compiled, which takes about as long: a training that is shorter goes without."""
+
+_KNOWN_SECONDS = 20.0
+"""The same of a step that torch's cache has from another training, of another seed say."""
 
 FIRST_BATCHES = 8
 """Batches whose shapes are seen before a step is compiled: what differs among them may differ."""
@@ -46,15 +48,23 @@ class CompiledSteps:
         own: MACE's.
         in_maces_order: Context in which modules work in MACE's order.
         eager_seconds: Time spent in MACE's own steps before one is compiled.
+        known_seconds: The same where another training has compiled such a step.
         compiler: Of the graph; None: it runs as it was traced.
 
     Attributes:
         own: MACE's.
     """
 
-    def __init__(self, own, in_maces_order, eager_seconds: float = _EAGER_SECONDS, compiler: Any = _COMPILER):
-        self.own, self._in_maces_order = own, in_maces_order
-        self._eager_seconds, self._compiler = eager_seconds, compiler
+    def __init__(
+        self,
+        own,
+        in_maces_order,
+        eager_seconds: float = _EAGER_SECONDS,
+        known_seconds: float = _KNOWN_SECONDS,
+        compiler: Any = _COMPILER,
+    ):
+        self.own, self._in_maces_order, self._compiler = own, in_maces_order, compiler
+        self._eager_seconds, self._known_seconds = eager_seconds, min(known_seconds, eager_seconds)
         self._signature = inspect.signature(own)
         self._seconds = 0.0
         self._shapes: Any = WeakKeyDictionary()  # of a model, by the number of structures
@@ -70,7 +80,8 @@ class CompiledSteps:
         step = steps.get(case)
         if step is None:
             mark = None if self._compiler is None else _mark(model, case)
-            if self._is_time(model, batch, mark is not None and mark.exists()):
+            known = mark is not None and mark.exists()
+            if self._is_time(model, batch, self._known_seconds if known else self._eager_seconds):
                 with _by_one(mark) as mine:
                     if mine:
                         step = steps[case] = self._compiled(given)
@@ -84,12 +95,12 @@ class CompiledSteps:
             return self.own(**given)
         return self.own(**{**given, "model": _Asked(step, given), "loss_fn": lambda pred, ref: pred})
 
-    def _is_time(self, model, batch, compiled_before: bool) -> bool:
+    def _is_time(self, model, batch, seconds: float) -> bool:
         """Whether to compile, with this batch as the example: its open sizes must look like no other size."""
         seen = self._shapes.setdefault(model, {}).setdefault(len(batch.ptr), [])
         if len(seen) < FIRST_BATCHES:
             seen.append({name: each.shape for name, each in _tensors(batch).items()})
-        if self._seconds < (0.0 if compiled_before else self._eager_seconds) or len(seen) < FIRST_BATCHES:
+        if self._seconds < seconds or len(seen) < FIRST_BATCHES:
             return False
         others = {n for each in model.parameters() for n in each.shape} | {0, 1, 2, 3, 9}
         others |= {len(batch.ptr), len(batch.ptr) - 1, 3 * len(batch.ptr) - 3}
@@ -115,11 +126,13 @@ class CompiledSteps:
 
 
 def _mark(model, case) -> Path:
-    """A file beside torch's cache that is there once such a step was compiled."""
+    """A file beside torch's cache that is there once such a step was compiled, with the same constants in it."""
     weights = [(name, tuple(each.shape), str(each.dtype)) for name, each in model.named_parameters()]
     kinds = [(name, type(each)) for name, each in model.named_modules()]  # of others, e3nn numbers what it makes
     modules = [(name, kind.__qualname__) for name, kind in kinds if kind.__module__.startswith("mace.")]
-    known = hashlib.sha256(repr((torch.__version__, weights, modules, case)).encode()).hexdigest()
+    numbers = [each.detach().cpu().numpy().tobytes() for each in model.buffers()]
+    numbers += [getattr(each, "avg_num_neighbors", None) for each in model.modules()]
+    known = hashlib.sha256(repr((torch.__version__, weights, modules, numbers, case)).encode()).hexdigest()
     return Path(cache_dir()) / "steps_of_mace" / known[:32]
 
 
