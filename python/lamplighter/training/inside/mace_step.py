@@ -69,6 +69,7 @@ class CompiledSteps:
         self._seconds = 0.0
         self._shapes: Any = WeakKeyDictionary()  # of a model, by the number of structures
         self._steps: Any = WeakKeyDictionary()
+        self._marks: Any = WeakKeyDictionary()
 
     def __call__(self, *words, **named):
         """As MACE's own."""
@@ -79,7 +80,10 @@ class CompiledSteps:
         steps, case = self._steps.setdefault(model, {}), _case(given)
         step = steps.get(case)
         if step is None:
-            mark = None if self._compiler is None else _mark(model, case)
+            marks = self._marks.setdefault(model, {})
+            if case not in marks:
+                marks[case] = None if self._compiler is None else _mark(model, case)
+            mark = marks[case]
             known = mark is not None and mark.exists()
             if self._is_time(model, batch, self._known_seconds if known else self._eager_seconds):
                 with _by_one(mark) as mine:
