@@ -1,7 +1,7 @@
 """Clusters in which single bonds are much too short or too long: `compressed_frames.xyz`.
 
 python compress_clusters.py
-lamplighter label compressed_frames.xyz --method gfn2 -o compressed.xyz             # a tenth of a second a frame
+lamplighter label compressed_frames.xyz --method gfn2 -o compressed.xyz             # a fifth of a second a frame
 
 A tenth of the test clusters of ../ec_emc have bonds such as C=O of 1.0 Å, with forces beyond 15 eV/Å, and carry more
 than half of a model's squared error. Frames of the training clusters' molecular dynamics get such bonds here: one bond

@@ -242,15 +242,12 @@ def pressure_errors(predicted: LabelArrays, reference: LabelArrays, resampled: R
 
 def force_rmse_of_frames(predicted: LabelArrays, reference: LabelArrays) -> Floats:
     """RMSE over the force components of each frame, eV/Å, shape (F,): the error along a trajectory."""
-    square = ((predicted.forces - reference.forces) ** 2).sum(axis=1)
-    return np.sqrt(np.bincount(reference.frame, weights=square, minlength=len(reference)) / (3 * reference.n_atoms))
+    return np.sqrt(_squares_of_frames(predicted, reference) / (3 * reference.n_atoms))
 
 
 def frames_with_half_of_squares(predicted: LabelArrays, reference: LabelArrays) -> Integers:
     """The fewest frames that hold half of all squared errors of forces, that with the most first; none: no error."""
-    squares = np.bincount(
-        reference.frame, ((predicted.forces - reference.forces) ** 2).sum(axis=1), minlength=len(reference)
-    )
+    squares = _squares_of_frames(predicted, reference)
     order = np.argsort(-squares, kind="stable")
     held = np.cumsum(squares[order])
     return order[: np.searchsorted(held, 0.5 * held[-1]) + 1] if held[-1] > 0.0 else order[:0]
@@ -261,6 +258,12 @@ def frames_that_lead(predicted: LabelArrays, reference: LabelArrays) -> Integers
     half = frames_with_half_of_squares(predicted, reference)
     few = len(reference) >= FEW_FRAMES and len(half) <= LARGEST_SHARE * len(reference)
     return half if few else half[:0]
+
+
+def _squares_of_frames(predicted: LabelArrays, reference: LabelArrays) -> Floats:
+    """Squared errors of the forces of each frame, summed, eV²/Å², shape (F,)."""
+    square = ((predicted.forces - reference.forces) ** 2).sum(axis=1)
+    return np.asarray(np.bincount(reference.frame, weights=square, minlength=len(reference)), dtype=float)
 
 
 def _deviation(n: Floats, square: Floats, total: Floats) -> Floats:

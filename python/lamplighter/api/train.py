@@ -85,7 +85,7 @@ def evaluation_of(given: TrainFile) -> Evaluate:
     """Errors of a model file by what `lamplighter errors` evaluates with."""
 
     def evaluate(file: Path, frames: Path) -> Any:
-        from lamplighter.analysis.model_errors import frames_that_lead, label_arrays
+        from lamplighter.analysis.model_errors import frames_that_lead
         from lamplighter.observables.model_errors import errors_of_models
         from lamplighter.observables.predictions import prediction
         from lamplighter.structures.labelled_frames import read_labelled
@@ -99,10 +99,11 @@ def evaluation_of(given: TrainFile) -> Evaluate:
         require_usable([chosen], trust=True)  # it was made here just now, or the start model was asked about before
         with evaluator_of(chosen, labelled.elements, trust=True) as evaluator:
             made = prediction(file.stem, "", labels_of(evaluator, labelled.frames, file.stem))
-        table = errors_of_models(labelled, [made], resamples=100).results[0].table
+        found = errors_of_models(labelled, [made], resamples=100)
+        table = found.results[0].table
         stress = None if table.stress is None else table.stress.rmse.value
         components = [table.components[name].rmse.value for name in ("Fx", "Fy", "Fz")]
-        leading = frames_that_lead(made.arrays, label_arrays(labelled.labels))
+        leading = frames_that_lead(made.arrays, found.reference)
         return SetErrors(
             len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components, len(leading)
         )

@@ -80,16 +80,7 @@ class CompiledSteps:
         steps, case = self._steps.setdefault(model, {}), _case(given)
         step = steps.get(case)
         if step is None:
-            marks = self._marks.setdefault(model, {})
-            if case not in marks:
-                marks[case] = None if self._compiler is None else _mark(model, case)
-            mark = marks[case]
-            known = mark is not None and mark.exists()
-            if self._is_time(model, batch, self._known_seconds if known else self._eager_seconds):
-                with _by_one(mark) as mine:
-                    if mine:
-                        step = steps[case] = self._compiled(given)
-                        _leave(mark if step else None)
+            step = steps[case] = self._made(given, case)
         if step is None:
             begin = time.monotonic()
             answer = self.own(**given)
@@ -110,6 +101,21 @@ class CompiledSteps:
         others |= {len(batch.ptr), len(batch.ptr) - 1, 3 * len(batch.ptr) - 3}
         sizes = {batch.positions.shape[0], batch.edge_index.shape[1]}
         return len(sizes) == 2 and not sizes & others
+
+    def _made(self, given, case):
+        """The step, or False where it is left to MACE; None: it is not time yet, or another process compiles it."""
+        model, marks = given["model"], self._marks.setdefault(given["model"], {})
+        if case not in marks:
+            marks[case] = None if self._compiler is None else _mark(model, case)
+        mark = marks[case]
+        known = mark is not None and mark.exists()
+        if not self._is_time(model, given["batch"], self._known_seconds if known else self._eager_seconds):
+            return None
+        with _by_one(mark) as mine:
+            step = self._compiled(given) if mine else None
+            if step:
+                _leave(mark)
+        return step
 
     def _compiled(self, given):
         """The step, or False where it is left to MACE."""
@@ -160,7 +166,6 @@ def _by_one(mark):
 def _leave(mark):
     if mark is not None:
         with contextlib.suppress(OSError):
-            mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
 
 
