@@ -112,12 +112,16 @@ require_equal(expected, gradients(model, batch), "what is wrong is left to MACE"
 print(*reordered.lines[begun:], sep="\\n")
 """
 STEP = """
-import contextlib, io, os
+import contextlib, functools, io, os
 from pathlib import Path
 import mace_step
 from mace.modules import loss
 
-compiling = {"compiler": lambda graph: graph} if sys.argv[2] == "traced" else {}
+compilers = {
+    "captured": {"compiler": functools.partial(torch.compile, dynamic=True, fullgraph=True, backend="eager")},
+    "compiled": {},
+}
+compiling = compilers[sys.argv[2]]
 reordered = mace_train.reorder(eager_seconds=0.0, **compiling)
 architectures = [ARCHITECTURES[int(each)] for each in sys.argv[3:]]
 train = mace_train.TRAIN
@@ -163,6 +167,7 @@ for architecture in architectures:
         for each in 2 * batches[:11]:
             taken(later, model, second, each)
     assert ("compiled step agrees with MACE's own" in said.getvalue()) == known, said.getvalue()
+print("graphs:", torch._dynamo.utils.counters["stats"]["unique_graphs"])
 mark = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / "steps_of_mace" / "a_step"
 with mace_step._by_one(mark) as one, mace_step._by_one(mark) as other:
     assert (one, other) == (True, False), "one process compiles, and another waits for it"
@@ -207,7 +212,7 @@ def test_numbers_are_maces_own_and_what_differs_is_left_to_it(tmp_path: Path) ->
 def compiled_steps(folder: Path, *words: object) -> list[str]:
     """What became of steps that were compiled."""
     said = run(MODELS + STEP, folder, INSIDE, *words, timeout=800).splitlines()
-    return [each for each in said if "compiled step" in each]
+    return [each for each in said if "compiled step" in each or each.startswith("graphs:")]
 
 
 @pytest.mark.parametrize(
@@ -216,19 +221,23 @@ def compiled_steps(folder: Path, *words: object) -> list[str]:
 )
 @pytest.mark.timeout(900)
 def test_a_traced_step_has_maces_own_gradients(tmp_path: Path, architectures: list[int]) -> None:
-    """Batches of all sizes, lone atoms, other numbers of structures, two losses; what cannot be traced is MACE's."""
+    """Batches of all sizes, lone atoms, other numbers of structures, two losses; what cannot be traced is MACE's.
+
+    A training has one graph of a step, and one that begins later has one more: another costs minutes of compiling.
+    """
     pytest.importorskip("mace")
-    said = compiled_steps(tmp_path, "traced", *architectures)
+    *said, graphs = compiled_steps(tmp_path, "captured", *architectures)
     assert len(said) == 2 * len(architectures)
     agree = sum("agrees with MACE's own" in each and "left to MACE" not in each for each in said)
     assert agree >= min(2 * len(architectures), 4), said
     assert all("agrees with MACE's own" in each or each.endswith("; left to MACE") for each in said)
+    assert 0 < int(graphs.split()[-1]) <= agree + len(architectures), (graphs, said)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_compiled_step_has_maces_own_gradients(tmp_path: Path) -> None:
     pytest.importorskip("mace")
-    said = compiled_steps(tmp_path, "compiled", 0)
+    *said, _ = compiled_steps(tmp_path, "compiled", 0)
     assert len(said) == 2
     assert all("agrees with MACE's own" in each and "left to MACE" not in each for each in said), said

@@ -233,9 +233,10 @@ class _Step:
         return alike and all(n > 1 if varies else n == known for varies, known, n in sizes)
 
     def __call__(self, loss_fn, tensors):
-        """Loss and gradients."""
+        """Loss and gradients; always without torch's own, as the compiler makes another graph where these differ."""
         weights, factors = [each.detach() for each in self.weights], list(loss_fn.buffers())
-        return self._graph(weights, factors, [tensors[name] for name in self._names])
+        with torch.no_grad():
+            return self._graph(weights, factors, [tensors[name].detach() for name in self._names])
 
     def difference(self, given):
         """Between the gradients of MACE's own step and these."""
