@@ -1,13 +1,12 @@
 """Training and test frames from the runs of the reference, labelled by the very force field: liquid, scans, molecules.
 
-python make_data.py ../opls_reference/density
+python make_data.py
 
 Runs of packings 1 and 2 give training frames, packing 3 test frames; the reference's numbers come from all five.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import ase.io
@@ -18,20 +17,21 @@ import lamplighter as ll
 from lamplighter.analysis.isolated_molecules import isolated_molecules
 from lamplighter.observables.scan_frames import made_from
 
+CAMPAIGNS = (Path("density"), Path("diffusivity"))
 TRAINING, TEST = ("packing1", "packing2"), ("packing3",)
-FRAMES_OF_A_RUN = 6
-SCANNED_OF_A_RUN = 1
-DENSITIES = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.1, 1.2]  # g/cm³; above them the box is narrower than twice the cutoff
-CUTOFF = "9 A"
+FRAMES_OF_A_RUN = 40
+SCANNED_OF_A_RUN = 2
+DENSITIES = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.1]  # g/cm³; above them the box is narrower than twice the cutoff
+CUTOFF = "6 A"
 LARGEST_FORCE = 20.0  # eV/Å: two molecules of a dense frame that run into each other would outweigh all others
 
 
-def frames_of(campaign: Path, packings: tuple[str, ...]) -> list[Atoms]:
+def frames_of(packings: tuple[str, ...]) -> list[Atoms]:
     """Frames at equal intervals of the last stages of all runs with these packings."""
     found = []
     for packing in packings:
-        for folder in sorted(campaign.glob(f"{packing}_*")):
-            run = ll.open_run(folder)
+        for campaign in CAMPAIGNS:
+            run = ll.open_run(campaign / packing)
             begin, end = run.stages.interval_ps(run.stages[-1])
             frames = [each for each in run.trajectory if begin < (each.time_ps or 0.0) <= end]
             step = len(frames) // FRAMES_OF_A_RUN
@@ -42,13 +42,12 @@ def frames_of(campaign: Path, packings: tuple[str, ...]) -> list[Atoms]:
 
 def main() -> None:
     """Write `KIND.xyz` and `KIND_test.xyz` of each kind, with labels."""
-    campaign = Path(sys.argv[1])
-    molecules = campaign.parent / "liquid_1" / "molecules.yaml"
+    molecules = Path("liquid_1") / "molecules.yaml"
     for packings, ending in ((TRAINING, ""), (TEST, "_test")):
-        liquid = frames_of(campaign, packings)
+        liquid = frames_of(packings)
         scanned = liquid[:: FRAMES_OF_A_RUN // SCANNED_OF_A_RUN]
         scans = [each for frame in scanned for each in made_from(frame, "liquid", DENSITIES, None, False).frames]
-        alone = isolated_molecules(scanned[:1]).molecules
+        alone = isolated_molecules(scanned).molecules
         for kind, frames in (("liquid", liquid), ("scans", scans), ("molecules", alone)):
             bare = Path(f"{kind}{ending}_frames.xyz")
             ase.io.write(bare, [Atoms(a.numbers, a.positions, cell=a.cell, pbc=a.pbc) for a in frames])

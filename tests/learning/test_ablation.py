@@ -7,10 +7,14 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
+import yaml
 from scipy.stats import ttest_ind
 
+import lamplighter as ll
+from lamplighter.api.learn import ablation_so_far
 from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.learning.ablation import AblationResult, PointResult, carry_out, load_ablation
 from lamplighter.learning.learning import GenerationQuality, GenerationResult, Learning, MeanErrors, OverModels
@@ -21,6 +25,7 @@ from lamplighter.training.member import Member, SetErrors
 from lamplighter.training.train import Training
 from lamplighter.training.train_file import TrainFile
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
 FILE: dict[str, Any] = {
     "base": {
         "trainer": "mace",
@@ -176,3 +181,27 @@ def test_holm_is_that_of_the_book() -> None:
     corrected = holm([nan, 0.04, 0.04])
     assert isnan(corrected[0])
     assert corrected[1:] == [pytest.approx(0.08)] * 2
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_what_there_is_so_far_says_of_data_what_the_ablation_said(tmp_path: Path) -> None:
+    clusters = ase.io.read(EXAMPLE / "data" / "xtb_train.xyz", ":")
+    small = sorted(clusters[3:], key=len)[:24]
+    for frame in small[12:]:
+        frame.info["energy_xtb"] += 5.0 * len(frame)
+    ase.io.write(tmp_path / "ours.xyz", [*clusters[:3], *small[:12]])
+    ase.io.write(tmp_path / "shifted.xyz", small[12:])
+    pairs = "distance_Nb order=2 cutoff=3.0 n_sparse=5 covariance_type=ard_se delta=1.0 theta_uniform=0.7"
+    settings = {"gap": f"{{{pairs} sparse_method=uniform compact_clusters=T add_species=T}}"}
+    base = {
+        "trainer": "gap",
+        "data": {"train": "ours.xyz", "validation": 0.25},
+        "settings": settings | {"default_sigma": "{0.002 0.1 0.05 0}", "sparse_jitter": 1e-8},
+    }
+    data = {"ours": {"ours": "ours.xyz"}, "both": {"ours": "ours.xyz", "shifted": "shifted.xyz"}}
+    file = tmp_path / "sets.yaml"
+    file.write_text(yaml.safe_dump({"base": base, "axes": {"data": {"key": "data.train", "values": data}}}))
+    done, so_far = ll.ablation(file, progress=False), ablation_so_far(file)
+    assert any("shifted.xyz" in each and each.startswith("both: ") for each in done.notes), done.notes
+    assert so_far.notes == done.notes

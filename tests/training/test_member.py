@@ -122,16 +122,20 @@ def test_what_fails_after_a_training_does_not_train_again(given: TrainFile, runs
 
 
 @pytest.mark.parametrize("leading", [2, 0])
+@pytest.mark.parametrize(("keeps_best", "theirs"), [(True, "the best epoch is theirs"), (False, "the RMSE is theirs")])
 def test_it_is_said_where_few_frames_decide_which_epoch_is_the_best(
-    given: TrainFile, runs: list[Path], leading: int
+    given: TrainFile, runs: list[Path], monkeypatch: pytest.MonkeyPatch, keeps_best: bool, theirs: str, leading: int
 ) -> None:
+    """DeePMD writes its last model, and GAP has no epochs: what is theirs is the error that is told."""
+    monkeypatch.setattr(MaceTrainer, "keeps_best", keeps_best)
+
     def evaluate(model: Path, frames: Path) -> SetErrors:
         return SetErrors(90, 1.0, 1.0, None, leading=leading)
 
     for _ in range(2):  # trained, and read from the record
         notes = train(given, evaluate, shown=False).notes
         said = [each for each in notes if "of 90 validation frames hold half of the squared errors of forces" in each]
-        assert [each.startswith("seed 1: 2 of 90") for each in said] == [True] * bool(leading)
+        assert [each.startswith("seed 1: 2 of 90") and theirs in each for each in said] == [True] * bool(leading)
 
 
 @pytest.mark.parametrize(("seconds_lost", "there"), [(0.0, "wall_s"), (1e6, "")])

@@ -258,6 +258,7 @@ class OfScripts:
 
     name = "scripts"
     writes_at_its_end = True
+    keeps_best = True
 
     def __init__(self, **scripts: str) -> None:
         self.scripts = {int(seed.removeprefix("seed")): script for seed, script in scripts.items()}

@@ -30,7 +30,7 @@ from lamplighter.learning.liquids import FromReference, Liquid, from_reference, 
 from lamplighter.learning.significance import LEVEL, holm, welch
 from lamplighter.learning.study import Study, study_of
 from lamplighter.training.member import Member, member_of_record
-from lamplighter.training.train import MODELS, Training, wanted_of
+from lamplighter.training.train import MODELS, Training, notes_of, wanted_of
 from lamplighter.training.train_file import TrainFile, load_train_file
 
 QUANTITIES = ("energy", "forces", "stress")
@@ -75,7 +75,7 @@ class PointResult:
         folder: Of it.
         members: Its models; of a study those of the last generation.
         learning: What came of a study; None: it is one training.
-        training_notes: What its training says of data and models; nothing where it was not looked into now.
+        training_notes: What its training says of data and models.
     """
 
     name: str
@@ -288,7 +288,9 @@ def _done(point: Point, folder: Path) -> PointResult | None:
         )
     found = [as_asked(point.asked, folder, seed) for seed in point.asked.seeds]
     members = [each for each in found if each is not None]
-    return PointResult(point.name, point.labels, folder, members) if len(members) == len(found) else None
+    if len(members) < len(found):
+        return None
+    return PointResult(point.name, point.labels, folder, members, training_notes=notes_of(point.asked, members))
 
 
 def as_asked(given: TrainFile, folder: Path, seed: int) -> Member | None:

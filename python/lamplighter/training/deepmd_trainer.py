@@ -64,6 +64,7 @@ class DeepmdTrainer(ValidatedEachEpoch):
     framework = "deepmd"
     inside = "deepmd.py"
     writes_at_its_end = False
+    keeps_best = False
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """As `Trainer.require_settings`; deeper keys are looked at by DeePMD-kit, which refuses unknown ones itself."""

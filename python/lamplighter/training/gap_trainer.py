@@ -45,6 +45,7 @@ class GapTrainer:
     framework = "gap"
     inside = "gap.py"
     writes_at_its_end = True
+    keeps_best = False
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """As `Trainer.require_settings`."""

@@ -72,6 +72,7 @@ class MaceTrainer:
     framework = "mace"
     inside = "mace.py"
     writes_at_its_end = True
+    keeps_best = True
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """As `Trainer.require_settings`. MACE has two names for some settings, `swa` and `stage_two`."""

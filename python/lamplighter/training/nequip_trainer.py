@@ -71,6 +71,7 @@ class NequipTrainer(ValidatedEachEpoch):
     framework = "nequip"
     inside = "nequip.py"
     writes_at_its_end = False
+    keeps_best = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -89,6 +89,7 @@ class SevenNetTrainer(ValidatedEachEpoch):
     framework = "sevennet"
     inside = "sevennet.py"
     writes_at_its_end = False
+    keeps_best = True
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """As `Trainer.require_settings`: the sections of SevenNet's input."""

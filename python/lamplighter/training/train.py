@@ -174,16 +174,27 @@ def _programs_done(
 def _training(given: TrainFile, trainer: Trainer, done: dict[int, Member], notes: list[str]) -> Training:
     assert given.output is not None
     members = [done[seed] for seed in given.seeds if seed in done]
-    notes = [*notes, *_notes_of_validation(members)]
+    notes = [*notes, *_notes_of_validation(given, members)]
     return Training(given.output, trainer.name, members, given.length or 0, notes)
 
 
-def _notes_of_validation(members: Sequence[Member]) -> list[str]:
-    """What is said of members whose validation is that of a few frames."""
+def notes_of(given: TrainFile, members: Sequence[Member]) -> list[str]:
+    """What is to be known of the data of a training that is done, and of these models: `Training.notes`.
+
+    Raises:
+        LamplighterError: frames cannot be read.
+    """
+    return [*read_training_data(given.data).notes, *_notes_of_validation(given, members)]
+
+
+def _notes_of_validation(given: TrainFile, members: Sequence[Member]) -> list[str]:
+    """What is said of members whose validation is that of a few frames, by which an epoch was chosen or not."""
+    chosen = TRAINERS[given.trainer].keeps_best or given.early_stop is not None
+    theirs = "the best epoch is theirs" if chosen else "the RMSE is theirs"
     validated = {each.seed: each.errors["validation"] for each in members}
     return [
         f"seed {seed}: {each.leading} of {each.frames} validation frames hold half of the squared errors of "
-        "forces, and the best epoch is theirs: validate with frames of what the model is for (data.validation: FILE)"
+        f"forces, and {theirs}: validate with frames of what the model is for (data.validation: FILE)"
         for seed, each in validated.items()
         if each.leading
     ]

@@ -100,12 +100,14 @@ class Trainer(Protocol):
         framework: Key of `lamplighter.frameworks.FRAMEWORKS`.
         inside: Program of `training/inside` that says, in the package's own environment, its version and settings.
         writes_at_its_end: Whether `commands` write the model, unless they are ended because it is enough.
+        keeps_best: Whether the model is that of the best epoch, also where none is the last that `early_stop` allows.
     """
 
     name: str
     framework: str
     inside: str
     writes_at_its_end: bool
+    keeps_best: bool
 
     def require_settings(self, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """Refuse settings that the package does not know, or that the train file says elsewhere.
