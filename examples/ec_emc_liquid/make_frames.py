@@ -18,7 +18,7 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 import lamplighter as ll
-from lamplighter.analysis.isolated_molecules import isolated_molecules
+from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
 from lamplighter.observables.scan_frames import made_from
 
 HERE = Path(__file__).parent
@@ -73,7 +73,7 @@ def moved(frame: Atoms, calculator: ll.Calculator, temperature: int, rng: np.ran
 
 def scanned(frame: Atoms, density: float) -> Atoms:
     """The same molecules as rigid bodies at another density (g/cm³)."""
-    return bare(made_from(frame, "liquid", [density], None, False).frames[0])
+    return bare(made_from(frame, "liquid", [density], BONDED, False).frames[0])
 
 
 def main() -> None:

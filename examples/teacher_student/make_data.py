@@ -14,7 +14,7 @@ import numpy as np
 from ase import Atoms
 
 import lamplighter as ll
-from lamplighter.analysis.isolated_molecules import isolated_molecules
+from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
 from lamplighter.observables.scan_frames import made_from
 
 CAMPAIGNS = (Path("density"), Path("diffusivity"))
@@ -46,7 +46,7 @@ def main() -> None:
     for packings, ending in ((TRAINING, ""), (TEST, "_test")):
         liquid = frames_of(packings)
         scanned = liquid[:: FRAMES_OF_A_RUN // SCANNED_OF_A_RUN]
-        scans = [each for frame in scanned for each in made_from(frame, "liquid", DENSITIES, None, False).frames]
+        scans = [each for frame in scanned for each in made_from(frame, "liquid", DENSITIES, BONDED, False).frames]
         alone = isolated_molecules(scanned).molecules
         for kind, frames in (("liquid", liquid), ("scans", scans), ("molecules", alone)):
             bare = Path(f"{kind}{ending}_frames.xyz")

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.build import molecule
 
 from lamplighter.analysis.series import Estimate
-from lamplighter.analysis.volume_scan import curve_errors, energy_curve, spread
+from lamplighter.analysis.volume_scan import curve_errors, energy_curve, molecules_for_scan, spread
 
 DENSITIES = np.linspace(0.1, 2.0, 20)
 DEPTH, WELL, N = 0.3, 0.93, 12
@@ -22,6 +24,20 @@ def morse(densities: np.ndarray, depth: float = DEPTH, well: float = WELL) -> np
 
 def curve(values: np.ndarray, densities: np.ndarray = DENSITIES, plateau: float = -700.0):
     return energy_curve("model", densities, plateau + N * values, plateau, N)
+
+
+def test_a_bond_that_is_long_at_500_k_does_not_take_its_molecule_apart() -> None:
+    """C–H of 1.24 Å, as in a liquid of OPLS-AA at 500 K; the scan would carry the hydrogen away."""
+    methane = molecule("CH4")
+    methane.set_distance(0, 1, 1.24, fix=0)
+    pair = Atoms(cell=[12.0] * 3, pbc=True)
+    for place in (2.0, 7.0):
+        moved = methane.copy()
+        moved.translate([place] * 3)
+        pair += moved
+    whole, found = molecules_for_scan(pair)
+    assert list(found.of_atom) == [0] * 5 + [1] * 5
+    assert np.allclose(whole.get_distance(0, 1), 1.24)
 
 
 def test_well_and_wall_of_a_known_curve() -> None:

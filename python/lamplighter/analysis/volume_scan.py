@@ -16,6 +16,7 @@ from ase import Atoms
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from lamplighter.analysis.bonding import BondRule
+from lamplighter.analysis.isolated_molecules import BONDED
 from lamplighter.analysis.molecules import Molecules, molecules
 from lamplighter.analysis.series import Estimate
 from lamplighter.analysis.whole_molecules import whole_molecules
@@ -76,12 +77,12 @@ class CurveErrors:
     n_attractive: int
 
 
-def molecules_for_scan(atoms: Atoms, bonds: BondRule | None = None, atomic: bool = False) -> tuple[Atoms, Molecules]:
+def molecules_for_scan(atoms: Atoms, bonds: BondRule = BONDED, atomic: bool = False) -> tuple[Atoms, Molecules]:
     """A frame with its molecules made whole, and what they are.
 
     Args:
         atoms: Positions finite.
-        bonds: Which atoms are bonded; None: `BondRule()`.
+        bonds: Which atoms are bonded.
         atomic: Every atom is a molecule of its own.
 
     Raises:
@@ -90,7 +91,7 @@ def molecules_for_scan(atoms: Atoms, bonds: BondRule | None = None, atomic: bool
     periodic = np.asarray(atoms.pbc)
     pairs = np.empty((0, 2), dtype=np.int64)
     if not atomic:
-        pairs, _ = (bonds or BondRule()).find(atoms.positions, atoms.numbers, atoms.cell.array, periodic)
+        pairs, _ = bonds.find(atoms.positions, atoms.numbers, atoms.cell.array, periodic)
         if len(pairs) == 0:
             raise StructureError(
                 "no bonds were found, so every atom would be a molecule of its own: raise the tolerance, or say atomic "

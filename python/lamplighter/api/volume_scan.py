@@ -16,6 +16,7 @@ from lamplighter.errors import LamplighterError
 from lamplighter.run_folder.run import Run
 
 if TYPE_CHECKING:
+    from lamplighter.analysis.bonding import BondRule
     from lamplighter.observables.scan_frames import ScanFrames
     from lamplighter.observables.volume_scan import Energies, VolumeScanOfModels
 
@@ -70,6 +71,7 @@ def volume_scan(
 
     Source: docs/how_to/equation_of_state.md.
     """
+    from lamplighter.analysis.isolated_molecules import BONDED
     from lamplighter.api.scan_models import energies_of, members_of
     from lamplighter.labelling.named_methods import is_method_file
     from lamplighter.observables.stored_scan import read_scan
@@ -88,7 +90,7 @@ def volume_scan(
     if reference is not None and Path(reference).is_file() and not is_method_file(Path(reference)):
         labels = file_of(reference, "--reference")
 
-    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded)
+    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
     files = [Path(each) for each in words_of_models(models)]
     chosen = members_of(files, trust, kind=kind, dtype=dtype, device=device, engine=engine)
     found = _frames(run, density, labels, energy, select, index, rule, atomic)
@@ -115,7 +117,7 @@ def _frames(
     energy: str | None,
     select: str | None,
     index: int,
-    rule: Any,
+    rule: BondRule,
     atomic: bool,
 ) -> ScanFrames:
     from lamplighter.observables.scan_frames import generated, labelled

@@ -149,9 +149,7 @@ class ScanFrames:
             raise LamplighterError(f"{path} cannot be written: {problem.strerror or problem}") from problem
 
 
-def generated(
-    path: Path | None, index: int, densities: list[float], bonds: BondRule | None, atomic: bool
-) -> ScanFrames:
+def generated(path: Path | None, index: int, densities: list[float], bonds: BondRule, atomic: bool) -> ScanFrames:
     """A frame of a file with its molecules moved to each density.
 
     Raises:
@@ -165,7 +163,7 @@ def generated(
         raise StructureError(f"{path}: {problem}") from problem
 
 
-def made_from(atoms: Atoms, name: str, densities: list[float], bonds: BondRule | None, atomic: bool) -> ScanFrames:
+def made_from(atoms: Atoms, name: str, densities: list[float], bonds: BondRule, atomic: bool) -> ScanFrames:
     """A frame with its molecules moved to each density.
 
     Args:
@@ -182,7 +180,7 @@ def made_from(atoms: Atoms, name: str, densities: list[float], bonds: BondRule |
     return ScanFrames(source, frames, isolated_molecules(whole, molecules.of_atom), molecules)
 
 
-def labelled(path: Path, energy: str | None, select: str | None, bonds: BondRule | None, atomic: bool) -> ScanFrames:
+def labelled(path: Path, energy: str | None, select: str | None, bonds: BondRule, atomic: bool) -> ScanFrames:
     """The frames of a file with their energies; those without a cell are isolated molecules.
 
     Raises:
@@ -204,7 +202,7 @@ def labelled(path: Path, energy: str | None, select: str | None, bonds: BondRule
     first, molecules = molecules_for_scan(given.frames[dense[0]], bonds, atomic)
     pairs = np.empty((0, 2), dtype=np.int64)
     if not atomic:
-        pairs, _ = (bonds or BondRule()).find(first.positions, first.numbers, first.cell.array, np.asarray(first.pbc))
+        pairs, _ = bonds.find(first.positions, first.numbers, first.cell.array, np.asarray(first.pbc))
     frames = [_like(first, pairs, given.frames[k], f"frame {k} of {path}", notes) for k in dense]
     isolated = [given.frames[k] for k in range(len(given)) if not any(given.frames[k].pbc)]
     alone = sum((Counter(atoms.symbols) for atoms in isolated), Counter())
