@@ -132,6 +132,10 @@ def test_files_that_are_no_reference_are_refused(lamplighter: Lamplighter, tmp_p
         (tmp_path / "stored.json").write_text(text)
         code, _, err = lamplighter("quality", "npt_0", "--reference", "stored.json", *OPTIONS)
         assert (code, message in err) == (1, True), err
+    one = {"groups": {"all": density}, "missing": {}, "notes": []}  # the campaign of one point has one reference
+    (tmp_path / "stored.json").write_text(json.dumps(one))
+    code, _, err = lamplighter("quality", "npt_0", "--reference", "stored.json", *OPTIONS)
+    assert (code, err) == (0, "")
     (tmp_path / "stored.json").write_text(json.dumps(density))
     code, _, err = lamplighter("quality", "npt_0", "--reference", "stored.json", *OPTIONS, "--bin", "0.01")
     assert (code, "leave --bin out" in err) == (1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lamplighter.learning.study import Study
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ELECTROLYTE, REFERENCE = EXAMPLES / "electrolyte", EXAMPLES / "opls_reference"
+STUDENTS = EXAMPLES / "teacher_student"
 
 
 def content(path: Path) -> dict:  # type: ignore[type-arg]
@@ -61,16 +63,37 @@ def test_a_campaign_of_the_reference_has_five_packings_for_each_temperature(name
     assert f"lamplighter campaign run {name}.yaml" in page
 
 
-def test_the_teachers_students_are_asked_for_what_there_is() -> None:
-    """Three loops, each with Q of three models by two runs; data and packings are made by its page's commands."""
-    found = load_ablation(EXAMPLES / "teacher_student" / "sets.yaml")
-    assert [each.name for each in found.points] == ["liquid", "scans", "full"]
+@pytest.mark.parametrize(
+    ("name", "trainer", "points"),
+    [
+        ("sets_mace", "mace", ["liquid", "scans", "full"]),
+        ("sets_deepmd", "deepmd", ["deepmd_liquid", "deepmd_scans", "deepmd_full"]),
+        ("sets_nequip", "nequip", ["nequip_liquid", "nequip_scans", "nequip_full"]),
+        ("generations", "mace", ["liquid", "full"]),
+    ],
+)
+def test_the_teachers_students_are_asked_for_what_there_is(name: str, trainer: str, points: list[str]) -> None:
+    """Loops with Q of three models by two runs; data and packings are made by its page's commands."""
+    found = load_ablation(STUDENTS / f"{name}.yaml")
+    assert [each.name for each in found.points] == points
     for point in found.points:
         study = point.asked
         assert isinstance(study, Study)
+        assert study.train_file.trainer == trainer
+        assert len(study.train_file.seeds) == 3
         assert [path.name for path in study.quality_runs] == ["npt.yaml", "nvt.yaml"]
-        assert study.quality_references == [REFERENCE / "500K.json"]
+        assert study.quality_references == [STUDENTS / "density.json", STUDENTS / "diffusivity.json"]
         assert set(study.train_file.data.test) == {"liquid", "scans", "molecules"}
-    asked = (EXAMPLES / "teacher_student" / "make_data.py").read_text(encoding="utf-8")
-    assert 'CUTOFF = "9 A"' in asked, "the teacher's cutoff is the reference's"
-    assert content(REFERENCE / "density.yaml")["base"]["potential"]["cutoff"] == "9 A"
+    page = (STUDENTS / "README.md").read_text(encoding="utf-8")
+    assert f"lamplighter learn {name}.yaml" in page
+
+
+def test_the_teacher_is_the_same_in_runs_and_labels() -> None:
+    cutoffs = {content(STUDENTS / f"{each}.yaml")["base"]["potential"]["cutoff"] for each in ("density", "diffusivity")}
+    study = content(STUDENTS / "study.yaml")
+    cutoffs.add(study["labeller"]["options"]["cutoff"])
+    cutoffs.add(content(STUDENTS / "liquid.yaml")["cutoff"])
+    assert cutoffs == {"6 A"}
+    assert 'CUTOFF = "6 A"' in (STUDENTS / "make_data.py").read_text(encoding="utf-8")
+    density = json.loads((STUDENTS / "density.json").read_text(encoding="utf-8"))
+    assert len(density["runs"]) == 5

@@ -11,6 +11,7 @@ import pytest
 from lamplighter.errors import ConfigError
 from lamplighter.learning.study import load_study
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 GOOD: dict[str, Any] = {
     "training": {
         "trainer": "mace",
@@ -161,13 +162,17 @@ def test_runs_for_the_quality_get_one_model_each_and_the_guard_of_stability(fold
     (folder / "npt.yaml").write_text(
         "structure: a.xyz\nstages: [{type: npt, length: 1 ps, temperature: 300 K, pressure: 1 bar}]\n"
     )
-    (folder / "truth.json").write_text("{}")
+    truth = (EXAMPLES / "opls_reference" / "500K.json").read_text(encoding="utf-8")
+    (folder / "truth.json").write_text(truth)
     content = changed("evaluation.quality", {"runs": "npt.yaml", "reference": "truth.json"})
     study = load_study(content | {"stop": {"generations": 3, "quality": 0.1}})
     run = study.quality_run(0, Path("/m/1.model"))
     assert run["potential"]["models"] == ["/m/1.model"]
     assert run["structure"]["file"] == str(folder / "a.xyz")
     assert run["guard"]["bond_stretch"] == "0.5 A"
+    (folder / "truth.json").write_text("{}")  # found out before anything is trained
+    with pytest.raises(ConfigError, match=r"evaluation\.quality\.reference: .*truth\.json holds neither a density"):
+        load_study(content)
     content["evaluation"]["quality"]["reference"] = "none.json"
     with pytest.raises(ConfigError, match=r"evaluation\.quality\.reference: .*none\.json does not exist"):
         load_study(content)

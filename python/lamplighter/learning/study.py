@@ -16,10 +16,11 @@ from lamplighter.config.quantity import Quantity
 from lamplighter.config.run_file import RunFile
 from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.driver.stage_steps import steps_of_stages
-from lamplighter.errors import ConfigError
+from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.file_suffixes import COMPILED
 from lamplighter.guard_criteria import PRESETS
 from lamplighter.learning.learn_file import COMMITTEE_EVERY, MEASURES, CalibratedSection, LearnFile
+from lamplighter.observables.stored_reference import read_stored_reference
 from lamplighter.run_folder.folder import run_file_text
 from lamplighter.training.train_file import TrainFile
 
@@ -182,6 +183,11 @@ class Study:
         for path in self.quality_references:
             if not path.exists():
                 raise ConfigError(f"{self.source}: evaluation.quality.reference: {path} does not exist")
+            if path.is_file():
+                try:
+                    read_stored_reference(path)
+                except LamplighterError as problem:
+                    raise ConfigError(f"{self.source}: evaluation.quality.reference: {problem}") from problem
 
     def _require_run(self) -> None:
         """Refuse what would be found out only once models are trained."""

@@ -74,6 +74,8 @@ class StoredDiffusivity:
 def read_stored_reference(path: Path) -> tuple[StoredDistribution | None, StoredDiffusivity | None]:
     """What a file holds: one of the two answers, or both as `density` and `diffusivity`.
 
+    The answer of a campaign with a single point is that point's.
+
     Raises:
         LamplighterError: it cannot be read, holds neither, or is the answer of several points of a campaign.
     """
@@ -98,12 +100,14 @@ def read_stored_reference(path: Path) -> tuple[StoredDistribution | None, Stored
 
 def _answers(content: Any, path: Path) -> tuple[Any, Any]:
     if isinstance(content, dict):
-        if "groups" in content:
-            points = ", ".join(content["groups"]) or "none"
-            raise LamplighterError(
-                f"{path} is the answer about a campaign, with a reference for each of its points ({points}): name the "
-                "run folders of one point in place of the campaign, and write their answer"
-            )
+        if isinstance(groups := content.get("groups"), dict):
+            if len(groups) != 1:
+                raise LamplighterError(
+                    f"{path} is the answer about a campaign, with a reference for each of its points "
+                    f"({', '.join(groups) or 'none'}): name the run folders of one point in place of the campaign, and "
+                    "write their answer"
+                )
+            return _answers(next(iter(groups.values())), path)
         if "edges_g_cm3" in content:
             return content, None
         if "trajectories" in content:

@@ -36,6 +36,8 @@ FIRST_BATCHES = 8
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 """Of the largest difference of gradients, over the largest gradient."""
 
+_OF_DATA = ("atomic_energies_fn.atomic_energies", "scale_shift.scale", "scale_shift.shift")
+
 _COMPILER = functools.partial(torch.compile, dynamic=True, fullgraph=True)
 
 _PROBLEMS = (ArithmeticError, AssertionError, LookupError, AttributeError, RuntimeError, TypeError, ValueError, OSError)
@@ -140,8 +142,8 @@ def _mark(model, case) -> Path:
     weights = [(name, tuple(each.shape), str(each.dtype)) for name, each in model.named_parameters()]
     kinds = [(name, type(each)) for name, each in model.named_modules()]  # of others, e3nn numbers what it makes
     modules = [(name, kind.__qualname__) for name, kind in kinds if kind.__module__.startswith("mace.")]
-    numbers = [each.detach().cpu().numpy().tobytes() for each in model.buffers()]
-    numbers += [getattr(each, "avg_num_neighbors", None) for each in model.modules()]
+    of_data = _numbers_of_data(model)
+    numbers = [each.detach().cpu().numpy().tobytes() for name, each in model.named_buffers() if name not in of_data]
     known = hashlib.sha256(repr((torch.__version__, weights, modules, numbers, case)).encode()).hexdigest()
     return Path(cache_dir()) / "steps_of_mace" / known[:32]
 
@@ -177,6 +179,7 @@ class _Step:
         if next(loss_fn.parameters(), None) is not None:
             raise NotImplementedError("a loss with weights that are learnt")
         names = [name for name, each in self._model.named_parameters() if each.requires_grad]
+        of_data = list(_numbers_of_data(self._model))
         self.weights = [each for each in self._model.parameters() if each.requires_grad]
         factors = dict(loss_fn.named_buffers())
         tensors = _tensors(batch)
@@ -190,11 +193,13 @@ class _Step:
         asked = _asked(given["output_args"])
         forms = Forms(self._model)
 
-        def loss_and_gradients(weights, of_loss, tensors):
+        def loss_and_gradients(weights, numbers, neighbours, of_loss, tensors):
             weights = [each.detach().requires_grad_(True) for each in weights]
             batch = _Batch(zip(self._names, tensors, strict=True))
             batch["positions"] = batch["positions"].detach().requires_grad_(True)
-            found = functional_call(self._model, dict(zip(names, weights, strict=True)), (dict(batch),), asked)
+            named = dict(zip([*names, *of_data], [*weights, *numbers], strict=True))
+            with _neighbours(self._model, neighbours):
+                found = functional_call(self._model, named, (dict(batch),), asked)
             in_loss = dict(zip(factors, of_loss, strict=True))
             lost = functional_call(loss_fn, in_loss, (), {"pred": found, "ref": batch})
             gradients = torch.autograd.grad(lost, weights, allow_unused=True)
@@ -203,11 +208,13 @@ class _Step:
 
         mode = FakeTensorMode(shape_env=ShapeEnv(duck_shape=True), allow_non_fake_inputs=True)
         fake_weights = [mode.from_tensor(each.detach(), static_shapes=True) for each in self.weights]
+        fake_numbers = [mode.from_tensor(each, static_shapes=True) for each in _numbers_of_data(self._model).values()]
+        fake_neighbours = [mode.from_tensor(each, static_shapes=True) for each in _numbers_of_neighbours(self._model)]
         fake_factors = [mode.from_tensor(each, static_shapes=True) for each in factors.values()]
         fake_tensors = [mode.from_tensor(tensors[name], symbolic_context=self._symbols(name)) for name in self._names]
         with in_maces_order(), forms.in_place():
             graph = make_fx(loss_and_gradients, tracing_mode="symbolic", _allow_non_fake_inputs=True)(
-                fake_weights, fake_factors, fake_tensors
+                fake_weights, fake_numbers, fake_neighbours, fake_factors, fake_tensors
             )
         sizes = [n for each in fake_tensors for n in each.shape if isinstance(n, torch.SymInt)]
         if any(n.node.expr.is_number for n in sizes):
@@ -235,8 +242,10 @@ class _Step:
     def __call__(self, loss_fn, tensors):
         """Loss and gradients; always without torch's own, as the compiler makes another graph where these differ."""
         weights, factors = [each.detach() for each in self.weights], list(loss_fn.buffers())
+        numbers, neighbours = list(_numbers_of_data(self._model).values()), _numbers_of_neighbours(self._model)
+        batch = [tensors[name].detach() for name in self._names]
         with torch.no_grad():
-            return self._graph(weights, factors, [tensors[name].detach() for name in self._names])
+            return self._graph(weights, numbers, neighbours, factors, batch)
 
     def difference(self, given):
         """Between the gradients of MACE's own step and these."""
@@ -289,6 +298,34 @@ class _Batch(dict):
 
 def _tensors(batch):
     return {name: each for name, each in batch.to_dict().items() if torch.is_tensor(each)}
+
+
+def _numbers_of_data(model):
+    """Buffers that are taken from the training frames, by name: no constants, as each training has its own."""
+    return {name: each for name, each in model.named_buffers() if name in _OF_DATA}
+
+
+def _numbers_of_neighbours(model):
+    """The mean number of neighbours that each interaction divides by, as tensors."""
+    return [torch.tensor(each.avg_num_neighbors, dtype=torch.float64) for each in _dividing(model)]
+
+
+@contextlib.contextmanager
+def _neighbours(model, tensors):
+    """Within it, interactions divide by these."""
+    modules = _dividing(model)
+    own = [each.avg_num_neighbors for each in modules]
+    try:
+        for each, tensor in zip(modules, tensors, strict=True):
+            each.avg_num_neighbors = tensor
+        yield
+    finally:
+        for each, number in zip(modules, own, strict=True):
+            each.avg_num_neighbors = number
+
+
+def _dividing(model):
+    return [each for each in model.modules() if isinstance(getattr(each, "avg_num_neighbors", None), float)]
 
 
 def _asked(outputs):
