@@ -92,12 +92,16 @@ class CompiledSteps:
             return self.own(**given)
         return self.own(**{**given, "model": _Asked(step, given), "loss_fn": lambda pred, ref: pred})
 
-    def _is_time(self, model, batch, seconds: float) -> bool:
-        """Whether to compile, with this batch as the example: its open sizes must look like no other size."""
-        seen = self._shapes.setdefault(model, {}).setdefault(len(batch.ptr), [])
+    def _seen(self, model, batch) -> list[dict[str, torch.Size]]:
+        """Shapes of the first batches of so many structures, this one among them."""
+        seen: list[dict[str, torch.Size]] = self._shapes.setdefault(model, {}).setdefault(len(batch.ptr), [])
         if len(seen) < FIRST_BATCHES:
             seen.append({name: each.shape for name, each in _tensors(batch).items()})
-        if self._seconds < seconds or len(seen) < FIRST_BATCHES:
+        return seen
+
+    def _is_time(self, model, batch, seconds: float) -> bool:
+        """Whether to compile, with this batch as the example: its open sizes must look like no other size."""
+        if self._seconds < seconds:
             return False
         others = {n for each in model.parameters() for n in each.shape} | {0, 1, 2, 3, 9}
         others |= {len(batch.ptr), len(batch.ptr) - 1, 3 * len(batch.ptr) - 3}
@@ -107,8 +111,11 @@ class CompiledSteps:
     def _made(self, given, case):
         """The step, or False where it is left to MACE; None: it is not time yet, or another process compiles it."""
         model, marks = given["model"], self._marks.setdefault(given["model"], {})
+        seen = self._seen(model, given["batch"])
+        if len(seen) < FIRST_BATCHES:
+            return None
         if case not in marks:
-            marks[case] = None if self._compiler is None else _mark(model, case)
+            marks[case] = None if self._compiler is None else _mark(model, case, _sizes(seen))
         mark = marks[case]
         known = mark is not None and mark.exists()
         if not self._is_time(model, given["batch"], self._known_seconds if known else self._eager_seconds):
@@ -137,14 +144,19 @@ class CompiledSteps:
         return step if agrees else False
 
 
-def _mark(model, case) -> Path:
-    """A file beside torch's cache that is there once such a step was compiled, with the same constants in it."""
+def _mark(model, case, sizes) -> Path:
+    """A file beside torch's cache that is there once such a step was compiled, with the same constants in it.
+
+    Args:
+        model, case: Whose step it is.
+        sizes: Those that batches have in common, and which ones are open.
+    """
     weights = [(name, tuple(each.shape), str(each.dtype)) for name, each in model.named_parameters()]
     kinds = [(name, type(each)) for name, each in model.named_modules()]  # of others, e3nn numbers what it makes
     modules = [(name, kind.__qualname__) for name, kind in kinds if kind.__module__.startswith("mace.")]
     of_data = _numbers_of_data(model)
     numbers = [each.detach().cpu().numpy().tobytes() for name, each in model.named_buffers() if name not in of_data]
-    known = hashlib.sha256(repr((torch.__version__, weights, modules, numbers, case)).encode()).hexdigest()
+    known = hashlib.sha256(repr((torch.__version__, weights, modules, numbers, case, sizes)).encode()).hexdigest()
     return Path(cache_dir()) / "steps_of_mace" / known[:32]
 
 
@@ -186,10 +198,7 @@ class _Step:
         self._names = list(tensors)
         self._shapes = {name: each.shape for name, each in tensors.items()}
         seen = [self._shapes, *seen]
-        self._varies = {
-            name: [len({shapes[name][axis] for shapes in seen}) > 1 for axis in range(each.ndim)]
-            for name, each in tensors.items()
-        }
+        self._varies = {name: [n is None for n in each] for name, each in _sizes(seen).items()}
         asked = _asked(given["output_args"])
         forms = Forms(self._model)
 
@@ -326,6 +335,15 @@ def _neighbours(model, tensors):
 
 def _dividing(model):
     return [each for each in model.modules() if isinstance(getattr(each, "avg_num_neighbors", None), float)]
+
+
+def _sizes(seen):
+    """Of each tensor that all these batches have; None: one that varies."""
+    return {
+        name: [n[0] if len(set(n)) == 1 else None for n in zip(*(shapes[name] for shapes in seen), strict=True)]
+        for name, first in seen[0].items()
+        if all(len(shapes.get(name, ())) == len(first) for shapes in seen)
+    }
 
 
 def _asked(outputs):
