@@ -36,6 +36,17 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def portable(content: Any, base: Path | None) -> Any:
+    """The same of dicts, lists and strings, with paths below `base` relative to it, also in keys; None: as it is."""
+    if base is None:
+        return content
+    if isinstance(content, dict):
+        return {portable(key, base): portable(item, base) for key, item in content.items()}
+    if isinstance(content, list):
+        return [portable(item, base) for item in content]
+    return content.removeprefix(f"{base}/") if isinstance(content, str) else content
+
+
 def flat(content: Any, place: str = "") -> dict[str, Any]:
     """Values by the path of their keys: `training.settings.lr`."""
     if isinstance(content, dict) and content:

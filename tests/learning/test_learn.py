@@ -141,19 +141,24 @@ def test_a_generation_that_was_killed_goes_on_and_the_next_one_is_trained_on_wha
 def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = study.parent / "study"
     monkeypatch.setitem(sys.modules, "dscribe.descriptors", None)  # what is lacking is said, and added later
     first = ll.learn(changed(study, **fitted_in_one_step(study)), progress=False)
     assert [each.explored for each in first.generations] == [True, False]
     assert not first.generations[0].environments
     assert sum("pip install 'lamplighter[analysis]'" in note for note in first.notes) == 1
+    was = study.parent
+    study = was.rename(was.with_name("moved")) / study.name  # with all that it names
+    folder = study.parent / "study"
     kept = (folder / "generation_0" / "force_scales.json").stat()
     monkeypatch.undo()
     more = ll.learn(changed(study, stop=2, evaluation={"along": 2, "bonds": "held_out.xyz"}), progress=False)
     assert [each.explored for each in more.generations] == [True, True, False]
     before, begun = first.generations[0], more.generations[0]
-    assert json_text(replace(begun, environments=[], bonds=before.bonds)) == json_text(before)
-    assert more.generations[1].models == first.generations[1].models
+    told = json_text(before).replace(f"{was}/", f"{study.parent}/")
+    assert json_text(replace(begun, environments=[], bonds=before.bonds)) == told
+    assert [each.relative_to(folder) for each in more.generations[1].models] == [
+        each.relative_to(was / "study") for each in first.generations[1].models
+    ]
     added = [each.added for each in more.generations[:2]]  # a start that was drawn before is not taken again
     assert more.generations[2].frames == {"clusters": 12, "explored": sum(added)}
     assert begun.above is None

@@ -23,7 +23,7 @@ from lamplighter.config.loading import read_mapping
 from lamplighter.config.potential import absolute
 from lamplighter.config.problems import section_of
 from lamplighter.errors import ConfigError, Interrupted, LamplighterError, RunFolderBusy
-from lamplighter.json_text import plain
+from lamplighter.json_text import plain, portable
 from lamplighter.learning.learn import learning_so_far
 from lamplighter.learning.learning import Learning
 from lamplighter.learning.liquids import FromReference, Liquid, from_reference, liquids_of
@@ -297,7 +297,7 @@ def as_asked(given: TrainFile, folder: Path, seed: int) -> Member | None:
     """The model of a seed that is done as it is asked for now; None: there is none."""
     for record in sorted((folder / MODELS).glob(f"*_{seed}.json")):
         member = member_of_record(record)
-        if member.record["asked"] == plain(wanted_of(given, seed)):
+        if portable(member.record["asked"], given.base) == plain(wanted_of(given, seed)):
             return member
     return None
 

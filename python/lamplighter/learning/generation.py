@@ -114,8 +114,12 @@ class Generation:
         """Bond lengths along its runs."""
         return self.folder / "bonds.json"
 
-    def begin(self, wanted: Mapping[str, Any]) -> None:
+    def begin(self, wanted: Mapping[str, Any], portable: Callable[[Any], Any]) -> None:
         """Note what the generation rests on, or hold it against what is noted.
+
+        Args:
+            wanted: That, by the path of each key.
+            portable: Makes paths relative to the study, in what an earlier version has noted.
 
         Raises:
             LamplighterError: it was begun with something else; each thing that differs is named.
@@ -124,7 +128,7 @@ class Generation:
         if not self.asked.is_file():
             write_record(self.asked, asked)
             return
-        before = read_record(self.asked)
+        before = {_portable_key(key, portable): portable(each) for key, each in read_record(self.asked).items()}
         differing = [
             f"{key}: was {_short(before.get(key))}, is {_short(asked.get(key))}"
             for key in sorted({*before, *asked})
@@ -135,6 +139,12 @@ class Generation:
                 f"{self.folder} was begun with something else ({'; '.join(differing)}): put it back, or remove this "
                 "folder and those of later generations, or give another --output"
             )
+
+
+def _portable_key(key: str, portable: Callable[[Any], Any]) -> str:
+    """`sha256./home/me/study/a.xyz` as `sha256.a.xyz`."""
+    keys, found, path = key.partition("./")
+    return f"{keys}.{portable('/' + path)}" if found else key
 
 
 def write_record(path: Path, content: Any) -> None:

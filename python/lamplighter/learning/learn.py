@@ -173,7 +173,7 @@ def _begin(study: Study, generation: Generation) -> None:
         "labeller": {**given["labeller"], "rests_on": rests_on(study)},
         "sha256": {str(file): sha256(file) for file in files},
     }
-    generation.begin({study.portable(key): study.portable(value) for key, value in flat(plain(wanted)).items()})
+    generation.begin(flat(study.portable(plain(wanted))), study.portable)
 
 
 def _explored_generation(study: Study, generation: Generation, tools: Tools) -> GenerationResult:

@@ -19,6 +19,7 @@ from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.file_suffixes import COMPILED
 from lamplighter.guard_criteria import PRESETS
+from lamplighter.json_text import portable
 from lamplighter.learning.learn_file import COMMITTEE_EVERY, MEASURES, CalibratedSection, LearnFile
 from lamplighter.observables.stored_reference import read_stored_reference
 from lamplighter.run_folder.folder import run_file_text
@@ -65,9 +66,8 @@ class Study:
                 raise ConfigError(f"{source}: exploration.starts: {path} does not exist")
 
     def portable(self, value: Any) -> Any:
-        """A path below the study file's folder relative to it; anything else as it is."""
-        base = f"{self._base}/"
-        return value.removeprefix(base) if isinstance(value, str) else value
+        """The same with paths below the study file's folder relative to it."""
+        return portable(value, self._base)
 
     @property
     def files_that_are_named(self) -> list[Path]:

@@ -16,7 +16,7 @@ import numpy as np
 from ase.io import write as write_frames
 
 from lamplighter.errors import LamplighterError
-from lamplighter.json_text import flat
+from lamplighter.json_text import flat, portable
 from lamplighter.model_files.describe import describe
 from lamplighter.model_files.gap_file import companions
 from lamplighter.model_files.trust import sha256
@@ -118,14 +118,19 @@ def name_begun(folder: Path) -> str | None:
     return None if name is None else str(name)
 
 
-def require_same(folder: Path, wanted: Mapping[str, Any]) -> None:
+def require_same(folder: Path, wanted: Mapping[str, Any], base: Path | None = None) -> None:
     """Refuse to go on in a folder that was begun with another train file, or other data.
+
+    Args:
+        folder: Of a member.
+        wanted: What is asked for now.
+        base: What paths below it are relative to, in both.
 
     Raises:
         LamplighterError: each thing that differs is named.
     """
     if begun := _begun(folder):
-        require_same_asked(folder, {key: each for key, each in begun.items() if key != "name"}, wanted)
+        require_same_asked(folder, portable({key: each for key, each in begun.items() if key != "name"}, base), wanted)
 
 
 def require_same_asked(place: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

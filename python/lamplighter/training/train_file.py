@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from lamplighter import pretrained_weights
 from lamplighter.config.loading import read_mapping
@@ -154,6 +154,13 @@ class TrainFile(ConfigSection):
     python: Path | None = None
     output: Path | None = None
 
+    _base: Path | None = PrivateAttr(None)
+
+    @property
+    def base(self) -> Path | None:
+        """The folder of the train file, once paths are absolute: those below it are the same where it was moved."""
+        return self._base
+
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, given: list[int]) -> list[int]:
@@ -231,7 +238,7 @@ class TrainFile(ConfigSection):
                 "replay": self.start.replay and absolute(self.start.replay),
             }
         )
-        return self.model_copy(
+        made = self.model_copy(
             update={
                 "data": data,
                 "start": start,
@@ -239,6 +246,8 @@ class TrainFile(ConfigSection):
                 "output": absolute(self.output or Path(default_output)),
             }
         )
+        made._base = base.resolve()
+        return made
 
 
 def load_train_file(given: Path | Mapping[str, Any], base: Path | None = None) -> TrainFile:
