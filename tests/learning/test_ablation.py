@@ -18,7 +18,8 @@ from lamplighter.api.learn import ablation_so_far
 from lamplighter.errors import ConfigError, LamplighterError
 from lamplighter.learning.ablation import AblationResult, PointResult, carry_out, load_ablation
 from lamplighter.learning.learning import GenerationQuality, GenerationResult, Learning, MeanErrors, OverModels
-from lamplighter.learning.significance import holm
+from lamplighter.learning.liquids import FromReference, Liquid, from_reference
+from lamplighter.learning.significance import holm, welch
 from lamplighter.report.ablation_page import ablation_page
 from lamplighter.report.ablation_text import SHOWN, difference_lines, format_ablation
 from lamplighter.training.member import Member, SetErrors
@@ -157,6 +158,25 @@ def test_of_one_model_nothing_is_said() -> None:
     assert isnan(found.p)
     assert not found.is_seen
     assert "nothing can be said, as one of both has one model or no spread: b" in difference_lines(made, "forces")[0]
+
+
+def test_two_runs_that_agree_by_chance_are_not_told_from_the_reference_within_their_own_noise() -> None:
+    """The numbers of two students at 500 K: 0.0009 g/cm³ apart, and each known to 0.011."""
+    truth, pair = [0.8897, 0.9107, 0.8827, 0.9008, 0.9084], [0.9138, 0.9150]
+
+    def found(errors: list[float]) -> FromReference:
+        quality = GenerationQuality(2.8, 0.1, 1.0, 0.9, 0.9, False, pair, [], truth, [], errors, [])
+        return from_reference([Liquid("scans", quality, 3, None)], "density")[0]
+
+    assert found([]).is_seen
+    within = found([0.010, 0.012])
+    assert not within.is_seen
+    noise = np.sqrt((0.010**2 + 0.012**2) / 2.0)
+    assert within.standard_error == pytest.approx(np.hypot(noise / np.sqrt(2.0), np.std(truth, ddof=1) / np.sqrt(5.0)))
+    assert found([1e-5, 1e-5]).p == pytest.approx(ttest_ind(pair, truth, equal_var=False).pvalue)
+    draws = np.random.default_rng(3).normal(size=(400, 7))
+    seen = [welch(list(each[:2]), list(each[2:]), 1.0) < 0.05 for each in draws]
+    assert np.mean(seen) < 0.07, "means of the same are told apart no more often than the level says"
 
 
 def test_what_is_to_be_known_of_points_is_said_with_their_names() -> None:

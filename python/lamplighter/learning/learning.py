@@ -76,6 +76,8 @@ class GenerationQuality:
         densities: Mean of each model whose run reached the horizon, g/cm³.
         diffusivities: Of all molecules, likewise, Å²/ps.
         reference_densities, reference_diffusivities: Of each run of the reference; a single one where it was given so.
+        density_errors, diffusivity_errors: Standard error of each model's, from the fluctuations within its run; empty:
+            of an earlier version.
     """
 
     value: float
@@ -88,6 +90,8 @@ class GenerationQuality:
     diffusivities: list[float]
     reference_densities: list[float] = field(default_factory=list)
     reference_diffusivities: list[float] = field(default_factory=list)
+    density_errors: list[float] = field(default_factory=list)
+    diffusivity_errors: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class FromReference:
         quantity: Of `QUANTITIES`: g/cm³, or Å²/ps.
         values: Of each model that reached the horizon.
         reference: Of each run of the reference.
+        noise: Standard error of each of `values`, from the fluctuations within its run: two runs may agree by chance
+            better than either is known. Root mean square; 0: not known.
         p: Of Welch's t-test between both, after Holm's correction for all points; nan: one of both is a single number.
     """
 
@@ -48,6 +50,7 @@ class FromReference:
     quantity: str
     values: list[float]
     reference: list[float]
+    noise: float
     p: float
 
     @property
@@ -57,8 +60,13 @@ class FromReference:
 
     @property
     def standard_error(self) -> float:
-        """Of the difference, from the spread over models and over runs of the reference; nan: one of both has none."""
-        return math.hypot(_standard_error(self.values), _standard_error(self.reference))
+        """Of the difference, from the spread over models and over runs of the reference; nan: one of both has none.
+
+        That over models is no smaller than the noise within their runs.
+        """
+        within = self.noise / math.sqrt(len(self.values))
+        spread = _standard_error(self.values)
+        return math.hypot(math.nan if math.isnan(spread) else max(spread, within), _standard_error(self.reference))
 
     @property
     def is_seen(self) -> bool:
@@ -80,16 +88,23 @@ def liquids_of(studies: Mapping[str, Learning]) -> list[Liquid]:
 def from_reference(liquids: Sequence[Liquid], quantity: str) -> list[FromReference]:
     """Each point whose models have the quantity, beside the reference."""
     of_models = {"density": "densities", "diffusivity": "diffusivities"}[quantity]
+    asked = [(each.point, each.quality) for each in liquids]
     known = [
-        (each.point, getattr(each.quality, of_models), getattr(each.quality, f"reference_{of_models}"))
-        for each in liquids
+        (point, values, reference, _root_mean_square(getattr(one, f"{quantity}_errors")))
+        for point, one in asked
+        if (values := getattr(one, of_models)) and (reference := getattr(one, f"reference_{of_models}"))
     ]
-    known = [(point, values, reference) for point, values, reference in known if values and reference]
-    corrected = holm([welch(values, reference) for _, values, reference in known])
+    corrected = holm([welch(values, reference, noise) for _, values, reference, noise in known])
     return [
-        FromReference(point, quantity, values, reference, p)
-        for (point, values, reference), p in zip(known, corrected, strict=True)
+        FromReference(point, quantity, values, reference, noise, p)
+        for (point, values, reference, noise), p in zip(known, corrected, strict=True)
     ]
+
+
+def _root_mean_square(errors: Sequence[float]) -> float:
+    """Of the finite ones; 0: there is none."""
+    finite = [each for each in errors if math.isfinite(each)]
+    return math.sqrt(sum(each**2 for each in finite) / len(finite)) if finite else 0.0
 
 
 def _standard_error(values: Sequence[float]) -> float:

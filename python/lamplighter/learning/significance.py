@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scipy.stats import ttest_ind
+import numpy as np
+from scipy import stats
 
 LEVEL = 0.05
 """Of p, below which two means are said to differ."""
 
 
-def welch(one: Sequence[float], other: Sequence[float]) -> float:
-    """p of Welch's t-test, that two means are the same; nan where one of both is a single number."""
+def welch(one: Sequence[float], other: Sequence[float], noise: float = 0.0) -> float:
+    """p of Welch's t-test, that two means are the same; nan where one of both is a single number.
+
+    Args:
+        one, other: Values.
+        noise: Standard error that each of `one` has by itself, which their spread is no smaller than but by chance.
+    """
     if min(len(one), len(other)) < 2:
         return math.nan
-    return float(ttest_ind(one, other, equal_var=False).pvalue)
+    if noise <= float(np.std(one, ddof=1)):
+        return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+    variances = [noise**2 / len(one), float(np.var(other, ddof=1)) / len(other)]
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / (len(one) - 1) + variances[1] ** 2 / (len(other) - 1))
+    t = abs(float(np.mean(one) - np.mean(other))) / math.sqrt(sum(variances))
+    return float(2.0 * stats.t.sf(t, freedom))
 
 
 def holm(given: Sequence[float]) -> list[float]:

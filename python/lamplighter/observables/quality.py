@@ -69,6 +69,7 @@ class MemberRun:
         density: Mean, g/cm³; None: not npt, or not stable.
         divergence: D_KL from the reference; None likewise.
         diffusivity: Å²/ps; None: not nvt, or not stable.
+        density_error, diffusivity_error: Standard errors, from the fluctuations within the run; nan: it is too short.
     """
 
     ensemble: str
@@ -77,6 +78,8 @@ class MemberRun:
     density: float | None = None
     divergence: float | None = None
     diffusivity: float | None = None
+    density_error: float | None = None
+    diffusivity_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ def quality_of_runs(
             densities[run.folder].mean.value if run.folder in densities else None,
             divergences.get(run.folder),
             moving.get(run.folder),
+            densities[run.folder].mean.standard_error if run.folder in densities else None,
+            motions[run.folder].mixture.einstein.standard_error if run.folder in motions else None,
         )
         for run in lifetimes
     ]
