@@ -23,6 +23,7 @@ from tests.conftest import PROGRAMS, Run
 
 import lamplighter
 from lamplighter import exit_status
+from lamplighter.analysis.isolated_molecules import BONDED
 from lamplighter.api.scan_models import energies_of, members_of
 from lamplighter.errors import ConfigError, LamplighterError, RunFolderError, StructureError
 from lamplighter.observables.scan_frames import generated
@@ -376,7 +377,7 @@ def test_a_committee_on_two_ranks_says_what_the_command_does(mpirun: Run, tmp_pa
     write(tmp_path / "ethanol.xyz", atoms)
     models = [EXAMPLE / "models" / f"ec_emc_{k}.model" for k in range(2)]
     compile_files(models, tmp_path / "both.lamp", ["H", "C", "O"])
-    frames = generated(tmp_path / "ethanol.xyz", -1, [0.3, 0.6, 0.9], None, False)
+    frames = generated(tmp_path / "ethanol.xyz", -1, [0.3, 0.6, 0.9], BONDED, False)
     expected = [energies_of(frames, member, name, 1, True) for name, member in members_of(models).items()]
     content = {
         "structure": "ethanol.xyz",
