@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamplighter.errors import ConfigError
+from lamplighter.errors import ConfigError, LamplighterError
+from lamplighter.learning.generation import Generation
 from lamplighter.learning.study import load_study
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -181,3 +183,15 @@ def test_runs_for_the_quality_get_one_model_each_and_the_guard_of_stability(fold
         load_study(content)
     with pytest.raises(ConfigError, match=r"stop\.quality: needs runs that Q is made from"):
         load_study(GOOD | {"stop": {"generations": 3, "quality": 0.1}})
+
+
+def test_a_generation_that_an_earlier_version_began_is_known_by_its_files(folder: Path) -> None:
+    """Its note has absolute paths, also within keys."""
+    generation, study = Generation(0, folder / "generation_0"), load_study(GOOD)
+    generation.folder.mkdir()
+    noted = {"training.files": [f"{folder}/train.xyz"], f"sha256.{folder}/train.xyz": "1a", "sha256./elsewhere/b": "2b"}
+    generation.asked.write_text(json.dumps(noted))
+    now = {"training.files": ["train.xyz"], "sha256.train.xyz": "1a", "sha256./elsewhere/b": "2b"}
+    generation.begin(now, study.portable)
+    with pytest.raises(LamplighterError, match=r"sha256\.train\.xyz: was 1a, is 3c"):
+        generation.begin(now | {"sha256.train.xyz": "3c"}, study.portable)

@@ -47,3 +47,12 @@ def bond_rule(
             raise LamplighterError(f"{option}: {problem}") from None
     made = replace(rule, tolerance=reach, unbonded=words[0], bonded=words[1])
     return replace(made, ions="none", source="found by covalent radii alone") if ions == "none" else made
+
+
+def rule_of_frames(
+    bonds: str | None, tolerance: str | float | None, ions: str | None, bonded: str | None, unbonded: str | None
+) -> BondRule:
+    """As `bond_rule`, for molecules of single frames: `BONDED`, and its tolerance, where nothing else is said."""
+    from lamplighter.analysis.isolated_molecules import BONDED
+
+    return bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamplighter.api.answer import Answer, in_words_of_python
-from lamplighter.api.bond_rule import bond_rule
+from lamplighter.api.bond_rule import rule_of_frames
 from lamplighter.api.chosen_models import (
     ModelChoice,
     ModelFiles,
@@ -147,14 +147,14 @@ def decompose(
 
     Source: docs/how_to/decomposition.md.
     """
-    from lamplighter.analysis.isolated_molecules import BONDED, isolated_molecules
+    from lamplighter.analysis.isolated_molecules import isolated_molecules
     from lamplighter.observables.decomposition import decomposition_of_models
     from lamplighter.observables.predictions import committees
     from lamplighter.report.decomposition_text import SHOWN
     from lamplighter.structures.labelled_frames import read_labelled
 
     _require_resamples(resamples)
-    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
+    rule = rule_of_frames(bonds, tolerance, ions, bonded, unbonded)
     if reference is not None and molecule_labels is not None:
         raise LamplighterError("give --reference or --molecule-labels, not both")
     choice = usable_models(models, run_file, kind, dtype, device, trust)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lamplighter.api.answer import Answer, in_words_of_python
-from lamplighter.api.bond_rule import bond_rule
+from lamplighter.api.bond_rule import rule_of_frames
 from lamplighter.api.chosen_models import ModelFiles, predict, usable_models, words_of_models
 from lamplighter.api.files import StrPath, files_of, texts_of
 from lamplighter.errors import LamplighterError
@@ -60,7 +60,6 @@ def transfer(
 
     Source: docs/how_to/transfer.md.
     """
-    from lamplighter.analysis.isolated_molecules import BONDED
     from lamplighter.observables.predictions import committees
     from lamplighter.observables.transfer import compositions_of, only_named, rows_of, transfer_of_models
     from lamplighter.report.transfer_text import SHOWN
@@ -70,7 +69,7 @@ def transfer(
         raise LamplighterError(f"--species must be molecules or elements, got {species!r}")
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise LamplighterError(f"--most must be a whole number of 1 at least, got {most!r}")
-    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
+    rule = rule_of_frames(bonds, tolerance, ions, bonded, unbonded)
     if isinstance(names, Mapping):
         names = [f"{name}={formula}" for name, formula in names.items()]
     called = dict(pair("--name", text)[::-1] for text in texts_of(names, "--name"))

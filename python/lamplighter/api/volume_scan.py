@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamplighter.api.answer import Answer, in_words_of_python
-from lamplighter.api.bond_rule import bond_rule
+from lamplighter.api.bond_rule import rule_of_frames
 from lamplighter.api.chosen_models import ModelFiles, words_of_models
 from lamplighter.api.files import StrPath, file_of
 from lamplighter.api.methods import opened_method
@@ -71,7 +71,6 @@ def volume_scan(
 
     Source: docs/how_to/equation_of_state.md.
     """
-    from lamplighter.analysis.isolated_molecules import BONDED
     from lamplighter.api.scan_models import energies_of, members_of
     from lamplighter.labelling.named_methods import is_method_file
     from lamplighter.observables.stored_scan import read_scan
@@ -90,7 +89,7 @@ def volume_scan(
     if reference is not None and Path(reference).is_file() and not is_method_file(Path(reference)):
         labels = file_of(reference, "--reference")
 
-    rule = bond_rule(bonds, tolerance, ions, bonded, unbonded, BONDED.tolerance) or BONDED
+    rule = rule_of_frames(bonds, tolerance, ions, bonded, unbonded)
     files = [Path(each) for each in words_of_models(models)]
     chosen = members_of(files, trust, kind=kind, dtype=dtype, device=device, engine=engine)
     found = _frames(run, density, labels, energy, select, index, rule, atomic)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamplighter.learning.learning import GenerationQuality, Learning, MeanErrors
-from lamplighter.learning.significance import LEVEL, holm, welch
+from lamplighter.learning.significance import LEVEL, holm, spread, welch
 
 QUANTITIES = ("density", "diffusivity")
 
@@ -64,9 +64,7 @@ class FromReference:
 
         That over models is no smaller than the noise within their runs.
         """
-        within = self.noise / math.sqrt(len(self.values))
-        spread = _standard_error(self.values)
-        return math.hypot(math.nan if math.isnan(spread) else max(spread, within), _standard_error(self.reference))
+        return math.hypot(_standard_error(self.values, self.noise), _standard_error(self.reference))
 
     @property
     def is_seen(self) -> bool:
@@ -107,5 +105,5 @@ def _root_mean_square(errors: Sequence[float]) -> float:
     return math.sqrt(sum(each**2 for each in finite) / len(finite)) if finite else 0.0
 
 
-def _standard_error(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+def _standard_error(values: Sequence[float], noise: float = 0.0) -> float:
+    return max(spread(values), noise) / math.sqrt(len(values)) if len(values) > 1 else math.nan

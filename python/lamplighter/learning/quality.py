@@ -53,8 +53,6 @@ def quality_of(
         notes += left_out
     found = ask(folders, study.quality_references, section)
     stable = [each for each in found.members if each.stable]
-    dense = [each for each in stable if each.density is not None]
-    moving = [each for each in stable if each.diffusivity is not None]
     made = GenerationQuality(
         found.quality.value,
         found.quality.standard_error,
@@ -62,11 +60,11 @@ def quality_of(
         found.quality.density.value,
         found.quality.diffusivity.value,
         found.quality.lower_bound,
-        [each.density for each in dense if each.density is not None],
-        [each.diffusivity for each in moving if each.diffusivity is not None],
+        [each.density for each in stable if each.density is not None],
+        [each.diffusivity for each in stable if each.diffusivity is not None],
         found.reference_densities,
         found.reference_diffusivities,
-        [each.density_error for each in dense if each.density_error is not None],
-        [each.diffusivity_error for each in moving if each.diffusivity_error is not None],
+        [each.density_error for each in stable if each.density_error is not None],
+        [each.diffusivity_error for each in stable if each.diffusivity_error is not None],
     )
     return made, [*notes, *found.notes]

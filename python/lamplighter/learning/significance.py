@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.stats import ttest_ind, ttest_ind_from_stats
 
 LEVEL = 0.05
 """Of p, below which two means are said to differ."""
@@ -21,12 +21,15 @@ def welch(one: Sequence[float], other: Sequence[float], noise: float = 0.0) -> f
     """
     if min(len(one), len(other)) < 2:
         return math.nan
-    if noise <= float(np.std(one, ddof=1)):
-        return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
-    variances = [noise**2 / len(one), float(np.var(other, ddof=1)) / len(other)]
-    freedom = sum(variances) ** 2 / (variances[0] ** 2 / (len(one) - 1) + variances[1] ** 2 / (len(other) - 1))
-    t = abs(float(np.mean(one) - np.mean(other))) / math.sqrt(sum(variances))
-    return float(2.0 * stats.t.sf(t, freedom))
+    if noise <= spread(one):
+        return float(ttest_ind(one, other, equal_var=False).pvalue)
+    of_one, of_other = (np.mean(one), noise, len(one)), (np.mean(other), spread(other), len(other))
+    return float(ttest_ind_from_stats(*of_one, *of_other, equal_var=False).pvalue)
+
+
+def spread(values: Sequence[float]) -> float:
+    """Standard deviation of several values."""
+    return float(np.std(values, ddof=1))
 
 
 def holm(given: Sequence[float]) -> list[float]:

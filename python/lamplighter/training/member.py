@@ -124,27 +124,30 @@ def require_same(folder: Path, wanted: Mapping[str, Any], base: Path | None = No
     Args:
         folder: Of a member.
         wanted: What is asked for now.
-        base: What paths below it are relative to, in both.
+        base: What paths below it are relative to; of an earlier version they are absolute in `begun`.
 
     Raises:
         LamplighterError: each thing that differs is named.
     """
     if begun := _begun(folder):
-        require_same_asked(folder, portable({key: each for key, each in begun.items() if key != "name"}, base), wanted)
+        require_same_asked(folder, {key: each for key, each in begun.items() if key != "name"}, wanted, base)
 
 
-def require_same_asked(place: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def require_same_asked(
+    place: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any], base: Path | None = None
+) -> None:
     """Refuse what was begun with another train file, or other data.
 
     Args:
         place: A member's folder, or its record.
         begun: What it was begun with.
         wanted: What is asked for now.
+        base: As `require_same`.
 
     Raises:
         LamplighterError: each thing that differs is named.
     """
-    was, now = flat(dict(begun)), flat(json.loads(json.dumps(wanted)))
+    was, now = flat(portable(dict(begun), base)), flat(json.loads(json.dumps(wanted)))
     changed = [
         f"{key}: was {was.get(key, 'not given')}, is {now.get(key, 'not given')}"
         for key in dict.fromkeys([*was, *now])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.errors import LamplighterError, ModelError, RunFolderBusy
-from lamplighter.json_text import plain, portable
+from lamplighter.json_text import portable
 from lamplighter.model_files.describe import describe
 from lamplighter.model_files.trust import sha256
 from lamplighter.progress_line import rewritten
@@ -115,7 +115,7 @@ def train(
             require_same(asked.folder, wanted[seed], given.base)
             record = models / f"{asked.name}.json"
             if record.is_file() and (known := member_of_record(record)).model.is_file():
-                require_same_asked(record, portable(known.record["asked"], given.base), wanted[seed])
+                require_same_asked(record, known.record["asked"], wanted[seed], given.base)
                 done[seed] = with_sets(record, given.data.test, evaluate)
         if len(done) < len(assignments):
             python = PackagePython(trainer, given.python, given.threads)
@@ -239,7 +239,7 @@ def wanted_of(given: TrainFile, seed: int) -> dict[str, Any]:
         if not file.is_file():
             raise LamplighterError(f"{file} does not exist")
     asked = {"seed": seed, **content, "sha256": {str(file): sha256(file) for file in files}}
-    found: dict[str, Any] = portable(plain(asked), given.base)
+    found: dict[str, Any] = portable(asked, given.base)
     return found
 
 

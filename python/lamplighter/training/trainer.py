@@ -100,7 +100,7 @@ class Trainer(Protocol):
         framework: Key of `lamplighter.frameworks.FRAMEWORKS`.
         inside: Program of `training/inside` that says, in the package's own environment, its version and settings.
         writes_at_its_end: Whether `commands` write the model, unless they are ended because it is enough.
-        keeps_best: Whether the model is that of the best epoch, also where none is the last that `early_stop` allows.
+        keeps_best: Whether the model is that of the best epoch, also without `early_stop`.
     """
 
     name: str

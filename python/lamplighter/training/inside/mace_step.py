@@ -191,7 +191,8 @@ class _Step:
         if next(loss_fn.parameters(), None) is not None:
             raise NotImplementedError("a loss with weights that are learnt")
         names = [name for name, each in self._model.named_parameters() if each.requires_grad]
-        of_data = list(_numbers_of_data(self._model))
+        of_data = _numbers_of_data(self._model)
+        self._numbers, self._neighbours = list(of_data.values()), _numbers_of_neighbours(self._model)
         self.weights = [each for each in self._model.parameters() if each.requires_grad]
         factors = dict(loss_fn.named_buffers())
         tensors = _tensors(batch)
@@ -217,8 +218,8 @@ class _Step:
 
         mode = FakeTensorMode(shape_env=ShapeEnv(duck_shape=True), allow_non_fake_inputs=True)
         fake_weights = [mode.from_tensor(each.detach(), static_shapes=True) for each in self.weights]
-        fake_numbers = [mode.from_tensor(each, static_shapes=True) for each in _numbers_of_data(self._model).values()]
-        fake_neighbours = [mode.from_tensor(each, static_shapes=True) for each in _numbers_of_neighbours(self._model)]
+        fake_numbers = [mode.from_tensor(each, static_shapes=True) for each in self._numbers]
+        fake_neighbours = [mode.from_tensor(each, static_shapes=True) for each in self._neighbours]
         fake_factors = [mode.from_tensor(each, static_shapes=True) for each in factors.values()]
         fake_tensors = [mode.from_tensor(tensors[name], symbolic_context=self._symbols(name)) for name in self._names]
         with in_maces_order(), forms.in_place():
@@ -251,10 +252,9 @@ class _Step:
     def __call__(self, loss_fn, tensors):
         """Loss and gradients; always without torch's own, as the compiler makes another graph where these differ."""
         weights, factors = [each.detach() for each in self.weights], list(loss_fn.buffers())
-        numbers, neighbours = list(_numbers_of_data(self._model).values()), _numbers_of_neighbours(self._model)
         batch = [tensors[name].detach() for name in self._names]
         with torch.no_grad():
-            return self._graph(weights, numbers, neighbours, factors, batch)
+            return self._graph(weights, self._numbers, self._neighbours, factors, batch)
 
     def difference(self, given):
         """Between the gradients of MACE's own step and these."""
