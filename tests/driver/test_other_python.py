@@ -178,7 +178,8 @@ def test_frames_are_evaluated_in_the_other_python(
     """Beside a potential of this one; the calculator says where it runs."""
     (tmp_path / "where.py").write_text(
         "import sys\nfrom ase.calculators.lj import LennardJones\n"
-        "def there(prefix):\n    assert sys.prefix == prefix, sys.prefix\n    return LennardJones(sigma=3.4, rc=9.0)\n"
+        "def there(prefix):\n    assert sys.prefix == prefix, sys.prefix\n    print('is opened', file=sys.stderr)\n"
+        "    return LennardJones(sigma=3.4, rc=9.0)\n"
     )
     atoms = Atoms("Ar4", [[0, 0, 0], [3.7, 0, 0], [0, 3.9, 0], [0, 0, 4.1]], cell=[9, 10, 11], pbc=True)
     frames = []
@@ -199,9 +200,31 @@ def test_frames_are_evaluated_in_the_other_python(
     env = {"PYTHONPATH": str(tmp_path)}
     done = run(words, env=env) if ranks == 1 else mpirun(ranks, words, env=env)
     assert done.returncode == 0, done.stderr
+    assert "is opened" not in done.stderr
     curves = json.loads(done.stdout)["curves"]
     expected = [atoms.get_potential_energy() for atoms in frames[::-1]]
     np.testing.assert_allclose(curves[0]["total"], expected, rtol=1e-12)
+
+
+def test_the_last_that_the_other_python_printed_is_told_where_it_ends_early(
+    run: Program, written: Callable[[object], Path], elsewhere: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "gone.py").write_text(
+        "import os\nfrom ase.calculators.lj import LennardJones\nclass Gone(LennardJones):\n"
+        "    def calculate(self, *_, **__):\n        print('no more of this', flush=True)\n        os._exit(3)\n"
+    )
+    (tmp_path / "frames.xyz").write_text(
+        '1\nProperties=species:S:1:pos:R:3:forces:R:3 energy=0.0 pbc="F F F"\nAr 0 0 0 0 0 0\n'
+    )
+    path = written(elsewhere)
+    content = yaml.safe_load(path.read_text())
+    content["potential"] = {"calculator": "gone:Gone", "python": str(elsewhere)}
+    path.write_text(yaml.safe_dump(content))
+    done = run([PROGRAM, "errors", "frames.xyz", "--run-file", path, "--trust"], env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert "ended while it evaluated (exit status 3); the last that it printed:\n" in done.stderr
+    assert done.stderr.rstrip().endswith("  no more of this")
+    assert "Traceback" not in done.stderr
 
 
 def test_what_the_other_python_refuses_is_said_here(

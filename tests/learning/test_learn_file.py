@@ -7,9 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 
 from lamplighter.errors import ConfigError, LamplighterError
+from lamplighter.learning.cost import cost_of
 from lamplighter.learning.generation import Generation
 from lamplighter.learning.study import load_study
 
@@ -58,6 +63,19 @@ def test_runs_get_the_models_the_threshold_and_the_guard_of_active_learning() ->
     assert (run["guard"]["variance"], run["guard"]["bond_ratio"], run["guard"]["density"]) == (0.7, 2.0, [0.2, 1.2])
     assert "structure" not in run
     assert "seed" not in run
+
+
+def test_a_committee_of_models_whose_files_hold_one_each_is_counted(folder: Path) -> None:
+    """DeePMD-kit's, which no file bundles: what stands for models before they are trained is one name a seed."""
+    for name in ("train.xyz", "test.xyz"):
+        frames = [Atoms("H2", [[0, 0, 0], [0, 0, x]]) for x in (0.7, 0.75, 0.8)]
+        for frame in frames:
+            frame.calc = SinglePointCalculator(frame, energy=-1.0, forces=np.zeros((2, 3)))
+        write(folder / name, frames)
+    content = changed("training.trainer", "deepmd")
+    content["training"]["settings"] = {}
+    counted = cost_of(load_study(content))
+    assert (counted.models, counted.frames, counted.steps) == (2, 3, 2000)
 
 
 def test_runs_of_a_random_selection_do_not_end_because_models_disagree() -> None:

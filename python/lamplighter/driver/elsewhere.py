@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -28,6 +29,9 @@ from lamplighter.driver.frame_evaluator import Evaluated, Spread
 from lamplighter.driver.members import Member
 from lamplighter.errors import EnvironmentProblem, LamplighterError
 from lamplighter.structures.labels import Labels
+
+LAST_LINES = 12
+"""Of what the other Python printed, in the message that it ended early."""
 
 
 class EvaluatorElsewhere:
@@ -65,6 +69,7 @@ class EvaluatorElsewhere:
             self._answers.close()
             self._process.wait()
             self._process = None
+            self._printed.close()
 
     def __enter__(self) -> EvaluatorElsewhere:
         return self
@@ -80,8 +85,12 @@ class EvaluatorElsewhere:
         hears, tells = os.pipe()
         command = other_python.evaluation_in(self._python, reads, tells)
         environment = launcher.without_launcher() | {other_python.VERSION: lamplighter.__version__}
+        # What frameworks print as they are loaded (many lines, some that look like faults) matters once it ends early.
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = subprocess.Popen(command, pass_fds=(reads, tells), env=environment)
+            self._process = subprocess.Popen(
+                command, pass_fds=(reads, tells), env=environment, stdout=self._printed, stderr=self._printed
+            )
         except OSError as problem:
             raise EnvironmentProblem(
                 f"potential.python: {self._python} cannot be started: {problem.strerror}"
@@ -117,8 +126,8 @@ class EvaluatorElsewhere:
         line = self._answers.readline()
         if not line:
             raise EnvironmentProblem(
-                f"potential.python: {self._python} ended while it evaluated (exit status {self._process.wait()}); "
-                "the lines above say why"
+                f"potential.python: {self._python} ended while it evaluated (exit status {self._process.wait()})"
+                + self._last_words()
             )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
@@ -126,6 +135,12 @@ class EvaluatorElsewhere:
             kind = getattr(errors, name, LamplighterError)
             raise kind(text)
         return answer
+
+    def _last_words(self) -> str:
+        self._printed.seek(0)
+        lines = self._printed.read().decode("utf-8", "replace").split("\n")
+        said = "\n".join(f"  {each}" for each in [each for each in lines if each.strip()][-LAST_LINES:])
+        return f"; the last that it printed:\n{said}" if said else ", and printed nothing"
 
     def _together(self, action: Callable[[], Any]) -> Any:
         """Carried out by the first rank; the others sleep, and leave it the cores."""

@@ -109,7 +109,7 @@ def cost_of(study: Study) -> Cost:
     """Count what a study will cost."""
     data = read_training_data(study.train_file.data)
     runs = len(names_of_starts(study))
-    content = study.run_with([study.folder / "model.lamp"], None)
+    content = study.run_with(study.models_to_come, None)
     run = parse_run_file(content | {"structure": "start.xyz"}, study.source).resolved(study.folder, "run")
     places = steps_of_stages(run.stages)
     of_a_run = 1
@@ -139,5 +139,5 @@ def cost_of(study: Study) -> Cost:
 
 def _steps(study: Study, number: int) -> int:
     """Of a run for Q."""
-    content = study.quality_run(number, study.folder / "model.lamp")
+    content = study.quality_run(number, study.models_to_come[0])
     return steps_of_stages(parse_run_file(content, study.source).resolved(study.folder, "run").stages)[-1].end

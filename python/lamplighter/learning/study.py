@@ -72,7 +72,7 @@ class Study:
     @property
     def files_that_are_named(self) -> list[Path]:
         """Recipes, structures, and files of run files and of what Q compares with."""
-        bonds = self._resolved_run([self.folder / "model.lamp"], None).bonds.file
+        bonds = self._resolved_run(self.models_to_come, None).bonds.file
         references = [each for each in self.quality_references if each.is_file()]
         return [
             *self.recipes.values(),
@@ -90,6 +90,12 @@ class Study:
     def seeds(self) -> list[int]:
         """Of the models; the first drives."""
         return self.train_file.seeds
+
+    @property
+    def models_to_come(self) -> list[Path]:
+        """What a run is checked with before models are trained: names alone; the first drives."""
+        by_extrapolation = self.given.selection.by == "extrapolation"
+        return [self.folder / f"model_{seed}.lamp" for seed in self.seeds[: 1 if by_extrapolation else None]]
 
     def run_with(self, models: Sequence[Path], above: float | None) -> dict[str, Any]:
         """The run file's content with the models of a generation, every path absolute and every default written out.
@@ -179,7 +185,7 @@ class Study:
 
     def _require_quality_runs(self) -> None:
         for number in range(len(self.quality_runs)):
-            self.quality_run(number, self.folder / "model.lamp")
+            self.quality_run(number, self.models_to_come[0])
         for path in self.quality_references:
             if not path.exists():
                 raise ConfigError(f"{self.source}: evaluation.quality.reference: {path} does not exist")
@@ -219,9 +225,7 @@ class Study:
                 f"{source}: selection.above.error: is found from labelled frames that no model was trained on: give "
                 "training.data.test"
             )
-        by_extrapolation = self.given.selection.by == "extrapolation"
-        models = [Path(f"model_{seed}.lamp") for seed in self.seeds[: 1 if by_extrapolation else None]]
-        run = self._resolved_run(models, 1.0 if self.given.selection.measure else None)
+        run = self._resolved_run(self.models_to_come, 1.0 if self.given.selection.measure else None)
         if run.output.trajectory is None:
             raise ConfigError(f"{where}.output.trajectory: frames are selected from trajectories: write one")
         for stage in run.stages:
