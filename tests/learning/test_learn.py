@@ -24,6 +24,10 @@ from tests.tiny_mace import TINY
 import lamplighter as ll
 from lamplighter.errors import LamplighterError
 from lamplighter.json_text import json_text, plain
+from lamplighter.learning.generation import read_record
+from lamplighter.learning.generations import generation_of
+from lamplighter.learning.starts import starts_of
+from lamplighter.learning.study import load_study
 from lamplighter.structures.labelled_frames import read_labelled
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ec_emc"
@@ -187,6 +191,28 @@ def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(
     assert explored.errors["held_out"].forces.mean == pytest.approx(begun.errors["held_out"].forces.mean)
     assert trained.frames == more.generations[1].frames
     assert any("generation 0 was not trained here" in note for note in by_given.notes)
+
+
+@pytest.mark.thorough
+def test_a_run_that_broke_gives_the_frames_of_what_it_reached_and_is_not_gone_on_from(study: Path) -> None:
+    content = fitted_in_one_step(study)
+    stage = {"type": "nvt", "length": "20 steps", "temperature": "300 K"}
+    content["exploration"]["run"] |= {"guard": {"bond_ratio": 1.2}, "stages": [stage, stage]}
+    content["exploration"]["starts"] = {"files": ["a.xyz", "b.xyz"], "go_on": True}
+    content["selection"] = {"by": "interval", "every": "5 steps", "distinct": "0.001 A"}
+    content["labeller"] = {"method": "ase.calculators.emt:EMT", "same_as_data": False}  # which opens at once
+    found = ll.learn(changed(study, **content, evaluation={"along": 0}), trust=True, progress=False)
+    generation, read = found.generations[0], load_study(study)
+    assert {each.name: each.failed for each in generation.runs} == {"a_seed1": False, "b_seed2": True}
+    taken = [(each["run"], each["step"]) for each in read_record(generation_of(read, 0).selection)["chosen"]]
+    assert [step for run, step in taken if run == "a_seed1"] == [20, 25, 30, 35, 40]
+    assert [step for run, step in taken if run == "b_seed2"] == [0, 5, 10, 15]
+    assert any(note.startswith("b_seed2: its last stage has no frame") for note in generation.notes)
+    said: list[str] = []
+    begun = starts_of(read, generation_of(read, 1), generation_of(read, 0), said.append)
+    assert begun["a"]["file"] == str(generation_of(read, 0).last_of("a"))
+    assert begun["b"]["file"] == str(study.parent / "b.xyz")
+    assert [each.partition(":")[0] for each in said] == ["b"]
 
 
 def require_environments(folder: Path, result: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lamplighter.campaign.state import RunState
+from lamplighter.config.quantity import Quantity
 from lamplighter.config.stages import Minimise, steps_of
 from lamplighter.driver.stage_steps import steps_of_stages
 from lamplighter.errors import LamplighterError
@@ -64,11 +65,13 @@ def chosen_frames(
         outcome, said = outcome_of(run, max(known, default=float("nan")))
         outcomes.append(outcome)
         notes += said
-        found = _of_run(study, state, frames, above, random)
+        found, said = _of_run(study, state, frames, above, random)
+        notes += said
         if not found:
             notes.append(f"{run.name} has no frame that could be selected")
         chosen += found
-        if study.given.exploration.starts.go_on and frames:
+        # what led a run to its end would soon end the next one, too
+        if study.given.exploration.starts.go_on and frames and not outcome.failed:
             last = generation.last_of(state.run.point["start"])
             last.parent.mkdir(exist_ok=True)
             replace_frames(last, [frames[-1].atoms])
@@ -111,20 +114,35 @@ def chosen_before(generation: Generation) -> tuple[list[RunOutcome], int, list[s
 
 def _of_run(
     study: Study, state: RunState, frames: list[Candidate], above: float | None, random: np.random.Generator
-) -> list[Chosen]:
-    """The frames of a run that are selected."""
+) -> tuple[list[Chosen], list[str]]:
+    """The frames of a run that are selected, and what is to be known of them."""
     every = study.given.selection.every
     if every is not None:
-        stages = state.run.run_file.stages
-        last = stages[-1]
-        assert not isinstance(last, Minimise)
-        assert last.timestep is not None
-        return at_interval(frames, steps_of_stages(stages)[-1].begin, steps_of(every, last.timestep))
+        return _at_interval(state, frames, every)
     if above is not None:
         found = first_uncertain(frames, above)
-        return [] if found is None else [found]
+        return ([] if found is None else [found]), []
     any_frame = drawn(frames, random)
-    return [] if any_frame is None else [Chosen(any_frame, ADD, "at random")]
+    return ([] if any_frame is None else [Chosen(any_frame, ADD, "at random")]), []
+
+
+def _at_interval(state: RunState, frames: list[Candidate], every: Quantity) -> tuple[list[Chosen], list[str]]:
+    """Of the last stage; of the last one that the run reached, where something broke before that."""
+    if not frames:
+        return [], []
+    stages = state.run.run_file.stages
+    begins = [each.begin for each in steps_of_stages(stages)]
+    dynamic = [place for place, stage in enumerate(stages) if not isinstance(stage, Minimise)]
+    reached = [place for place in dynamic if begins[place] <= frames[-1].step]
+    place = (reached or dynamic)[-1]
+    stage = stages[place]
+    assert not isinstance(stage, Minimise)
+    assert stage.timestep is not None
+    found = at_interval(frames, begins[place], steps_of(every, stage.timestep))
+    if place == dynamic[-1]:
+        return found, []
+    return found, [f"{state.run.name}: its last stage has no frame that can be selected: those of {stage.type}, the "
+                   "last that has, are taken"]  # fmt: skip
 
 
 def held_against_labels(

@@ -57,7 +57,7 @@ def starts_of(
         if last.is_file():
             found[name]["file"] = str(last)
         else:
-            say(f"{name}: its last run left no frame to go on from, and it begins from its start again")
+            say(f"{name}: its last run broke or left no frame to go on from, and it begins from its start again")
     return found
 
 
