@@ -54,7 +54,7 @@ def energies(frames: Any) -> set[float]:
 def test_each_seed_sees_its_own_share_and_is_validated_by_the_rest(tmp_path: Path) -> None:
     data = data_of(tmp_path, {"water": [*lone_atoms("H", "O"), *labelled("H2O", 20)]})
     first, second = data.of_member(1, 0.8), data.of_member(2, 0.8)
-    assert len(first.train) == 16
+    assert len(first.train) == data.size_of_member(0.8) == 16
     assert len(first.validation) == 4
     assert not energies(first.train) & energies(first.validation)
     assert energies(first.train) != energies(second.train)
@@ -68,6 +68,7 @@ def test_a_share_for_validation_is_the_same_for_all_members(tmp_path: Path) -> N
     first, second = data.of_member(1, 0.5), data.of_member(2, 0.5)
     assert energies(first.validation) == energies(second.validation)
     assert len(first.validation) == 6
+    assert len(first.train) == data.size_of_member(0.5) == 12
     assert not energies(first.train) & energies(first.validation)
 
 

@@ -11,7 +11,7 @@ from lamplighter.learning.ablation import Ablation, as_asked
 from lamplighter.learning.learn import learning_so_far
 from lamplighter.learning.starts import names_of_starts
 from lamplighter.learning.study import Study
-from lamplighter.training.training_data import TrainingData, read_training_data
+from lamplighter.training.training_data import read_training_data
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Cost:
         generations: At most, without the training at the end.
         models: Trained in each.
         epochs: Of each model at most; 0: it is fitted in one step.
-        frames: For training in the first generation, of several atoms, before each model's share is drawn.
+        frames: Of several atoms, that each model of the first generation is trained on.
         runs: In each generation.
         steps: Of dynamics of each run at most.
         quality_steps: Of dynamics of all runs for Q of a generation, at most.
@@ -63,7 +63,7 @@ class PointCost:
         name: Of it.
         trainings: Of single models.
         epochs: Of each at most; 0: it is fitted in one step.
-        frames: For training, of several atoms, before each model's share is drawn and any is added.
+        frames: Of several atoms, that each model is trained on before any is added.
         steps: Of dynamics.
         labels: Frames.
     """
@@ -96,13 +96,11 @@ def cost_of_ablation(ablation: Ablation) -> AblationCost:
             continue
         data = read_training_data(point.asked.data)
         left = [seed for seed in point.asked.seeds if as_asked(point.asked, ablation.folder / point.name, seed) is None]
-        points.append(PointCost(point.name, len(left), point.asked.length or 0, _several_atoms(data)))
+        points.append(
+            PointCost(point.name, len(left), point.asked.length or 0, data.size_of_member(point.asked.subset))
+        )
         notes += data.notes
     return AblationCost(points, list(dict.fromkeys(notes)))
-
-
-def _several_atoms(data: TrainingData) -> int:
-    return sum(not each.is_lone_atom for kind in data.kinds.values() for each in kind)
 
 
 def cost_of(study: Study) -> Cost:
@@ -124,7 +122,7 @@ def cost_of(study: Study) -> Cost:
         study.given.stop.generations,
         len(study.seeds),
         study.train_file.length or 0,
-        _several_atoms(data),
+        data.size_of_member(study.train_file.subset),
         runs,
         places[-1].end,
         len(study.seeds) * sum(_steps(study, number) for number in range(len(study.quality_runs))),

@@ -108,6 +108,12 @@ class TrainingData:
         frames = [each for kind in self.kinds.values() for each in kind if each.is_lone_atom]
         return {str(each.atoms.symbols): each.labels.energy for each in frames}
 
+    def size_of_member(self, subset: float) -> int:
+        """How many frames of several atoms each member is trained on: `of_member`, without asking which."""
+        several = {kind: sum(not each.is_lone_atom for each in frames) for kind, frames in self.kinds.items()}
+        kept = {kind: _part(number, 1.0 - self.validation_share) for kind, number in several.items()}
+        return sum(_part(number, subset * self.shares[kind]) for kind, number in kept.items())
+
     def of_member(self, seed: int, subset: float) -> MemberData:
         """What a member is trained on: its own shares, drawn with its seed, and what validates it.
 
@@ -287,8 +293,12 @@ def _divided(
 ) -> tuple[list[TrainingFrame], list[TrainingFrame]]:
     """A share of the frames, and the others; of a few frames that have a share at all, at least one."""
     order = random.permutation(len(frames))
-    cut = max(round(share * len(frames)), 1 if share > 0.0 and frames else 0)
+    cut = _part(len(frames), share)
     return [frames[i] for i in order[:cut]], [frames[i] for i in order[cut:]]
+
+
+def _part(number: int, share: float) -> int:
+    return max(round(share * number), 1 if share > 0.0 and number else 0)
 
 
 def _elements(frames: Sequence[TrainingFrame]) -> list[str]:
