@@ -10,6 +10,7 @@ from lamplighter.analysis.cell_heights import heights
 from lamplighter.analysis.stability import Booleans
 from lamplighter.arrays import Floats, Integers
 from lamplighter.errors import LamplighterError
+from lamplighter.structures.mdanalysis_trajectory import without_remarks
 
 
 def pairs_within(positions: Floats, cell: Floats, periodic: Booleans, r_max: float) -> tuple[Integers, Floats]:
@@ -29,6 +30,7 @@ def pairs_within(positions: Floats, cell: Floats, periodic: Booleans, r_max: flo
     Raises:
         LamplighterError: MDAnalysis is not installed.
     """
+    without_remarks()
     try:
         from MDAnalysis.lib.distances import self_capped_distance
         from MDAnalysis.lib.mdamath import triclinic_vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
 from collections import Counter
@@ -30,6 +31,11 @@ _DATA_COLUMNS = {  # of LAMMPS atom styles, for MDAnalysis
     "molecular": "id resid type x y z",
     "full": "id resid type charge x y z",
 }
+
+
+def without_remarks() -> None:
+    """Let MDAnalysis be imported in silence: it logs that netCDF4 is missing, which writes what nobody writes here."""
+    logging.getLogger("MDAnalysis.coordinates.AMBER").setLevel(logging.ERROR)
 
 
 class MDAnalysisTrajectory:
@@ -77,6 +83,7 @@ class MDAnalysisTrajectory:
                 index += 1
 
     def _universe(self) -> Any:
+        without_remarks()
         try:
             import MDAnalysis
         except ImportError:
