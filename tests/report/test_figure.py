@@ -10,9 +10,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from lamplighter.observables.lifetime import RunLifetime
+from lamplighter.observables.stability import stability_of_lifetimes
 from lamplighter.report import figure as figure_module
 from lamplighter.report import run_report
 from lamplighter.report.figure import running_mean
+from lamplighter.report.stability_text import stability_figure
 
 from .conftest import RunMaker, stage, thermo_lines
 
@@ -118,3 +121,11 @@ def test_paths_of_any_folder_work(make_run: RunMaker) -> None:
     folder = make_run(thermo_lines(0, 0, 20, 10, 0.5), [stage(0, "nvt", 190)], name="500 K $x$_100%")
     run_report(Path(folder))
     assert (folder / "thermo.png").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_runs_that_end_where_they_begin_have_an_axis_of_time() -> None:
+    """Stopped for the models at their first step, as runs of young committees are."""
+    runs = [RunLifetime(Path(name), 0.0, False, None, "guard", ["variance > 0.2"], {}, []) for name in "ab"]
+    survival = stability_figure(stability_of_lifetimes(runs)).axes[0]
+    assert survival.get_xlim() == (0.0, 1.0)

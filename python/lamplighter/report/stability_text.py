@@ -50,6 +50,7 @@ def draw_survival(axis: Axes, result: StabilityOfRuns) -> None:
     """The survival curve with its band, and the runs that ended without a failure."""
     curve = result.curve
     end = max(run.time_ps for run in result.runs)
+    width = 1.03 * end or 1.0  # runs that all end where they begin have an axis, too
     times = [0.0, *curve.times, end]
     values = [[1.0, *each] for each in (curve.survival, curve.low, curve.high)]
     values = [[*each, each[-1]] for each in values]
@@ -61,7 +62,7 @@ def draw_survival(axis: Axes, result: StabilityOfRuns) -> None:
     if censored:
         heights = [curve.at(time)[0] for time in censored]
         axis.plot(censored, heights, "|", color=PALETTE[6], markersize=9, label="ended without a failure")
-    axis.set(xlabel="t / ps", ylabel="probability of being stable", ylim=(0.0, 1.05), xlim=(0.0, 1.03 * end))
+    axis.set(xlabel="t / ps", ylabel="probability of being stable", ylim=(0.0, 1.05), xlim=(0.0, width))
     axis.legend(fontsize="small", frameon=False, loc="lower left")
 
 
