@@ -18,7 +18,12 @@ from lamplighter.training.trainer import Assignment, CurvePoint
 from lamplighter.training.training_data import MemberData, TrainingFrame
 
 NEQUIP = NequipTrainer("nequip")
-KNOWN = {"settings": {"nequip": ["r_max", "num_layers", "seed"], "trainer": ["max_epochs", "gradient_clip_val"]}}
+KNOWN = {
+    "settings": {
+        "nequip": ["r_max", "num_layers", "seed", "compile_mode"],
+        "trainer": ["max_epochs", "gradient_clip_val"],
+    }
+}
 HEAD = "epoch,step,train_loss_epoch/weighted_sum," + ",".join(
     f"val0_epoch/{name}" for name in ("forces_rmse", "per_atom_energy_rmse", "weighted_sum")
 )
@@ -114,11 +119,19 @@ def test_weights_that_the_package_does_not_have_are_refused_with_what_helps(tmp_
         ({"trainer": {"max_epochs": 2}}, "settings.trainer.max_epochs: is said by length"),
         ({"loss": {"energy": 2}}, "settings.loss.energy: .*did you mean 'total_energy'"),
         ({"lr_scheduler": {"T_max": 2}}, "settings.lr_scheduler._target_: is required"),
+        (
+            {"model": {"compile_mode": "compile"}},
+            "compile has no effect on batches of one frame.*batch_size of 2 or more",
+        ),
     ],
 )
 def test_settings_that_the_package_does_not_know_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         NEQUIP.require_settings(settings, KNOWN)
+
+
+def test_batches_of_two_may_be_compiled() -> None:
+    NEQUIP.require_settings({"model": {"compile_mode": "compile"}, "batch_size": 2}, KNOWN)
 
 
 @pytest.mark.parametrize(

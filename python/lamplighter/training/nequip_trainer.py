@@ -91,6 +91,11 @@ class NequipTrainer(ValidatedEachEpoch):
             raise ConfigError(
                 "settings.lr_scheduler._target_: is required, such as torch.optim.lr_scheduler.CosineAnnealingLR"
             )
+        if settings.get("model", {}).get("compile_mode") == "compile" and settings.get("batch_size", 1) == 1:
+            raise ConfigError(
+                "settings.model.compile_mode: compile has no effect on batches of one frame, which NequIP computes "
+                "without it: give settings.batch_size of 2 or more, or leave compile_mode out"
+            )
 
     def write(self, asked: Assignment) -> None:
         """As `Trainer.write`."""
