@@ -36,6 +36,7 @@ def test_errors_are_those_of_scikit_learn() -> None:
     assert energy.rmse.value == pytest.approx(root_mean_squared_error(right, given), rel=1e-12)
     assert energy.mae.value == pytest.approx(mean_absolute_error(right, given), rel=1e-12)
     assert energy.mean_error.value == pytest.approx(float(np.mean(given - right)), rel=1e-12)
+    assert energy.deviation == pytest.approx(float(np.std(given - right)), rel=1e-9)
     assert energy.relative_rmse.value == pytest.approx(root_mean_squared_error(right, given) / right.std(), rel=1e-9)
     force = model_errors.force_errors(predicted, reference, drawn)
     right, given = reference.forces.ravel(), predicted.forces.ravel()

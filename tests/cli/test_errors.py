@@ -83,6 +83,11 @@ def test_the_same_potential_has_no_errors_and_a_scaled_one_known_errors(
     assert float(rows["all", "pressure"]["mean_error"]) == pytest.approx(0.1 * pressure.mean(), rel=1e-6)
     assert float(rows["all", "pressure"]["rmse"]) == pytest.approx(0.1 * np.sqrt(np.mean(pressure**2)), rel=1e-6)
     assert "pressure −tr σ/3, bar" in out
+    head, row = out.split("energy, meV/atom  mean error")[1].splitlines()[:2]
+    assert "standard deviation about it" in head
+    *_, mean, _, _, deviation = row.split()
+    assert float(mean) == pytest.approx(100 * energies.mean(), rel=0.05)  # as many digits as its error has
+    assert float(deviation) == pytest.approx(100 * energies.std(), rel=5e-3)
     assert float(rows["odd", "energy"]["mae"]) == pytest.approx(-100 * energies[1::2].mean(), rel=1e-6)
     table = list(csv.DictReader((tmp_path / "f.csv").open()))
     assert [float(row["time_ps"]) for row in table] == [0.5 * k for k in range(8)]

@@ -172,7 +172,7 @@ def test_more_generations_go_on_with_what_is_there_by_fits_in_one_step(
     assert all(f"{symbol}: environments in the plane" in page for symbol in "HCO")
 
     require_environments(folder, begun)
-    require_force_scales(begun)
+    require_force_scales_and_shifts(begun)
     assert (folder / "generation_0" / "force_scales.json").stat().st_mtime_ns == kept.st_mtime_ns
     assert {each.name for each in begun.bonds} >= {"C4–H1", "C3–O1"}
     for one, other in zip(begun.bonds, before.bonds, strict=True):  # another reference asks for nothing else anew
@@ -240,8 +240,8 @@ def require_environments(folder: Path, result: Any) -> None:
             assert (found.mean, found.threshold) == pytest.approx((residuals(x).mean(), limit), rel=1e-5)
 
 
-def require_force_scales(result: Any) -> None:
-    """The slope by least squares of what QUIP itself says of the frames along the runs."""
+def require_force_scales_and_shifts(result: Any) -> None:
+    """The slope by least squares, and the mean error of energies, of what QUIP says of the frames along the runs."""
     given = read_labelled(result.folder / "along.xyz")
     potential = Potential(param_filename=str(result.models[0]))
     said = np.concatenate([potential.get_forces(atoms) for atoms in given.frames]).reshape(-1, 1)
@@ -249,6 +249,10 @@ def require_force_scales(result: Any) -> None:
     assert set(result.force_scales) == {"held_out", "selected", "along"}
     slope = np.linalg.lstsq(right, said, rcond=None)[0].item()
     assert result.force_scales["along"].mean == pytest.approx(slope, rel=1e-4)
+    energies = [potential.get_potential_energy(atoms) / len(atoms) for atoms in given.frames]
+    labelled = [each.energy / len(atoms) for each, atoms in zip(given.labels, given.frames, strict=True)]
+    shift = 1e3 * np.mean(np.subtract(energies, labelled))
+    assert result.errors["along"].energy_shift.mean == pytest.approx(shift, rel=1e-3)
 
 
 @pytest.mark.thorough

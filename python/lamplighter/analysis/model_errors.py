@@ -21,6 +21,7 @@ Mater. 2025, doi:10.1038/s41524-024-01500-6 (systematic softening: the slope of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,6 +125,11 @@ class Errors:
     relative_rmse: Estimate
     reference_deviation: float
     n: int
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the errors about their mean: what of the RMSE is no shift."""
+        return math.sqrt(max(self.rmse.value**2 - self.mean_error.value**2, 0.0))
 
 
 def errors(predicted: Floats, reference: Floats, frame: Integers, resampled: Resampling, unit: str) -> Errors:

@@ -104,8 +104,9 @@ def evaluation_of(given: TrainFile) -> Evaluate:
         stress = None if table.stress is None else table.stress.rmse.value
         components = [table.components[name].rmse.value for name in ("Fx", "Fy", "Fz")]
         leading = frames_that_lead(made.arrays, found.reference)
+        shift = table.energy.mean_error.value
         return SetErrors(
-            len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components, len(leading)
+            len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components, len(leading), shift
         )
 
     return evaluate

@@ -75,6 +75,7 @@ def judged(models: Sequence[Path], frames: Sequence[Atoms], labels: Sequence[Lab
             each.forces.rmse.value,
             None if each.stress is None else each.stress.rmse.value,
             [each.components[name].rmse.value for name in ("Fx", "Fy", "Fz")],
+            energy_shift=each.energy.mean_error.value,
         )
         for each in tables
     ]
@@ -89,12 +90,14 @@ def errors_of_sets(members: Sequence[Member]) -> dict[str, MeanErrors]:
 
 def _means(sets: Sequence[SetErrors]) -> MeanErrors:
     stresses = [each.stress for each in sets if each.stress is not None]
+    shifts = [each.energy_shift for each in sets if each.energy_shift is not None]
     return MeanErrors(
         sets[0].frames,
         over_models([each.energy for each in sets]),
         over_models([each.forces for each in sets]),
         [over_models(list(each)) for each in zip(*(each.components for each in sets), strict=True)],
         over_models(stresses) if stresses else None,
+        over_models(shifts) if shifts else None,
     )
 
 

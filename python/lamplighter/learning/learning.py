@@ -34,6 +34,7 @@ class MeanErrors:
         forces: RMSE of all components, eV/Å.
         components: RMSE of F_x, F_y and F_z, eV/Å.
         stress: RMSE over the six components, meV/Å³; None: no frame has one.
+        energy_shift: Mean error of the energy, meV/atom: predicted less labelled; None: of an earlier version.
     """
 
     frames: int
@@ -41,6 +42,7 @@ class MeanErrors:
     forces: OverModels
     components: list[OverModels]
     stress: OverModels | None
+    energy_shift: OverModels | None = None
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,15 @@ def _errors_of_record(record: Mapping[str, Any]) -> MeanErrors:
     over = over_models_of_record
     stress = None if record["stress"] is None else over(record["stress"])
     components = [over(each) for each in record["components"]]
-    return MeanErrors(record["frames"], over(record["energy"]), over(record["forces"]), components, stress)
+    shift = record.get("energy_shift")
+    return MeanErrors(
+        record["frames"],
+        over(record["energy"]),
+        over(record["forces"]),
+        components,
+        stress,
+        None if shift is None else over(shift),
+    )
 
 
 def over_models_of_record(record: Mapping[str, Any]) -> OverModels:

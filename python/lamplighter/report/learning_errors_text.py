@@ -16,15 +16,17 @@ from lamplighter.report.table_text import Table
 if TYPE_CHECKING:
     from lamplighter.learning.learning import GenerationResult, Learning, MeanErrors, OverModels
 
-_HEAD = ("generation", "set", "frames", "E, meV/atom", "F, eV/Å", "F_x", "F_y", "F_z", "σ, meV/Å³", "force scale")
-_QUANTITIES = ("energy_rmse_meV_atom", "forces_rmse_eV_A", "fx_rmse_eV_A", "fy_rmse_eV_A", "fz_rmse_eV_A",
-               "stress_rmse_meV_A3", "force_scale")  # fmt: skip
+_HEAD = ("generation", "set", "frames", "E, meV/atom", "its mean", "F, eV/Å", "F_x", "F_y", "F_z", "σ, meV/Å³",
+         "force scale")  # fmt: skip
+_QUANTITIES = ("energy_rmse_meV_atom", "energy_mean_error_meV_atom", "forces_rmse_eV_A", "fx_rmse_eV_A",
+               "fy_rmse_eV_A", "fz_rmse_eV_A", "stress_rmse_meV_A3", "force_scale")  # fmt: skip
 _HEADER = ("generation", "set", "frames", *(name for each in _QUANTITIES for name in (each, f"{each}_spread")))
-_DIGITS = (2, 4, 4, 4, 4, 2, 3)
+_DIGITS = (2, 2, 4, 4, 4, 4, 2, 3)
 
 CAPTION = (
-    "RMSE of energy, forces, their components, and stress, and the scale of forces (the slope of predicted against "
-    "labelled components through the origin; below 1: too soft): means over the models ± their standard deviation"
+    "RMSE of energy (beside it the mean error, a shift of all frames alike), forces, their components, and stress, "
+    "and the scale of forces (the slope of predicted against labelled components through the origin; below 1: too "
+    "soft): means over the models ± their standard deviation"
 )
 
 
@@ -92,7 +94,7 @@ def scale_figure(result: Learning) -> Figure:
 
 def _numbers(each: GenerationResult, name: str, found: MeanErrors) -> list[OverModels | None]:
     components: list[OverModels | None] = [*found.components] or [None, None, None]
-    return [found.energy, found.forces, *components, found.stress, each.force_scales.get(name)]
+    return [found.energy, found.energy_shift, found.forces, *components, found.stress, each.force_scales.get(name)]
 
 
 def _in_words(each: OverModels | None, digits: int) -> str:

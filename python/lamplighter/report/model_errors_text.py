@@ -39,7 +39,7 @@ def format_errors(result: ModelErrors) -> str:
     spread = f"reference: forces {first.forces.reference_deviation:.3g} eV/Å rms about their mean"
     if first.stress is not None:
         spread += f", stress {first.stress.reference_deviation:.3g} meV/Å³ ({STRESS_COMPONENTS})"
-    lines += [spread, "", *_main(result), "", *_forces(result), *_pressures(result)]
+    lines += [spread, "", *_main(result), "", *_forces(result), "", *_energies(result), *_pressures(result)]
     for committee, values in result.seeds.items():
         n = next(iter(values.values())).n
         lines += ["", f"{committee}: spread of the RMSE over its {n} members (seeds)"]
@@ -203,6 +203,13 @@ def _forces(result: ModelErrors) -> list[str]:
         relative = each.table.forces.relative_rmse.value
         rows.append((each.name, *(_bare(found[name].rmse) for name in names), f"{100.0 * relative:.3g} %"))
     return table_text.rows(("force RMSE, eV/Å", *names, "relative"), rows, narrowest=16)
+
+
+def _energies(result: ModelErrors) -> list[str]:
+    found = [(each.name, each.table.energy) for each in result.results]
+    rows = [(name, _bare(one.mean_error), f"{one.deviation:.3g}") for name, one in found]
+    head = ("energy, meV/atom", "mean error", "standard deviation about it")
+    return table_text.rows(head, rows, narrowest=16)
 
 
 def _pressures(result: ModelErrors) -> list[str]:

@@ -14,7 +14,7 @@ from lamplighter.report.table_text import Table
 if TYPE_CHECKING:
     from lamplighter.training.train import Training
 
-_HEAD = ("seed", "set", "frames", "energy RMSE, meV/atom", "forces RMSE, eV/Å", "stress RMSE, meV/Å³")
+_HEAD = ("seed", "set", "frames", "energy RMSE, meV/atom", "its mean error", "forces RMSE, eV/Å", "stress RMSE, meV/Å³")
 _CURVE_HEADER = ("seed", "epoch", "train_loss", "validation_loss", "energy_rmse_meV_atom", "forces_rmse_eV_A")
 
 
@@ -28,6 +28,7 @@ def format_training(result: Training) -> str:
             name,
             str(found.frames),
             f"{found.energy:.2f}",
+            "–" if found.energy_shift is None else f"{found.energy_shift:.2f}",
             f"{found.forces:.4f}",
             "–" if found.stress is None else f"{found.stress:.2f}",
         )

@@ -56,6 +56,7 @@ class SetErrors:
         components: RMSE of F_x, F_y and F_z, eV/Å; empty in records of earlier versions.
         leading: Frames that hold half of the squared errors of forces, where so few do that RMSE and loss are theirs;
             0: it is not so, or not known.
+        energy_shift: Mean error of the energy, meV/atom: predicted less labelled; None in records of earlier versions.
     """
 
     frames: int
@@ -64,6 +65,7 @@ class SetErrors:
     stress: float | None
     components: list[float] = field(default_factory=list)
     leading: int = 0
+    energy_shift: float | None = None
 
 
 Evaluate = Callable[[Path, Path], SetErrors]
