@@ -100,13 +100,7 @@ def evaluation_of(given: TrainFile) -> Evaluate:
         with evaluator_of(chosen, labelled.elements, trust=True) as evaluator:
             made = prediction(file.stem, "", labels_of(evaluator, labelled.frames, file.stem))
         found = errors_of_models(labelled, [made], resamples=100)
-        table = found.results[0].table
-        stress = None if table.stress is None else table.stress.rmse.value
-        components = [table.components[name].rmse.value for name in ("Fx", "Fy", "Fz")]
         leading = frames_that_lead(made.arrays, found.reference)
-        shift = table.energy.mean_error.value
-        return SetErrors(
-            len(labelled), table.energy.rmse.value, table.forces.rmse.value, stress, components, len(leading), shift
-        )
+        return SetErrors.of_table(len(labelled), found.results[0].table, len(leading))
 
     return evaluate

@@ -68,17 +68,7 @@ def judged(models: Sequence[Path], frames: Sequence[Atoms], labels: Sequence[Lab
     drawn = resampling(len(reference), resamples=1)  # the spread over models is the error bar here
     said = [label_arrays(predict(model, frames)) for model in models]
     tables = [error_table(each, reference, numbers, drawn) for each in said]
-    sets = [
-        SetErrors(
-            len(frames),
-            each.energy.rmse.value,
-            each.forces.rmse.value,
-            None if each.stress is None else each.stress.rmse.value,
-            [each.components[name].rmse.value for name in ("Fx", "Fy", "Fz")],
-            energy_shift=each.energy.mean_error.value,
-        )
-        for each in tables
-    ]
+    sets = [SetErrors.of_table(len(frames), each) for each in tables]
     return Judged(_means(sets), squared_errors(said[0], reference), force_variances(said))
 
 

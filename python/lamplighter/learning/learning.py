@@ -277,17 +277,9 @@ def result_of_record(record: Mapping[str, Any], folder: Path) -> GenerationResul
 
 def _errors_of_record(record: Mapping[str, Any]) -> MeanErrors:
     over = over_models_of_record
-    stress = None if record["stress"] is None else over(record["stress"])
+    stress, shift = (None if each is None else over(each) for each in (record["stress"], record.get("energy_shift")))
     components = [over(each) for each in record["components"]]
-    shift = record.get("energy_shift")
-    return MeanErrors(
-        record["frames"],
-        over(record["energy"]),
-        over(record["forces"]),
-        components,
-        stress,
-        None if shift is None else over(shift),
-    )
+    return MeanErrors(record["frames"], over(record["energy"]), over(record["forces"]), components, stress, shift)
 
 
 def over_models_of_record(record: Mapping[str, Any]) -> OverModels:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.io import write as write_frames
@@ -24,6 +24,9 @@ from lamplighter.training.environment import LOG, PackagePython
 from lamplighter.training.trainer import Assignment, Check, CurvePoint, Trainer, check
 from lamplighter.training.training_data import TrainingFrame
 from lamplighter.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from lamplighter.observables.model_errors import ErrorTable
 
 TRAINED = "trained"
 """A file in the folder of a member whose programs have ended well."""
@@ -66,6 +69,19 @@ class SetErrors:
     components: list[float] = field(default_factory=list)
     leading: int = 0
     energy_shift: float | None = None
+
+    @classmethod
+    def of_table(cls, frames: int, table: ErrorTable, leading: int = 0) -> SetErrors:
+        """What is kept of the errors of a model over all frames of a set."""
+        return cls(
+            frames,
+            table.energy.rmse.value,
+            table.forces.rmse.value,
+            None if table.stress is None else table.stress.rmse.value,
+            [table.components[name].rmse.value for name in ("Fx", "Fy", "Fz")],
+            leading,
+            table.energy.mean_error.value,
+        )
 
 
 Evaluate = Callable[[Path, Path], SetErrors]
